@@ -1,0 +1,34 @@
+"""jaxnlif: noisy leaky integrate-and-fire networks as densities, differentiable in JAX."""
+
+from . import plot as plot
+from .density import stationary as stationary
+from .density.coupling import Implicit as Implicit
+from .density.coupling import Lagged as Lagged
+from .density.initial import from_samples as from_samples
+from .density.initial import gaussian as gaussian
+from .density.initial import normalise as normalise
+from .density.solver import FluxShift as FluxShift
+from .grid import Grid as Grid
+from .grid import VoltageGrid as VoltageGrid
+from .grid import WeightGrid as WeightGrid
+from .model import AbstractDrive as AbstractDrive
+from .model import AbstractLearning as AbstractLearning
+from .model import AbstractResponse as AbstractResponse
+from .model import Bump as Bump
+from .model import Constant as Constant
+from .model import Hebbian as Hebbian
+from .model import Identity as Identity
+from .model import Network as Network
+from .model import Saturating as Saturating
+from .model import Table as Table
+from .model import Tabulated as Tabulated
+from .solve.progress import ProgressBar as ProgressBar
+from .solve.result import Interrupted as Interrupted
+from .solve.result import Result as Result
+from .solve.result import SolveError as SolveError
+from .solve.saveat import SaveAt as SaveAt
+from .solve.solution import Solution as Solution
+from .solve.solve import solve as solve
+from .solve.solver import Snapshot as Snapshot
+
+__version__ = "0.1.0"

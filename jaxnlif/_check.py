@@ -1,0 +1,63 @@
+"""One-line complaints about wrong arguments, raised before anything compiles."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def check(condition: bool, message: str) -> None:
+    """Raises `ValueError(message)` unless `condition` holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+def is_concrete(*trees: Any) -> bool:
+    """Whether no leaf of these pytrees is being traced, so that values can be looked at."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+
+
+def check_finite(name: str, value: Any) -> None:
+    """Requires a real number or array without NaN or infinity; traced values pass."""
+    if not is_concrete(value):
+        return
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} = {value!r}: must be a number or an array of numbers") from None
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} = {_first(array, ~np.isfinite(array))}: must be finite")
+
+
+def check_positive(name: str, value: Any, *, allow_zero: bool = False) -> None:
+    """Requires finite values above zero (or at least zero); traced values pass."""
+    if not is_concrete(value):
+        return
+    check_finite(name, value)
+    array = np.asarray(value, dtype=float)
+    bad = array < 0 if allow_zero else array <= 0
+    if np.any(bad):
+        rule = "must not be negative" if allow_zero else "must be positive"
+        raise ValueError(f"{name} = {_first(array, bad)}: {rule}")
+
+
+def check_integer(name: str, value: Any, *, at_least: int) -> int:
+    """The integer `value`, required to be at least `at_least`."""
+    try:
+        integer = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} = {value!r}: must be an integer") from None
+    check(integer >= at_least, f"{name} = {value}: must be at least {at_least}")
+    return integer
+
+
+def _first(array: np.ndarray, bad: np.ndarray) -> str:
+    """The first offending entry, with its position where there are several entries."""
+    if array.ndim == 0:
+        return f"{array.item():g}"
+    position = np.argwhere(bad)[0]
+    where = ", ".join(str(int(i)) for i in position)
+    return f"{array[tuple(position)]:g} at [{where}]"

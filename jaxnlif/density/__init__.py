@@ -1,0 +1,1 @@
+"""The density level: the Fokker–Planck equation of the network."""

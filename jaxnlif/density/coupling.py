@@ -1,0 +1,136 @@
+r"""How the network's rate $\bar N$ enters its own input: lagged by a step, or implicitly."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from .. import _tolerance
+from .blowup import MAX_RATE
+
+
+class Coupled(NamedTuple):
+    r"""The rate to couple with, the residual evaluations it took, and whether it exists."""
+
+    rate: Float[Array, ""]
+    evaluations: Int[Array, ""]
+    found: Bool[Array, ""]
+
+
+class AbstractCoupling(eqx.Module):
+    r"""Chooses the rate $\bar N$ that the neurons see within a step."""
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        response: Callable[[Array], Array],
+        probe: Callable[[Array], Array],
+        previous: Float[Array, ""],
+    ) -> Coupled:
+        r"""Chooses the rate.
+
+        **Arguments:** `response`, the differentiable map from the rate that is seen to the rate
+        that results at the end of the step; `probe`, the same map, cheaper and never
+        differentiated; `previous`, the rate at the beginning of the step (1/time).
+        """
+
+
+class Lagged(AbstractCoupling):
+    r"""Neurons see the rate of the previous step: one linear solve, first order in time.
+
+    In the stiff regime (ε ≪ Δt) this is a fixed-point iteration in time, which strong inhibition
+    can lock into a spurious two-cycle; use `Implicit` there.
+    """
+
+    def __call__(self, response, probe, previous):
+        return Coupled(previous, jnp.zeros((), jnp.int32), jnp.ones((), bool))
+
+
+class Implicit(AbstractCoupling):
+    r"""Neurons see the rate of the step itself: the root of $G(\bar N) = \bar N$.
+
+    The root is sought on the branch that continues the previous rate: the nearest one in the
+    direction in which the rate moves. Where none exists (an excitatory network past its fold), the
+    run ends with the corresponding result. Every iterate is a valid step, so the tolerance never
+    costs mass or positivity; derivatives are those of the implicit function.
+
+    **Arguments:** `max_evaluations`: bound on the forward sweeps per step.
+    """
+
+    max_evaluations: int = eqx.field(static=True, default=60)
+
+    def __call__(self, response, probe, previous):
+        root = nearest_root(probe, lax.stop_gradient(previous), self.max_evaluations)
+        rate = lax.custom_root(
+            lambda rate: response(rate) - rate,
+            lax.stop_gradient(root.rate),
+            lambda _, found: found,
+            lambda slope, y: y / slope(jnp.ones_like(y)),
+        )
+        return Coupled(rate, root.evaluations, root.found)
+
+
+class _Iterate(NamedTuple):
+    """The newest point, and the one before it or on the other side of the root."""
+
+    x: Array
+    f: Array
+    other_x: Array
+    other_f: Array
+    bracketed: Array
+    evaluations: Array
+
+
+def nearest_root(
+    response: Callable[[Array], Array], start: Float[Array, ""], max_evaluations: int
+) -> Coupled:
+    r"""The root of $F(x) = G(x) - x$ next to `start` in the direction in which F points.
+
+    Fixed-point steps and secant extrapolation approach a root without passing it where F is convex,
+    as it is where an excitatory network gains; as soon as a change of sign brackets the root, the
+    Illinois variant of false position finishes. A search that runs beyond every physical rate has
+    no root ahead.
+    """
+    tolerance = _tolerance.coupling(start.dtype)
+
+    def residual(x):
+        return response(x) - x
+
+    def unfinished(s: _Iterate):
+        scale = tolerance * (1 + jnp.abs(s.x))
+        open_ = (jnp.abs(s.f) > scale) & (jnp.abs(s.x - s.other_x) > scale)
+        return open_ & (s.x < MAX_RATE) & (s.evaluations < max_evaluations)
+
+    def improve(s: _Iterate):
+        slope = (s.f - s.other_f) / jnp.where(s.x == s.other_x, 1, s.x - s.other_x)
+        secant = s.x - s.f / jnp.where(slope == 0, 1, slope)
+        # Without a bracket: at least the fixed-point step, at most ten of them.
+        eager = jnp.where(slope < 0, (secant - s.x) / jnp.where(s.f == 0, 1, s.f), 10)
+        x = jnp.where(s.bracketed, secant, s.x + jnp.clip(eager, 1, 10) * s.f)
+        x = jnp.maximum(x, 0)
+        f = residual(x)
+        crossed = jnp.sign(f) != jnp.sign(s.f)
+        retained = s.bracketed & ~crossed
+        return _Iterate(
+            x,
+            f,
+            jnp.where(retained, s.other_x, s.x),
+            jnp.where(retained, s.other_f / 2, s.f),
+            s.bracketed | crossed,
+            s.evaluations + 1,
+        )
+
+    first = residual(start)
+    x = jnp.maximum(start + first, 0)
+    f = residual(x)
+    opposite = jnp.sign(f) != jnp.sign(first)
+    begin = _Iterate(x, f, start, first, opposite, jnp.full((), 2, jnp.int32))
+    end = lax.while_loop(unfinished, improve, begin)
+    small = jnp.abs(end.f) <= tolerance * (1 + jnp.abs(end.x))
+    return Coupled(end.x, end.evaluations, (small | end.bracketed) & (end.x < MAX_RATE))

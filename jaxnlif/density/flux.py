@@ -1,0 +1,159 @@
+r"""Voltage direction: Scharfetter–Gummel rates and the implicit flux-shift step.
+
+The absorbing operator $A(μ, a)$ moves mass between voltage nodes; what leaves at the threshold
+re-enters at the reset potential within the same implicit step (the *flux shift* of Hu, Liu, Xie
+and Zhou, arXiv 1911.07619, and He, Hu and Zhou 2022, arXiv 2109.04667).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from .. import _tolerance
+from ..grid import VoltageGrid
+from . import mmatrix
+from .bernoulli import EVEN_LIMIT, bernoulli, bernoulli_even
+
+
+def exchange_rates(
+    grid: VoltageGrid, drive: Float[Array, " w"], noise: Float[Array, ""]
+) -> tuple[Float[Array, "v w"], Float[Array, "v w"]]:
+    r"""Scharfetter–Gummel rates between neighbouring voltage nodes.
+
+    With the cell Péclet number $x = (μ - v_{i+1/2})\,h/a$: `up[i]` $= (a/h^2) B(-x)$ carries
+    $i → i+1$ (the last one fires), `down[i]` $= (a/h^2) B(x)$ carries $i+1 → i$.
+
+    **Arguments:** `drive` total input μ, shape `(w,)` (voltage); `noise` a (voltage²/time).
+    **Returns:** `(up, down)`, each of shape `(v, w)` (1/time), non-negative.
+    """
+    h = grid.spacing
+    peclet = (drive - jnp.asarray(grid.interfaces)[:, None]) * (h / noise)
+    scale = noise / h**2
+    return scale * bernoulli(-peclet), scale * bernoulli(peclet)
+
+
+def firing_rates(
+    grid: VoltageGrid,
+    drive: Float[Array, " w"],
+    noise: Float[Array, ""],
+    last: Float[Array, " w"],
+) -> Float[Array, " w"]:
+    r"""Flux through the threshold, $N(w) = h\,up_{n-1}\,p_{n-1}$.
+
+    **Arguments:** input μ `(w,)`, noise a, and `last`, the density at the last node below the
+    threshold, `(w,)`. **Returns:** rates `(w,)` (spikes / membrane time / weight unit).
+    """
+    peclet = (drive - grid.interfaces[-1]) * (grid.spacing / noise)
+    return noise / grid.spacing * bernoulli(-peclet) * last
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def shift_flux(
+    grid: VoltageGrid,
+    kappa: Float[Array, ""],
+    drive: Float[Array, " w"],
+    noise: Float[Array, ""],
+    density: Float[Array, "v w"],
+) -> Float[Array, "v w"]:
+    r"""One implicit step of drift, diffusion, firing and re-entry, uniform in $κ = ε/Δt ≥ 0$.
+
+    Solves $(κ + A - e_R c^T)\,p = κ p^*$, $c = up_{n-1} e_{n-1}$, as a rank-one correction of the
+    absorbing solve: $\hat y = (κ + A)^{-1} p^*$, $z = (κ + A)^{-1} e_R$,
+    $p = κ(\hat y + s z)$ with $s = c^T\hat y / (κ Σz)$. The denominator $1 - c^T z = κ Σz$ is a sum
+    of positive terms and never formed by subtraction, so the result is non-negative in floating
+    point for every κ, and as κ → 0 the step becomes the quasi-static solver, $p = (Σp^*) z/Σz$.
+    What rounding does to the mass of a column is returned to that column.
+
+    **Arguments:** `kappa` (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`.
+    **Returns:** the new density, `(v, w)`.
+    """
+
+    def step(rates):
+        excess, y = _sweep_up(grid, _positive(kappa), rates, density)
+        unscaled = mmatrix.sweep_down(rates, excess, y)
+        mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
+        return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)
+
+    return _with_rates(grid, drive, noise, step)
+
+
+def probe_firing(
+    grid: VoltageGrid,
+    kappa: Float[Array, ""],
+    drive: Float[Array, " w"],
+    noise: Float[Array, ""],
+    density: Float[Array, "v w"],
+) -> Float[Array, " w"]:
+    """The rates $N(w)$ after `shift_flux` with the same arguments, from its upward sweep alone."""
+    kappa = _positive(kappa)
+    last = _with_rates(
+        grid, drive, noise, lambda rates: _sweep_up(grid, kappa, rates, density)[1][-1]
+    )
+    return firing_rates(grid, drive, noise, kappa * last)
+
+
+def _positive(kappa: Array) -> Array:
+    """κ + a floor. Escape from below threshold can take longer than any floating-point number;
+    with the floor the quasi-static step lets such mass stay where it is."""
+    return kappa + _tolerance.slowest_rate(kappa.dtype)
+
+
+def _sweep_up(grid: VoltageGrid, kappa: Array, rates: mmatrix.Rates, density: Array):
+    r"""The excesses and $\hat y + s z$ on the way up."""
+    excess = mmatrix.eliminate(jnp.broadcast_to(kappa, density[0].shape), rates)
+    y, exit_flux = mmatrix.sweep_up(rates, excess, density)
+    n = grid.reset_index
+    above = mmatrix.Rates(jax.tree.map(lambda rows: rows[n:], rates.rows), rates.at)
+    z, _ = mmatrix.sweep_up(above, excess[n:], jnp.zeros_like(density[n:]).at[0].set(1))
+    shifted = exit_flux / jnp.sum(excess[n:] * z, 0)
+    return excess, y.at[n:].add(shifted * z)
+
+
+def _with_rates(grid: VoltageGrid, drive: Array, noise: Array, step):
+    """Runs `step` with rates that cost no exponential where all cell Péclet numbers are small."""
+    h, faces = grid.spacing, jnp.asarray(grid.interfaces)
+    inverse, scale = h / noise, noise / h**2
+    drive_cells, face_cells = drive * inverse, faces * inverse
+
+    def polynomial():
+        def at(face):
+            x = drive_cells - face
+            even, odd = scale * bernoulli_even(x), (0.5 * scale) * x
+            return even + odd, even - odd
+
+        return step(mmatrix.Rates(face_cells, at))
+
+    def exponential():
+        return step(mmatrix.Rates.table(*exchange_rates(grid, drive, noise)))
+
+    ends = drive_cells[:, None] - face_cells[jnp.array([0, -1])]
+    return lax.cond(jnp.max(jnp.abs(ends)) <= EVEN_LIMIT, polynomial, exponential)
+
+
+@shift_flux.defjvp
+def _shift_flux_jvp(grid, primals, tangents):
+    # Differentiating the step gives (κ + A - e_R cᵀ) dp = κ dp* + g with Σg = 0 and Σdp = Σdp*;
+    # the last condition replaces the division by κ, so that the rule holds as κ → 0 too.
+    kappa, drive, noise, density = primals
+    d_kappa, d_drive, d_noise, d_density = tangents
+    new = shift_flux(grid, kappa, drive, noise, density)
+    (up, down), (d_up, d_down) = jax.jvp(
+        partial(exchange_rates, grid), (drive, noise), (d_drive, d_noise)
+    )
+    d_flux = (d_up * new).at[:-1].add(-d_down[:-1] * new[1:])
+    gain = jnp.zeros_like(new).at[1:].set(d_flux[:-1]).at[grid.reset_index].add(d_flux[-1])
+    rhs = kappa * d_density + d_kappa * (density - new) + gain - d_flux
+    source = jnp.zeros_like(new).at[grid.reset_index].set(1)
+
+    kappas = jnp.broadcast_to(_positive(kappa), drive.shape)
+    rates = mmatrix.Rates.table(*lax.stop_gradient((up, down)))
+    excess = mmatrix.eliminate(lax.stop_gradient(kappas), rates)
+    absorbed = mmatrix.solve(kappas, up, down, rhs, excess=excess)
+    z = mmatrix.solve(kappas, up, down, source, excess=excess)
+    missing = jnp.sum(d_density, 0) - jnp.sum(absorbed, 0)
+    return new, absorbed + missing * z / jnp.sum(z, 0)

@@ -1,0 +1,122 @@
+"""Initial densities: a Gaussian, an array, or samples."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+
+from .. import _tolerance
+from .._check import check, check_finite, check_positive, is_concrete
+from ..grid import Grid
+
+
+def gaussian(
+    grid: Grid, *, v: tuple[ArrayLike, ArrayLike], w: tuple[ArrayLike, ArrayLike] | None = None
+) -> Float[Array, "v w"]:
+    """A normal density in voltage and, for a structured network, in weight; mass 1 on the grid.
+
+    **Arguments:** `v`, `w`: (mean, variance), in (voltage, voltage²) and (weight, weight²) units;
+    the means must lie on the grid. **Returns:** density of shape `(v, w)`.
+
+    **Raises:** `ValueError` if a mean is off the grid, a variance is not positive, or `w` is
+    missing (given) for a structured (unstructured) network.
+    """
+    _check_weight_argument(grid, w)
+    nodes = jnp.asarray(grid.v.nodes)
+    density = _normal("v", v, nodes, grid.v.minimum, grid.v.threshold)[:, None]
+    if grid.w is not None:
+        centers = jnp.asarray(grid.w.centers, grid.dtype)
+        density = density * _normal("w", w, centers, grid.w.minimum, grid.w.maximum)
+    return density / grid.cell_area
+
+
+def normalise(grid: Grid, values: ArrayLike) -> Float[Array, "v w"]:
+    """A non-negative array of shape `(v, w)`, scaled to mass 1 on the grid.
+
+    **Raises:** `ValueError` if the shape is wrong, an entry is negative or not finite, or all are
+    zero.
+    """
+    density = jnp.asarray(values, grid.dtype)
+    _check_entries(grid, density)
+    mass = grid.mass(density).astype(grid.dtype)
+    if is_concrete(mass):
+        check(float(mass) > 0, "density: all entries are zero; its mass cannot be made 1")
+    return density / mass
+
+
+def from_samples(grid: Grid, *, v: ArrayLike, w: ArrayLike | None = None) -> Float[Array, "v w"]:
+    """The density of a sample of neurons: each adds its share to the nearest node and weight cell.
+
+    **Arguments:** `v`, `w`: membrane potentials and weights of the neurons, shape `(k,)`.
+    **Returns:** density of shape `(v, w)` and mass 1.
+
+    **Raises:** `ValueError` if a neuron lies off the grid, or the samples are empty or not finite.
+    """
+    _check_weight_argument(grid, w)
+    rows = _bin("v", v, grid.v.minimum, grid.v.threshold, grid.v.num, offset=0.5)
+    if grid.w is None:
+        columns = np.zeros_like(rows)
+    else:
+        columns = _bin("w", w, grid.w.minimum, grid.w.maximum, grid.w.num, offset=0.0)
+        check(
+            columns.shape == rows.shape,
+            f"w: {columns.size} samples, but v has {rows.size}; there must be one of each a neuron",
+        )
+    counts = np.zeros(grid.shape)
+    np.add.at(counts, (rows, columns), 1)
+    return jnp.asarray(counts / (rows.size * grid.cell_area), grid.dtype)
+
+
+def check_density(grid: Grid, density: Array) -> None:
+    """Requires shape `(v, w)`, entries that are finite and not negative, and mass 1."""
+    _check_entries(grid, density)
+    if is_concrete(density):
+        mass = float(grid.mass(jnp.asarray(density)))
+        check(
+            abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
+            f"y0: mass = {mass:.6g}: must be 1 (jaxnlif.normalise(grid, array) scales an array)",
+        )
+
+
+def _check_entries(grid: Grid, density: Array) -> None:
+    shape = np.shape(density)
+    check(
+        shape == grid.shape,
+        f"y0: shape {shape}: must be {grid.shape}, voltages by weights",
+    )
+    check_positive("y0", density, allow_zero=True)
+
+
+def _check_weight_argument(grid: Grid, w) -> None:
+    if grid.w is None:
+        check(w is None, "w: must not be given for an unstructured network (a grid without w)")
+    else:
+        check(w is not None, "w: must be given for a structured network (a grid with w)")
+
+
+def _normal(name: str, moments, nodes: Array, low: float, high: float) -> Array:
+    mean, variance = moments
+    check_positive(f"{name} variance", variance)
+    check_finite(f"{name} mean", mean)
+    if is_concrete(mean):
+        check(
+            low <= float(mean) <= high,
+            f"{name} mean = {mean}: must lie on the grid, between {low} and {high}",
+        )
+    # softmax: however narrow the Gaussian, its mass on the grid is 1
+    return jax.nn.softmax(-((nodes - mean) ** 2) / (2 * variance))
+
+
+def _bin(name: str, samples, low: float, high: float, num: int, *, offset: float) -> np.ndarray:
+    check_finite(name, samples)
+    samples = np.asarray(samples, dtype=float)
+    check(samples.ndim == 1 and samples.size > 0, f"{name}: samples must be a non-empty 1-D array")
+    outside = (samples < low) | (samples > high)
+    if np.any(outside):
+        worst = samples[outside][0]
+        raise ValueError(f"{name} = {worst:g}: must lie on the grid, between {low} and {high}")
+    index = np.floor((samples - low) / (high - low) * num + offset).astype(int)
+    return np.minimum(index, num - 1)

@@ -1,0 +1,107 @@
+"""Scalar roots that know how to differentiate themselves, and the checks of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, PyTree
+
+Scalar = Float[Array, ""]
+ScalarFunction = Callable[[Scalar], Scalar]
+
+
+def implicit_root(
+    function: ScalarFunction, solve: Callable[[ScalarFunction, Scalar], Scalar], start: Scalar
+) -> Scalar:
+    r"""The root of `function` that `solve` finds from `start`, as an implicit function.
+
+    Everything that `function` closes over is differentiated, to any order:
+    $dx = -\partial_θ f\,dθ / \partial_x f$. `solve` and `start` are not.
+    """
+    return lax.custom_root(
+        lambda x: function(x),  # methods of modules need not be hashable
+        lax.stop_gradient(start),
+        solve,
+        lambda slope, y: y / slope(jnp.ones_like(y)),
+    )
+
+
+def known_root(function: ScalarFunction, root: Scalar) -> Scalar:
+    """A root that has been found already, as an implicit function."""
+    return implicit_root(function, lambda _, start: start, root)
+
+
+def with_slope(function: Callable[[Scalar], PyTree], x: Scalar) -> tuple[PyTree, PyTree]:
+    """Value and derivative of a function of a scalar."""
+    return jax.jvp(function, (x,), (jnp.ones_like(x),))
+
+
+def bisect(
+    function: ScalarFunction, lower: Scalar, upper: Scalar, falling: Bool[Array, ""]
+) -> Scalar:
+    """A point where `function` changes sign, downwards if `falling`, to the last digit."""
+
+    def halve(_, ends):
+        middle = 0.5 * (ends[0] + ends[1])
+        left = (function(middle) > 0) == falling
+        return jnp.where(left, middle, ends[0]), jnp.where(left, ends[1], middle)
+
+    steps = jnp.finfo(lower.dtype).nmant + 8
+    return lax.fori_loop(0, steps, halve, (lower, upper))[0]
+
+
+def newton(function: ScalarFunction, start: Scalar, max_step: float, steps: int = 200) -> Scalar:
+    """Newton's method with bounded steps, until the residual is rounding or steps run out."""
+
+    def improve(state):
+        count, x, _ = state
+        value, slope = with_slope(function, x)
+        done = is_root(x, value)
+        step = jnp.where(done, 0, jnp.clip(value / slope, -max_step, max_step))
+        return count + 1, x - step, done
+
+    def unfinished(state):
+        count, _, done = state
+        return (count < steps) & ~done
+
+    return lax.while_loop(unfinished, improve, (0, start, jnp.zeros((), bool)))[1]
+
+
+def is_root(x: Scalar, value: Scalar) -> Bool[Array, ""]:
+    """Whether the residual `value` at `x` is what rounding of `x` leaves."""
+    return jnp.abs(value) <= 16 * jnp.finfo(x.dtype).eps * (1 + jnp.abs(x))
+
+
+def as_floats(**arguments: Any) -> list[Array]:
+    """The arguments as arrays of their common floating-point type, required to be finite."""
+    dtype = jnp.result_type(float, *arguments.values())
+    for name, value in arguments.items():
+        require(name, np.isfinite, "must be finite", value)
+    return [jnp.asarray(value, dtype) for value in arguments.values()]
+
+
+def require(name: str, holds: Callable[..., Any], rule: str, *values: Any) -> None:
+    """Requires `holds(*values)`, the first being `name`, where they are known (under `grad` too)."""
+    values = [lax.stop_gradient(value) for value in values]
+    if any(isinstance(value, jax.core.Tracer) for value in values):
+        return
+    values = [np.asarray(value) for value in values]
+    good, wrong = np.broadcast_arrays(holds(*values), values[0])
+    if not good.all():
+        raise ValueError(f"{name} = {wrong[~good][0]:g}: {rule}")
+
+
+def raise_if(failed: Bool[Array, ""], value: Array, message: str) -> Array:
+    """`value`, unless `failed`: `ValueError` now, or an error at run time if that is traced."""
+    known = lax.stop_gradient(failed)
+    if isinstance(known, jax.core.Tracer):
+        return eqx.error_if(value, known, message)
+    if known:
+        raise ValueError(message)
+    return value

@@ -1,0 +1,191 @@
+r"""The state that Hebbian learning reaches: how rates and weights are distributed there.
+
+**Reference:** J. He, J. Hu, Z. Zhou, *A structure preserving numerical scheme for Fokker–Planck
+equations of structured neural networks with learning rules*, SIAM J. Sci. Comput. (2022),
+arXiv 2109.04667 [HHZ]; B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 [PSW].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real
+
+from ._roots import as_floats, bisect, known_root, raise_if, require, with_slope
+from .rate import log_firing_rate, neuron
+
+_CANDIDATES = 64
+_PANELS = 32
+_PANEL_NODES, _PANEL_WEIGHTS = np.polynomial.legendre.leggauss(8)
+
+Curve = Callable[[Array], Array]
+
+
+class LearnedState(eqx.Module):
+    r"""A learned state: neurons with weights in $[0, A]$ fire at rates linear in $w / K(w)$.
+
+    - `support`: $A$, the largest weight (weight units).
+    - `rate`: network rate $\bar N$ (1/time).
+
+    It can be evaluated at any weights by `rates` and `weights`, and differentiated in whatever
+    it was computed from.
+    """
+
+    support: Float[Array, ""]
+    rate: Float[Array, ""]
+    network: _LearningNetwork
+
+    def rates(self, w: Real[ArrayLike, "..."]) -> Float[Array, "..."]:
+        r"""$N(w) = w / (K(w) \bar N)$ on $[0, A]$ and zero elsewhere (1/time/weight units)."""
+        w, inside = self._inside(w)
+        return jnp.where(inside, w / (self.network.gain_at(w) * self.rate), 0)
+
+    def weights(self, w: Real[ArrayLike, "..."]) -> Float[Array, "..."]:
+        r"""$H(w) = N(w) / r(I(w) + w σ(\bar N))$, of mass one (1/weight units)."""
+        w, inside = self._inside(w)
+        rates = w / (self.network.gain_at(w) * self.rate)
+        return jnp.where(inside, rates * jnp.exp(-self.network.log_rate(w, self.rate)), 0)
+
+    def _inside(self, w):
+        """The weights, those outside of $[0, A]$ replaced, and which are inside."""
+        w = jnp.asarray(w, self.support.dtype)
+        inside = (w >= 0) & (w <= self.support)
+        return jnp.where(inside, w, 0.5 * self.support), inside
+
+
+def learned_state(
+    gain: Real[ArrayLike, ""] | Curve,
+    drive_fn: Curve,
+    response_fn: Curve,
+    noise: Real[ArrayLike, ""] = 1.0,
+    noise_slope: Real[ArrayLike, ""] = 0.0,
+    threshold: Real[ArrayLike, ""] = 2.0,
+    reset: Real[ArrayLike, ""] = 1.0,
+    *,
+    rate_fn: Callable[[Array, Array], Array] | None = None,
+    bracket: tuple[float, float] = (1e-4, 1e3),
+) -> LearnedState:
+    r"""The stationary state of Hebbian learning with excitatory weights, $w ≥ 0$ and $K > 0$.
+
+    $$N(w) = \frac{w}{K \bar N} \text{ on } [0, A], \quad
+      \bar N^2 = \int_0^A \frac wK\,dw, \quad
+      H = \frac{N}{r(I(w) + w σ(\bar N))}, \quad \int_0^A H\,dw = 1$$
+
+    (MATH.md, section 1.5; [HHZ], [PSW]). Integrals are composite Gauss quadratures: the answer is
+    exact to rounding for smooth gains and drives, and of second order in $A/256$ at kinks.
+
+    **Arguments:**
+
+    - `gain`: $K > 0$, a constant or a function of the weights.
+    - `drive_fn`: $I$, a function of the weights (voltage units).
+    - `response_fn`: $σ$, a function of the network rate.
+    - `noise`, `noise_slope`: $a_0 > 0$ and $a_1 ≥ 0$ of the noise $a_0 + a_1 \bar N$.
+    - `threshold`, `reset`: $V_F > V_R$ (voltage units).
+    - `rate_fn`: `(drive, noise) -> rate` in place of equation (1), such as the stationary rate of
+      a voltage grid; maps drives of shape `(n,)` to rates. It is differentiated.
+    - `bracket`: interval in which the support $A$ is sought (weight units). The smallest
+      solution in it is taken.
+
+    Functions of the weights map arrays of shape `(n,)` to arrays of that shape. Those that are
+    modules are compiled once; the derivative reaches their leaves and whatever else they hold.
+
+    **Returns:** a `LearnedState`, differentiable in every argument to any order.
+
+    **Raises:** `ValueError` where a known argument breaks its rule, and if the mass of $H$ does
+    not pass one in the bracket (an error at run time if that is not known before). With a
+    response that grows without bound, or a large gain, there may be no learned state.
+    """
+    require("noise_slope", lambda slope: slope >= 0, "must not be negative", noise_slope)
+    if not callable(gain):
+        require("gain", lambda gain: gain > 0, "must be positive", gain)
+        (gain,) = as_floats(gain=gain)
+    low, high = as_floats(low=bracket[0], high=bracket[1])
+    require("bracket[0]", lambda low: low > 0, "must be positive", low)
+    require("bracket[0]", lambda low, high: low < high, "must be below bracket[1]", low, high)
+    _, noise, threshold, reset, noise_slope = neuron(
+        0.0, noise, threshold, reset, noise_slope=noise_slope
+    )
+    network = _LearningNetwork(
+        gain, drive_fn, response_fn, noise, noise_slope, threshold, reset, rate_fn
+    )
+    support = _support(network, low, high)
+    support = raise_if(
+        ~jnp.isfinite(support),
+        support,
+        "learned_state: ∫ H dw does not rise through 1 for any support in bracket = "
+        f"[{bracket[0]:g}, {bracket[1]:g}]; there may be no learned state (a response without "
+        "bound, a gain that is too large), or gain, drive or noise are out of range",
+    )
+    return LearnedState(support, network.network_rate(support), network)
+
+
+class _LearningNetwork(eqx.Module):
+    """What a learned state depends on."""
+
+    gain: Array | Curve
+    drive_fn: Curve
+    response_fn: Curve
+    noise: Float[Array, ""]
+    noise_slope: Float[Array, ""]
+    threshold: Float[Array, ""]
+    reset: Float[Array, ""]
+    rate_fn: Callable[[Array, Array], Array] | None
+
+    def gain_at(self, w: Float[Array, "..."]) -> Float[Array, "..."]:
+        """$K(w)$."""
+        return self.gain(w) if callable(self.gain) else self.gain
+
+    def log_rate(self, w: Float[Array, "..."], network_rate: Float[Array, ""]):
+        r"""$\log r(I(w) + w σ(\bar N))$."""
+        drive = self.drive_fn(w) + w * self.response_fn(network_rate)
+        noise = self.noise + self.noise_slope * network_rate
+        if self.rate_fn is None:
+            return log_firing_rate(drive, noise, self.threshold, self.reset)
+        return jnp.log(self.rate_fn(drive, noise))
+
+    def network_rate(self, support: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\bar N$ from $\bar N^2 = \int_0^A w/K\,dw$."""
+        w, dw = _quadrature(support)
+        return jnp.sqrt(jnp.sum(dw * w / self.gain_at(w)))
+
+    def log_mass(self, support: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\log \int_0^A H\,dw$; rates may be too low for their inverse to exist."""
+        w, dw = _quadrature(support)
+        network_rate = self.network_rate(support)
+        rates = w / (self.gain_at(w) * network_rate)
+        return jax.nn.logsumexp(jnp.log(dw * rates) - self.log_rate(w, network_rate))
+
+
+def _quadrature(support: Float[Array, ""]) -> tuple[Float[Array, " w"], Float[Array, " w"]]:
+    """Nodes and weights of a composite Gauss rule on [0, support]."""
+    centers = np.arange(_PANELS)[:, None] + 0.5
+    nodes = (centers + 0.5 * _PANEL_NODES).ravel() / _PANELS
+    weights = np.tile(0.5 * _PANEL_WEIGHTS, _PANELS) / _PANELS
+    return support * nodes.astype(support.dtype), support * weights.astype(support.dtype)
+
+
+@eqx.filter_jit
+def _support(network: _LearningNetwork, low: Array, high: Array) -> Array:
+    """The smallest support of mass one, NaN if there is none in the bracket."""
+    log_mass = network.log_mass
+    candidates = jnp.geomspace(low, high, _CANDIDATES)
+    log_masses, slopes = lax.map(partial(with_slope, log_mass), candidates)
+
+    # The mass may pass one and return between two candidates, so its first maximum is one too.
+    first = jnp.argmax((slopes[:-1] > 0) & (slopes[1:] <= 0))
+    interval = candidates[first], candidates[first + 1]
+    top = bisect(lambda support: with_slope(log_mass, support)[1], *interval, jnp.array(True))
+    candidates = jnp.insert(candidates, first + 1, top)
+    log_masses = jnp.insert(log_masses, first + 1, log_mass(top))
+
+    rises = (log_masses[:-1] < 0) & (log_masses[1:] >= 0)
+    first = jnp.argmax(rises)
+    root = bisect(log_mass, candidates[first], candidates[first + 1], jnp.array(False))
+    return jnp.where(rises.any(), known_root(log_mass, root), jnp.nan)

@@ -1,0 +1,177 @@
+"""Where the density lives: voltage nodes, weight cells, and their product."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import equinox as eqx
+import jax.dtypes
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ._check import check, check_finite, check_integer
+
+
+def _resolve_dtype(dtype) -> np.dtype:
+    """The floating dtype asked for, or JAX's default."""
+    resolved = np.dtype(jax.dtypes.canonicalize_dtype(np.float64 if dtype is None else dtype))
+    check(
+        jnp.issubdtype(resolved, jnp.floating),
+        f"dtype = {resolved.name}: must be a floating-point type",
+    )
+    return resolved
+
+
+class VoltageGrid(eqx.Module):
+    """Uniform membrane-potential nodes $v_i = V_{min} + i h$, $i = 0, …, n-1$.
+
+    The threshold $V_F = V_{min} + n h$ carries no unknown, because $p(V_F) = 0$. The reset
+    potential must be a node: the flux that leaves at threshold re-enters exactly there.
+
+    **Arguments:**
+
+    - `minimum`: lower end $V_{min}$ of the grid, where the flux vanishes (voltage units).
+    - `threshold`: firing threshold $V_F$ (voltage units).
+    - `reset`: reset potential $V_R$, `minimum < reset < threshold` (voltage units).
+    - `num`: number of nodes $n$.
+    - `dtype`: floating-point type of everything computed on this grid; JAX's default if `None`.
+
+    **Raises:** `ValueError` if the ends are out of order, `num` is not a positive integer, or
+    `reset` is no node (the message lists the nearest `num` that work).
+    """
+
+    minimum: float = eqx.field(static=True)
+    threshold: float = eqx.field(static=True)
+    reset: float = eqx.field(static=True)
+    num: int = eqx.field(static=True)
+    dtype: np.dtype = eqx.field(static=True)
+
+    def __init__(self, minimum: float, threshold: float, *, reset: float, num: int, dtype=None):
+        for name, value in (("minimum", minimum), ("threshold", threshold), ("reset", reset)):
+            check_finite(name, value)
+        self.minimum, self.threshold, self.reset = float(minimum), float(threshold), float(reset)
+        self.num = check_integer("num", num, at_least=2)
+        self.dtype = _resolve_dtype(dtype)
+        check(
+            self.minimum < self.reset < self.threshold,
+            f"reset = {reset}: must lie strictly between minimum = {minimum} "
+            f"and threshold = {threshold}",
+        )
+        position = (self.reset - self.minimum) / self.spacing
+        if abs(position - round(position)) > 1e-6:
+            raise ValueError(
+                f"num = {num}: reset = {reset} is no node of this grid; "
+                f"nearest num that work: {self._working_nums()}"
+            )
+
+    def _working_nums(self) -> str:
+        ratio = Fraction((self.reset - self.minimum) / (self.threshold - self.minimum))
+        period = ratio.limit_denominator(10_000).denominator
+        below = self.num // period * period
+        return " and ".join(str(num) for num in (below, below + period) if num > 1)
+
+    @property
+    def spacing(self) -> float:
+        """Node spacing $h$ (voltage units)."""
+        return (self.threshold - self.minimum) / self.num
+
+    @property
+    def reset_index(self) -> int:
+        """Index of the node $V_R$."""
+        return round((self.reset - self.minimum) / self.spacing)
+
+    @property
+    def nodes(self) -> Float[np.ndarray, " v"]:
+        """Node positions $v_i$ (voltage units)."""
+        nodes = self.minimum + self.spacing * np.arange(self.num)
+        return nodes.astype(self.dtype)
+
+    @property
+    def interfaces(self) -> Float[np.ndarray, " v"]:
+        """Interfaces $v_{i+1/2}$ above the nodes; neurons fire through the last (voltage units)."""
+        interfaces = self.minimum + self.spacing * (np.arange(self.num) + 0.5)
+        return interfaces.astype(self.dtype)
+
+
+class WeightGrid(eqx.Module):
+    """Uniform synaptic-weight cells; $w_j$ is the centre of cell $j$.
+
+    **Arguments:**
+
+    - `minimum`, `maximum`: ends of the weight axis (weight units); no mass crosses them.
+    - `num`: number of cells $m$.
+
+    **Raises:** `ValueError` if the ends are out of order or `num` is not a positive integer.
+    """
+
+    minimum: float = eqx.field(static=True)
+    maximum: float = eqx.field(static=True)
+    num: int = eqx.field(static=True)
+
+    def __init__(self, minimum: float, maximum: float, *, num: int):
+        check_finite("minimum", minimum)
+        check_finite("maximum", maximum)
+        check(minimum < maximum, f"maximum = {maximum}: must exceed minimum = {minimum}")
+        self.minimum, self.maximum = float(minimum), float(maximum)
+        self.num = check_integer("num", num, at_least=1)
+
+    @property
+    def spacing(self) -> float:
+        """Cell width $Δw$ (weight units)."""
+        return (self.maximum - self.minimum) / self.num
+
+    @property
+    def centers(self) -> Float[np.ndarray, " w"]:
+        """Cell centres $w_j$ (weight units)."""
+        return self.minimum + self.spacing * (np.arange(self.num) + 0.5)
+
+    @property
+    def faces(self) -> Float[np.ndarray, " w-1"]:
+        """Inner cell faces $w_{j+1/2}$ (weight units)."""
+        return self.minimum + self.spacing * np.arange(1, self.num)
+
+
+class Grid(eqx.Module):
+    """The product of a voltage grid and a weight grid; densities on it have shape `(v, w)`.
+
+    Without a weight grid the network is unstructured: all neurons share the one weight of the
+    model, the weight axis has length 1 and unit width, and the same code solves it.
+
+    **Arguments:**
+
+    - `v`: a `VoltageGrid`; its `dtype` is that of the whole grid.
+    - `w`: a `WeightGrid`, or `None` for an unstructured network.
+    """
+
+    v: VoltageGrid
+    w: WeightGrid | None = None
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Floating-point type of everything computed on this grid."""
+        return self.v.dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape `(v, w)` of a density on this grid."""
+        return self.v.num, 1 if self.w is None else self.w.num
+
+    @property
+    def weight_spacing(self) -> float:
+        """Width of a weight cell; 1 for an unstructured network (weight units)."""
+        return 1.0 if self.w is None else self.w.spacing
+
+    @property
+    def cell_area(self) -> float:
+        """Area $h Δw$ of a cell: `density.sum() * cell_area` is the mass."""
+        return self.v.spacing * self.weight_spacing
+
+    def mass(self, density: Float[Array, "*batch v w"]) -> Float[Array, "*batch"]:
+        """Total mass $∫∫ p\\,dv\\,dw$, summed in float64 where that is enabled (dimensionless)."""
+        wide = jax.dtypes.canonicalize_dtype(np.float64)
+        return jnp.sum(density, axis=(-2, -1), dtype=wide) * self.cell_area
+
+    def weight_density(self, density: Float[Array, "*batch v w"]) -> Float[Array, "*batch w"]:
+        """Weight density $H(w) = ∫ p\\,dv$ (1 / weight units)."""
+        return jnp.sum(density, axis=-2) * self.v.spacing

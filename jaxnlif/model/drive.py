@@ -1,0 +1,108 @@
+"""External input $I(w, t)$ to the neurons of each synaptic weight."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._check import check, check_finite, check_positive
+from ._leaf import as_leaf
+from .table import check_knots
+
+
+class AbstractDrive(eqx.Module):
+    """An input current; any callable module with this signature will do."""
+
+    @abc.abstractmethod
+    def __call__(self, t: Float[Array, ""], w: Float[Array, " w"]) -> Float[Array, " w"]:
+        """Input at time `t` to neurons of weight `w`, broadcastable to the shape of `w`.
+
+        **Arguments:** `t` in units of time, `w` in weight units. **Returns:** voltage units.
+        """
+
+
+class Constant(AbstractDrive):
+    """The same input for every weight at every time.
+
+    **Arguments:** `value`: the input $I$ (voltage units).
+    """
+
+    value: Float[Array, ""] = eqx.field(converter=as_leaf)
+
+    def __check_init__(self):
+        check_finite("value", self.value)
+
+    def __call__(self, t: Float[Array, ""], w: Float[Array, " w"]) -> Float[Array, " w"]:
+        return jnp.full_like(w, self.value)
+
+
+class Bump(AbstractDrive):
+    r"""A Gaussian bump over the weights, $I(w) = base + height\,e^{-(w-center)^2/(2\,width^2)}$.
+
+    **Arguments:** `base`, `height` (voltage units); `center`, `width` (weight units).
+
+    **Raises:** `ValueError` unless all are finite and `width` is positive.
+    """
+
+    base: Float[Array, ""] = eqx.field(converter=as_leaf)
+    height: Float[Array, ""] = eqx.field(converter=as_leaf)
+    center: Float[Array, ""] = eqx.field(converter=as_leaf)
+    width: Float[Array, ""] = eqx.field(converter=as_leaf)
+
+    def __check_init__(self):
+        for name in ("base", "height", "center"):
+            check_finite(name, getattr(self, name))
+        check_positive("width", self.width)
+
+    def __call__(self, t: Float[Array, ""], w: Float[Array, " w"]) -> Float[Array, " w"]:
+        return self.base + self.height * jnp.exp(-0.5 * ((w - self.center) / self.width) ** 2)
+
+
+class Tabulated(AbstractDrive):
+    """A measured signal: piecewise linear in weight, in time, or in both; constant beyond the ends.
+
+    **Arguments:**
+
+    - `values`: shape `(w,)` with `w=` alone, `(t,)` with `t=` alone, `(t, w)` with both
+      (voltage units); differentiable leaves.
+    - `w`: strictly increasing weights of the columns (weight units).
+    - `t`: strictly increasing times of the rows (units of time).
+
+    **Raises:** `ValueError` if neither axis is given, shapes do not match, an axis is not strictly
+    increasing or anything is not finite.
+    """
+
+    values: Float[Array, "..."] = eqx.field(converter=as_leaf)
+    w: Float[Array, " w"] | None = None
+    t: Float[Array, " t"] | None = None
+
+    def __init__(self, values, *, w=None, t=None):
+        self.values = as_leaf(values)
+        self.w = None if w is None else as_leaf(w)
+        self.t = None if t is None else as_leaf(t)
+        check(w is not None or t is not None, "w, t: at least one axis of the table must be given")
+        axes = [(name, axis) for name, axis in (("t", self.t), ("w", self.w)) if axis is not None]
+        for name, axis in axes:
+            check_knots(name, axis)
+        check_finite("values", self.values)
+        expected = tuple(axis.shape[0] for _, axis in axes)
+        check(
+            self.values.shape == expected,
+            f"values: shape {self.values.shape} must be {expected}, "
+            f"the lengths of {', '.join(name for name, _ in axes)}",
+        )
+
+    def __call__(self, t: Float[Array, ""], w: Float[Array, " w"]) -> Float[Array, " w"]:
+        now = self.values if self.t is None else _row_at(t, self.t, self.values)
+        return jnp.full_like(w, now) if self.w is None else jnp.interp(w, self.w, now)
+
+
+def _row_at(t: Array, times: Array, values: Array) -> Array:
+    """Linear interpolation in time of a table whose rows may be numbers or arrays."""
+    columns = values.reshape(times.shape[0], -1)
+    row = jax.vmap(lambda column: jnp.interp(t, times, column), in_axes=1)(columns)
+    return row.reshape(values.shape[1:])

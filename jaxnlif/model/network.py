@@ -1,0 +1,88 @@
+"""The network: one description that every solver understands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._check import check, check_finite, check_positive
+from ._leaf import as_leaf
+from .drive import Constant
+from .learning import AbstractLearning
+from .response import Identity
+
+
+class Network(eqx.Module):
+    r"""A network of noisy leaky integrate-and-fire neurons, structured by synaptic weight.
+
+    $$∂_t p + ∂_w[(K(w) N(w) \bar N - w) p] =
+      \tfrac1ε \{-∂_v[(-v + I(w,t) + w\,σ(\bar N)) p] + a\,∂_{vv} p + N(w,t)\,δ(v - V_R)\}$$
+
+    with $p(V_F) = 0$, $N(w) = -a\,∂_v p(V_F)$, $\bar N = ∫N\,dw$ and $a = a_0 + a_1 \bar N$
+    (He, Hu, Zhou 2022, arXiv 2109.04667; Perthame, Salort, Wainrib 2017, arXiv 1706.05796).
+    An unstructured network has one `weight` $b$, no learning and by default $σ(N) = N$, $ε = 1$.
+
+    **Arguments:**
+
+    - `noise`: diffusion $a_0 > 0$ (voltage² / membrane time).
+    - `drive`: input $I$: a number, or a callable module $(t, w) \mapsto I$ (voltage units).
+    - `response`: σ, a callable module of the rate; identity by default.
+    - `learning`: an `AbstractLearning` rule such as `Hebbian`, or `None` to freeze the weights.
+    - `epsilon`: ratio $ε ≥ 0$ of membrane time to learning time; 0 is the quasi-static limit.
+    - `weight`: the one weight $b$ of an unstructured network (voltage units × membrane time);
+      `None` for a network on a `WeightGrid`.
+    - `noise_slope`: $a_1 ≥ 0$, the part of the noise proportional to the rate.
+
+    Every array leaf may be differentiated. **Raises:** `ValueError` if a number is not finite or
+    has the wrong sign, or if an unstructured network is given a learning rule.
+    """
+
+    noise: Float[Array, ""]
+    drive: Callable[[Array, Array], Array]
+    response: Callable[[Array], Array]
+    learning: AbstractLearning | None
+    epsilon: Float[Array, ""]
+    weight: Float[Array, ""] | None
+    noise_slope: Float[Array, ""]
+
+    def __init__(
+        self,
+        *,
+        noise=1.0,
+        drive=0.0,
+        response: Callable[[Array], Array] | None = None,
+        learning: AbstractLearning | None = None,
+        epsilon=1.0,
+        weight=None,
+        noise_slope=0.0,
+    ):
+        check_positive("noise", noise)
+        check_positive("epsilon", epsilon, allow_zero=True)
+        check_positive("noise_slope", noise_slope, allow_zero=True)
+        if not callable(drive):
+            check_finite("drive", drive)
+        if weight is not None:
+            check_finite("weight", weight)
+        check(
+            weight is None or learning is None,
+            "learning: an unstructured network (weight given) has no weights to learn",
+        )
+        self.noise, self.noise_slope = as_leaf(noise), as_leaf(noise_slope)
+        self.epsilon = as_leaf(epsilon)
+        self.drive = drive if callable(drive) else Constant(drive)
+        self.response = Identity() if response is None else response
+        self.learning = learning
+        self.weight = None if weight is None else as_leaf(weight)
+
+    def input(
+        self, t: Float[Array, ""], w: Float[Array, " w"], rate: Float[Array, ""]
+    ) -> Float[Array, " w"]:
+        r"""Total input $μ(w) = I(w, t) + w\,σ(\bar N)$ (voltage units)."""
+        return jnp.broadcast_to(self.drive(t, w), w.shape) + w * self.response(rate)
+
+    def diffusion(self, rate: Float[Array, ""]) -> Float[Array, ""]:
+        r"""Noise $a = a_0 + a_1 \bar N$ (voltage² / membrane time)."""
+        return self.noise + self.noise_slope * rate

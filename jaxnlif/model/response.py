@@ -1,0 +1,30 @@
+"""Response function $σ(N̄)$: how the network's firing rate acts back on its neurons."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+
+class AbstractResponse(eqx.Module):
+    """A non-decreasing response, $σ(0) = 0$; any callable module with this signature will do."""
+
+    @abc.abstractmethod
+    def __call__(self, rate: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The response σ to a firing rate (both in spikes per neuron and unit of time)."""
+
+
+class Identity(AbstractResponse):
+    """σ(N̄) = N̄, the coupling of the unstructured network; unbounded."""
+
+    def __call__(self, rate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return rate
+
+
+class Saturating(AbstractResponse):
+    """σ(N̄) = N̄ / (1 + N̄), bounded by 1."""
+
+    def __call__(self, rate: Float[Array, "..."]) -> Float[Array, "..."]:
+        return rate / (1 + rate)

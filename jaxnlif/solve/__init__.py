@@ -1,0 +1,1 @@
+"""The loop in time, common to all solvers."""

@@ -1,0 +1,36 @@
+"""Progress of a long run, shown from the host between compiled chunks."""
+
+from __future__ import annotations
+
+import abc
+import sys
+
+import equinox as eqx
+from tqdm.auto import tqdm
+
+
+class AbstractProgress(eqx.Module):
+    """Something that shows how far a run is. Silent under `jit`, `grad` and `vmap`."""
+
+    @abc.abstractmethod
+    def start(self, total: int):
+        """Opens a display of `total` steps: an object with `update(steps)` and `close()`."""
+
+
+class ProgressBar(AbstractProgress):
+    """A tqdm bar with time left; a widget in notebooks.
+
+    **Arguments:** `label`: a short text before the bar.
+    """
+
+    label: str = "solve"
+
+    def start(self, total: int):
+        return tqdm(total=total, desc=self.label, unit="step", file=sys.stderr, leave=False)
+
+
+class NoProgress(AbstractProgress):
+    """Shows nothing."""
+
+    def start(self, total: int):
+        return tqdm(total=total, disable=True)

@@ -1,0 +1,36 @@
+"""How a run ended."""
+
+from __future__ import annotations
+
+import equinox as eqx
+
+
+class Result(eqx.Enumeration):
+    """The outcome of a run; `Result[item]` is a message that says what to try."""
+
+    completed = "completed"
+    blow_up = (
+        "blow-up: the firing carries itself and the rate grows without bound, which is a property "
+        "of the equation. Stop before `Solution.ts[-1]`, weaken the coupling, or describe the "
+        "synchrony with a solver that follows it."
+    )
+    no_self_consistent_rate = (
+        "no self-consistent rate: the quasi-static network (epsilon = 0) has no rate that "
+        "reproduces itself. Try epsilon > 0, weaker weights or a bounded response."
+    )
+    non_finite = (
+        "non-finite: the state overflowed or became NaN. Check the drive and response for "
+        "non-finite values, and try float64."
+    )
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during `solve`; `solution` holds what was saved until then."""
+
+    def __init__(self, solution):
+        super().__init__("solve: interrupted")
+        self.solution = solution
+
+
+class SolveError(RuntimeError):
+    """Raised by `solve(..., throw=True)` when a run does not complete."""

@@ -1,0 +1,52 @@
+"""What a run returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._check import check
+from .result import Result
+from .solver import AbstractSolver
+
+
+class Solution(eqx.Module):
+    r"""The saved course of a run, in the order of time; k saved times, m weights, n voltages.
+
+    - `ts`: saved times, shape `(k,)` (slow time; membrane time for $ε = 1$).
+    - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time).
+    - `rates`: $N(w, t)$, `(k, m)` (the same per weight unit).
+    - `weights`: weight density $H(w, t)$, `(k, m)` (1 / weight unit).
+    - `saved`: what `SaveAt.fn` made of each snapshot; densities `(k, n, m)` by default.
+    - `result`: how the run ended, a `Result`; `Result[sol.result]` is a message.
+    - `t_end`: the time that was reached; the time of a blow-up.
+    - `stats`: `mass_drift` (largest |mass - initial mass|) and `minimum` of the density over the
+      saved times, `steps`, and counts of nonlinear iterations.
+    - `state`: the solver's last state. `model`, `solver`: what was solved, and how.
+
+    A run that ends early keeps what was saved before; under `jit`, `grad` and `vmap`, where
+    shapes are fixed, the entries after its end repeat the last state.
+    """
+
+    ts: Float[Array, " k"]
+    rate: Float[Array, " k"]
+    rates: Float[Array, "k m"]
+    weights: Float[Array, "k m"]
+    saved: Any
+    result: Result
+    t_end: Float[Array, ""]
+    stats: dict[str, Any]
+    state: Any
+    model: Any
+    solver: AbstractSolver
+    holds_density: bool = eqx.field(static=True)
+
+    def density(self, index: int) -> Float[Array, "n m"]:
+        """The density $p(v, w)$ at the saved time `index` (negative counts from the end).
+
+        **Raises:** `ValueError` if `SaveAt.fn` saved something else.
+        """
+        check(self.holds_density, "density: not saved, because SaveAt was given another fn")
+        return self.saved[index]

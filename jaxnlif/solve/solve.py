@@ -1,0 +1,285 @@
+"""`solve`: check the arguments, run the loop, gather the solution."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, PRNGKeyArray
+
+from .._check import check, check_finite, check_positive, is_concrete
+from . import saveat as saveat_module
+from .progress import AbstractProgress, NoProgress
+from .result import Interrupted, Result, SolveError
+from .saveat import SaveAt
+from .scan import checkpointed_scan
+from .solution import Solution
+from .solver import AbstractSolver
+
+_SECONDS_PER_CHUNK = 0.2
+_BYTES_PER_CHUNK = 2**24
+
+
+def solve(
+    model: Any,
+    solver: AbstractSolver,
+    *,
+    y0: Array,
+    t0: float = 0.0,
+    t1: float,
+    dt: float,
+    saveat: SaveAt | None = None,
+    key: PRNGKeyArray | None = None,
+    progress: AbstractProgress | None = None,
+    checkpoint: int | None = None,
+    throw: bool = False,
+) -> Solution:
+    r"""Solves a network from `t0` to `t1`.
+
+    Called plainly, the loop runs in compiled chunks from the host: progress is shown, Ctrl-C
+    raises `Interrupted` with what was saved so far as its `.solution`, and new
+    parameters or times at equal shapes never recompile. Under `jit`, `grad`, `jvp` or `vmap` it is
+    one nested scan, in forward and in reverse mode.
+
+    **Arguments:**
+
+    - `model`: what to solve, a `Network`.
+    - `solver`: how, for example `FluxShift(grid)`.
+    - `y0`: initial state, for `FluxShift` a density of mass 1, shape `(v, w)`.
+    - `t0`, `t1`: first and last time (slow time: units of the learning time, which for $ε = 1$ is
+      the membrane time).
+    - `dt`: longest step (slow time); steps are `t1 - t0` divided by the next whole number.
+    - `saveat`: what is saved and when; 101 equally spaced times by default.
+    - `key`: random key, for solvers that draw numbers.
+    - `progress`: for example `ProgressBar()`.
+    - `checkpoint`: steps between stored states in reverse mode; by default about the square root
+      of their number, which makes memory grow as that root too.
+    - `throw`: raise `SolveError` if the run does not complete, in place of a `Solution.result`.
+
+    **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule.
+    """
+    saveat = SaveAt(num=101) if saveat is None else saveat
+    num_steps = _count_steps(t0, t1, dt)
+    save_steps = saveat.steps(float(t0), float(t1), num_steps)
+    solver.validate(model, y0)
+    model = _cast(model, solver.dtype)
+    span = tuple(jnp.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
+    if is_concrete(model, y0, key):
+        bar = (NoProgress() if progress is None else progress).start(num_steps)
+        solution = _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, bar)
+        if throw and solution.result != Result.completed:
+            raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
+        return solution
+    return _run_traced(model, solver, saveat, y0, key, span, save_steps, num_steps, checkpoint)
+
+
+def _count_steps(t0, t1, dt) -> int:
+    for name, value in (("t0", t0), ("t1", t1), ("dt", dt)):
+        check(
+            is_concrete(value),
+            f"{name}: must be a plain number, also under jit, because it sets the number of steps",
+        )
+        check_finite(name, value)
+    check_positive("dt", dt)
+    check(float(t1) > float(t0), f"t1 = {t1}: must exceed t0 = {t0}")
+    return max(1, math.ceil((float(t1) - float(t0)) / float(dt) * (1 - 1e-12)))
+
+
+def _cast(model: Any, dtype: np.dtype) -> Any:
+    """Floating-point leaves in the dtype of the run, so that new values never recompile."""
+
+    def cast(leaf):
+        return jnp.asarray(leaf, dtype) if eqx.is_inexact_array_like(leaf) else leaf
+
+    return jax.tree.map(cast, model)
+
+
+class _Saved(eqx.Module):
+    """Everything that is saved at one time, or, stacked, at all of them."""
+
+    rate: Array
+    rates: Array
+    weights: Array
+    mass: Array
+    minimum: Array
+    extra: Any
+
+
+def _look(solver: AbstractSolver, saveat: SaveAt, state: Any) -> _Saved:
+    snapshot = solver.observe(state)
+    extra = None if saveat.fn is None else saveat.fn(snapshot)
+    mass, minimum = solver.grid.mass(snapshot.density), jnp.min(snapshot.density)
+    return _Saved(snapshot.rate, snapshot.rates, snapshot.weights, mass, minimum, extra)
+
+
+def _running(solver: AbstractSolver, state: Any) -> Array:
+    return solver.result(state) == Result.completed
+
+
+def _gather(model, solver, saveat, state, saved: _Saved, ts, t_end, steps) -> Solution:
+    drift = jnp.max(jnp.abs(saved.mass - saved.mass[0]))
+    stats = {"mass_drift": drift, "minimum": jnp.min(saved.minimum), "steps": jnp.asarray(steps)}
+    return Solution(
+        ts=ts,
+        rate=saved.rate,
+        rates=saved.rates,
+        weights=saved.weights,
+        saved=saved.extra,
+        result=solver.result(state),
+        t_end=t_end,
+        stats=stats | solver.iterations(state),
+        state=state,
+        model=model,
+        solver=solver,
+        holds_density=saveat.fn is saveat_module.density,
+    )
+
+
+# ---- from the host ---------------------------------------------------------------------------
+
+
+class _Chunk(eqx.Module):
+    """The state after `step` steps, and what was saved since the chunk began."""
+
+    state: Any
+    step: Array
+    count: Array
+    saved: _Saved
+
+
+@eqx.filter_jit
+def _begin(model, solver, y0, key, t0) -> Any:
+    return solver.init(model, t0, y0, key)
+
+
+@eqx.filter_jit
+def _advance(
+    model, solver, saveat, span, state, step, stop, save_steps, room: int
+) -> tuple[_Chunk, Array]:
+    """Steps up to `stop`, or until `room` saves are made; returns whether the run can go on."""
+    t0, dt = span
+
+    def one_step(carry):
+        state, n = carry
+        return solver.step(model, t0 + n * dt, dt, state), n + 1
+
+    def to_next_save(chunk: _Chunk):
+        target = jnp.minimum(save_steps[chunk.count], stop)
+        state, n = lax.while_loop(
+            lambda c: (c[1] < target) & _running(solver, c[0]), one_step, (chunk.state, chunk.step)
+        )
+        # A chunk may end between two saves: what it writes then is not counted.
+        saved = jax.tree.map(
+            lambda every, one: every.at[chunk.count].set(one),
+            chunk.saved,
+            _look(solver, saveat, state),
+        )
+        due = (n == save_steps[chunk.count]) & _running(solver, state)
+        return _Chunk(state, n, chunk.count + due, saved)
+
+    def unfinished(chunk: _Chunk):
+        more = (chunk.step < stop) | (save_steps[chunk.count] == chunk.step)
+        return more & (chunk.count < room) & _running(solver, chunk.state)
+
+    look = jax.eval_shape(lambda: _look(solver, saveat, state))
+    empty = jax.tree.map(lambda x: jnp.zeros((room, *x.shape), x.dtype), look)
+    begin = _Chunk(state, step, jnp.zeros((), jnp.int32), empty)
+    chunk = lax.while_loop(unfinished, to_next_save, begin)
+    return chunk, _running(solver, chunk.state)
+
+
+def _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, bar) -> Solution:
+    state = _begin(model, solver, y0, key, span[0])
+    room = min(len(save_steps), _room(solver, saveat, state))
+    never = num_steps + 1
+    done, count, steps, interrupt, pieces = 0, 0, 32, None, []
+    going = True
+    try:
+        while going and (done < num_steps or count < len(save_steps)):
+            began = time.perf_counter()
+            upcoming = np.full(room + 1, never, np.int32)
+            upcoming[: len(save_steps) - count] = save_steps[count : count + room + 1]
+            stop = np.int32(min(done + steps, num_steps))
+            chunk, running = _advance(
+                model, solver, saveat, span, state, np.int32(done), stop, upcoming, room
+            )
+            new = int(chunk.count)
+            pieces.append(jax.tree.map(lambda x: np.asarray(x[:new]), chunk.saved))  # noqa: B023
+            state, count, going = chunk.state, count + new, bool(running)
+            elapsed = time.perf_counter() - began
+            bar.update(int(chunk.step) - done)
+            # The first chunk also compiles; later ones grow until they take a fixed time.
+            steps = steps if done == 0 else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
+            done = int(chunk.step)
+    except KeyboardInterrupt as caught:
+        if not pieces:
+            raise
+        interrupt = caught
+    finally:
+        bar.close()
+    saved = jax.tree.map(lambda *parts: jnp.asarray(np.concatenate(parts)), *pieces)
+    ts = span[0] + jnp.asarray(save_steps[:count], solver.dtype) * span[1]
+    solution = _gather(model, solver, saveat, state, saved, ts, span[0] + done * span[1], done)
+    if interrupt is not None:
+        raise Interrupted(solution) from interrupt
+    return solution
+
+
+def _room(solver: AbstractSolver, saveat: SaveAt, state: Any) -> int:
+    """How many saves a chunk may hold in memory before the host takes them."""
+    look = jax.eval_shape(lambda: _look(solver, saveat, state))
+    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(look))
+    return max(1, _BYTES_PER_CHUNK // size)
+
+
+# ---- under jit, grad, jvp and vmap -----------------------------------------------------------
+
+
+def _run_traced(
+    model, solver, saveat, y0, key, span, save_steps, num_steps, checkpoint
+) -> Solution:
+    t0, dt = span
+    state = solver.init(model, t0, y0, key)
+
+    def step(carry, n):
+        state, steps = carry
+
+        def go(state):
+            return solver.step(model, t0 + n * dt, dt, state), steps + 1
+
+        return lax.cond(_running(solver, state), go, lambda state: (state, steps), state), None
+
+    def advance(carry, first, length):
+        if length == 0:
+            return carry
+        numbers = first + jnp.arange(length)
+        return checkpointed_scan(step, carry, numbers, block=checkpoint)[0]
+
+    carry = advance((state, jnp.zeros((), jnp.int32)), 0, int(save_steps[0]))
+    rows = [_look(solver, saveat, carry[0])]
+    gaps = np.diff(save_steps)
+    if len(gaps) and np.all(gaps == gaps[0]):
+
+        def interval(carry, first):
+            carry = advance(carry, first, int(gaps[0]))
+            return carry, _look(solver, saveat, carry[0])
+
+        carry, rest = checkpointed_scan(
+            interval, carry, jnp.asarray(save_steps[:-1]), block=checkpoint
+        )
+        saved = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), rows[0], rest)
+    else:
+        for first, length in zip(save_steps[:-1], gaps, strict=True):
+            carry = advance(carry, int(first), int(length))
+            rows.append(_look(solver, saveat, carry[0]))
+        saved = jax.tree.map(lambda *rows: jnp.stack(rows), *rows)
+    carry = advance(carry, int(save_steps[-1]), num_steps - int(save_steps[-1]))
+    state, steps = carry
+    ts = t0 + jnp.asarray(save_steps, solver.dtype) * dt
+    return _gather(model, solver, saveat, state, saved, ts, t0 + steps * dt, steps)

@@ -1,0 +1,30 @@
+"""Settings of every test: one precision a run, strict promotion, checked shapes.
+
+`JAXNLIF_TEST_DTYPE=float32` runs the same tests with 64-bit numbers disabled.
+"""
+
+from __future__ import annotations
+
+import os
+
+from jaxtyping import install_import_hook
+
+hook = install_import_hook("jaxnlif", "beartype.beartype")
+hook.__enter__()
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+DOUBLE = os.environ.get("JAXNLIF_TEST_DTYPE", "float64") == "float64"
+jax.config.update("jax_enable_x64", DOUBLE)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def dtype() -> np.dtype:
+    """The floating-point type of this run."""
+    return np.dtype(np.float64 if DOUBLE else np.float32)
+
+
+needs_double = pytest.mark.skipif(not DOUBLE, reason="asks for more digits than float32 has")
