@@ -1,1 +1,187 @@
-"""Figures of solutions."""
+"""Figures of solutions. Every function draws into the axes given, or into those of a new figure."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from ._check import check
+from .grid import Grid
+from .model import Hebbian
+from .solve.result import Result
+from .solve.solution import Solution
+
+# Okabe and Ito's colours, which all common forms of colour vision tell apart.
+BLACK, GREY, BLUE, RED = "#000000", "#8C8C8C", "#0072B2", "#D55E00"
+GREEN, PINK, ORANGE, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+CYCLE = (BLUE, RED, GREEN, PINK, ORANGE, SKY)
+HEAT = "cividis"
+
+WEIGHT = "synaptic weight $w$"
+VOLTAGE = "membrane potential $v$"
+RATE = "network rate $\\bar N$\n(spikes / neuron / membrane time)"
+RATES = "rate $N(w)$\n(spikes / membrane time / unit weight)"
+WEIGHT_DENSITY = "weight density $H(w)$\n(1 / unit weight)"
+
+
+def rate(sol: Solution, ax: Axes | None = None) -> Axes:
+    r"""The network rate $\bar N(t)$; an early end of the run, such as a blow-up, is marked."""
+    ax, grid = _axes(ax), _grid(sol)
+    ax.plot(sol.ts, sol.rate, color=BLUE)
+    if sol.result != Result.completed:
+        outcome, end = Result[sol.result].split(":")[0], float(sol.t_end)  # pyright: ignore
+        ax.axvline(end, color=RED, linestyle="--", label=f"{outcome} at t = {end:.4g}")
+    unit = "membrane" if grid.w is None else "learning"
+    return finish(ax, f"time $t$ ({unit} times)", RATE)
+
+
+def weights(sol: Solution, ax: Axes | None = None) -> Axes:
+    """The weight density $H(w)$ at the first and the last saved time.
+
+    **Raises:** `ValueError` for an unstructured network, which has one weight.
+    """
+    ax, w = _axes(ax), _weight_axis(sol)
+    first, last = (f"$t$ = {float(sol.ts[index]):.4g}" for index in (0, -1))
+    ax.plot(w, sol.weights[0], color=GREY, linestyle="--", label=first)
+    ax.plot(w, sol.weights[-1], color=BLUE, label=last)
+    return finish(ax, WEIGHT, WEIGHT_DENSITY)
+
+
+def response(sol: Solution, ax: Axes | None = None) -> Axes:
+    r"""The rates $N(w)$ at the last saved time, and the ramp $w/(K\bar N)$ that learning leads to.
+
+    The ramp is drawn for Hebbian learning with one positive gain $K$.
+
+    **Raises:** `ValueError` for an unstructured network, which has one weight.
+    """
+    ax, w = _axes(ax), _weight_axis(sol)
+    ax.plot(w, sol.rates[-1], color=BLUE, label="$N(w)$")
+    learning = sol.model.learning
+    if isinstance(learning, Hebbian) and np.ndim(learning.gain) == 0 and learning.gain > 0:
+        ramp(ax, float(learning.gain), float(sol.rate[-1]), end=w[-1])
+    return finish(ax, WEIGHT, RATES)
+
+
+def density(sol: Solution | ArrayLike, grid: Grid | None = None, ax: Axes | None = None) -> Axes:
+    r"""The density $p(v, w)$, a heat map, with reset and threshold; a curve if unstructured.
+
+    **Arguments:** `sol`: a solution, of which the last state is drawn, or a density of shape
+    `(v, w)` together with its `grid`.
+
+    **Raises:** `ValueError` for an array without a grid or of another shape.
+    """
+    ax = _axes(ax)
+    if isinstance(sol, Solution):
+        grid, values = _grid(sol), final_density(sol)
+    else:
+        check(grid is not None, "grid: must be given with an array")
+        values = np.asarray(sol)
+    assert grid is not None
+    check(
+        values.shape == grid.shape,
+        f"density: shape {values.shape}: must be that of its grid, {grid.shape}",
+    )
+    if grid.w is None:
+        return _density_curve(values[:, 0], grid, ax)
+    return _density_map(values, grid, ax)
+
+
+def summary(sol: Solution) -> Figure:
+    """All of the above in one figure; rate and density alone for an unstructured network."""
+    if _grid(sol).w is None:
+        figure = new_figure(9, 3.6)
+        left, right = figure.subplots(1, 2)
+        rate(sol, left)
+        density(sol, ax=right)
+    else:
+        figure = new_figure(10, 7)
+        panels = figure.subplots(2, 2)
+        for panel, draw in zip(panels.flat, (rate, weights, response), strict=False):
+            draw(sol, panel)
+        density(sol, ax=panels[1, 1])
+    return figure
+
+
+# ---- parts that experiments share ------------------------------------------------------------
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure outside of pyplot's global state (inches), laid out so that nothing overlaps."""
+    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+
+def finish(ax: Axes, xlabel: str, ylabel: str, title: str | None = None) -> Axes:
+    """The common look: labels, no box, and a legend where something is labelled."""
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if title is not None:
+        ax.set_title(title, loc="left", fontsize="medium", fontweight="bold")
+    ax.spines[["top", "right"]].set_visible(False)
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def ramp(ax: Axes, gain: float, network_rate: float, *, end: float) -> None:
+    r"""Adds the closed form of the learned state, $w/(K\bar N)$ up to $A = \bar N\sqrt{2K}$.
+
+    **Arguments:** `gain`: $K$; `network_rate`: $\bar N$; `end`: where the weight axis ends.
+    """
+    line = np.array([0.0, min(network_rate * (2 * gain) ** 0.5, end)])
+    label = r"ramp $w / (K \bar N)$"
+    ax.plot(line, line / (gain * network_rate), color=BLACK, linestyle=":", zorder=3, label=label)
+
+
+def final_density(sol: Solution) -> Float[np.ndarray, "v w"]:
+    """The density at the end of a run, whatever `SaveAt.fn` saved."""
+    return np.asarray(sol.solver.observe(sol.state).density)
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return new_figure(5, 3.6).subplots() if ax is None else ax
+
+
+def _grid(sol: Solution) -> Grid:
+    check(sol.ts.ndim == 1, "sol: holds a batch of runs; select one, jax.tree.map(lambda x: x[i])")
+    return sol.solver.grid
+
+
+def _weight_axis(sol: Solution) -> np.ndarray:
+    grid = _grid(sol)
+    if grid.w is None:
+        raise ValueError("sol: an unstructured network has no weight axis to draw")
+    return grid.w.centers
+
+
+def _density_curve(values: np.ndarray, grid: Grid, ax: Axes) -> Axes:
+    v = grid.v
+    ax.plot(np.append(v.nodes, v.threshold), np.append(values, 0), color=BLUE)
+    for position, name in ((v.reset, "$V_R$"), (v.threshold, "$V_F$")):
+        ax.axvline(position, color=GREY, linestyle="--", linewidth=1)
+        ax.annotate(
+            name,
+            (position, 1),
+            (-3, -2),
+            ("data", "axes fraction"),
+            "offset points",
+            ha="right",
+            va="top",
+        )
+    return finish(ax, VOLTAGE, "density $p(v)$\n(1 / unit potential)")
+
+
+def _density_map(values: np.ndarray, grid: Grid, ax: Axes) -> Axes:
+    v, w = grid.v, grid.w
+    assert w is not None
+    half = v.spacing / 2
+    extent = (w.minimum, w.maximum, v.minimum - half, v.threshold - half)
+    image = ax.imshow(values, origin="lower", extent=extent, aspect="auto", cmap=HEAT)
+    for position, name in ((v.reset, "reset $V_R$"), (v.threshold, "threshold $V_F$")):
+        ax.axhline(position, color="white", linestyle="--", linewidth=1)
+        ax.text(w.maximum, position, name + " ", color="white", ha="right", va="top")
+    figure = ax.get_figure()
+    assert figure is not None
+    figure.colorbar(image, ax=ax, label="density $p(v, w)$")
+    return finish(ax, WEIGHT, VOLTAGE)

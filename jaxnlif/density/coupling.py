@@ -102,16 +102,20 @@ def nearest_root(
     def residual(x):
         return response(x) - x
 
-    def unfinished(s: _Iterate):
+    def solved(s: _Iterate):
         scale = tolerance * (1 + jnp.abs(s.x))
-        open_ = (jnp.abs(s.f) > scale) & (jnp.abs(s.x - s.other_x) > scale)
-        return open_ & (s.x < MAX_RATE) & (s.evaluations < max_evaluations)
+        narrow = s.bracketed & (jnp.abs(s.x - s.other_x) <= scale)
+        return (jnp.abs(s.f) <= scale) | narrow
+
+    def unfinished(s: _Iterate):
+        return ~solved(s) & (s.x < MAX_RATE) & (s.evaluations < max_evaluations)
 
     def improve(s: _Iterate):
         slope = (s.f - s.other_f) / jnp.where(s.x == s.other_x, 1, s.x - s.other_x)
         secant = s.x - s.f / jnp.where(slope == 0, 1, slope)
-        # Without a bracket: at least the fixed-point step, at most ten of them.
+        # Without a bracket: at first the fixed-point step, then at least that and at most ten.
         eager = jnp.where(slope < 0, (secant - s.x) / jnp.where(s.f == 0, 1, s.f), 10)
+        eager = jnp.where(s.evaluations == 1, 1, eager)
         x = jnp.where(s.bracketed, secant, s.x + jnp.clip(eager, 1, 10) * s.f)
         x = jnp.maximum(x, 0)
         f = residual(x)
@@ -127,10 +131,6 @@ def nearest_root(
         )
 
     first = residual(start)
-    x = jnp.maximum(start + first, 0)
-    f = residual(x)
-    opposite = jnp.sign(f) != jnp.sign(first)
-    begin = _Iterate(x, f, start, first, opposite, jnp.full((), 2, jnp.int32))
-    end = lax.while_loop(unfinished, improve, begin)
-    small = jnp.abs(end.f) <= tolerance * (1 + jnp.abs(end.x))
-    return Coupled(end.x, end.evaluations, (small | end.bracketed) & (end.x < MAX_RATE))
+    no, one = jnp.zeros((), bool), jnp.ones((), jnp.int32)
+    end = lax.while_loop(unfinished, improve, _Iterate(start, first, start, first, no, one))
+    return Coupled(end.x, end.evaluations, (solved(end) | end.bracketed) & (end.x < MAX_RATE))

@@ -58,13 +58,15 @@ def bisect(
 
 def newton(function: ScalarFunction, start: Scalar, max_step: float, steps: int = 200) -> Scalar:
     """Newton's method with bounded steps, until the residual is rounding or steps run out."""
+    last_step = jnp.finfo(start.dtype).eps ** 0.5
 
     def improve(state):
         count, x, _ = state
         value, slope = with_slope(function, x)
         done = is_root(x, value)
-        step = jnp.where(done, 0, jnp.clip(value / slope, -max_step, max_step))
-        return count + 1, x - step, done
+        # The last step removes what the test allows, and stays where the slope vanishes.
+        bound = jnp.where(done, last_step, max_step)
+        return count + 1, x - jnp.clip(value / slope, -bound, bound), done
 
     def unfinished(state):
         count, _, done = state

@@ -84,12 +84,14 @@ def self_consistent_rates(
             "self_consistent_rates: the number of rates is not known under jit or vmap; "
             "use self_consistent_rate with a guess there"
         )
-    # Between neighbouring extrema of the excess there is at most one state.
-    grid, excess, slope = _sample(*search)
+    # Between neighbouring extrema of the excess there is at most one state. Where the excess is
+    # rounding its sign says nothing, as for b = V_F - V_R at high rates.
+    grid, excess, slope = map(np.asarray, _sample(*search))
     turns = [_turn(*search, *ends) for ends in _sign_changes(grid, slope)]
-    knots = np.array([*zip(grid, excess), *turns])
-    knots = knots[np.argsort(knots[:, 0])]
-    states = [_state(*search, *ends) for ends in _sign_changes(*knots.T)]
+    at, excess = np.concatenate([[grid, excess], np.reshape(turns, (-1, 2)).T], axis=1)
+    order = np.argsort(at)
+    order = order[np.abs(excess[order]) > 64 * jnp.finfo(grid.dtype).eps]
+    states = [_state(*search, *ends) for ends in _sign_changes(at[order], excess[order])]
     log_rates = [_differentiable(curve, network, state.log_n) for state in reversed(states)]
     return jnp.exp(jnp.asarray(log_rates, curve.noise.dtype))
 
@@ -209,9 +211,12 @@ class _Curve(NamedTuple):
         return _State(self.threshold - distance * jnp.sqrt(self.noise_at(log_n)), log_n)
 
     def excess(self, network: _Network, distance: Float[Array, ""]) -> Float[Array, ""]:
-        r"""$μ(A) - I - b N(A)$, zero at the states of the network and negative at low rates."""
+        r"""$μ(A) - I - b N(A)$ relative to the sum of its terms: zero at the states of the network."""
         state = self.state(distance)
-        return state.input - network.drive - network.weight * jnp.exp(state.log_n)
+        recurrent = network.weight * jnp.exp(state.log_n)
+        size = jnp.abs(self.threshold) + jnp.abs(self.threshold - state.input)
+        size += jnp.abs(network.drive) + jnp.abs(recurrent)
+        return (state.input - network.drive - recurrent) / size
 
     def coupling_slope(
         self, drive: Float[Array, ""], distance: Float[Array, ""]
@@ -304,20 +309,25 @@ def _fold(curve: _Curve, drive: Array) -> Fold:
     slope = partial(curve.coupling_slope, drive)
     grid = lax.stop_gradient(curve.grid(_Network(curve.gap, drive)))
     rising = jax.vmap(slope)(grid) > 0
-    (peaks,) = jnp.nonzero(rising[:-1] & ~rising[1:], size=_MAX_FOLDS, fill_value=0)
-    tops = jax.vmap(lambda k: bisect(slope, grid[k], grid[k + 1], jnp.array(True)))(peaks)
-    heights = jax.vmap(lambda distance: curve.state(distance).log_coupling(drive))(tops)
-    best = jnp.argmax(heights)
-    attained = heights[best] > jnp.log(curve.gap)
+    has_peak = rising[:-1] & ~rising[1:]
 
-    # A slope that exists in either case keeps the derivative of the branch not taken finite.
-    top = known_root(
-        lambda distance: jnp.where(attained, slope(distance), distance),
-        jnp.where(attained, tops[best], 0),
-    )
-    state = curve.state(top)
+    def peak(k):
+        """The state where the coupling has a local maximum, and the logarithm of that."""
+        found = has_peak[k]
+        top = bisect(slope, grid[k], grid[k + 1], jnp.array(True))
+        # The stand-in where there is no peak has a slope, which keeps all derivatives finite.
+        top = known_root(
+            lambda distance: jnp.where(found, slope(distance), distance), jnp.where(found, top, 0)
+        )
+        state = curve.state(top)
+        return state.log_n, jnp.where(found, state.log_coupling(drive), -jnp.inf)
+
+    (peaks,) = jnp.nonzero(has_peak, size=_MAX_FOLDS, fill_value=0)
+    log_n, log_coupling = jax.vmap(peak)(peaks)
+    best = jnp.argmax(log_coupling)
+    attained = log_coupling[best] > jnp.log(curve.gap)
     return Fold(
-        jnp.where(attained, jnp.exp(state.log_coupling(drive)), curve.gap),
-        jnp.where(attained, jnp.exp(state.log_n), jnp.inf),
+        jnp.where(attained, jnp.exp(log_coupling[best]), curve.gap),
+        jnp.where(attained, jnp.exp(log_n[best]), jnp.inf),
         attained,
     )

@@ -1,0 +1,19 @@
+"""Named, reproducible runs, each a module with `HELP`, `add_arguments(parser)`, `run(arguments)`.
+
+Whatever can be wrong with the arguments `run` reports as a `ValueError` before anything compiles.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+REGISTRY: dict[str, str] = {
+    "excitatory": "jaxnlif.experiments.excitatory",
+    "learning": "jaxnlif.experiments.learning",
+}
+
+
+def load(name: str) -> ModuleType:
+    """The module of the experiment called `name`."""
+    return importlib.import_module(REGISTRY[name])

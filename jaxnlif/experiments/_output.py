@@ -1,0 +1,33 @@
+"""Where an experiment leaves its files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from ..io import write_atomically as write_atomically
+
+
+def prepare_directory(path: str | os.PathLike) -> Path:
+    """The output directory, made if need be and found writable; to be called before any work.
+
+    **Raises:** `ValueError` if it cannot be made or written; directories made in vain are removed.
+    """
+    directory = Path(path)
+    made: list[Path] = []
+    try:
+        made = [level for level in (directory, *directory.parents) if not level.exists()]
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        for level in made:
+            with suppress(OSError):
+                level.rmdir()
+        raise ValueError(
+            f"output directory {str(path)!r}: must be a directory that can be made and written "
+            f"({error.strerror})"
+        ) from None
+    return directory

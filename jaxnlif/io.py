@@ -1,0 +1,78 @@
+"""Result files: named arrays with metadata, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._check import check
+
+FORMAT = 1
+_METADATA = "metadata"
+
+
+@contextmanager
+def write_atomically(path: str | os.PathLike) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place once the block has ended well.
+
+    Whatever goes wrong in the block, Ctrl-C included, leaves neither the temporary file nor a
+    change at `path`. The suffix is that of `path`, so that writers recognise the format.
+    """
+    path = Path(path)
+    # Not `tempfile`, whose files only their owner may read.
+    partial = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_arrays(
+    path: str | os.PathLike, arrays: Mapping[str, ArrayLike], metadata: Mapping[str, Any]
+) -> None:
+    """Writes named arrays and their metadata to one compressed `.npz` file, atomically.
+
+    **Arguments:** `metadata`: anything JSON can hold; read back by `read_arrays`.
+
+    **Raises:** `ValueError` if an array is called "metadata" or `metadata` is no JSON; `OSError`
+    if the file cannot be written.
+    """
+    check(_METADATA not in arrays, f"arrays: the name {_METADATA!r} is reserved")
+    try:
+        text = json.dumps({"format": FORMAT, "content": dict(metadata)})
+    except TypeError as error:
+        raise ValueError(f"metadata: must be what JSON can hold ({error})") from None
+    columns = {name: np.asarray(array) for name, array in arrays.items()}
+    with write_atomically(path) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, **columns, **{_METADATA: np.asarray(text)})
+
+
+def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and the metadata that `write_arrays` put into a file.
+
+    **Raises:** `ValueError` if it is no such file or was written by a newer version;
+    `FileNotFoundError` if there is none.
+    """
+    foreign = f"{path}: must be a result file of jaxnlif"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays.pop(_METADATA)))
+        version, content = header["format"], header["content"]
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        raise ValueError(foreign) from None
+    check(
+        version <= FORMAT,
+        f"{path}: file format {version} is newer than {FORMAT}, the newest this jaxnlif reads",
+    )
+    return arrays, content
