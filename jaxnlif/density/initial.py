@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
-from numpy.typing import ArrayLike
 
 from .. import _tolerance
 from .._check import check, check_finite, check_positive, is_concrete
@@ -33,7 +35,7 @@ def gaussian(
     return density / grid.cell_area
 
 
-def normalise(grid: Grid, values: ArrayLike) -> Float[Array, "v w"]:
+def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
     """A non-negative array of shape `(v, w)`, scaled to mass 1 on the grid.
 
     **Raises:** `ValueError` if the shape is wrong, an entry is negative or not finite, or all are
@@ -47,7 +49,9 @@ def normalise(grid: Grid, values: ArrayLike) -> Float[Array, "v w"]:
     return density / mass
 
 
-def from_samples(grid: Grid, *, v: ArrayLike, w: ArrayLike | None = None) -> Float[Array, "v w"]:
+def from_samples(
+    grid: Grid, *, v: ArrayLike | Sequence, w: ArrayLike | Sequence | None = None
+) -> Float[Array, "v w"]:
     """The density of a sample of neurons: each adds its share to the nearest node and weight cell.
 
     **Arguments:** `v`, `w`: membrane potentials and weights of the neurons, shape `(k,)`.
