@@ -21,7 +21,7 @@ jax.config.update("jax_enable_x64", DOUBLE)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dtype() -> np.dtype:
     """The floating-point type of this run."""
     return np.dtype(np.float64 if DOUBLE else np.float32)
