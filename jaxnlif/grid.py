@@ -127,7 +127,7 @@ class WeightGrid(eqx.Module):
         return self.minimum + self.spacing * (np.arange(self.num) + 0.5)
 
     @property
-    def faces(self) -> Float[np.ndarray, " w-1"]:
+    def faces(self) -> Float[np.ndarray, " faces"]:
         """Inner cell faces $w_{j+1/2}$ (weight units)."""
         return self.minimum + self.spacing * np.arange(1, self.num)
 

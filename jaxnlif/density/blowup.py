@@ -42,7 +42,7 @@ def blows_up(
     def reached(mass):
         # Mass of the cells that the jump lifts over the threshold, cut cells in proportion.
         cells = jnp.maximum(kick(mass), 0) / v.spacing
-        return jnp.sum(density * jnp.clip(cells - depth + 0.5, 0, 1)) * grid.cell_area
+        return jnp.sum(density * jnp.clip(cells[None] - depth + 0.5, 0, 1)) * grid.cell_area
 
     def is_event(mass):
         return (mass > 2 * fired) & (jnp.max(kick(mass)) > jump)

@@ -11,6 +11,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -32,7 +33,7 @@ def exchange_rates(
     **Returns:** `(up, down)`, each of shape `(v, w)` (1/time), non-negative.
     """
     h = grid.spacing
-    peclet = (drive - jnp.asarray(grid.interfaces)[:, None]) * (h / noise)
+    peclet = (drive[None] - jnp.asarray(grid.interfaces)[:, None]) * (h / noise)
     scale = noise / h**2
     return scale * bernoulli(-peclet), scale * bernoulli(peclet)
 
@@ -77,7 +78,8 @@ def shift_flux(
         excess, y = _sweep_up(grid, _positive(kappa), rates, density)
         unscaled = mmatrix.sweep_down(rates, excess, y)
         mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
-        return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)
+        scale = jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)
+        return unscaled * scale[None]
 
     return _with_rates(grid, drive, noise, step)
 
@@ -111,7 +113,7 @@ def _sweep_up(grid: VoltageGrid, kappa: Array, rates: mmatrix.Rates, density: Ar
     above = mmatrix.Rates(jax.tree.map(lambda rows: rows[n:], rates.rows), rates.at)
     z, _ = mmatrix.sweep_up(above, excess[n:], jnp.zeros_like(density[n:]).at[0].set(1))
     shifted = exit_flux / jnp.sum(excess[n:] * z, 0)
-    return excess, y.at[n:].add(shifted * z)
+    return excess, y.at[n:].add(shifted[None] * z)
 
 
 def _with_rates(grid: VoltageGrid, drive: Array, noise: Array, step):
@@ -131,7 +133,7 @@ def _with_rates(grid: VoltageGrid, drive: Array, noise: Array, step):
     def exponential():
         return step(mmatrix.Rates.table(*exchange_rates(grid, drive, noise)))
 
-    ends = drive_cells[:, None] - face_cells[jnp.array([0, -1])]
+    ends = drive_cells[None] - face_cells[np.array([0, -1]), None]
     return lax.cond(jnp.max(jnp.abs(ends)) <= EVEN_LIMIT, polynomial, exponential)
 
 
@@ -156,4 +158,4 @@ def _shift_flux_jvp(grid, primals, tangents):
     absorbed = mmatrix.solve(kappas, up, down, rhs, excess=excess)
     z = mmatrix.solve(kappas, up, down, source, excess=excess)
     missing = jnp.sum(d_density, 0) - jnp.sum(absorbed, 0)
-    return new, absorbed + missing * z / jnp.sum(z, 0)
+    return new, absorbed + z * (missing / jnp.sum(z, 0))[None]

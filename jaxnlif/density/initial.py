@@ -31,7 +31,7 @@ def gaussian(
     density = _normal("v", v, nodes, grid.v.minimum, grid.v.threshold)[:, None]
     if grid.w is not None:
         centers = jnp.asarray(grid.w.centers, grid.dtype)
-        density = density * _normal("w", w, centers, grid.w.minimum, grid.w.maximum)
+        density = density * _normal("w", w, centers, grid.w.minimum, grid.w.maximum)[None]
     return density / grid.cell_area
 
 

@@ -49,7 +49,7 @@ def eliminate(kappa: Float[Array, " w"], rates: Rates) -> Float[Array, "n w"]:
 
 
 def sweep_up(
-    rates: Rates, excess: Float[Array, "n w"], rhs: Float[Array, "n w"]
+    rates: Rates, excess: Float[Array, "n #w"], rhs: Float[Array, "n w"]
 ) -> tuple[Float[Array, "n w"], Float[Array, " w"]]:
     r"""Forward substitution $y_j = (r_j + up_{j-1} y_{j-1}) / d_j$; also the exit from the last."""
 
@@ -64,7 +64,7 @@ def sweep_up(
 
 
 def sweep_down(
-    rates: Rates, excess: Float[Array, "n w"], y: Float[Array, "n w"]
+    rates: Rates, excess: Float[Array, "n #w"], y: Float[Array, "n w"]
 ) -> Float[Array, "n w"]:
     r"""Back substitution $x_j = y_j + down_j x_{j+1} / d_j$."""
 
@@ -78,9 +78,9 @@ def sweep_down(
 
 
 def apply(
-    kappa: Float[Array, " w"],
-    up: Float[Array, "n w"],
-    down: Float[Array, "n w"],
+    kappa: Float[Array, " #w"],
+    up: Float[Array, "n #w"],
+    down: Float[Array, "n #w"],
     x: Float[Array, "n w"],
 ) -> Float[Array, "n w"]:
     r"""The product $(κ + A)\,x$."""
@@ -88,18 +88,18 @@ def apply(
     none = jnp.zeros_like(rising[:1])
     arriving = jnp.concatenate([none, rising[:-1]]) + jnp.concatenate([falling, none])
     leaving = rising + jnp.concatenate([none, falling])
-    return kappa * x + leaving - arriving
+    return kappa[None] * x + leaving - arriving
 
 
 def solve(
-    kappa: Float[Array, " w"],
-    up: Float[Array, "n w"],
-    down: Float[Array, "n w"],
-    rhs: Float[Array, "n #w"],
+    kappa: Float[Array, " #w"],
+    up: Float[Array, "n #w"],
+    down: Float[Array, "n #w"],
+    rhs: Float[Array, "n w"],
     *,
-    excess: Float[Array, "n w"] | None = None,
+    excess: Float[Array, "n #w"] | None = None,
     matvec: Callable[[Array], Array] | None = None,
-) -> Float[Array, "n #w"]:
+) -> Float[Array, "n w"]:
     r"""Solves $(κ + A)\,x = r$; non-negative to the last bit for $r ≥ 0$.
 
     Derivatives of every order and in both modes come from further solves with the same matrix or

@@ -31,8 +31,8 @@ class Courant(NamedTuple):
     """
 
     hebbian: Float[Array, "w 1"]
-    fall: Float[Array, "w-1 1"]
-    rise: Float[Array, "w-1 1"]
+    fall: Float[Array, "faces 1"]
+    rise: Float[Array, "faces 1"]
 
     def exchange(self, weights: Float[Array, "w 1"]) -> tuple[Array, Array]:
         """Mass exchanged per step and unit of mass, `up[j]`: j → j+1, `down[j]`: j+1 → j."""

@@ -95,7 +95,8 @@ def _cast(model: Any, dtype: np.dtype) -> Any:
     """Floating-point leaves in the dtype of the run, so that new values never recompile."""
 
     def cast(leaf):
-        return jnp.asarray(leaf, dtype) if eqx.is_inexact_array_like(leaf) else leaf
+        inexact = isinstance(leaf, float) or eqx.is_inexact_array(leaf)
+        return jnp.asarray(leaf, dtype) if inexact else leaf
 
     return jax.tree.map(cast, model)
 

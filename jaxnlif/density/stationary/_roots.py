@@ -81,15 +81,17 @@ def is_root(x: Scalar, value: Scalar) -> Bool[Array, ""]:
 
 
 def as_floats(**arguments: Any) -> list[Array]:
-    """The arguments as arrays of their common floating-point type, required to be finite."""
-    dtype = jnp.result_type(float, *arguments.values())
+    """The arguments as arrays of their common floating-point type and shape, required finite."""
     for name, value in arguments.items():
         require(name, np.isfinite, "must be finite", value)
-    return [jnp.asarray(value, dtype) for value in arguments.values()]
+    dtype = jnp.result_type(float, *arguments.values())
+    shape = jnp.broadcast_shapes(*map(jnp.shape, arguments.values()))
+    # Explicit, since promoting ranks may be forbidden.
+    return [jnp.broadcast_to(jnp.asarray(x, dtype), shape) for x in arguments.values()]
 
 
 def require(name: str, holds: Callable[..., Any], rule: str, *values: Any) -> None:
-    """Requires `holds(*values)`, the first being `name`, where they are known (under `grad` too)."""
+    """Requires `holds(*values)` of known values, under `grad` too; the first is called `name`."""
     values = [lax.stop_gradient(value) for value in values]
     if any(isinstance(value, jax.core.Tracer) for value in values):
         return

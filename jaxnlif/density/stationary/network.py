@@ -182,7 +182,7 @@ class _State(NamedTuple):
 
 
 class _Curve(NamedTuple):
-    r"""The stationary states of all networks with this noise, by $A = (V_F - μ)/\sqrt{a_0 + a_1 N}$.
+    r"""The stationary states of all networks with this noise, $A = (V_F - μ)/\sqrt{a_0 + a_1 N}$.
 
     For every real $A$ there is one such state: given $A$, the slope of $\log N - \log r$ in
     $\log N$ is between 1/2 and 1. A network with drive $I$ and weight $b$ is stationary where
@@ -211,7 +211,7 @@ class _Curve(NamedTuple):
         return _State(self.threshold - distance * jnp.sqrt(self.noise_at(log_n)), log_n)
 
     def excess(self, network: _Network, distance: Float[Array, ""]) -> Float[Array, ""]:
-        r"""$μ(A) - I - b N(A)$ relative to the sum of its terms: zero at the states of the network."""
+        r"""$μ(A) - I - b N(A)$ relative to its terms: zero at the states of the network."""
         state = self.state(distance)
         recurrent = network.weight * jnp.exp(state.log_n)
         size = jnp.abs(self.threshold) + jnp.abs(self.threshold - state.input)
