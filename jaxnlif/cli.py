@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import jax
 
-from . import Interrupted, SolveError, __version__, experiments
+from . import SolveError, __version__, experiments
 
 _EXAMPLES = """\
 examples:
@@ -35,10 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error, 2)
     except (SolveError, OSError) as error:
         return _complain(error, 1)
-    except KeyboardInterrupt as stop:
-        # An experiment that was interrupted later has said itself what it wrote.
-        if not isinstance(stop, Interrupted):
-            print("jaxnlif: interrupted before anything was saved", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("jaxnlif: interrupted", file=sys.stderr)
         return 130
     return 0
 
@@ -47,7 +45,7 @@ class _Parser(argparse.ArgumentParser):
     """Complains in one line, as every other wrong input does."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"jaxnlif: error: {message} (see {self.prog} --help)\n")
+        raise ValueError(f"{message} (see {self.prog} --help)")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -44,9 +44,9 @@ def weights(sol: Solution, ax: Axes | None = None) -> Axes:
     **Raises:** `ValueError` for an unstructured network, which has one weight.
     """
     ax, w = _axes(ax), _weight_axis(sol)
-    first, last = (f"$t$ = {float(sol.ts[index]):.4g}" for index in (0, -1))
-    ax.plot(w, sol.weights[0], color=GREY, linestyle="--", label=first)
-    ax.plot(w, sol.weights[-1], color=BLUE, label=last)
+    times, densities = np.asarray(sol.ts), np.asarray(sol.weights)
+    ax.plot(w, densities[0], color=GREY, linestyle="--", label=f"$t$ = {times[0]:.4g}")
+    ax.plot(w, densities[-1], color=BLUE, label=f"$t$ = {times[-1]:.4g}")
     return finish(ax, WEIGHT, WEIGHT_DENSITY)
 
 
@@ -58,10 +58,12 @@ def response(sol: Solution, ax: Axes | None = None) -> Axes:
     **Raises:** `ValueError` for an unstructured network, which has one weight.
     """
     ax, w = _axes(ax), _weight_axis(sol)
-    ax.plot(w, sol.rates[-1], color=BLUE, label="$N(w)$")
+    ax.plot(w, np.asarray(sol.rates)[-1], color=BLUE, label="$N(w)$")
     learning = sol.model.learning
-    if isinstance(learning, Hebbian) and np.ndim(learning.gain) == 0 and learning.gain > 0:
-        ramp(ax, float(learning.gain), float(sol.rate[-1]), end=w[-1])
+    if isinstance(learning, Hebbian) and not callable(learning.gain):
+        gain = np.asarray(learning.gain)
+        if gain.ndim == 0 and gain > 0:
+            ramp(ax, float(gain), float(np.asarray(sol.rate)[-1]), end=w[-1])
     return finish(ax, WEIGHT, RATES)
 
 
@@ -92,12 +94,12 @@ def density(sol: Solution | ArrayLike, grid: Grid | None = None, ax: Axes | None
 def summary(sol: Solution) -> Figure:
     """All of the above in one figure; rate and density alone for an unstructured network."""
     if _grid(sol).w is None:
-        figure = new_figure(9, 3.6)
+        figure = new_figure(9.0, 3.6)
         left, right = figure.subplots(1, 2)
         rate(sol, left)
         density(sol, ax=right)
     else:
-        figure = new_figure(10, 7)
+        figure = new_figure(10.0, 7.0)
         panels = figure.subplots(2, 2)
         for panel, draw in zip(panels.flat, (rate, weights, response), strict=False):
             draw(sol, panel)
@@ -140,7 +142,7 @@ def final_density(sol: Solution) -> Float[np.ndarray, "v w"]:
 
 
 def _axes(ax: Axes | None) -> Axes:
-    return new_figure(5, 3.6).subplots() if ax is None else ax
+    return new_figure(5.0, 3.6).subplots() if ax is None else ax
 
 
 def _grid(sol: Solution) -> Grid:
@@ -175,12 +177,16 @@ def _density_curve(values: np.ndarray, grid: Grid, ax: Axes) -> Axes:
 def _density_map(values: np.ndarray, grid: Grid, ax: Axes) -> Axes:
     v, w = grid.v, grid.w
     assert w is not None
-    half = v.spacing / 2
+    half, margin = v.spacing / 2, 0.08 * (v.threshold - v.minimum)
     extent = (w.minimum, w.maximum, v.minimum - half, v.threshold - half)
     image = ax.imshow(values, origin="lower", extent=extent, aspect="auto", cmap=HEAT)
-    for position, name in ((v.reset, "reset $V_R$"), (v.threshold, "threshold $V_F$")):
-        ax.axhline(position, color="white", linestyle="--", linewidth=1)
-        ax.text(w.maximum, position, name + " ", color="white", ha="right", va="top")
+    ax.set_ylim(top=v.threshold + margin)
+    for position, name, color in (
+        (v.reset, "reset $V_R$", "white"),
+        (v.threshold, "threshold $V_F$", BLACK),
+    ):
+        ax.axhline(position, color=color, linestyle="--", linewidth=1)
+        ax.text(w.maximum, position, name + " ", color=color, ha="right", va="bottom")
     figure = ax.get_figure()
     assert figure is not None
     figure.colorbar(image, ax=ax, label="density $p(v, w)$")

@@ -7,8 +7,8 @@ after learning, the learned input is answered by rates linear in the weight, ano
 from __future__ import annotations
 
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
-from numpy.typing import ArrayLike
 
 
 def learned_support(
@@ -22,22 +22,36 @@ def learned_support(
     return rates > fraction * rates.max()
 
 
-def linearity(w: Float[ArrayLike, " w"], rates: Float[ArrayLike, " w"]) -> float:
+def up_to_peak(rates: Float[ArrayLike, " w"]) -> Bool[np.ndarray, " w"]:
+    """The learned support up to the peak of $N(w)$, without the jump to zero behind it.
+
+    A learned response ends in a jump, which a grid smears over a few cells.
+
+    **Arguments:** `rates`: $N(w)$, shape `(w,)` (any unit).
+    """
+    rates = np.asarray(rates)
+    return learned_support(rates) & (np.arange(rates.size) <= rates.argmax())
+
+
+def linearity(
+    w: Float[ArrayLike, " w"], rates: Float[ArrayLike, " w"], support: Bool[ArrayLike, " w"]
+) -> float:
     r"""How straight a response is: $R^2$ of $N(w)$ against $c\,w$ on the learned support.
 
     $$R^2 = 1 - \frac{\sum (N - c w)^2}{\sum (N - \langle N \rangle)^2},
       \qquad c = \frac{\sum w N}{\sum w^2}$$
 
-    1 for a straight ramp through the origin; it may be negative, for worse than a constant.
+    1 for a straight ramp through the origin; negative for what a constant would fit better.
 
-    **Arguments:** `w`: weights; `rates`: $N(w)$; shape `(w,)`. **Returns:** a dimensionless
-    number, NaN where $N$ is constant on the support.
+    **Arguments:** `w`: weights; `rates`: $N(w)$; `support`: the weights to look at, all of shape
+    `(w,)`. **Returns:** a dimensionless number, NaN where $N$ is constant on the support.
     """
-    support = learned_support(rates)
+    support = np.asarray(support)
     w, rates = np.asarray(w)[support], np.asarray(rates)[support]
+    if np.ptp(rates) == 0:
+        return float("nan")
     slope = np.sum(w * rates) / np.sum(w**2)
-    spread = np.sum((rates - rates.mean()) ** 2) if rates.size else 0.0
-    return float(1 - np.sum((rates - slope * w) ** 2) / spread) if spread > 0 else float("nan")
+    return float(1 - np.sum((rates - slope * w) ** 2) / np.sum((rates - rates.mean()) ** 2))
 
 
 def discrimination(rates: Float[ArrayLike, " w"], learned: Float[ArrayLike, " w"]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def read_signal(path: str | os.PathLike, grid: WeightGrid) -> Tabulated:
     """
     rows = list(_rows(path))
     check(len(rows) >= 2, f"{path}: {len(rows)} rows of numbers; a signal must have at least 2")
-    for (_, previous, _), (line, w, _) in zip(rows[:-1], rows[1:], strict=True):
+    for (_, previous, _), (line, w, _) in pairwise(rows):
         check(
             w > previous,
             f"{path}, line {line}: weight {w:g} follows {previous:g}; weights must increase",

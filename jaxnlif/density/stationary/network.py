@@ -220,10 +220,10 @@ class _Curve(NamedTuple):
 
     def coupling_slope(
         self, drive: Float[Array, ""], distance: Float[Array, ""]
-    ) -> Float[Array, ""]:
-        r"""$N\, db/dA = μ' - (μ - I) (\log N)'$."""
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        r"""$N\, db/dA = μ' - (μ - I) (\log N)'$, and $\log b$."""
         state, slope = with_slope(self.state, distance)
-        return slope.input - (state.input - drive) * slope.log_n
+        return slope.input - (state.input - drive) * slope.log_n, state.log_coupling(drive)
 
     @property
     def gap(self) -> Float[Array, ""]:
@@ -306,10 +306,13 @@ def _rate_near(curve: _Curve, network: _Network, start: Array):
 
 @jax.jit
 def _fold(curve: _Curve, drive: Array) -> Fold:
-    slope = partial(curve.coupling_slope, drive)
     grid = lax.stop_gradient(curve.grid(_Network(curve.gap, drive)))
-    rising = jax.vmap(slope)(grid) > 0
-    has_peak = rising[:-1] & ~rising[1:]
+    slopes, heights = jax.vmap(partial(curve.coupling_slope, drive))(grid)
+    has_peak = (slopes[:-1] > 0) & (slopes[1:] <= 0)
+    heights = jnp.where(has_peak, jnp.maximum(heights[:-1], heights[1:]), -jnp.inf)
+
+    def slope(distance):
+        return curve.coupling_slope(drive, distance)[0]
 
     def peak(k):
         """The state where the coupling has a local maximum, and the logarithm of that."""
@@ -322,8 +325,7 @@ def _fold(curve: _Curve, drive: Array) -> Fold:
         state = curve.state(top)
         return state.log_n, jnp.where(found, state.log_coupling(drive), -jnp.inf)
 
-    (peaks,) = jnp.nonzero(has_peak, size=_MAX_FOLDS, fill_value=0)
-    log_n, log_coupling = jax.vmap(peak)(peaks)
+    log_n, log_coupling = jax.vmap(peak)(lax.top_k(heights, _MAX_FOLDS)[1])
     best = jnp.argmax(log_coupling)
     attained = log_coupling[best] > jnp.log(curve.gap)
     return Fold(

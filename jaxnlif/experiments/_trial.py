@@ -1,0 +1,126 @@
+"""A learning phase and, with the weights frozen, test phases: what `learning` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..density.solver import FluxShift
+from ..model import Hebbian, Network, Saturating, Tabulated
+from ..solve.progress import ProgressBar
+from ..solve.result import Interrupted, Result, SolveError
+from ..solve.saveat import SaveAt
+from ..solve.solution import Solution
+from ..solve.solve import solve
+
+
+class Setting(NamedTuple):
+    r"""What is learned, tested and solved; signals are values $I(w)$ at the cell centres.
+
+    - `solver`: a `FluxShift` on a grid with weights.
+    - `initial`: density before learning, shape `(v, w)`.
+    - `signal`, `tests`: the learned signal and, by name, those that test it, shape `(w,)`
+      (voltage units).
+    - `gain`: $K > 0$ (weight units × membrane time²). `epsilon`: membrane / learning time.
+    - `t1`, `dt`: duration of learning, and longest step (learning times).
+    - `progress`: whether to show bars.
+    """
+
+    solver: FluxShift
+    initial: Float[Array, "v w"]
+    signal: Float[np.ndarray, " w"]
+    tests: Mapping[str, Float[np.ndarray, " w"]]
+    gain: float
+    epsilon: float
+    t1: float
+    dt: float
+    progress: bool
+
+    @property
+    def weights(self) -> Float[np.ndarray, " w"]:
+        """Cell centres of the weight grid (weight units)."""
+        assert self.solver.grid.w is not None
+        return self.solver.grid.w.centers
+
+    @property
+    def test_time(self) -> float:
+        """Duration of a test (learning times): twenty membrane times at least, to be stationary."""
+        return max(self.t1 / 10, 20 * self.epsilon)
+
+
+class Phase(NamedTuple):
+    """A phase that was run: its name, its input $I(w)$ at the cell centres, and its course."""
+
+    name: str
+    signal: Float[np.ndarray, " w"]
+    solution: Solution
+
+    # On the host, because to index an array of JAX compiles.
+
+    @property
+    def rates(self) -> Float[np.ndarray, "k w"]:
+        """$N(w, t)$ at the saved times."""
+        return np.asarray(self.solution.rates)
+
+    @property
+    def weights(self) -> Float[np.ndarray, "k w"]:
+        """$H(w, t)$ at the saved times."""
+        return np.asarray(self.solution.weights)
+
+    @property
+    def rate(self) -> Float[np.ndarray, " k"]:
+        r"""$\bar N(t)$ at the saved times."""
+        return np.asarray(self.solution.rate)
+
+    @property
+    def t(self) -> Float[np.ndarray, " k"]:
+        """The saved times."""
+        return np.asarray(self.solution.ts)
+
+
+def phases(setting: Setting) -> Iterator[Phase]:
+    """The learning phase, then each test from the learned state.
+
+    **Raises:** `SolveError` if a phase does not complete or the network falls silent, `Interrupted`
+    on Ctrl-C; in each case after that phase has been yielded as far as it came.
+    """
+    learning = Hebbian(gain=setting.gain)
+    learned = yield from _phase(setting, "learning", setting.signal, setting.initial, learning)
+    if learned.rate[-1] == 0:
+        raise SolveError(
+            "learning: the network fell silent, so nothing is learned; raise the signal"
+        )
+    density = learned.solver.observe(learned.state).density
+    for name, signal in setting.tests.items():
+        yield from _phase(setting, name, signal, density, None)
+
+
+def _phase(setting: Setting, name, signal, density, learning):
+    """One phase, yielded; returns its solution. Tests differ in values only: one compilation."""
+    model = Network(
+        drive=Tabulated(signal, w=setting.weights),
+        response=Saturating(),
+        learning=learning,
+        epsilon=setting.epsilon,
+    )
+    try:
+        solution = solve(
+            model,
+            setting.solver,
+            y0=density,
+            t1=setting.t1 if learning is not None else setting.test_time,
+            dt=setting.dt,
+            saveat=SaveAt(num=121, fn=None),
+            progress=ProgressBar(name) if setting.progress else None,
+        )
+    except Interrupted as stop:
+        yield Phase(name, signal, stop.solution)
+        raise
+    yield Phase(name, signal, solution)
+    if solution.result != Result.completed:
+        message = Result[solution.result]  # pyright: ignore[reportIndexIssue]
+        raise SolveError(f"{name}, t = {float(solution.t_end):g}: {message}")
+    return solution

@@ -1,0 +1,66 @@
+"""Measures speed, on one core: `python scripts/benchmark.py density [--default-flags]`.
+
+Prints `name value unit` lines under a header (lines that begin with #).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import platform
+from importlib.metadata import version
+
+SECTIONS = ("density",)
+INLINE_ROW_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=300000"
+"""Has XLA inline the loops over voltages on a CPU."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("section", choices=SECTIONS)
+    parser.add_argument(
+        "--default-flags", action="store_true", help=f"leave XLA_FLAGS={INLINE_ROW_LOOPS} out"
+    )
+    arguments = parser.parse_args()
+    use_one_core()
+    if not arguments.default_flags:
+        os.environ.setdefault("XLA_FLAGS", INLINE_ROW_LOOPS)
+
+    import jax  # only now: it reads the number of cores and the flags when imported
+
+    jax.config.update("jax_enable_x64", True)
+    print_header()
+    importlib.import_module(f"benchmarks.{arguments.section}").run()
+
+
+def use_one_core() -> None:
+    """Pins this process to one core where the system allows it, and numerical libraries to one."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[variable] = "1"
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def print_header() -> None:
+    import jax
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    packages = ("jaxnlif", "jax", "jaxlib", "numpy", "scipy", "numba")
+    print(f"# device {jax.devices()[0].device_kind}, {_processor()}, {cores} core(s), 1 thread")
+    print("#", ", ".join(f"{name} {version(name)}" for name in packages))
+    print(f"# dtype float64 unless named, XLA_FLAGS={os.environ.get('XLA_FLAGS', '')}")
+    print("# seconds are those of the processor")
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as info:
+            names = [line.split(":")[1].strip() for line in info if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What is checked, one package per level of description: `REQUIRED` and `CHECKS`."""

@@ -1,0 +1,107 @@
+"""When firing carries itself, by hand and at the published case."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+from jaxnlif.density.blowup import MAX_RATE, blows_up
+
+LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))  # h = 0.1
+H = 0.1
+
+
+def density_at(*where):
+    density = np.zeros(LINE.shape)
+    for value, rows in where:
+        density[rows] = value
+    return jnp.asarray(density / (density.sum() * H))
+
+
+def outcome(density, rate, weight, duration=1e-3):
+    return bool(
+        blows_up(
+            LINE,
+            density,
+            jnp.asarray(float(rate)),
+            lambda mass: jnp.asarray([weight]) * mass,
+            jnp.asarray(duration),
+        )
+    )
+
+
+NEAR = density_at((1.0, slice(50, 60)))  # all mass within 1 of the threshold: p = 1
+FAR = density_at((1.0, slice(0, 30)))  # nobody within 3
+
+
+def test_a_kick_that_fires_more_than_it_took_is_an_event():
+    assert outcome(NEAR, rate=1.0, weight=3.0)
+
+
+def test_nobody_near_the_threshold_means_no_event():
+    assert not outcome(FAR, rate=1.0, weight=2.9)
+
+
+def test_a_kick_that_fires_less_than_it_took_dies_out():
+    assert not outcome(NEAR, rate=1.0, weight=0.5)
+
+
+@pytest.mark.parametrize("weight", [0.0, -3.0])
+def test_inhibition_never_blows_up(weight):
+    assert not outcome(NEAR, rate=100.0, weight=weight)
+
+
+def test_silence_never_blows_up():
+    assert not outcome(NEAR, rate=0.0, weight=3.0)
+
+
+@pytest.mark.parametrize("rate", [2 * MAX_RATE, float("inf"), float("nan")])
+def test_a_rate_without_bound_is_a_blow_up_whatever_the_coupling(rate):
+    assert outcome(FAR, rate=rate, weight=-1.0)
+
+
+def test_a_step_in_which_all_fire_decides_nothing():
+    assert not outcome(NEAR, rate=1.0, weight=3.0, duration=10.0)
+
+
+@pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
+def test_time_of_the_published_blow_up(coupling):
+    # b = 3 from N(-1, 0.5): 3.417, MATH §2.2.
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
+    sol = jn.solve(
+        jn.Network(noise=1.0, weight=3.0),
+        jn.FluxShift(grid, coupling),
+        y0=jn.gaussian(grid, v=(-1.0, 0.5)),
+        t1=5.0,
+        dt=1e-3,
+    )
+    assert sol.result == jn.Result.blow_up
+    assert float(sol.t_end) == pytest.approx(3.417, abs=0.01)
+    assert "rate grows without bound" in jn.Result[sol.result]
+    assert np.all(np.isfinite(sol.rate))
+    assert float(sol.ts[-1]) <= float(sol.t_end)
+
+
+def test_a_start_close_to_the_threshold_blows_up_at_once():
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
+    sol = jn.solve(
+        jn.Network(noise=1.0, weight=1.5),
+        jn.FluxShift(grid),
+        y0=jn.gaussian(grid, v=(1.5, 0.005)),
+        t1=0.2,
+        dt=1e-4,
+    )
+    assert sol.result == jn.Result.blow_up
+    assert float(sol.t_end) < 0.05
+
+
+def test_an_inhibited_network_completes():
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=120))
+    sol = jn.solve(
+        jn.Network(noise=1.0, weight=-1.0),
+        jn.FluxShift(grid),
+        y0=jn.gaussian(grid, v=(1.5, 0.005)),
+        t1=1.0,
+        dt=1e-3,
+    )
+    assert sol.result == jn.Result.completed

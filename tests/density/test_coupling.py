@@ -1,0 +1,115 @@
+"""Roots of the self-consistent rate, on functions whose roots are known, and in a network."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+from jaxnlif.density.coupling import nearest_root
+
+from ..conftest import needs_double
+
+
+def find(response, start, max_evaluations=60):
+    return nearest_root(response, jnp.asarray(float(start)), max_evaluations)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.3, 5.0, 1e5])
+@pytest.mark.parametrize(
+    ("response", "root"),
+    [
+        (lambda x: 2 / (1 + x), 1.0),
+        (lambda x: jnp.full_like(x, 3.0), 3.0),
+        (lambda x: 10 * jnp.exp(-50 * x), None),  # steep inhibition: a fixed point would cycle
+        (lambda x: 1 + 0.9 * x, 10.0),
+        (lambda x: jnp.where(x < 0.5, 2.0, 0.1), 0.5),  # jumps over the diagonal
+    ],
+)
+def test_the_only_root_is_found_from_anywhere(start, response, root, dtype):
+    found = find(response, start)
+    assert bool(found.found)
+    assert int(found.evaluations) <= 60
+    if root is None:
+        assert float(response(found.rate)) == pytest.approx(float(found.rate), rel=1e-3)
+    else:
+        # The tolerance of a step, relative to 1 + N, magnified tenfold by a slope of 0.9.
+        assert float(found.rate) == pytest.approx(root, rel=20 * np.finfo(dtype).eps.item() ** 0.75)
+
+
+@pytest.mark.parametrize(("start", "root"), [(0.0, 1.0), (1.9, 1.0), (2.1, 3.0), (9.0, 3.0)])
+def test_of_several_roots_the_next_in_the_direction_of_the_rate(start, root, dtype):
+    # F = -(x-1)(x-2)(x-3)/10: up from 0, down from 1.9, up from 2.1, down from 9.
+    found = find(lambda x: x - (x - 1) * (x - 2) * (x - 3) / 10, start)
+    assert bool(found.found)
+    assert float(found.rate) == pytest.approx(root, rel=100 * np.finfo(dtype).eps.item() ** 0.75)
+
+
+@pytest.mark.parametrize("response", [lambda x: 1 + x, lambda x: x + x**2 + 0.1, jnp.exp])
+def test_a_rate_without_bound_is_not_found(response):
+    assert not bool(find(response, 0.0, max_evaluations=200).found)
+
+
+def test_a_rate_that_is_not_a_number_is_not_found():
+    assert not bool(find(lambda x: x * jnp.nan, 1.0).found)
+
+
+def test_lagged_coupling_sees_the_rate_before():
+    seen = jn.Lagged()(None, None, jnp.asarray(0.7))
+    assert float(seen.rate) == pytest.approx(0.7)
+    assert bool(seen.found)
+    assert int(seen.evaluations) == 0
+
+
+@needs_double
+def test_derivative_of_the_implicit_rate_is_that_of_the_implicit_function():
+    def rate_of(strength):
+        frozen = jax.lax.stop_gradient(strength)
+        return jn.Implicit()(
+            lambda x: strength / (1 + x), lambda x: frozen / (1 + x), jnp.asarray(0.1)
+        ).rate
+
+    # N (1 + N) = s has dN/ds = 1/(1 + 2N) = 1/3 at s = 2.
+    assert float(jax.grad(rate_of)(2.0)) == pytest.approx(1 / 3, rel=1e-8)
+    assert float(jax.jvp(rate_of, (2.0,), (1.0,))[1]) == pytest.approx(1 / 3, rel=1e-8)
+
+
+# ---- strong inhibition in the stiff regime, MATH §1.4 -------------------------------------------
+
+
+class Steep(jn.AbstractResponse):
+    def __call__(self, rate):
+        return 5 * rate
+
+
+def inhibited(coupling, dt, steps=40, t1=None):
+    grid = jn.Grid(
+        v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300), w=jn.WeightGrid(-1.0, 0.0, num=100)
+    )
+    network = jn.Network(noise=1.0, drive=4.0, response=Steep(), epsilon=1e-6)
+    y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(-0.5, 0.005))
+    return jn.solve(
+        network,
+        jn.FluxShift(grid, coupling),
+        y0=y0,
+        t1=steps * dt,
+        dt=dt,
+        saveat=jn.SaveAt(num=steps + 1, fn=None),
+    )
+
+
+def test_lagged_coupling_locks_into_a_two_cycle():
+    last = np.asarray(inhibited(jn.Lagged(), 1e-2).rate[-4:])
+    np.testing.assert_allclose(np.sort(last)[2:], 2.80, rtol=5e-3)
+    assert np.all(np.sort(last)[:2] < 0.01)
+
+
+@pytest.mark.parametrize("dt", [1e-4, 1e-2, 1.0, 100.0])
+def test_implicit_coupling_finds_the_root_at_once(dt, dtype):
+    sol = inhibited(jn.Implicit(), dt, steps=10)
+    assert sol.result == jn.Result.completed
+    # The reference has four digits.
+    np.testing.assert_allclose(sol.rate[1:], 0.9152, atol=3e-4)
+    spread = np.ptp(np.asarray(sol.rate[2:], float))
+    # Within the tolerance of the coupling, magnified by the relative width of the float type.
+    assert spread < 100 * float(np.finfo(dtype).eps) ** 0.75 + (1e-5 if dt < 1e-3 else 0)

@@ -1,0 +1,611 @@
+"""Rates, densities, self-consistent rates, folds and learned states against independent ones."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.optimize import brentq
+from scipy.special import erfcx
+
+from jaxnlif.density import stationary
+
+from ..conftest import DOUBLE, needs_double
+
+EPS = 2.3e-16 if DOUBLE else 1.2e-7
+
+
+def reference_log_rate(drive, noise, threshold, reset):
+    """Equation (1) as Siegert's single integral of Mills ratios, at 30 digits."""
+    with mp.workdps(30):
+        drive, noise, threshold, reset = map(mp.mpf, map(float, (drive, noise, threshold, reset)))
+        top, bottom = ((v - drive) / mp.sqrt(noise) for v in (threshold, reset))
+        cuts = {bottom, top}
+        for size in (mp.mpf(2) ** k for k in range(-12, 14)):
+            cuts |= {top - size, bottom + size, size, -size}
+        cuts = sorted(cut for cut in cuts if bottom <= cut <= top)
+        shift = max(top, mp.mpf(0)) ** 2 / 2
+        mills = mp.quad(
+            lambda u: mp.exp(u**2 / 2 - shift) * mp.erfc(-u / mp.sqrt(2)) * mp.sqrt(mp.pi / 2), cuts
+        )
+        return -(shift + mp.log(mills))
+
+
+def scipy_rate(drive, noise=1.0, threshold=2.0, reset=1.0):
+    """The same in double precision, for moderate arguments."""
+    top, bottom = ((v - drive) / np.sqrt(noise) for v in (threshold, reset))
+    integral = quad(lambda u: erfcx(-u / np.sqrt(2)), bottom, top, epsabs=0, epsrel=1e-13)[0]
+    return 1 / (np.sqrt(np.pi / 2) * integral)
+
+
+def central_difference(function, arguments, k, scale=1.0):
+    """Derivative of `function(*arguments)` in argument `k`, of second order."""
+    size = 1e-5 * scale
+    up, down = (
+        function(*arguments[:k], arguments[k] + sign * size, *arguments[k + 1 :])
+        for sign in (1, -1)
+    )
+    return (up - down) / (2 * size)
+
+
+@cache
+def derivatives(function, count):
+    """Compiled value, gradient and directional derivative of a function of `count` numbers."""
+    gradient = jax.grad(function, tuple(range(count)))
+    return jax.jit(function), jax.jit(gradient), jax.jit(lambda x, dx: jax.jvp(function, x, dx)[1])
+
+
+def check_gradient(function, arguments, scales=None, rtol=1e-7, atol=1e-9):
+    """Compares reverse and forward derivatives with central differences in every argument."""
+    scales = np.ones(len(arguments)) if scales is None else scales
+    value, reverse, forward = derivatives(function, len(arguments))
+    gradient = np.array(reverse(*arguments)) * scales
+    for k, scale in enumerate(scales):
+        expected = scale * central_difference(value, arguments, k, scale)
+        np.testing.assert_allclose(gradient[k], expected, rtol, atol, err_msg=f"argument {k}")
+
+    rounding = 1e-13 * np.abs(gradient).sum()
+    np.testing.assert_allclose(forward(arguments, tuple(scales)), gradient.sum(), 1e-10, rounding)
+
+
+# ---------------------------------------------------------------------------------------- rates
+
+
+NEURONS = [
+    (0.0, 1.0, 2.0, 1.0),
+    (2.0, 1.0, 2.0, 1.0),
+    (-30.0, 1.0, 2.0, 1.0),
+    (-6.7, 1.0, 2.0, 1.0),  # the peak of the integrand just leaves the origin
+    (-6.6, 1.0, 2.0, 1.0),
+    (1.2, 1.0, 2.0, 1.0),
+    (3.0, 1.0, 2.0, 1.0),
+    (20.0, 1.0, 2.0, 1.0),
+    (100.0, 1.0, 2.0, 1.0),
+    (0.0, 1e-3, 2.0, 1.0),
+    (-30.0, 1e-3, 2.0, 1.0),
+    (1.97, 1e-3, 2.0, 1.0),
+    (100.0, 1e-3, 2.0, 1.0),
+    (0.0, 10.0, 2.0, 1.0),
+    (100.0, 10.0, 2.0, 1.0),
+    (0.5, 1.0, 2.0, 2.0 - 2.0**-20),
+    (50.0, 1.0, 2.0, 2.0 - 2.0**-20),
+    (0.5, 1.0, 2.0, -100.0),
+    (1.9, 1e-3, 2.0, -20.0),
+    (30.0, 0.1, 2.0, -100.0),
+]
+
+
+@pytest.mark.parametrize("neuron", NEURONS)
+def test_rate_solves_equation_one(neuron, dtype):
+    neuron = [dtype.type(x) for x in neuron]
+    expected = reference_log_rate(*neuron)
+    result = stationary.log_firing_rate(*neuron)
+    assert result.dtype == dtype
+    # log r = -A²/2 + ..., so rounding of A by eps moves it by A² eps.
+    drive, noise, threshold, _ = neuron
+    amplified = EPS * max(threshold - drive, 0) ** 2 / noise
+    assert abs(mp.mpf(float(result)) - expected) <= (1e-13 if DOUBLE else 1e-6) + 4 * amplified
+
+
+def test_published_rate_of_the_unstructured_network():
+    np.testing.assert_allclose(stationary.firing_rate(0.0), 0.11997597, rtol=0, atol=5e-9 + EPS)
+
+
+def test_strong_drive_without_noise_is_a_clock():
+    drive = np.array([2.5, 4.0, 30.0])
+    expected = 1 / np.log((drive - 1) / (drive - 2))
+    # The period is shorter by a/2 ((μ-V_F)⁻² - (μ-V_R)⁻²) to first order in the noise.
+    np.testing.assert_allclose(stationary.firing_rate(drive, 1e-6), expected, 1e-5)
+
+
+def test_arguments_broadcast_and_keep_their_dtype():
+    drive, noise = np.linspace(-3, 3, 4, dtype=np.float32), np.float32([[0.5], [1], [2]])
+    result = stationary.log_firing_rate(drive, noise, 2.0, 1)
+    assert result.shape == (3, 4)
+    assert result.dtype == np.float32
+    single = [[stationary.log_firing_rate(mu, a[0]) for mu in drive] for a in noise]
+    np.testing.assert_allclose(result, np.array(single), 1e-6)
+    np.testing.assert_allclose(
+        result,
+        jax.vmap(stationary.log_firing_rate)(
+            jnp.broadcast_to(drive, (3, 4)), jnp.broadcast_to(noise, (3, 4))
+        ),
+        1e-6,
+    )
+
+
+@jax.jit
+def value_and_derivatives(*neuron):
+    """log r, its gradient and its second derivatives in all arguments."""
+    function = stationary.log_firing_rate
+    every = (0, 1, 2, 3)
+    return (
+        function(*neuron),
+        jnp.stack(jax.grad(function, every)(*neuron)),
+        jnp.array(jax.hessian(function, every)(*neuron)),
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.floats(-30, 100, width=32),
+    st.floats(-3, 1, width=32),
+    st.floats(-3, 2, width=32),
+)
+def test_nothing_overflows(drive, log_noise, log_gap):
+    neuron = [jnp.asarray(x, float) for x in (drive, 10**log_noise, 2.0, 2.0 - 10**log_gap)]
+    log_rate, gradient, hessian = value_and_derivatives(*neuron)
+    assert np.isfinite(log_rate)
+    assert np.isfinite(gradient).all()
+    assert np.isfinite(hessian).all()
+    assert gradient[0] > 0
+    assert gradient[3] > -10 * EPS / 10**log_gap
+
+
+def log_rate_of_gap(drive, noise, threshold, gap):
+    return stationary.log_firing_rate(drive, noise, threshold, threshold - gap)
+
+
+@needs_double
+@pytest.mark.parametrize("neuron", NEURONS)
+def test_rate_is_differentiable(neuron):
+    drive, noise, threshold, reset = neuron
+
+    # Steps relative to the scale on which log r changes by one.
+    distance = 1 + abs(threshold - drive) / np.sqrt(noise)
+    scales = np.array([np.sqrt(noise), noise / distance, np.sqrt(noise), 0]) / distance
+    gap = scales[3] = threshold - reset
+    rounding = 1e-10 + 10 * EPS * (distance**2 + threshold / gap) / 1e-5
+    check_gradient(log_rate_of_gap, (drive, noise, threshold, gap), scales, 1e-6, rounding)
+
+
+@needs_double
+@pytest.mark.parametrize(
+    "neuron", [(0.3, 0.8, 2.0, 1.0), (2.0, 1.0, 2.0, 1.0), (9.0, 3.0, 2.0, -7.0)]
+)
+def test_rate_has_second_derivatives(neuron):
+    every = (0, 1, 2, 3)
+    gradient = jax.jit(lambda *x: jnp.stack(jax.grad(stationary.firing_rate, every)(*x)))
+    hessian = jax.jit(jax.hessian(stationary.firing_rate, every))(*neuron)
+    expected = [central_difference(gradient, neuron, k) for k in every]
+    np.testing.assert_allclose(np.array(hessian), np.array(expected), 1e-6, 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0.0, 0.0), "noise = 0: must be positive"),
+        ((0.0, [1.0, -2.0]), "noise = -2: must be positive"),
+        ((0.0, np.nan), "noise = nan: must be positive"),
+        ((np.inf,), "drive = inf: must be finite"),
+        ((0.0, 1.0, 2.0, 2.0), "reset = 2: must be below threshold"),
+        ((0.0, 1.0, np.nan), "reset = 1: must be below threshold"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    arguments = [np.asarray(x) for x in arguments]
+    for function in (stationary.firing_rate, jax.grad(lambda *x: stationary.firing_rate(*x).sum())):
+        with pytest.raises(ValueError, match=message):
+            function(*arguments)
+
+
+# ------------------------------------------------------------------------------------ densities
+
+
+@pytest.mark.parametrize("neuron", [*NEURONS[:9], *NEURONS[11:15], NEURONS[17]])
+def test_density_carries_the_flux(neuron):
+    """Flux r between reset and threshold, none below, p(V_F) = 0: with mass one, this is p."""
+    drive, noise, threshold, reset = neuron
+    rate = stationary.firing_rate(*neuron)
+    below = reset - np.geomspace(1e-3, 5, 20)
+    above = threshold - (threshold - reset) * np.geomspace(1e-4, 0.999, 20)
+    for v, flux in ((below, 0.0), (above, rate)):
+        p, slope = jax.vmap(jax.value_and_grad(lambda v: stationary.density(v, *neuron)))(
+            jnp.asarray(v)
+        )
+        transported, diffused = (drive - v) * p, noise * slope
+        size = np.abs(transported) + np.abs(diffused) + flux
+        # exp(-x²/2) amplifies the rounding of x.
+        rounding = 20 * EPS * (10 + ((v - drive) ** 2 + drive**2) / noise)
+        assert (np.abs(transported - diffused - flux) <= rounding * size).all()
+    slope = jax.grad(stationary.density)(threshold, *neuron)
+    np.testing.assert_allclose(-noise * slope, rate, 1e-12 if DOUBLE else 1e-4)
+
+
+@pytest.mark.parametrize("neuron", NEURONS)
+def test_density_has_mass_one(neuron):
+    drive, noise, threshold, reset = neuron
+    scale = np.sqrt(noise)
+    edges = [threshold, reset, drive, *(drive + scale * np.arange(-9, 10))]
+    for end in (threshold, reset):
+        for k in range(-24, 8):
+            edges += [end - 2.0**k, end + 2.0**k]
+    edges = np.unique([edge for edge in edges if edge <= threshold])
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    half = 0.5 * np.diff(edges)[:, None]
+    v = edges[:-1, None] + half * (1 + nodes)
+    mass = np.sum(half * weights * np.asarray(stationary.density(v, *neuron), np.float64))
+    largest = max(threshold - drive, 0) ** 2 / noise
+    np.testing.assert_allclose(mass, 1, rtol=(1e-11 if DOUBLE else 5e-5) + 8 * EPS * largest)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.floats(-40, 3, width=32),
+    st.floats(-30, 100, width=32),
+    st.floats(-3, 1, width=32),
+    st.floats(-3, 2, width=32),
+)
+def test_density_is_never_negative_nor_infinite(v, drive, log_noise, log_gap):
+    arguments = [jnp.asarray(x, float) for x in (v, drive, 10**log_noise, 2.0, 2.0 - 10**log_gap)]
+    p, gradient = density_and_gradient(*arguments)
+    assert 0 <= p < np.inf
+    assert np.isfinite(gradient).all()
+    assert v < 2 or p == 0
+
+
+@jax.jit
+def density_and_gradient(*arguments):
+    p, gradient = jax.value_and_grad(stationary.density, tuple(range(5)))(*arguments)
+    return p, jnp.stack(gradient)
+
+
+@needs_double
+@pytest.mark.parametrize("v", [-3.0, 0.7, 1.5, 1.99])
+@pytest.mark.parametrize(
+    "neuron", [(0.0, 1.0, 2.0, 1.0), (6.0, 0.3, 2.0, 1.0), (-4.0, 2.0, 2.0, -1.0)]
+)
+def test_density_is_differentiable(v, neuron):
+    check_gradient(stationary.density, (v, *neuron))
+
+
+# ------------------------------------------------------------------------------------- networks
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"),
+    [
+        (-1.0, [0.10020219]),
+        (0.0, [0.11997597]),
+        (0.5, [0.13477508]),
+        (1.5, [0.19236401, 2.28912571]),
+        (2.0, [0.29258285, 0.68943384]),
+        (3.0, []),
+    ],
+)
+def test_rates_of_the_reference_network(weight, expected):
+    rates = stationary.self_consistent_rates(weight, 0.0)
+    assert rates.shape == (len(expected),)
+    np.testing.assert_allclose(rates, expected, rtol=0 if DOUBLE else 2e-5, atol=6e-9)
+
+
+NETWORKS = [  # weight, drive, a0, a1, threshold, reset, number of rates
+    (0.5, 0.0, 1.0, 0.0, 2.0, 1.0, 1),
+    (1.5, 0.0, 1.0, 0.0, 2.0, 1.0, 2),
+    (1.0, 0.0, 1.0, 0.0, 2.0, 1.0, 1),  # b = V_F - V_R: the upper rate is infinite
+    (1.0, 1.5, 1.0, 0.0, 2.0, 1.0, 0),
+    (1.001, 0.0, 1.0, 0.0, 2.0, 1.0, 2),  # the upper rate is 1499
+    (1.02, 1.45, 0.01, 0.0, 2.0, 1.0, 2),
+    (-1000.0, 50.0, 1.0, 0.0, 2.0, 1.0, 1),
+    (0.5, 100.0, 1.0, 0.0, 2.0, 1.0, 1),
+    (2.0, -5.0, 10.0, 0.0, 2.0, 1.0, 2),
+    (0.5, 0.0, 1.0, 3.0, 2.0, 1.0, 1),
+    (1.5, 0.0, 1.0, 0.5, 2.0, 1.0, 2),
+    (3.0, 0.0, 1.0, 0.5, 2.0, 1.0, 0),
+    (0.95, 1.6, 0.03, 0.0, 2.0, 1.0, 3),
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_rates_are_all_sign_changes_of_a_fine_scan(network):
+    *arguments, count = network
+    weight, drive, a0, a1, threshold, reset = arguments
+    rates = np.asarray(stationary.self_consistent_rates(*arguments))
+    assert rates.shape == (count,)
+    assert (np.diff(rates) > 0).all()
+
+    def residual(n):
+        return stationary.log_firing_rate(
+            drive + weight * n, a0 + a1 * n, threshold, reset
+        ) - np.log(n)
+
+    scan = np.geomspace(1e-14, 1e5, 20_001)
+    if DOUBLE:  # in float32 the residual of the highest rates is rounding
+        assert np.count_nonzero(np.diff(np.sign(residual(scan)))) == count
+    distance = (threshold - drive - weight * rates) / np.sqrt(a0 + a1 * rates)
+    tolerance = 20 * EPS * (10 + np.maximum(distance, 0) ** 2 + np.abs(np.log(rates)))
+    amplified = 1 + np.abs(weight) * rates * np.abs(distance) / np.sqrt(a0 + a1 * rates)
+    assert (np.abs(residual(rates)) <= tolerance * amplified).all()
+
+
+def test_rates_too_low_to_be_represented_are_zero():
+    rates = stationary.self_consistent_rates(5.0, -30.0, 1e-3)
+    assert rates[0] == 0
+    np.testing.assert_allclose(rates[1], 7.8776121, 1e-5)
+
+
+@needs_double
+@pytest.mark.slow
+@pytest.mark.parametrize(("branch", "guess"), [(0, 0.05), (1, 10.0)])
+def test_rates_are_differentiable(branch, guess):
+    network = (1.4, 0.1, 0.9, 0.3, 2.1, 0.9)
+    every = tuple(range(6))
+
+    def found(*network):
+        return stationary.self_consistent_rates(*network)[branch]
+
+    def followed(*network):
+        return stationary.self_consistent_rate(*network, guess=guess)
+
+    np.testing.assert_allclose(found(*network), followed(*network), 1e-12)
+    check_gradient(followed, network)
+    gradient = jax.jit(jax.grad(followed, every))
+    np.testing.assert_allclose(jax.grad(found, every)(*network), gradient(*network), 1e-9)
+    np.testing.assert_allclose(
+        jax.jit(jax.jacfwd(jax.grad(followed)))(*network),
+        central_difference(lambda *x: gradient(*x)[0], network, 0),
+        1e-6,
+    )
+
+
+def test_a_branch_is_followed_under_transformations():
+    weights = jnp.linspace(-3.0, 2.0, 6)
+
+    def rate(weight):
+        return stationary.self_consistent_rate(weight, 0.0, guess=0.1)
+
+    many, slopes = jax.jit(jax.vmap(jax.value_and_grad(rate)))(weights)
+    for weight, n, slope in zip(weights, many, slopes, strict=True):
+        np.testing.assert_allclose(n, stationary.self_consistent_rates(weight, 0.0)[0], 1e5 * EPS)
+        r, dr = jax.value_and_grad(stationary.firing_rate)(weight * n)
+        np.testing.assert_allclose(slope, n * dr / (1 - weight * dr), 1e6 * EPS)
+        np.testing.assert_allclose(r, n, 1e5 * EPS)
+
+
+def test_no_rate_is_an_error_or_nan():
+    with pytest.raises(ValueError, match="no stationary rate near the guess"):
+        stationary.self_consistent_rate(3.0, 0.0, guess=0.1)
+    assert np.isnan(stationary.self_consistent_rate(3.0, 0.0, guess=0.1, throw=False))
+    with pytest.raises(RuntimeError, match="no stationary rate near the guess"):
+        jax.jit(lambda b: stationary.self_consistent_rate(b, 0.0, guess=0.1))(3.0)
+
+
+def test_the_number_of_rates_must_be_known():
+    for transformation, weight in ((jax.jit, 1.0), (jax.vmap, jnp.ones(2))):
+        with pytest.raises(ValueError, match="use self_consistent_rate with a guess"):
+            transformation(lambda b: stationary.self_consistent_rates(b, 0.0))(weight)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"noise": -1.0}, "noise = -1: must be positive"),
+        ({"noise_slope": -0.5}, "noise_slope = -0.5: must not be negative"),
+        ({"reset": 2.5}, "reset = 2.5: must be below threshold"),
+        ({"drive": np.nan}, "drive = nan: must be finite"),
+    ],
+)
+def test_wrong_networks_are_named(arguments, message):
+    arguments = {"drive": 0.0, **arguments}
+    with pytest.raises(ValueError, match=message):
+        stationary.self_consistent_rates(1.0, **arguments)
+    with pytest.raises(ValueError, match=message):
+        stationary.self_consistent_rate(1.0, **arguments, guess=0.1)
+    with pytest.raises(ValueError, match=message):
+        stationary.fold(**arguments)
+
+
+# ---------------------------------------------------------------------------------------- folds
+
+
+@pytest.mark.parametrize(
+    ("drive", "noise"),
+    [(0.0, 1.0), (-3.0, 1.0), (1.0, 1.0), (1.4, 1.0), (1.45, 0.01), (0.0, 100.0)],
+)
+def test_fold_is_the_largest_coupling(drive, noise):
+    fold = stationary.fold(drive, noise)
+    rise = np.geomspace(1e-3, 1e5, 200_001)
+    log_coupling = np.log(rise) - np.asarray(stationary.log_firing_rate(drive + rise, noise))
+    assert fold.attained
+    np.testing.assert_allclose(fold.coupling, np.exp(log_coupling.max()), 1e-7 if DOUBLE else 1e-4)
+    n = stationary.firing_rate(drive + fold.coupling * fold.rate, noise)
+    np.testing.assert_allclose(n, fold.rate, 1e-9 if DOUBLE else 2e-3)
+
+
+@needs_double
+@pytest.mark.parametrize(("noise_slope", "spread"), [(0.0, 1.11605), (0.5, 1.47238)])
+def test_two_rates_merge_at_the_fold(noise_slope, spread):
+    fold = stationary.fold(0.0, 1.0, noise_slope)
+    for below in (1e-2, 1e-6, 1e-10):
+        rates = stationary.self_consistent_rates(fold.coupling - below, 0.0, 1.0, noise_slope)
+        assert rates.shape == (2,)
+        assert rates[0] < fold.rate < rates[1]
+        # They part like the square root of the distance to the fold.
+        np.testing.assert_allclose((rates[1] - rates[0]) / below**0.5, spread, 1e-5 + 3 * below)
+    for above in (1e-2, 1e-6, 1e-10):
+        assert not stationary.self_consistent_rates(
+            fold.coupling + above, 0.0, 1.0, noise_slope
+        ).size
+
+
+@needs_double
+@pytest.mark.slow
+def test_fold_is_differentiable():
+    def both(*network):
+        fold = stationary.fold(*network)
+        return fold.coupling + 2 * fold.rate
+
+    check_gradient(both, (0.3, 0.8, 0.4, 2.1, 0.9), rtol=1e-6)
+
+
+def test_without_a_fold_the_rate_is_unbounded():
+    drives = jnp.asarray([0.0, 1.4, 1.6, 5.0])
+    folds = jax.jit(jax.vmap(stationary.fold))(drives)
+    assert folds.attained.tolist() == [True, True, False, False]
+    assert (folds.coupling[2:] == 1).all()
+    assert np.isinf(folds.rate[2:]).all()
+    slope = jax.grad(lambda drive: stationary.fold(drive).coupling)(5.0)
+    assert slope == 0
+    assert stationary.self_consistent_rates(0.99, 5.0).size == 1
+    assert stationary.self_consistent_rates(1.01, 5.0).size == 0
+
+
+# ------------------------------------------------------------------------------- learned states
+
+
+class Bump(eqx.Module):
+    """I(w) = base + height exp(-(w - center)²/(2 width²))."""
+
+    base: jax.Array | float = 1.0
+    height: jax.Array | float = 3.0
+    center: jax.Array | float = 0.3
+    width: jax.Array | float = 0.1
+
+    def __call__(self, w):
+        return self.base + self.height * jnp.exp(-((w - self.center) ** 2) / (2 * self.width**2))
+
+
+def saturating(rate):
+    return rate / (1 + rate)
+
+
+def linear_gain(w):
+    return 0.2 + 0.3 * w
+
+
+def scipy_learned_support(gain, drive_fn, response_fn):
+    """A from ∫ H = 1 with adaptive quadrature and Siegert's rate."""
+
+    def mass(support):
+        rate = np.sqrt(quad(lambda w: w / gain(w), 0, support)[0])
+        response = response_fn(rate)
+        return quad(
+            lambda w: w / (gain(w) * rate * scipy_rate(drive_fn(w) + w * response)),
+            0,
+            support,
+            points=[0.3],
+            epsabs=0,
+            epsrel=1e-9,
+            limit=200,
+        )[0]
+
+    return brentq(lambda support: mass(support) - 1, 0.2, 2, xtol=1e-12)
+
+
+@pytest.mark.parametrize("gain", [0.3, linear_gain])
+@pytest.mark.parametrize(
+    ("drive", "reference"),
+    [
+        (Bump(), lambda w: 1 + 3 * np.exp(-50 * (w - 0.3) ** 2)),
+        (jnp.ones_like, lambda w: 1.0),
+    ],
+)
+def test_learned_state_solves_its_equations(gain, drive, reference):
+    state = stationary.learned_state(gain, drive, saturating)
+    gain_at = gain if callable(gain) else lambda w: gain
+    expected = scipy_learned_support(gain_at, reference, saturating)
+    np.testing.assert_allclose(state.support, expected, 1e-8 if DOUBLE else 1e-5)
+    if not callable(gain):
+        np.testing.assert_allclose(state.rate, state.support / np.sqrt(2 * gain), 100 * EPS)
+
+    w = np.linspace(0, float(state.support), 4001)
+    np.testing.assert_allclose(np.trapezoid(state.weights(w), w), 1, 1e-6)
+    np.testing.assert_allclose(np.trapezoid(state.rates(w), w), state.rate, 1e-6)
+    inner = w[1:-1]
+    drives = drive(jnp.asarray(inner)) + inner * saturating(state.rate)
+    np.testing.assert_allclose(
+        state.weights(inner) * stationary.firing_rate(drives),
+        state.rates(inner),
+        1e-4 if not DOUBLE else 1e-12,
+    )
+    outside = np.array([-0.1, float(state.support) + 0.1])
+    assert not np.any(state.rates(outside))
+    assert not np.any(state.weights(outside))
+
+
+def test_learned_state_with_another_rate():
+    """If all fire at the rate 0.3 / a, then that is the rate of the network."""
+    state = stationary.learned_state(
+        0.5,
+        jnp.zeros_like,
+        saturating,
+        noise=0.6,
+        rate_fn=lambda drive, noise: jnp.full_like(drive, 0.3) / noise,
+    )
+    np.testing.assert_allclose([state.rate, state.support], 0.5, 100 * EPS)
+
+
+@needs_double
+@pytest.mark.slow
+def test_learned_state_is_differentiable():
+    def rate(gain, noise, slope, threshold, reset, base, height, center, width, saturation):
+        drive = Bump(base, height, center, width)
+        state = stationary.learned_state(
+            gain, drive, lambda x: x / (saturation + x), noise, slope, threshold, reset
+        )
+        return state.rate + state.weights(0.25) + state.rates(0.5)
+
+    check_gradient(rate, (0.3, 0.9, 0.1, 2.1, 0.9, 1.0, 3.0, 0.3, 0.1, 1.2), rtol=1e-6)
+
+
+def test_learned_state_under_transformations():
+    def support(gain):
+        return stationary.learned_state(gain, Bump(), saturating).support
+
+    gains = jnp.asarray([0.1, 0.3, 1.0])
+    np.testing.assert_allclose(
+        jax.jit(jax.vmap(support))(gains), [support(gain) for gain in gains], 100 * EPS
+    )
+
+
+def test_learned_state_near_its_largest_gain():
+    """The mass as a function of the support passes one only just before it falls again."""
+    largest = 3.7012518504861873
+    assert np.isfinite(stationary.learned_state(largest - 1e-4, Bump(), saturating).support)
+    for none in (largest + 1e-4, 100.0):
+        with pytest.raises(ValueError, match="does not rise through 1"):
+            stationary.learned_state(none, Bump(), saturating)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"gain": -1.0}, "gain = -1: must be positive"),
+        ({"noise": 0.0}, "noise = 0: must be positive"),
+        ({"noise_slope": -1.0}, "noise_slope = -1: must not be negative"),
+        ({"bracket": (0.0, 1.0)}, r"bracket\[0\] = 0: must be positive"),
+        ({"bracket": (2.0, 1.0)}, r"bracket\[0\] = 2: must be below bracket\[1\]"),
+    ],
+)
+def test_wrong_learning_is_named(arguments, message):
+    arguments = {"gain": 0.3, "drive_fn": Bump(), "response_fn": saturating, **arguments}
+    with pytest.raises(ValueError, match=message):
+        stationary.learned_state(**arguments)

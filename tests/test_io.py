@@ -1,0 +1,74 @@
+import os
+import stat
+
+import numpy as np
+import pytest
+
+from jaxnlif import io
+
+
+def test_arrays_and_metadata_come_back_as_written(tmp_path):
+    path = tmp_path / "result.npz"
+    arrays = {"rate": np.linspace(0, 1, 5), "count": np.arange(3, dtype=np.int32)}
+    metadata = {"gain": 0.3, "phases": ["learning", "Prüfung"], "nested": {"none": None}}
+    io.write_arrays(path, arrays, metadata)
+    read, content = io.read_arrays(path)
+    assert content == metadata
+    assert read.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(read[name], array)
+        assert read[name].dtype == array.dtype
+    assert os.listdir(tmp_path) == ["result.npz"]
+
+
+def test_result_files_follow_the_umask(tmp_path):
+    io.write_arrays(tmp_path / "result.npz", {}, {})
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert stat.S_IMODE((tmp_path / "result.npz").stat().st_mode) == stat.S_IMODE(
+        plain.stat().st_mode
+    )
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failed_write_leaves_what_was_there(tmp_path, error):
+    path = tmp_path / "figure.png"
+    path.write_text("old")
+    beside = []
+
+    def write():
+        with io.write_atomically(path) as partial:
+            partial.write_text("half")
+            beside.append(partial)
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert beside[0].suffix == ".png"
+    assert beside[0].parent == tmp_path
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["figure.png"]
+
+
+def test_wrong_metadata_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="metadata: must be what JSON can hold"):
+        io.write_arrays(tmp_path / "result.npz", {}, {"set": {1}})
+    with pytest.raises(ValueError, match="'metadata' is reserved"):
+        io.write_arrays(tmp_path / "result.npz", {"metadata": np.zeros(1)}, {})
+    assert os.listdir(tmp_path) == []
+
+
+def test_foreign_and_newer_files_are_refused(tmp_path, monkeypatch):
+    text = tmp_path / "text.npz"
+    text.write_text("not an archive")
+    with pytest.raises(ValueError, match=r"text\.npz: must be a result file of jaxnlif"):
+        io.read_arrays(text)
+    foreign = tmp_path / "foreign.npz"
+    np.savez(foreign, rate=np.zeros(2))
+    with pytest.raises(ValueError, match="must be a result file of jaxnlif"):
+        io.read_arrays(foreign)
+    monkeypatch.setattr(io, "FORMAT", io.FORMAT + 1)
+    io.write_arrays(tmp_path / "newer.npz", {}, {})
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="file format 2 is newer than 1"):
+        io.read_arrays(tmp_path / "newer.npz")
