@@ -54,7 +54,7 @@ def check_integer(name: str, value: Any, *, at_least: int) -> int:
     return integer
 
 
-def _first(array: np.ndarray, bad: np.ndarray) -> str:
+def _first(array: np.ndarray, bad: np.ndarray | np.bool_) -> str:
     """The first offending entry, with its position where there are several entries."""
     if array.ndim == 0:
         return f"{array.item():g}"

@@ -47,7 +47,15 @@ class VoltageGrid(eqx.Module):
     num: int = eqx.field(static=True)
     dtype: np.dtype = eqx.field(static=True)
 
-    def __init__(self, minimum: float, threshold: float, *, reset: float, num: int, dtype=None):
+    def __init__(
+        self,
+        minimum: float | int,
+        threshold: float | int,
+        *,
+        reset: float | int,
+        num: int,
+        dtype=None,
+    ):
         for name, value in (("minimum", minimum), ("threshold", threshold), ("reset", reset)):
             check_finite(name, value)
         self.minimum, self.threshold, self.reset = float(minimum), float(threshold), float(reset)
@@ -109,7 +117,7 @@ class WeightGrid(eqx.Module):
     maximum: float = eqx.field(static=True)
     num: int = eqx.field(static=True)
 
-    def __init__(self, minimum: float, maximum: float, *, num: int):
+    def __init__(self, minimum: float | int, maximum: float | int, *, num: int):
         check_finite("minimum", minimum)
         check_finite("maximum", maximum)
         check(minimum < maximum, f"maximum = {maximum}: must exceed minimum = {minimum}")

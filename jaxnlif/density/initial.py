@@ -74,7 +74,7 @@ def from_samples(
     return jnp.asarray(counts / (rows.size * grid.cell_area), grid.dtype)
 
 
-def check_density(grid: Grid, density: Array) -> None:
+def check_density(grid: Grid, density: ArrayLike) -> None:
     """Requires shape `(v, w)`, entries that are finite and not negative, and mass 1."""
     _check_entries(grid, density)
     if is_concrete(density):
@@ -85,7 +85,7 @@ def check_density(grid: Grid, density: Array) -> None:
         )
 
 
-def _check_entries(grid: Grid, density: Array) -> None:
+def _check_entries(grid: Grid, density: ArrayLike) -> None:
     shape = np.shape(density)
     check(
         shape == grid.shape,

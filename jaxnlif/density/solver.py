@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._check import check
@@ -15,7 +16,7 @@ from ..grid import Grid
 from ..model import Network
 from ..solve.result import Result
 from ..solve.solver import AbstractSolver, Snapshot
-from .blowup import blows_up
+from .blowup import blows_up, kick_per_mass
 from .coupling import AbstractCoupling, Lagged
 from .flux import firing_rates, probe_firing, shift_flux
 from .initial import check_density
@@ -54,7 +55,7 @@ class FluxShift(AbstractSolver[DensityState]):
     grid: Grid
     coupling: AbstractCoupling = Lagged()
 
-    def validate(self, model: Network, y0: Array) -> None:
+    def validate(self, model: Network, y0: ArrayLike) -> None:
         check(
             (model.weight is None) == (self.grid.w is not None),
             "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
@@ -80,7 +81,9 @@ class FluxShift(AbstractSolver[DensityState]):
             return jnp.asarray(model.weight, self.dtype)[None]
         return jnp.asarray(self.grid.w.centers, self.dtype)
 
-    def init(self, model: Network, t0: Array, y0: Array, key: PRNGKeyArray | None) -> DensityState:
+    def init(
+        self, model: Network, t0: Array, y0: ArrayLike, key: PRNGKeyArray | None
+    ) -> DensityState:
         density = jnp.asarray(y0, self.dtype)
         rate = jnp.zeros((), self.dtype)
         for _ in range(2):  # the flux through the threshold depends, weakly, on the rate itself
@@ -137,11 +140,7 @@ class FluxShift(AbstractSolver[DensityState]):
     def _outcome(self, model, kappa, density, rate, found) -> Result:
         resolved = kappa > 0
         duration = jnp.where(resolved, 1 / jnp.where(resolved, kappa, 1), jnp.inf)
-        w = self.weights(model)
-
-        def kick(mass):
-            return w * model.response(mass / duration) * jnp.where(resolved, duration, 0)
-
+        kick = kick_per_mass(model.response, self.weights(model))
         finite = jnp.isfinite(rate)
         lost = blows_up(self.grid, density, rate, kick, duration) | ~found
         why = Result.where(resolved, Result.blow_up, Result.no_self_consistent_rate)

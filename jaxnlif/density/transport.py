@@ -35,7 +35,11 @@ class Courant(NamedTuple):
     rise: Float[Array, "faces 1"]
 
     def exchange(self, weights: Float[Array, "w 1"]) -> tuple[Array, Array]:
-        """Mass exchanged per step and unit of mass, `up[j]`: j → j+1, `down[j]`: j+1 → j."""
+        """Mass exchanged per step and unit of mass, `up[j]`: j → j+1, `down[j]`: j+1 → j.
+
+        The Hebbian flux of a negative iterate is zero, so that the rates are never negative.
+        """
+        weights = jnp.maximum(weights, 0)
         up = jnp.maximum(self.hebbian, 0)[:-1] * weights[:-1] + self.rise
         down = jnp.maximum(-self.hebbian, 0)[1:] * weights[1:] + self.fall
         closed = jnp.zeros_like(up[:1])
@@ -76,7 +80,7 @@ def move_weights(
         rise=(scale * jnp.maximum(-faces, 0))[:, None],
     )
     moved, iterations = advect(courant, weights[:, None])
-    up, down = courant.exchange(jnp.maximum(moved, 0))
+    up, down = courant.exchange(moved)
     return mmatrix.solve(jnp.ones(1, grid.dtype), up, down, density.T).T, iterations
 
 

@@ -51,7 +51,7 @@ def _rates(ax: Axes, setting: Setting, learned: Phase, tests, colors) -> None:
     for test, color in zip(tests, colors, strict=True):
         ax.plot(w, test.rates[-1], color=color, label=test.name)
     plot.ramp(ax, setting.gain, float(learned.rate[-1]), end=w[-1])
-    plot.finish(ax, plot.WEIGHT, plot.RATES, "Responses: learned inputs are answered by a ramp")
+    plot.finish(ax, plot.WEIGHT, plot.RATES, "Responses, with the weights frozen")
 
 
 def _course(ax: Axes, learned: Phase, tests, colors) -> None:

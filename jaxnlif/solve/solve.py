@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, PRNGKeyArray
 
 from .._check import check, check_finite, check_positive, is_concrete
@@ -30,10 +31,10 @@ def solve(
     model: Any,
     solver: AbstractSolver,
     *,
-    y0: Array,
-    t0: float = 0.0,
-    t1: float,
-    dt: float,
+    y0: ArrayLike,
+    t0: ArrayLike = 0.0,
+    t1: ArrayLike,
+    dt: ArrayLike,
     saveat: SaveAt | None = None,
     key: PRNGKeyArray | None = None,
     progress: AbstractProgress | None = None,
@@ -124,8 +125,9 @@ def _running(solver: AbstractSolver, state: Any) -> Array:
 
 
 def _gather(model, solver, saveat, state, saved: _Saved, ts, t_end, steps) -> Solution:
-    drift = jnp.max(jnp.abs(saved.mass - saved.mass[0]))
-    stats = {"mass_drift": drift, "minimum": jnp.min(saved.minimum), "steps": jnp.asarray(steps)}
+    drift = abs(saved.mass - saved.mass[0]).max()
+    stats = {"mass_drift": drift, "minimum": saved.minimum.min(), "steps": steps}
+    saved = jax.tree.map(jnp.asarray, saved)
     return Solution(
         ts=ts,
         rate=saved.rate,
@@ -211,20 +213,20 @@ def _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, 
                 model, solver, saveat, span, state, np.int32(done), stop, upcoming, room
             )
             new = int(chunk.count)
-            pieces.append(jax.tree.map(lambda x: np.asarray(x[:new]), chunk.saved))  # noqa: B023
+            pieces.append(jax.tree.map(lambda x: np.asarray(x)[:new], chunk.saved))  # noqa: B023
             state, count, going = chunk.state, count + new, bool(running)
             elapsed = time.perf_counter() - began
-            bar.update(int(chunk.step) - done)
             # The first chunk also compiles; later ones grow until they take a fixed time.
             steps = steps if done == 0 else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
-            done = int(chunk.step)
+            moved, done = int(chunk.step) - done, int(chunk.step)
+            bar.update(moved)
     except KeyboardInterrupt as caught:
         if not pieces:
             raise
         interrupt = caught
     finally:
         bar.close()
-    saved = jax.tree.map(lambda *parts: jnp.asarray(np.concatenate(parts)), *pieces)
+    saved = jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
     ts = span[0] + jnp.asarray(save_steps[:count], solver.dtype) * span[1]
     solution = _gather(model, solver, saveat, state, saved, ts, span[0] + done * span[1], done)
     if interrupt is not None:

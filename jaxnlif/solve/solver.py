@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..grid import Grid
@@ -41,11 +42,11 @@ class AbstractSolver(eqx.Module, Generic[State]):
         return self.grid.dtype
 
     @abc.abstractmethod
-    def validate(self, model: Any, y0: Array) -> None:
+    def validate(self, model: Any, y0: ArrayLike) -> None:
         """Raises `ValueError`, in one clear line, if model or initial state do not fit."""
 
     @abc.abstractmethod
-    def init(self, model: Any, t0: Array, y0: Array, key: PRNGKeyArray | None) -> State:
+    def init(self, model: Any, t0: Array, y0: ArrayLike, key: PRNGKeyArray | None) -> State:
         """The state at time `t0`."""
 
     @abc.abstractmethod

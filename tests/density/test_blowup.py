@@ -24,7 +24,7 @@ def outcome(density, rate, weight, duration=1e-3):
             LINE,
             density,
             jnp.asarray(float(rate)),
-            lambda mass: jnp.asarray([weight]) * mass,
+            jnp.asarray([weight]),
             jnp.asarray(duration),
         )
     )
@@ -35,7 +35,8 @@ FAR = density_at((1.0, slice(0, 30)))  # nobody within 3
 
 
 def test_a_kick_that_fires_more_than_it_took_is_an_event():
-    assert outcome(NEAR, rate=1.0, weight=3.0)
+    # A tenth fires, its jump of 0.3 reaches another quarter, and so on.
+    assert outcome(NEAR, rate=100.0, weight=3.0)
 
 
 def test_nobody_near_the_threshold_means_no_event():
@@ -43,7 +44,7 @@ def test_nobody_near_the_threshold_means_no_event():
 
 
 def test_a_kick_that_fires_less_than_it_took_dies_out():
-    assert not outcome(NEAR, rate=1.0, weight=0.5)
+    assert not outcome(NEAR, rate=100.0, weight=0.5)
 
 
 @pytest.mark.parametrize("weight", [0.0, -3.0])
@@ -61,12 +62,12 @@ def test_a_rate_without_bound_is_a_blow_up_whatever_the_coupling(rate):
 
 
 def test_a_step_in_which_all_fire_decides_nothing():
-    assert not outcome(NEAR, rate=1.0, weight=3.0, duration=10.0)
+    assert not outcome(NEAR, rate=100.0, weight=3.0, duration=1.0)
 
 
-@pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
-def test_time_of_the_published_blow_up(coupling):
-    # b = 3 from N(-1, 0.5): 3.417, MATH §2.2.
+@pytest.mark.parametrize(("coupling", "error"), [(jn.Lagged(), 0.02), (jn.Implicit(), 0.01)])
+def test_time_of_the_published_blow_up(coupling, error):
+    # b = 3 from N(-1, 0.5): 3.417, by refined particles and by events on the density. A lagged rate delays it by a few steps.
     grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
     sol = jn.solve(
         jn.Network(noise=1.0, weight=3.0),
@@ -76,7 +77,7 @@ def test_time_of_the_published_blow_up(coupling):
         dt=1e-3,
     )
     assert sol.result == jn.Result.blow_up
-    assert float(sol.t_end) == pytest.approx(3.417, abs=0.01)
+    assert float(sol.t_end) == pytest.approx(3.417, abs=error)
     assert "rate grows without bound" in jn.Result[sol.result]
     assert np.all(np.isfinite(sol.rate))
     assert float(sol.ts[-1]) <= float(sol.t_end)
@@ -105,3 +106,28 @@ def test_an_inhibited_network_completes():
         dt=1e-3,
     )
     assert sol.result == jn.Result.completed
+
+
+@pytest.mark.parametrize(
+    ("network", "dt"),
+    [
+        (jn.Network(weight=8.0, response=jn.Saturating()), 0.1),
+        (jn.Network(weight=20.0, response=jn.Saturating()), 0.02),
+        (jn.Network(weight=0.8, drive=20.0), 1e-3),
+        (jn.Network(weight=0.9, drive=20.0), 1e-3),
+    ],
+    ids=["bounded", "strong and bounded", "linear", "linear, near 1"],
+)
+@pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
+def test_a_network_that_settles_at_a_high_rate_does_not_blow_up(network, dt, coupling):
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=150))
+    sol = jn.solve(
+        network,
+        jn.FluxShift(grid, coupling),
+        y0=jn.gaussian(grid, v=(-1.0, 0.5)),
+        t1=4.0,
+        dt=dt,
+        saveat=jn.SaveAt(num=2, fn=None),
+    )
+    assert sol.result == jn.Result.completed
+    assert float(sol.rate[-1]) > 1

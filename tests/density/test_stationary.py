@@ -315,6 +315,7 @@ NETWORKS = [  # weight, drive, a0, a1, threshold, reset, number of rates
     (1.001, 0.0, 1.0, 0.0, 2.0, 1.0, 2),  # the upper rate is 1499
     (1.02, 1.45, 0.01, 0.0, 2.0, 1.0, 2),
     (-1000.0, 50.0, 1.0, 0.0, 2.0, 1.0, 1),
+    (-1e5, 2.5, 0.001, 0.0, 2.0, 1.0, 1),
     (0.5, 100.0, 1.0, 0.0, 2.0, 1.0, 1),
     (2.0, -5.0, 10.0, 0.0, 2.0, 1.0, 2),
     (0.5, 0.0, 1.0, 3.0, 2.0, 1.0, 1),
@@ -344,6 +345,10 @@ def test_rates_are_all_sign_changes_of_a_fine_scan(network):
     tolerance = 20 * EPS * (10 + np.maximum(distance, 0) ** 2 + np.abs(np.log(rates)))
     amplified = 1 + np.abs(weight) * rates * np.abs(distance) / np.sqrt(a0 + a1 * rates)
     assert (np.abs(residual(rates)) <= tolerance * amplified).all()
+
+    for rate in rates:
+        followed = stationary.self_consistent_rate(*arguments, guess=1.02 * rate)
+        np.testing.assert_allclose(followed, rate, 1e-10 if DOUBLE else 1e-3)
 
 
 def test_rates_too_low_to_be_represented_are_zero():

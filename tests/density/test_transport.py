@@ -7,7 +7,7 @@ import pytest
 from jax.test_util import check_grads
 
 import jaxnlif as jn
-from jaxnlif.density import transport
+from jaxnlif.density import mmatrix, transport
 from jaxnlif.density.transport import Courant
 
 from ..conftest import needs_double
@@ -74,7 +74,7 @@ def test_mass_and_sign_at_every_courant_number(num, low, dtype):
         for rate in (0.0, 1.0, 1e3):
             for dt in (1e-6, 1.0, 1e6):
                 strength = jnp.full(num, gain, dtype)
-                moved, iterations = move_weights(
+                moved, _ = move_weights(
                     grid, density, rates, *(jnp.asarray(x, dtype) for x in (rate, strength, dt))
                 )
                 assert np.all(np.isfinite(moved))
@@ -84,7 +84,23 @@ def test_mass_and_sign_at_every_courant_number(num, low, dtype):
                 assert after == pytest.approx(
                     before, rel=4 * (num + 4) * float(np.finfo(dtype).eps)
                 )
-                assert int(iterations) < 100
+
+
+@pytest.mark.parametrize("number", [1.0, 100.0, 1e4])
+def test_the_implicit_equation_is_solved(number, dtype):
+    rng = np.random.default_rng(3)
+    hebbian, weights = (jnp.asarray(rng.uniform(0, 1, (60, 1)), dtype) for _ in range(2))
+    faces = jnp.linspace(0.0, number, 59, dtype=dtype)[:, None]
+    for sign in (1, -1):
+        courant = Courant(sign * number * hebbian, faces, 0 * faces)
+        moved, iterations = advect(courant, weights)
+        assert int(iterations) < 100
+        assert np.all(np.asarray(moved) >= 0)
+        up, down = courant.exchange(moved)
+        # A residual of rounding, relative to the largest fluxes.
+        residual = mmatrix.apply(jnp.ones(1, dtype), up, down, moved) - weights
+        scale = jnp.sum((1 + up + down) * moved)
+        assert float(jnp.sum(jnp.abs(residual))) < 64 * np.finfo(dtype).eps * float(scale)
 
 
 def test_one_weight_does_not_move(dtype):

@@ -63,7 +63,7 @@ def newton(function: ScalarFunction, start: Scalar, max_step: float, steps: int 
     def improve(state):
         count, x, _ = state
         value, slope = with_slope(function, x)
-        done = is_root(x, value)
+        done = is_root(x, value, slope)
         # The last step removes what the test allows, and stays where the slope vanishes.
         bound = jnp.where(done, last_step, max_step)
         return count + 1, x - jnp.clip(value / slope, -bound, bound), done
@@ -75,9 +75,9 @@ def newton(function: ScalarFunction, start: Scalar, max_step: float, steps: int 
     return lax.while_loop(unfinished, improve, (0, start, jnp.zeros((), bool)))[1]
 
 
-def is_root(x: Scalar, value: Scalar) -> Bool[Array, ""]:
-    """Whether the residual `value` at `x` is what rounding of `x` leaves."""
-    return jnp.abs(value) <= 16 * jnp.finfo(x.dtype).eps * (1 + jnp.abs(x))
+def is_root(x: Scalar, value: Scalar, slope: Scalar) -> Bool[Array, ""]:
+    """Whether the residual `value` at `x` is what rounding of `x` and of the function leaves."""
+    return jnp.abs(value) <= 16 * jnp.finfo(x.dtype).eps * (1 + jnp.abs(x)) * (1 + jnp.abs(slope))
 
 
 def as_floats(**arguments: Any) -> list[Array]:

@@ -25,7 +25,7 @@ _CANDIDATES = 64
 _PANELS = 32
 _PANEL_NODES, _PANEL_WEIGHTS = np.polynomial.legendre.leggauss(8)
 
-Curve = Callable[[Array], Array]
+Function = Callable[[Array], Array]
 
 
 class LearnedState(eqx.Module):
@@ -61,9 +61,9 @@ class LearnedState(eqx.Module):
 
 
 def learned_state(
-    gain: Real[ArrayLike, ""] | Curve,
-    drive_fn: Curve,
-    response_fn: Curve,
+    gain: Real[ArrayLike, ""] | Function,
+    drive_fn: Function,
+    response_fn: Function,
     noise: Real[ArrayLike, ""] = 1.0,
     noise_slope: Real[ArrayLike, ""] = 0.0,
     threshold: Real[ArrayLike, ""] = 2.0,
@@ -78,8 +78,9 @@ def learned_state(
       \bar N^2 = \int_0^A \frac wK\,dw, \quad
       H = \frac{N}{r(I(w) + w σ(\bar N))}, \quad \int_0^A H\,dw = 1$$
 
-    (MATH.md, section 1.5; [HHZ], [PSW]). Integrals are composite Gauss quadratures: the answer is
-    exact to rounding for smooth gains and drives, and of second order in $A/256$ at kinks.
+    ([HHZ], [PSW], for general $K$, $σ$ and $r$). Integrals are composite Gauss quadratures: for
+    gains and drives that are smooth on the scale $A/32$ of a panel their error is rounding, at
+    kinks it is of second order in that scale.
 
     **Arguments:**
 
@@ -129,9 +130,9 @@ def learned_state(
 class _LearningNetwork(eqx.Module):
     """What a learned state depends on."""
 
-    gain: Array | Curve
-    drive_fn: Curve
-    response_fn: Curve
+    gain: Array | Function
+    drive_fn: Function
+    response_fn: Function
     noise: Float[Array, ""]
     noise_slope: Float[Array, ""]
     threshold: Float[Array, ""]

@@ -111,7 +111,7 @@ def self_consistent_rate(
 
     $$N = r(I + bN, a_0 + a_1 N)$$
 
-    solved for $\log N$ by Newton's method. Of two rates the lower one attracts guesses below it.
+    solved for $\log N$ by Newton's method with bounded steps.
 
     **Arguments:** those of `self_consistent_rates`, and
 
@@ -301,7 +301,7 @@ def _rate_near(curve: _Curve, network: _Network, start: Array):
     """Logarithm of a stationary rate by Newton's method, and whether it is one."""
     residual = partial(_residual, curve, network)
     log_n = implicit_root(residual, partial(newton, max_step=2.0), start)
-    return log_n, is_root(log_n, residual(log_n))
+    return log_n, is_root(log_n, *with_slope(residual, lax.stop_gradient(log_n)))
 
 
 @jax.jit

@@ -100,7 +100,7 @@ def density(
     **Raises:** `ValueError` where a known argument breaks its rule.
 
     **Guarantees:** nothing overflows, no difference of large numbers is taken, and both boundary
-    layers of the integrand, of relative width $a/|V_F-μ|$ and $a/|v-μ|$, are resolved.
+    layers of the integrand, of widths $a/|V_F-μ|$ and $a/|v-μ|$, are resolved.
     """
     drive, noise, threshold, reset, v = neuron(drive, noise, threshold, reset, v=v)
     scale = jnp.sqrt(noise)

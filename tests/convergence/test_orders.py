@@ -1,0 +1,90 @@
+"""Observed orders of convergence: 2 in voltage, 1 in time, 1 in weight."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+
+from ..conftest import needs_double
+
+pytestmark = [needs_double, pytest.mark.slow]
+
+
+def orders(solutions):
+    """log₂ of the ratios of successive differences under halving."""
+    distances = [
+        np.max(np.abs(np.asarray(b) - np.asarray(a)))
+        for a, b in zip(solutions, solutions[1:], strict=False)
+    ]
+    return np.log2(np.array(distances[:-1]) / np.array(distances[1:]))
+
+
+def unstructured(num, steps, coupling):
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num))
+    return jn.solve(
+        jn.Network(noise=1.0, weight=0.5),
+        jn.FluxShift(grid, coupling),
+        y0=jn.gaussian(grid, v=(0.0, 0.25)),
+        t1=0.5,
+        dt=0.5 / steps,
+        saveat=jn.SaveAt(num=2),
+    )
+
+
+def test_second_order_in_voltage():
+    # [HLXZ]'s case. The coarsest nodes are common to all grids.
+    found = orders(
+        [unstructured(48 * 2**k, 50, jn.Lagged()).density(-1)[:: 2**k, 0] for k in range(5)]
+    )
+    assert np.all(found >= 1.9), found
+
+
+def test_second_order_of_the_rate_in_voltage():
+    found = orders([unstructured(48 * 2**k, 50, jn.Lagged()).rate[-1] for k in range(5)])
+    assert np.all(found >= 1.9), found
+
+
+@pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
+def test_first_order_in_time(coupling):
+    found = orders([unstructured(96, 40 * 2**k, coupling).density(-1) for k in range(5)])
+    assert np.all(found >= 0.95), found
+
+
+def learning(num_weights, steps, coupling, t1=1.0):
+    grid = jn.Grid(
+        v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60), w=jn.WeightGrid(0.0, 1.0, num=num_weights)
+    )
+    network = jn.Network(
+        noise=1.0,
+        drive=jn.Bump(base=1.0, height=2.0, center=0.3, width=0.2),
+        response=jn.Saturating(),
+        learning=jn.Hebbian(gain=0.3),
+        epsilon=0.1,
+    )
+    return jn.solve(
+        network,
+        jn.FluxShift(grid, coupling),
+        y0=jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02)),
+        t1=t1,
+        dt=t1 / steps,
+        saveat=jn.SaveAt(num=2, fn=None),
+    )
+
+
+@pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
+def test_first_order_in_time_while_learning(coupling):
+    found = orders([learning(40, 40 * 2**k, coupling).weights[-1] for k in range(5)])
+    assert np.all(found >= 0.95), found
+
+
+def test_first_order_in_weight():
+    # Means over the coarsest cells, and in L¹: the learned front is a kink, where the maximum
+    # norm would see less.
+    weights = [
+        jnp.mean(learning(100 * 2**k, 50, jn.Lagged()).weights[-1].reshape(100, -1), axis=1)
+        for k in range(5)
+    ]
+    distances = [float(jnp.sum(jnp.abs(b - a))) for a, b in zip(weights, weights[1:], strict=False)]
+    found = np.log2(np.array(distances[:-1]) / np.array(distances[1:]))
+    assert np.all(found >= 0.9), found

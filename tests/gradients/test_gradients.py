@@ -1,0 +1,246 @@
+"""Gradients through whole runs, in both modes, against central differences."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+
+from ..conftest import needs_double
+
+pytestmark = needs_double
+
+GRID = jn.Grid(v=jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=16), w=jn.WeightGrid(-0.5, 1.0, num=5))
+LINE = jn.Grid(v=GRID.v)
+COUPLINGS = [jn.Lagged(), jn.Implicit()]
+CENTERS = np.linspace(-0.35, 0.85, 5)
+
+
+def structured(p):
+    return jn.Network(
+        noise=p["noise"],
+        noise_slope=p["noise_slope"],
+        drive=jn.Bump(p["base"], p["height"], p["center"], p["width"]),
+        response=jn.Saturating(),
+        learning=jn.Hebbian(p["gain"]),
+        epsilon=p["epsilon"],
+    )
+
+
+def parameters(**changes):
+    numbers = {
+        "noise": 0.8,
+        "noise_slope": 0.1,
+        "base": 1.0,
+        "height": 2.0,
+        "center": 0.3,
+        "width": 0.4,
+        "gain": 0.3,
+        "epsilon": 0.05,
+    }
+    return {name: jnp.asarray(value) for name, value in (numbers | changes).items()}
+
+
+def loss_of(sol):
+    """Depends on every saved quantity, and on no symmetry of the problem."""
+    columns = jnp.asarray(CENTERS[: sol.weights.shape[1]])
+    return (
+        jnp.sum(sol.rate * jnp.linspace(1.0, 2.0, len(sol.rate)))
+        + jnp.sum(sol.weights[-1] * columns**2)
+        + jnp.sum(sol.saved[-1] ** 2)
+    )
+
+
+def run(network, grid, coupling, y0, **arguments):
+    arguments = {"t1": 0.5, "dt": 0.05, "saveat": jn.SaveAt(num=3)} | arguments
+    return loss_of(jn.solve(network, jn.FluxShift(grid, coupling), y0=y0, **arguments))
+
+
+Y0 = jn.gaussian(GRID, v=(0.0, 0.5), w=(0.3, 0.1))
+
+
+def loss(p, coupling, y0=Y0, **arguments):
+    return run(structured(p), GRID, coupling, y0, **arguments)
+
+
+def difference(function, x, direction, step):
+    """Central difference of fourth order."""
+
+    def at(k):
+        shift = jax.tree.map(lambda a, d: a + k * step * d, x, direction)
+        return function(shift)
+
+    return (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
+
+
+def directions(p):
+    for name in p:
+        yield name, {n: jnp.ones_like(v) if n == name else jnp.zeros_like(v) for n, v in p.items()}
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("epsilon", [1.0, 0.05])
+def test_every_parameter(coupling, epsilon):
+    p = parameters(epsilon=epsilon)
+    function = jax.jit(lambda p: loss(p, coupling))
+    gradient = jax.jit(jax.grad(lambda p: loss(p, coupling)))(p)
+    tangent = jax.jit(lambda p, d: jax.jvp(lambda p: loss(p, coupling), (p,), (d,))[1])
+    for name, direction in directions(p):
+        expected = difference(function, p, direction, 1e-3 * max(float(p[name]), 0.1))
+        assert float(gradient[name]) == pytest.approx(float(expected), rel=1e-6, abs=1e-8), name
+        assert float(tangent(p, direction)) == pytest.approx(float(gradient[name]), rel=1e-9), name
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("epsilon", [0.0, 1e-12])
+def test_every_other_parameter_in_the_stiff_limit(coupling, epsilon):
+    p = parameters(epsilon=epsilon)
+    function = jax.jit(lambda p: loss(p, coupling))
+    gradient = jax.jit(jax.grad(lambda p: loss(p, coupling)))(p)
+    for name, direction in directions(p):
+        if name == "epsilon":
+            continue
+        expected = difference(function, p, direction, 1e-3 * max(float(p[name]), 0.1))
+        assert float(gradient[name]) == pytest.approx(float(expected), rel=1e-6, abs=1e-8), name
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("epsilon", [0.0, 1e-12])
+def test_epsilon_in_the_stiff_limit_by_the_one_sided_difference(coupling, epsilon):
+    function = jax.jit(lambda e: loss(parameters() | {"epsilon": e}, coupling))
+    slope = jax.grad(function)(jnp.asarray(epsilon))
+    h = 1e-5
+    low, middle, high = (float(function(jnp.asarray(epsilon + k * h))) for k in (0, 1, 2))
+    # Second order of a one-sided difference, and the tolerance of the root divided by h.
+    assert float(slope) == pytest.approx((4 * middle - high - 3 * low) / (2 * h), rel=1e-4)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_a_gain_per_weight(coupling):
+    p = parameters(gain=jnp.asarray([0.3, -0.2, 0.1, 0.4, -0.1]))
+    function = jax.jit(lambda g: loss(p | {"gain": g}, coupling))
+    gradient = jax.jit(jax.grad(function))(p["gain"])
+    direction = jnp.asarray([1.0, -2.0, 0.5, 3.0, 1.0])
+    expected = difference(function, p["gain"], direction, 1e-4)
+    assert float(gradient @ direction) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_gain_and_drive_given_as_tables(coupling):
+    values = (jnp.asarray([0.3, -0.2, 0.4]), jnp.asarray([[1.0, 2.0], [3.0, 0.5]]))
+
+    def function(values):
+        gain, signal = values
+        network = jn.Network(
+            noise=0.8,
+            drive=jn.Tabulated(signal, t=[0.0, 0.5], w=[-0.5, 1.0]),
+            response=jn.Saturating(),
+            learning=jn.Hebbian(jn.Table(jnp.asarray([-0.5, 0.3, 1.0]), gain)),
+            epsilon=0.05,
+        )
+        return run(network, GRID, coupling, Y0)
+
+    function = jax.jit(function)
+    gradient = jax.jit(jax.grad(function))(values)
+    direction = (jnp.asarray([1.0, 2.0, -1.0]), jnp.asarray([[1.0, -1.0], [0.5, 2.0]]))
+    expected = difference(function, values, direction, 1e-4)
+    found = sum(jnp.sum(g * d) for g, d in zip(gradient, direction, strict=True))
+    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("epsilon", [0.0, 0.05])
+def test_the_initial_density(coupling, epsilon):
+    rng = np.random.default_rng(0)
+    direction = jnp.asarray(rng.normal(size=GRID.shape))
+    p = parameters(epsilon=epsilon)
+    function = jax.jit(lambda y: loss(p, coupling, y))
+    gradient = jax.jit(jax.grad(function))(Y0)
+    expected = difference(function, Y0, direction, 1e-5)
+    assert float(jnp.sum(gradient * direction)) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("weight", [-1.0, 0.5])
+@pytest.mark.parametrize("epsilon", [1.0, 0.0])
+def test_the_weight_of_an_unstructured_network(coupling, weight, epsilon):
+    y0 = jn.gaussian(LINE, v=(0.0, 0.5))
+
+    @jax.jit
+    def function(b):
+        return run(jn.Network(noise=1.0, weight=b, epsilon=epsilon), LINE, coupling, y0)
+
+    b = jnp.asarray(weight)
+    expected = difference(function, b, jnp.ones(()), 1e-3)
+    assert float(jax.grad(function)(b)) == pytest.approx(float(expected), rel=1e-6)
+    assert float(jax.jvp(function, (b,), (jnp.ones(()),))[1]) == pytest.approx(
+        float(expected), rel=1e-6
+    )
+
+
+def test_gradient_without_jit_equals_that_with():
+    p = parameters()
+    plain = jax.grad(lambda p: loss(p, jn.Lagged()))(p)
+    compiled = jax.jit(jax.grad(lambda p: loss(p, jn.Lagged())))(p)
+    for name in p:
+        assert float(plain[name]) == pytest.approx(float(compiled[name]), rel=1e-9), name
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_gradients_of_a_batch_are_those_of_its_members(coupling):
+    noises = jnp.asarray([0.5, 0.8, 1.3])
+
+    def slope(noise):
+        return jax.grad(lambda a: loss(parameters() | {"noise": a}, coupling))(noise)
+
+    batch = jax.jit(jax.vmap(slope))(noises)
+    single = jax.jit(slope)
+    np.testing.assert_allclose(batch, [single(a) for a in noises], rtol=1e-8)
+
+
+@pytest.mark.parametrize("checkpoint", [1, 3, 100])
+def test_the_checkpoint_knob_changes_no_gradient(checkpoint):
+    p = parameters()
+    default = jax.jit(jax.grad(lambda p: loss(p, jn.Lagged())))(p)
+    chosen = jax.jit(jax.grad(lambda p: loss(p, jn.Lagged(), checkpoint=checkpoint)))(p)
+    for name in p:
+        assert float(chosen[name]) == pytest.approx(float(default[name]), rel=1e-9), name
+
+
+def test_a_run_that_blows_up_has_a_finite_gradient():
+    y0 = jn.gaussian(LINE, v=(0.0, 0.5))
+
+    def rate(b):
+        sol = jn.solve(
+            jn.Network(weight=b),
+            jn.FluxShift(LINE),
+            y0=y0,
+            t1=2.0,
+            dt=0.05,
+            saveat=jn.SaveAt(num=3),
+        )
+        return sol.rate[-1], sol.result
+
+    (_, result), slope = jax.value_and_grad(rate, has_aux=True)(20.0)
+    assert result == jn.Result.blow_up
+    assert np.isfinite(slope)
+
+
+def test_empty_columns_and_silence_have_finite_gradients():
+    density = jnp.zeros(GRID.shape).at[2, 1].set(1.0)
+    y0 = density / GRID.mass(density)
+    gradient = jax.jit(jax.grad(lambda p, y: loss(p, jn.Lagged(), y), argnums=(0, 1)))(
+        parameters(epsilon=1.0), y0
+    )
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradient))
+
+
+def test_the_whole_solution_is_differentiable_by_the_whole_model():
+    gradient = eqx.filter_grad(lambda model: run(model, GRID, jn.Lagged(), Y0))(
+        structured(parameters())
+    )
+    leaves = jax.tree.leaves(gradient)
+    assert len(leaves) == 8
+    assert all(float(leaf) != 0 and np.isfinite(leaf) for leaf in leaves)

@@ -1,0 +1,282 @@
+"""The loop: host and traced runs agree, nothing recompiles, runs end well or with what they have."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+from jaxnlif.solve.progress import AbstractProgress
+
+GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=6))
+LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
+Y0 = jn.gaussian(GRID, v=(-1.0, 0.5), w=(0.3, 0.02))
+TRACES = []
+
+
+class Counted(jn.AbstractDrive):
+    """Counts how often Python runs through it, that is, how often it is traced."""
+
+    values: jax.Array
+
+    def __call__(self, t, w):
+        TRACES.append(None)
+        return self.values * (1 + t)
+
+
+def network(**arguments):
+    defaults = {
+        "noise": 1.0,
+        "drive": Counted(jnp.linspace(1.0, 2.0, 6)),
+        "learning": jn.Hebbian(0.3),
+        "response": jn.Saturating(),
+        "epsilon": 1e-2,
+    }
+    return jn.Network(**(defaults | arguments))
+
+
+def run(model, *, coupling=None, y0=Y0, **arguments):
+    solver = jn.FluxShift(GRID, jn.Lagged() if coupling is None else coupling)
+    arguments = {"t1": 1.0, "dt": 0.1, "saveat": jn.SaveAt(num=6)} | arguments
+    return jn.solve(model, solver, y0=y0, **arguments)
+
+
+def assert_same(one, other, dtype):
+    tolerance = 200 * float(np.finfo(dtype).eps)
+    for name in ("ts", "rate", "rates", "weights", "saved", "t_end"):
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(other, name), rtol=tolerance, atol=tolerance, err_msg=name
+        )
+    assert one.result == other.result
+
+
+# ---- host, traced, batched ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
+@pytest.mark.parametrize("saveat", [jn.SaveAt(num=6), jn.SaveAt(ts=[0.1, 0.5, 0.6])])
+def test_traced_run_equals_host_run(coupling, saveat, dtype):
+    model = network()
+    host = run(model, coupling=coupling, saveat=saveat)
+    traced = eqx.filter_jit(lambda m: run(m, coupling=coupling, saveat=saveat))(model)
+    assert_same(host, traced, dtype)
+
+
+def test_a_traced_start_equals_a_concrete_one(dtype):
+    model = network()
+    traced = eqx.filter_jit(lambda y0: run(model, y0=y0))(Y0)
+    assert_same(run(model), traced, dtype)
+
+
+def test_under_jit_with_nothing_traced(dtype):
+    np.testing.assert_allclose(
+        jax.jit(lambda: run(network()).rate)(), run(network()).rate, rtol=1e-4
+    )
+
+
+def test_batch_equals_loop(dtype):
+    noises = jnp.asarray([0.5, 1.0, 2.0])
+    batch = eqx.filter_vmap(lambda a: run(network(noise=a)))(noises)
+    for i, noise in enumerate(noises):
+        one = run(network(noise=noise))
+        same = jax.tree.map(lambda x: x[i], eqx.filter(batch, eqx.is_array))  # noqa: B023
+        for name in ("rate", "weights", "saved"):
+            np.testing.assert_allclose(
+                getattr(same, name), getattr(one, name), rtol=2e-5, atol=1e-6
+            )
+
+
+# ---- compilation --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
+def test_new_values_do_not_recompile(coupling):
+    run(network(), coupling=coupling)
+    TRACES.clear()
+    run(network(), coupling=coupling)
+    as_before = len(TRACES)  # validation alone looks at the drive, once a call
+    assert as_before <= 2
+    changes = [
+        network(noise=0.7),
+        network(noise_slope=0.1),
+        network(epsilon=0.0),
+        network(epsilon=1),
+        network(learning=jn.Hebbian(-0.2)),
+        network(drive=Counted(jnp.linspace(-3.0, 5.0, 6))),
+    ]
+    for changed in changes:
+        TRACES.clear()
+        run(changed, coupling=coupling)
+        assert len(TRACES) <= as_before
+    for times in ({"dt": 0.05, "t1": 0.5}, {"t0": 3.0, "t1": 4.0}, {"t1": 100, "dt": 10}):
+        TRACES.clear()
+        run(network(), coupling=coupling, **times)
+        assert len(TRACES) <= as_before
+
+
+def test_another_number_of_steps_does_not_recompile_a_forward_run():
+    run(network(), dt=0.1)
+    TRACES.clear()
+    run(network(), dt=0.02)
+    assert len(TRACES) <= 2
+
+
+# ---- how runs end -------------------------------------------------------------------------------
+
+
+def explosive(weight, **arguments):
+    y0 = jn.gaussian(LINE, v=(-1.0, 0.5))
+    arguments = {"t1": 2.0, "dt": 0.01, "saveat": jn.SaveAt(num=21)} | arguments
+    return jn.solve(jn.Network(weight=weight), jn.FluxShift(LINE), y0=y0, **arguments)
+
+
+def test_a_blow_up_ends_the_run_and_keeps_what_was_saved():
+    sol = explosive(10.0)
+    assert sol.result == jn.Result.blow_up
+    assert 0 < float(sol.t_end) < 2
+    assert len(sol.ts) == len(sol.rate) == len(sol.saved) < 21
+    assert float(sol.ts[-1]) < float(sol.t_end) <= float(sol.ts[-1]) + 0.1 + 1e-6
+    assert np.all(np.isfinite(sol.saved))
+
+
+def test_throw_raises_with_time_and_advice():
+    with pytest.raises(jn.SolveError, match=r"t = [0-9.]+: blow-up: .*[Ss]top before"):
+        explosive(10.0, throw=True)
+    assert explosive(-1.0, throw=True).result == jn.Result.completed
+
+
+def test_in_a_batch_each_run_ends_at_its_own_time(dtype):
+    weights = jnp.asarray([10.0, -1.0, 15.0])
+    batch = eqx.filter_vmap(explosive)(weights)
+    assert batch.ts.shape == (3, 21)
+    assert np.all(np.isfinite(batch.saved))
+    for i, weight in enumerate(weights):
+        alone = explosive(weight)
+        assert float(batch.t_end[i]) == pytest.approx(float(alone.t_end), rel=1e-5)
+        assert int(batch.stats["steps"][i]) == int(alone.stats["steps"])
+        np.testing.assert_allclose(batch.rate[i][: len(alone.rate)], alone.rate, rtol=1e-4)
+        # After the end the last state is repeated.
+        np.testing.assert_array_equal(batch.rate[i][len(alone.rate) :], batch.state.rate[i])
+
+
+def test_times_are_multiples_of_the_step_never_accumulated(dtype):
+    sol = run(network(), t0=0.1, t1=1000.1, dt=0.1, saveat=jn.SaveAt(num=11, fn=None))
+    np.testing.assert_allclose(
+        sol.ts, 0.1 + 100.0 * np.arange(11), rtol=4 * float(np.finfo(dtype).eps)
+    )
+
+
+def test_the_step_is_shortened_to_a_whole_number():
+    sol = run(network(), t1=1.0, dt=0.3, saveat=jn.SaveAt(num=5))
+    assert int(sol.stats["steps"]) == 4
+    np.testing.assert_allclose(sol.ts, [0, 0.25, 0.5, 0.75, 1.0], rtol=1e-6)
+
+
+def test_a_step_longer_than_the_run_is_one_step():
+    assert int(run(network(), t1=1.0, dt=1e6).stats["steps"]) == 1
+
+
+# ---- Ctrl-C -------------------------------------------------------------------------------------
+
+
+class Bar:
+    def __init__(self, patience):
+        self.patience, self.closed = patience, 0
+
+    def update(self, steps):
+        self.patience -= 1
+        if self.patience < 0:
+            raise KeyboardInterrupt
+
+    def close(self):
+        self.closed += 1
+
+
+class Impatient(AbstractProgress):
+    bar: Bar = eqx.field(static=True)
+
+    def start(self, total):
+        return self.bar
+
+
+def test_interruption_hands_over_what_was_saved():
+    whole = run(network(), t1=100.0, dt=0.1, saveat=jn.SaveAt(num=1001))
+    bar = Bar(patience=2)
+    with pytest.raises(jn.Interrupted) as caught:
+        run(network(), t1=100.0, dt=0.1, saveat=jn.SaveAt(num=1001), progress=Impatient(bar))
+    part = caught.value.solution
+    count = len(part.ts)
+    assert 64 < count < 1001
+    assert bar.closed == 1
+    np.testing.assert_array_equal(part.saved, whole.saved[:count])
+    np.testing.assert_array_equal(part.ts, whole.ts[:count])
+    assert len(part.rate) == len(part.weights) == count
+    # The state it hands over is the one after the steps that it counts.
+    assert int(part.stats["steps"]) == count - 1
+    assert float(part.t_end) == pytest.approx(float(part.ts[-1]), rel=1e-5)
+    np.testing.assert_array_equal(part.state.density, part.density(-1))
+
+
+def test_interruption_during_the_first_chunk_hands_over_that():
+    with pytest.raises(jn.Interrupted) as caught:
+        run(network(), t1=100.0, progress=Impatient(Bar(patience=0)))
+    assert len(caught.value.solution.ts) >= 1
+    assert isinstance(caught.value, KeyboardInterrupt)
+
+
+# ---- wrong arguments ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dt": 0.0}, r"dt = 0: must be positive"),
+        ({"dt": -0.1}, r"dt = -0.1: must be positive"),
+        ({"dt": float("nan")}, r"dt = nan: must be finite"),
+        ({"t1": 0.0}, r"t1 = 0.0: must exceed t0 = 0.0"),
+        ({"t0": 2.0}, r"t1 = 1.0: must exceed t0 = 2.0"),
+        ({"t1": float("inf")}, r"t1 = inf: must be finite"),
+        ({"dt": 1e-14}, r"dt"),  # more steps than can be counted
+        ({"y0": Y0.at[3, 2].set(-1e-3)}, r"y0 = -0.001 at \[3, 2\]: must not be negative"),
+        ({"y0": Y0.at[3, 2].set(jnp.nan)}, r"y0 = nan at \[3, 2\]: must be finite"),
+        ({"y0": 2 * Y0}, r"y0: mass = 2: must be 1"),
+        ({"y0": 0 * Y0}, r"y0: mass = 0: must be 1"),
+        ({"y0": Y0.T}, r"y0: shape \(6, 24\): must be \(24, 6\)"),
+        ({"y0": Y0[:, 0]}, r"y0: shape \(24,\): must be \(24, 6\)"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_traced(arguments, message):
+    TRACES.clear()
+    with pytest.raises(ValueError, match=message) as caught:
+        run(network(), **arguments)
+    assert "\n" not in str(caught.value)
+    assert not TRACES
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: network(drive=lambda t, w: jnp.ones(5)), r"drive: must return .* 6 weights"),
+        (lambda: network(drive=lambda t, w: jnp.ones((2, 6))), r"drive: must return .* 6 weights"),
+        (lambda: network(drive=lambda w: w), r"drive: must return"),
+        (lambda: network(learning=jn.Hebbian([1.0, 2.0])), r"learning: must return .* 6 weights"),
+        (lambda: network(learning=None, weight=1.0), r"weight: give the model a weight"),
+    ],
+)
+def test_models_that_do_not_fit_the_grid_are_refused(make, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        run(make())
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unstructured_network_needs_its_weight():
+    with pytest.raises(ValueError, match="weight: give the model a weight"):
+        jn.solve(
+            jn.Network(), jn.FluxShift(LINE), y0=jn.gaussian(LINE, v=(-1.0, 0.5)), t1=1.0, dt=0.1
+        )
+
+
+def test_times_must_not_be_traced():
+    with pytest.raises(ValueError, match="dt: must be a plain number"):
+        jax.jit(lambda dt: run(network(), dt=dt).rate)(0.1)
