@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import equinox as eqx
 import jax.dtypes
 import jax.numpy as jnp
@@ -66,18 +64,22 @@ class VoltageGrid(eqx.Module):
             f"reset = {reset}: must lie strictly between minimum = {minimum} "
             f"and threshold = {threshold}",
         )
-        position = (self.reset - self.minimum) / self.spacing
-        if abs(position - round(position)) > 1e-6:
+        if not self._reset_is_node(np.array([self.num])).all():
             raise ValueError(
                 f"num = {num}: reset = {reset} is no node of this grid; "
                 f"nearest num that work: {self._working_nums()}"
             )
 
+    def _reset_is_node(self, num: np.ndarray) -> np.ndarray:
+        position = (self.reset - self.minimum) / (self.threshold - self.minimum) * num
+        inside = (np.rint(position) > 0) & (np.rint(position) < num)
+        return inside & (np.abs(position - np.rint(position)) <= 1e-6)
+
     def _working_nums(self) -> str:
-        ratio = Fraction((self.reset - self.minimum) / (self.threshold - self.minimum))
-        period = ratio.limit_denominator(10_000).denominator
-        below = self.num // period * period
-        return " and ".join(str(num) for num in (below, below + period) if num > 1)
+        nums = np.arange(2, 10 * self.num + 1000)
+        nums = nums[self._reset_is_node(nums)]
+        nearest = [*nums[nums < self.num][-1:], *nums[nums > self.num][:1]]
+        return " and ".join(map(str, nearest)) or "none nearby, so choose another reset"
 
     @property
     def spacing(self) -> float:

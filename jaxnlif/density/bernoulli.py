@@ -18,8 +18,8 @@ _TERMS = {4: 3, 8: 6}  # by bytes per number
 def bernoulli(x: Float[Array, "..."]) -> Float[Array, "..."]:
     r"""$B(x) = x / (e^x - 1)$: positive, accurate and differentiable for every finite x."""
     size = jnp.abs(x)
-    safe = jnp.where(size > 0, size, 1)
-    larger = jnp.where(size > 0, -safe / jnp.expm1(-safe), 1)  # B(-|x|)
+    safe = jnp.where(size == 0, 1, size)
+    larger = jnp.where(size == 0, 1, -safe / jnp.expm1(-safe))  # B(-|x|)
     return jnp.where(x > 0, larger * jnp.exp(-size), larger)
 
 

@@ -16,7 +16,7 @@ from ..grid import Grid
 from ..model import Network
 from ..solve.result import Result
 from ..solve.solver import AbstractSolver, Snapshot
-from .blowup import blows_up, kick_per_mass
+from .blowup import MAX_RATE, blows_up, kick_per_mass
 from .coupling import AbstractCoupling, Lagged
 from .flux import firing_rates, probe_firing, shift_flux
 from .initial import check_density
@@ -107,7 +107,9 @@ class FluxShift(AbstractSolver[DensityState]):
             self._probe(*_frozen((model, t + dt, kappa, density))),
             state.rate,
         )
-        density, rates = self._advance(model, t + dt, kappa, density, seen.rate)
+        # A run ends beyond MAX_RATE; the bound keeps its last state finite.
+        felt = jnp.minimum(seen.rate, MAX_RATE)
+        density, rates = self._advance(model, t + dt, kappa, density, felt)
         rate = self._network_rate(rates)
         return DensityState(
             density=density,

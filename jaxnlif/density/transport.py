@@ -42,7 +42,7 @@ class Courant(NamedTuple):
         weights = jnp.maximum(weights, 0)
         up = jnp.maximum(self.hebbian, 0)[:-1] * weights[:-1] + self.rise
         down = jnp.maximum(-self.hebbian, 0)[1:] * weights[1:] + self.fall
-        closed = jnp.zeros_like(up[:1])
+        closed = jnp.zeros_like(weights[:1])
         return jnp.concatenate([up, closed]), jnp.concatenate([down, closed])
 
     def linearised(self, weights: Float[Array, "w 1"]) -> tuple[Array, Array]:

@@ -1,5 +1,7 @@
 """Observed orders of convergence: 2 in voltage, 1 in time, 1 in weight."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,8 +16,7 @@ pytestmark = [needs_double, pytest.mark.slow]
 def orders(solutions):
     """log₂ of the ratios of successive differences under halving."""
     distances = [
-        np.max(np.abs(np.asarray(b) - np.asarray(a)))
-        for a, b in zip(solutions, solutions[1:], strict=False)
+        np.max(np.abs(np.asarray(b) - np.asarray(a))) for a, b in itertools.pairwise(solutions)
     ]
     return np.log2(np.array(distances[:-1]) / np.array(distances[1:]))
 
@@ -85,6 +86,6 @@ def test_first_order_in_weight():
         jnp.mean(learning(100 * 2**k, 50, jn.Lagged()).weights[-1].reshape(100, -1), axis=1)
         for k in range(5)
     ]
-    distances = [float(jnp.sum(jnp.abs(b - a))) for a, b in zip(weights, weights[1:], strict=False)]
+    distances = [float(jnp.sum(jnp.abs(b - a))) for a, b in itertools.pairwise(weights)]
     found = np.log2(np.array(distances[:-1]) / np.array(distances[1:]))
     assert np.all(found >= 0.9), found

@@ -67,7 +67,8 @@ def test_a_step_in_which_all_fire_decides_nothing():
 
 @pytest.mark.parametrize(("coupling", "error"), [(jn.Lagged(), 0.02), (jn.Implicit(), 0.01)])
 def test_time_of_the_published_blow_up(coupling, error):
-    # b = 3 from N(-1, 0.5): 3.417, by refined particles and by events on the density. A lagged rate delays it by a few steps.
+    # b = 3 from N(-1, 0.5): 3.417, by refined particles and by events on the density. A lagged
+    # rate delays it by a few steps.
     grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
     sol = jn.solve(
         jn.Network(noise=1.0, weight=3.0),

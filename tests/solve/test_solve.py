@@ -1,4 +1,4 @@
-"""The loop: host and traced runs agree, nothing recompiles, runs end well or with what they have."""
+"""The loop: host and traced runs agree, nothing recompiles, every run ends well."""
 
 import equinox as eqx
 import jax
