@@ -74,7 +74,7 @@ def test_derivative_of_the_implicit_rate_is_that_of_the_implicit_function():
     assert float(jax.jvp(rate_of, (2.0,), (1.0,))[1]) == pytest.approx(1 / 3, rel=1e-8)
 
 
-# ---- strong inhibition in the stiff regime, MATH §1.4 -------------------------------------------
+# ---- strong inhibition in the stiff regime-----------------------------------------------------
 
 
 class Steep(jn.AbstractResponse):

@@ -88,7 +88,7 @@ def test_float32_follows_float64_at_tiny_epsilon(coupling):
 
 
 def test_steady_state_of_an_unstructured_network():
-    # The scheme's own error at h = 0.02 is 6e-5 (MATH §1.1 has 1.5e-5 at half the spacing).
+    # The scheme's own error at h = 0.02 is 6e-5.
     grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
     sol = jn.solve(
         jn.Network(noise=1.0, weight=0.5),

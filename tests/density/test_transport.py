@@ -25,10 +25,6 @@ def make_grid(num, low=0.0, high=1.0, voltages=3, dtype=None):
     return jn.Grid(v=v, w=jn.WeightGrid(low, high, num=num))
 
 
-def total_variation(x):
-    return float(np.sum(np.abs(np.diff(np.asarray(x, float), prepend=0, append=0))))
-
-
 def test_exchange_computed_by_hand():
     # Learning pushes cells 0 and 1 up and cell 2 down; weights decay towards the inner face 0.
     courant = Courant(column(2.0, 1.0, -3.0), fall=column(0.0, 0.5), rise=column(0.25, 0.0))
@@ -114,7 +110,7 @@ def test_one_weight_does_not_move(dtype):
 
 @pytest.mark.parametrize("number", [2.0, 50.0, 1e4])
 def test_a_bump_stays_a_bump(number, dtype):
-    # One maximum before, so none may appear: the total variation of H is at most what it was.
+    # One maximum before, so none may appear, but for what piles up at the closed end.
     grid = make_grid(200)
     w = grid.w.centers
     weights = np.exp(-((w - 0.3) ** 2) / 0.005)
@@ -126,11 +122,10 @@ def test_a_bump_stays_a_bump(number, dtype):
     for _ in range(4):
         density, _ = move_weights(grid, density, rates, jnp.asarray(1.0, dtype), strength, dt)
         moved = grid.weight_density(density)
-        # Decay compresses, so the maximum may grow; a sawtooth would exceed twice the maximum.
-        peak = float(jnp.max(moved))
-        assert total_variation(moved) == pytest.approx(
-            2 * peak, rel=1e3 * np.finfo(dtype).eps.item()
-        )
+        slopes = np.diff(np.asarray(moved, float))
+        slopes = slopes[np.abs(slopes) > 1e3 * np.finfo(dtype).eps * np.max(moved)]
+        turns = np.flatnonzero(np.sign(slopes[1:]) != np.sign(slopes[:-1]))
+        assert len(turns) <= 2
         rates = moved
 
 
