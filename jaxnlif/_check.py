@@ -20,6 +20,14 @@ def is_concrete(*trees: Any) -> bool:
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
 
 
+def check_scalar(name: str, value: Any) -> None:
+    """Requires a single number."""
+    check(
+        np.ndim(value) == 0 and not isinstance(value, (str, bool)),
+        f"{name} = {value!r}: must be a number",
+    )
+
+
 def check_finite(name: str, value: Any) -> None:
     """Requires a real number or array without NaN or infinity; traced values pass."""
     if not is_concrete(value):

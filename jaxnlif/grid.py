@@ -8,17 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._check import check, check_finite, check_integer
+from ._check import check, check_finite, check_integer, check_scalar
+
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def _resolve_dtype(dtype) -> np.dtype:
     """The floating dtype asked for, or JAX's default."""
-    resolved = np.dtype(jax.dtypes.canonicalize_dtype(np.float64 if dtype is None else dtype))
-    check(
-        jnp.issubdtype(resolved, jnp.floating),
-        f"dtype = {resolved.name}: must be a floating-point type",
-    )
-    return resolved
+    try:
+        wanted = np.dtype(np.float64 if dtype is None else dtype)
+    except TypeError:
+        raise ValueError(f"dtype = {dtype!r}: must be float32 or float64") from None
+    check(wanted in _DTYPES, f"dtype = {wanted.name}: must be float32 or float64")
+    return np.dtype(jax.dtypes.canonicalize_dtype(wanted))
 
 
 class VoltageGrid(eqx.Module):
@@ -55,6 +57,7 @@ class VoltageGrid(eqx.Module):
         dtype=None,
     ):
         for name, value in (("minimum", minimum), ("threshold", threshold), ("reset", reset)):
+            check_scalar(name, value)
             check_finite(name, value)
         self.minimum, self.threshold, self.reset = float(minimum), float(threshold), float(reset)
         self.num = check_integer("num", num, at_least=2)
@@ -120,8 +123,9 @@ class WeightGrid(eqx.Module):
     num: int = eqx.field(static=True)
 
     def __init__(self, minimum: float | int, maximum: float | int, *, num: int):
-        check_finite("minimum", minimum)
-        check_finite("maximum", maximum)
+        for name, value in (("minimum", minimum), ("maximum", maximum)):
+            check_scalar(name, value)
+            check_finite(name, value)
         check(minimum < maximum, f"maximum = {maximum}: must exceed minimum = {minimum}")
         self.minimum, self.maximum = float(minimum), float(maximum)
         self.num = check_integer("num", num, at_least=1)

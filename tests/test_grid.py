@@ -77,7 +77,7 @@ def test_an_irrational_reset_is_not_answered_with_nums_that_fail():
         ({"num": -6}, r"num = -6: must be at least 2"),
         ({"num": 301}, r"nearest num that work: 300 and 306"),
         ({"num": 4}, r"nearest num that work: 6"),
-        ({"dtype": int}, r"dtype = int(32|64): must be a floating-point type"),
+        ({"dtype": int}, r"dtype = int(32|64): must be float32 or float64"),
     ],
 )
 def test_wrong_voltage_grids_are_refused(arguments, message):

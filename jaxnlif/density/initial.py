@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .. import _tolerance
-from .._check import check, check_finite, check_positive, is_concrete
+from .._check import check, check_finite, check_positive, check_scalar, is_concrete
 from ..grid import Grid
 
 
@@ -43,10 +43,9 @@ def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
     """
     density = jnp.asarray(values, grid.dtype)
     _check_entries(grid, density)
-    mass = grid.mass(density).astype(grid.dtype)
-    if is_concrete(mass):
-        check(float(mass) > 0, "density: all entries are zero; its mass cannot be made 1")
-    return density / mass
+    if is_concrete(values):
+        check(bool(np.any(values)), "density: all entries are zero; its mass cannot be made 1")
+    return density / grid.mass(density).astype(grid.dtype)
 
 
 def from_samples(
@@ -78,7 +77,7 @@ def check_density(grid: Grid, density: ArrayLike) -> None:
     """Requires shape `(v, w)`, entries that are finite and not negative, and mass 1."""
     _check_entries(grid, density)
     if is_concrete(density):
-        mass = float(grid.mass(jnp.asarray(density)))
+        mass = float(np.sum(np.asarray(density, dtype=float)) * grid.cell_area)
         check(
             abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
             f"y0: mass = {mass:.6g}: must be 1 (jaxnlif.normalise(grid, array) scales an array)",
@@ -102,7 +101,12 @@ def _check_weight_argument(grid: Grid, w) -> None:
 
 
 def _normal(name: str, moments, nodes: Array, low: float, high: float) -> Array:
-    mean, variance = moments
+    try:
+        mean, variance = moments
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} = {moments!r}: must be (mean, variance)") from None
+    check_scalar(f"{name} mean", mean)
+    check_scalar(f"{name} variance", variance)
     check_positive(f"{name} variance", variance)
     check_finite(f"{name} mean", mean)
     if is_concrete(mean):

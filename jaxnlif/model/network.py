@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._check import check, check_finite, check_positive
+from .._check import check, check_finite, check_positive, check_scalar
 from ._leaf import as_leaf
 from .drive import Constant
 from .learning import AbstractLearning
@@ -59,13 +59,26 @@ class Network(eqx.Module):
         weight=None,
         noise_slope=0.0,
     ):
+        for name, value in (
+            ("noise", noise),
+            ("epsilon", epsilon),
+            ("noise_slope", noise_slope),
+            *((("weight", weight),) if weight is not None else ()),
+            *((("drive", drive),) if not callable(drive) else ()),
+        ):
+            check_scalar(name, value)
+            check_finite(name, value)
         check_positive("noise", noise)
         check_positive("epsilon", epsilon, allow_zero=True)
         check_positive("noise_slope", noise_slope, allow_zero=True)
-        if not callable(drive):
-            check_finite("drive", drive)
-        if weight is not None:
-            check_finite("weight", weight)
+        check(
+            response is None or callable(response),
+            f"response = {response!r}: must be a callable module of the rate",
+        )
+        check(
+            learning is None or isinstance(learning, AbstractLearning),
+            f"learning = {learning!r}: must be a learning rule such as Hebbian(gain), or None",
+        )
         check(
             weight is None or learning is None,
             "learning: an unstructured network (weight given) has no weights to learn",

@@ -14,7 +14,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, PRNGKeyArray
 
-from .._check import check, check_finite, check_positive, is_concrete
+from .._check import check, check_finite, check_positive, check_scalar, is_concrete
 from . import saveat as saveat_module
 from .progress import AbstractProgress, NoProgress
 from .result import Interrupted, Result, SolveError
@@ -66,14 +66,26 @@ def solve(
     **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule.
     """
     saveat = SaveAt(num=101) if saveat is None else saveat
+    progress = NoProgress() if progress is None else progress
+    check(isinstance(saveat, SaveAt), f"saveat = {saveat!r}: must be a SaveAt")
+    check(
+        isinstance(progress, AbstractProgress),
+        f"progress = {progress!r}: must be a progress display such as ProgressBar()",
+    )
     num_steps = _count_steps(t0, t1, dt)
     save_steps = saveat.steps(float(t0), float(t1), num_steps)
     solver.validate(model, y0)
     model = _cast(model, solver.dtype)
     span = tuple(jnp.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
-    if is_concrete(model, y0, key):
-        bar = (NoProgress() if progress is None else progress).start(num_steps)
-        solution = _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, bar)
+    # Inside jit the sum is traced even where no argument is.
+    if is_concrete(model, y0, key, span[0] + 0):
+        bar = progress.start(num_steps)
+        try:
+            solution = _run_from_host(
+                model, solver, saveat, y0, key, span, save_steps, num_steps, bar
+            )
+        finally:
+            bar.close()
         if throw and solution.result != Result.completed:
             raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
         return solution
@@ -86,10 +98,13 @@ def _count_steps(t0, t1, dt) -> int:
             is_concrete(value),
             f"{name}: must be a plain number, also under jit, because it sets the number of steps",
         )
+        check_scalar(name, value)
         check_finite(name, value)
     check_positive("dt", dt)
     check(float(t1) > float(t0), f"t1 = {t1}: must exceed t0 = {t0}")
-    return max(1, math.ceil((float(t1) - float(t0)) / float(dt) * (1 - 1e-12)))
+    steps = (float(t1) - float(t0)) / float(dt) * (1 - 1e-12)
+    check(steps < 2**31 - 2, f"dt = {dt}: gives {steps:.3g} steps, more than can be counted")
+    return max(1, math.ceil(steps))
 
 
 def _cast(model: Any, dtype: np.dtype) -> Any:
@@ -224,8 +239,6 @@ def _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, 
         if not pieces:
             raise
         interrupt = caught
-    finally:
-        bar.close()
     saved = jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
     ts = span[0] + jnp.asarray(save_steps[:count], solver.dtype) * span[1]
     solution = _gather(model, solver, saveat, state, saved, ts, span[0] + done * span[1], done)
