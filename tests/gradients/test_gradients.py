@@ -10,7 +10,7 @@ import jaxnlif as jn
 
 from ..conftest import needs_double
 
-pytestmark = needs_double
+pytestmark = [needs_double, pytest.mark.slow]
 
 GRID = jn.Grid(v=jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=16), w=jn.WeightGrid(-0.5, 1.0, num=5))
 LINE = jn.Grid(v=GRID.v)
