@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import sys
+from typing import Any
 
 import equinox as eqx
 from tqdm.auto import tqdm
@@ -13,7 +14,7 @@ class AbstractProgress(eqx.Module):
     """Something that shows how far a run is. Silent under `jit`, `grad` and `vmap`."""
 
     @abc.abstractmethod
-    def start(self, total: int):
+    def start(self, total: int) -> Any:
         """Opens a display of `total` steps: an object with `update(steps)` and `close()`."""
 
 
@@ -25,12 +26,12 @@ class ProgressBar(AbstractProgress):
 
     label: str = "solve"
 
-    def start(self, total: int):
+    def start(self, total: int) -> Any:
         return tqdm(total=total, desc=self.label, unit="step", file=sys.stderr, leave=False)
 
 
 class NoProgress(AbstractProgress):
     """Shows nothing."""
 
-    def start(self, total: int):
+    def start(self, total: int) -> Any:
         return tqdm(total=total, disable=True)
