@@ -75,8 +75,7 @@ def shift_flux(
     """
 
     def step(rates):
-        excess, y = _sweep_up(grid, _positive(kappa), rates, density)
-        unscaled = mmatrix.sweep_down(rates, excess, y)
+        unscaled = mmatrix.sweep_down(rates, *_sweep_up(grid, _positive(kappa), rates, density))
         mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
         scale = jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)
         return unscaled * scale[None]
@@ -94,7 +93,7 @@ def probe_firing(
     """The rates $N(w)$ after `shift_flux` with the same arguments, from its upward sweep alone."""
     kappa = _positive(kappa)
     last = _with_rates(
-        grid, drive, noise, lambda rates: _sweep_up(grid, kappa, rates, density)[1][-1]
+        grid, drive, noise, lambda rates: _sweep_up(grid, kappa, rates, density)[0][-1]
     )
     return firing_rates(grid, drive, noise, kappa * last)
 
@@ -106,14 +105,14 @@ def _positive(kappa: Array) -> Array:
 
 
 def _sweep_up(grid: VoltageGrid, kappa: Array, rates: mmatrix.Rates, density: Array):
-    r"""The excesses and $\hat y + s z$ on the way up."""
-    excess = mmatrix.eliminate(jnp.broadcast_to(kappa, density[0].shape), rates)
-    y, exit_flux = mmatrix.sweep_up(rates, excess, density)
+    r"""$\hat y + s z$ on the way up, and the excesses."""
+    kappas = jnp.broadcast_to(kappa, density[0].shape)
+    y, excess = mmatrix.sweep_up(rates, kappas, density)
     n = grid.reset_index
-    above = mmatrix.Rates(jax.tree.map(lambda rows: rows[n:], rates.rows), rates.at)
-    z, _ = mmatrix.sweep_up(above, excess[n:], jnp.zeros_like(density[n:]).at[0].set(1))
-    shifted = exit_flux / jnp.sum(excess[n:] * z, 0)
-    return excess, y.at[n:].add(shifted[None] * z)
+    source = jnp.zeros_like(density[n:]).at[0].set(1)
+    z, _ = mmatrix.sweep_up(rates.above(n), kappas, source, excess[n])
+    shifted = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
+    return y.at[n:].add(shifted[None] * z), excess
 
 
 def _with_rates(grid: VoltageGrid, drive: Array, noise: Array, step):
@@ -123,12 +122,16 @@ def _with_rates(grid: VoltageGrid, drive: Array, noise: Array, step):
     drive_cells, face_cells = drive * inverse, faces * inverse
 
     def polynomial():
-        def at(face):
+        def even_and_odd(face):
             x = drive_cells - face
-            even, odd = scale * bernoulli_even(x), (0.5 * scale) * x
-            return even + odd, even - odd
+            return scale * bernoulli_even(x), (0.5 * scale) * x
 
-        return step(mmatrix.Rates(face_cells, at))
+        def at(faces):
+            below, face = faces
+            even, odd = even_and_odd(face)
+            return sum(even_and_odd(below)), even + odd, even - odd
+
+        return step(mmatrix.Rates((mmatrix.shifted_up(face_cells), face_cells), at))
 
     def exponential():
         return step(mmatrix.Rates.table(*exchange_rates(grid, drive, noise)))
@@ -153,9 +156,7 @@ def _shift_flux_jvp(grid, primals, tangents):
     source = jnp.zeros_like(new).at[grid.reset_index].set(1)
 
     kappas = jnp.broadcast_to(_positive(kappa), drive.shape)
-    rates = mmatrix.Rates.table(*lax.stop_gradient((up, down)))
-    excess = mmatrix.eliminate(lax.stop_gradient(kappas), rates)
-    absorbed = mmatrix.solve(kappas, up, down, rhs, excess=excess)
-    z = mmatrix.solve(kappas, up, down, source, excess=excess)
+    absorbed = mmatrix.solve(kappas, up, down, rhs)
+    z = mmatrix.solve(kappas, up, down, source)
     missing = jnp.sum(d_density, 0) - jnp.sum(absorbed, 0)
     return new, absorbed + z * (missing / jnp.sum(z, 0))[None]

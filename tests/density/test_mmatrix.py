@@ -34,7 +34,8 @@ def test_product_with_the_matrix_written_out():
 
 
 def test_elimination_computed_by_hand():
-    excess = mmatrix.eliminate(jnp.ones(1), mmatrix.Rates.table(UP, DOWN))
+    rates = mmatrix.Rates.table(UP, DOWN)
+    _, excess = mmatrix.sweep_up(rates, jnp.ones(1), jnp.zeros_like(UP))
     # e_1 = 1 + 1/4 · 1/2,  e_2 = 1 + 1 · e_1/(e_1 + 2),  e_3 = 1 + 4 · e_2/(e_2 + 1/2)
     expected = [Fraction(1)]
     for up, down in ((1, Fraction(1, 4)), (2, 1), (Fraction(1, 2), 4)):
