@@ -24,7 +24,7 @@ from jaxtyping import Array, Float
 
 
 class Rates(NamedTuple):
-    """Exchange rates row by row: `at(row)` gives `(up[j-1], up[j], down[j])` for row j of `rows`."""
+    """Exchange rates row by row: `at(rows[j])` gives `(up[j-1], up[j], down[j])`."""
 
     rows: Any
     at: Callable[[Any], tuple[Array, Array, Array]]

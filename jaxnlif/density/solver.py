@@ -13,13 +13,13 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._check import check
 from ..grid import Grid
+from ..initial import check_density
 from ..model import Network
 from ..solve.result import Result
-from ..solve.solver import AbstractSolver, Snapshot
+from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .blowup import MAX_RATE, blows_up, kick_per_mass
 from .coupling import AbstractCoupling, Lagged
 from .flux import firing_rates, probe_firing, shift_flux
-from .initial import check_density
 from .transport import move_weights
 
 
@@ -29,6 +29,7 @@ class DensityState(eqx.Module):
     density: Float[Array, "v w"]
     rates: Float[Array, " w"]
     rate: Float[Array, ""]
+    spikes: Float[Array, ""]
     result: Result
     coupling_evaluations: Int[Array, ""]
     transport_iterations: Int[Array, ""]
@@ -55,7 +56,9 @@ class FluxShift(AbstractSolver[DensityState]):
     grid: Grid
     coupling: AbstractCoupling = Lagged()
 
-    def validate(self, model: Network, y0: ArrayLike) -> None:
+    def validate(
+        self, model: Network, y0: ArrayLike, dt: ArrayLike, key: PRNGKeyArray | None
+    ) -> None:
         check(
             (model.weight is None) == (self.grid.w is not None),
             "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
@@ -90,8 +93,8 @@ class FluxShift(AbstractSolver[DensityState]):
             mu, noise = model.input(t0, self.weights(model), rate), model.diffusion(rate)
             rates = firing_rates(self.grid.v, mu, noise, density[-1])
             rate = self._network_rate(rates)
-        none = jnp.zeros((), jnp.int32)
-        return DensityState(density, rates, rate, Result.completed, none, none)
+        zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
+        return DensityState(density, rates, rate, zero, Result.completed, none, none)
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
         w = self.weights(model)
@@ -115,6 +118,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density=density,
             rates=rates,
             rate=rate,
+            spikes=state.spikes + rate * dt,
             result=self._outcome(*_frozen((model, kappa, density, rate)), seen.found),
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
@@ -155,6 +159,9 @@ class FluxShift(AbstractSolver[DensityState]):
             rates=state.rates,
             weights=self.grid.weight_density(state.density),
             density=state.density,
+            spikes=state.spikes,
+            refractory=jnp.zeros((), self.dtype),
+            regime=jnp.asarray(Regime.density, jnp.int32),
         )
 
     def result(self, state: DensityState) -> Result:

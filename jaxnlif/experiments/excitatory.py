@@ -18,8 +18,8 @@ from jaxtyping import Array, Float
 
 from ..density import stationary
 from ..density.coupling import Implicit
-from ..density.initial import normalise
 from ..density.solver import FluxShift
+from ..initial import normalise
 from ..io import write_arrays, write_atomically
 from ..solve.result import SolveError
 from ..solve.saveat import SaveAt

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..density import stationary
-from ..density.initial import gaussian
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
+from ..initial import gaussian
 from ..model import Identity, Network, Saturating, Tabulated
 from ..solve.result import Result, SolveError
 from ..solve.saveat import SaveAt

@@ -19,9 +19,9 @@ from jaxtyping import Float
 from .. import plot
 from .._check import check_integer, check_positive
 from ..density.coupling import Implicit, Lagged
-from ..density.initial import gaussian
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
+from ..initial import gaussian
 from ..io import write_arrays
 from ..model import Bump
 from ..solve.result import SolveError

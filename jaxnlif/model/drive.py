@@ -24,6 +24,10 @@ class AbstractDrive(eqx.Module):
         **Arguments:** `t` in units of time, `w` in weight units. **Returns:** voltage units.
         """
 
+    def jumps(self) -> Float[Array, " k"]:
+        """The times at which the input jumps, for solvers that land on them (time)."""
+        return jnp.zeros(0)
+
 
 class Constant(AbstractDrive):
     """The same input for every weight at every time.
@@ -60,6 +64,55 @@ class Bump(AbstractDrive):
 
     def __call__(self, t: Float[Array, ""], w: Float[Array, " w"]) -> Float[Array, " w"]:
         return self.base + self.height * jnp.exp(-0.5 * ((w - self.center) / self.width) ** 2)
+
+
+class Pulse(AbstractDrive):
+    """A rectangular pulse: `height` more than `base` for a `duration` from `start` on.
+
+    **Arguments:** `base`, `height` (voltage units); `start`, `duration` (time).
+
+    **Raises:** `ValueError` unless all are finite and `duration` is positive.
+    """
+
+    base: Float[Array, ""] = eqx.field(converter=as_leaf)
+    height: Float[Array, ""] = eqx.field(converter=as_leaf)
+    start: Float[Array, ""] = eqx.field(converter=as_leaf)
+    duration: Float[Array, ""] = eqx.field(converter=as_leaf)
+
+    def __check_init__(self):
+        for name in ("base", "height", "start"):
+            check_finite(name, getattr(self, name))
+        check_positive("duration", self.duration)
+
+    def __call__(self, t: Float[Array, ""], w: Float[Array, " w"]) -> Float[Array, " w"]:
+        on = (t >= self.start) & (t < self.start + self.duration)
+        return jnp.full_like(w, self.base + jnp.where(on, self.height, 0))
+
+    def jumps(self) -> Float[Array, " k"]:
+        return jnp.stack([self.start, self.start + self.duration])
+
+
+class Sinusoid(AbstractDrive):
+    r"""A periodic input, $I(t) = base + amplitude\,\sin(2π t/period + phase)$.
+
+    **Arguments:** `base`, `amplitude` (voltage units); `period` (time); `phase` (radians).
+
+    **Raises:** `ValueError` unless all are finite and `period` is positive.
+    """
+
+    base: Float[Array, ""] = eqx.field(converter=as_leaf)
+    amplitude: Float[Array, ""] = eqx.field(converter=as_leaf)
+    period: Float[Array, ""] = eqx.field(converter=as_leaf)
+    phase: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.0)
+
+    def __check_init__(self):
+        for name in ("base", "amplitude", "phase"):
+            check_finite(name, getattr(self, name))
+        check_positive("period", self.period)
+
+    def __call__(self, t: Float[Array, ""], w: Float[Array, " w"]) -> Float[Array, " w"]:
+        angle = 2 * jnp.pi * t / self.period + self.phase
+        return jnp.full_like(w, self.base + self.amplitude * jnp.sin(angle))
 
 
 class Tabulated(AbstractDrive):

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from .._check import check, check_finite, check_positive, check_scalar
 from ._leaf import as_leaf
+from .delay import AbstractDelay, Delay
 from .drive import Constant
 from .learning import AbstractLearning
 from .response import Identity
@@ -35,6 +36,10 @@ class Network(eqx.Module):
     - `weight`: the one weight $b$ of an unstructured network (voltage units × membrane time);
       `None` for a network on a `WeightGrid`.
     - `noise_slope`: $a_1 ≥ 0$, the part of the noise proportional to the rate.
+    - `delay`: transmission delay after which the rate is seen: a number, `ExponentialDelay(d)`, or
+      `None` (time).
+    - `refractory`: how long a neuron rests between its spike and its re-entry at the reset
+      potential: a number, a `Delay`, or `None` (time).
 
     Every array leaf may be differentiated. **Raises:** `ValueError` if a number is not finite or
     has the wrong sign, or if an unstructured network is given a learning rule.
@@ -47,6 +52,8 @@ class Network(eqx.Module):
     epsilon: Float[Array, ""]
     weight: Float[Array, ""] | None
     noise_slope: Float[Array, ""]
+    delay: AbstractDelay | None
+    refractory: Delay | None
 
     def __init__(
         self,
@@ -58,6 +65,8 @@ class Network(eqx.Module):
         epsilon=1.0,
         weight=None,
         noise_slope=0.0,
+        delay=None,
+        refractory=None,
     ):
         for name, value in (
             ("noise", noise),
@@ -89,6 +98,8 @@ class Network(eqx.Module):
         self.response = Identity() if response is None else response
         self.learning = learning
         self.weight = None if weight is None else as_leaf(weight)
+        self.delay = _as_delay("delay", delay, AbstractDelay)
+        self.refractory = _as_delay("refractory", refractory, Delay)
 
     def input(
         self, t: Float[Array, ""], w: Float[Array, " w"], rate: Float[Array, ""]
@@ -96,6 +107,20 @@ class Network(eqx.Module):
         r"""Total input $μ(w) = I(w, t) + w\,σ(\bar N)$ (voltage units)."""
         return jnp.broadcast_to(self.drive(t, w), w.shape) + w * self.response(rate)
 
+    def jumps(self) -> Float[Array, " k"]:
+        """The times at which the drive jumps, if it declares any (time)."""
+        declared = getattr(self.drive, "jumps", None)
+        return jnp.zeros(0) if declared is None else declared()
+
     def diffusion(self, rate: Float[Array, ""]) -> Float[Array, ""]:
         r"""Noise $a = a_0 + a_1 \bar N$ (voltage² / membrane time)."""
         return self.noise + self.noise_slope * rate
+
+
+def _as_delay(name: str, value, kind: type) -> AbstractDelay | None:
+    """A number as the delay of that duration; delays and `None` unchanged."""
+    if value is None or isinstance(value, kind):
+        return value
+    check_scalar(name, value)
+    check_positive(name, value)
+    return Delay(value)

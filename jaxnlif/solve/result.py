@@ -18,6 +18,11 @@ class Result(eqx.Enumeration):
         "no self-consistent rate: the quasi-static network (epsilon = 0) has no rate that "
         "reproduces itself. Try epsilon > 0, weaker weights or a bounded response."
     )
+    event_budget_exceeded = (
+        "event budget exceeded: more multiple firing events happened than there is room for, or "
+        "they follow one another within a step, so that time stands still. Try a smaller dt, a "
+        "weaker coupling, or more `max_events`."
+    )
     non_finite = (
         "non-finite: the state overflowed or became NaN. Check the drive and response for "
         "non-finite values, and try float64."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._check import check
+from .log import Event, Log, Spike, Switch
 from .result import Result
 from .solver import AbstractSolver
 
@@ -19,11 +20,17 @@ class Solution(eqx.Module):
     - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time).
     - `rates`: $N(w, t)$, `(k, m)` (the same per weight unit).
     - `weights`: weight density $H(w, t)$, `(k, m)` (1 / weight unit).
+    - `spikes`: $∫ \bar N\,dt$ since the beginning, `(k,)`: for $ε = 1$ spikes per neuron; its
+      differences give mean rates.
+    - `refractory`: fraction of the neurons that rest after a spike, `(k,)`.
+    - `regime`: the `Regime` of each saved time, `(k,)`.
     - `saved`: what `SaveAt.fn` made of each snapshot; densities `(k, n, m)` by default.
     - `result`: how the run ended, a `Result`; `Result[sol.result]` is a message.
     - `t_end`: the time that was reached; the time of a blow-up.
     - `stats`: `mass_drift` (largest |mass - initial mass|) and `minimum` of the density over the
-      saved times, `steps`, and counts of nonlinear iterations.
+      saved times, `steps`, counts of nonlinear iterations, and `differentiable_from`, the time of
+      the last event or switch, at which gradients stop (-inf where they flow from the beginning).
+    - `logs`: the records behind `events`, `switches` and `raster`.
     - `state`: the solver's last state. `model`, `solver`: what was solved, and how.
 
     A run that ends early keeps what was saved before; under `jit`, `grad` and `vmap`, where
@@ -34,10 +41,14 @@ class Solution(eqx.Module):
     rate: Float[Array, " k"]
     rates: Float[Array, "k m"]
     weights: Float[Array, "k m"]
+    spikes: Float[Array, " k"]
+    refractory: Float[Array, " k"]
+    regime: Int[Array, " k"]
     saved: Any
     result: Result
     t_end: Float[Array, ""]
     stats: dict[str, Any]
+    logs: dict[str, Log]
     state: Any
     model: Any
     solver: AbstractSolver
@@ -50,3 +61,22 @@ class Solution(eqx.Module):
         """
         check(self.holds_density, "density: not saved, because SaveAt was given another fn")
         return self.saved[index]
+
+    @property
+    def events(self) -> Event:
+        """The multiple firing events: arrays `time` and `size`. `ValueError` if not recorded."""
+        return self._recorded("events")
+
+    @property
+    def switches(self) -> Switch:
+        """Changes between density and particles: arrays `time`, `regime` and `criterion`."""
+        return self._recorded("switches")
+
+    @property
+    def raster(self) -> Spike:
+        """The spikes of some neurons: arrays `time` and `neuron`."""
+        return self._recorded("raster")
+
+    def _recorded(self, name: str) -> Any:
+        check(name in self.logs, f"{name}: {type(self.solver).__name__} recorded none in this run")
+        return self.logs[name].table()

@@ -31,7 +31,7 @@ def solve(
     model: Any,
     solver: AbstractSolver,
     *,
-    y0: ArrayLike,
+    y0: Any,
     t0: ArrayLike = 0.0,
     t1: ArrayLike,
     dt: ArrayLike,
@@ -74,7 +74,7 @@ def solve(
     )
     num_steps = _count_steps(t0, t1, dt)
     save_steps = saveat.steps(float(t0), float(t1), num_steps)
-    solver.validate(model, y0)
+    solver.validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
     model = _cast(model, solver.dtype)
     span = tuple(jnp.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
     # Inside jit the sum is traced even where no argument is.
@@ -123,16 +123,27 @@ class _Saved(eqx.Module):
     rate: Array
     rates: Array
     weights: Array
+    spikes: Array
+    refractory: Array
+    regime: Array
     mass: Array
     minimum: Array
     extra: Any
 
 
 def _look(solver: AbstractSolver, saveat: SaveAt, state: Any) -> _Saved:
-    snapshot = solver.observe(state)
-    extra = None if saveat.fn is None else saveat.fn(snapshot)
-    mass, minimum = solver.grid.mass(snapshot.density), jnp.min(snapshot.density)
-    return _Saved(snapshot.rate, snapshot.rates, snapshot.weights, mass, minimum, extra)
+    seen = solver.observe(state)
+    return _Saved(
+        rate=seen.rate,
+        rates=seen.rates,
+        weights=seen.weights,
+        spikes=seen.spikes,
+        refractory=seen.refractory,
+        regime=seen.regime,
+        mass=solver.grid.mass(seen.density) + seen.refractory,
+        minimum=jnp.min(seen.density),
+        extra=None if saveat.fn is None else saveat.fn(seen),
+    )
 
 
 def _running(solver: AbstractSolver, state: Any) -> Array:
@@ -141,17 +152,26 @@ def _running(solver: AbstractSolver, state: Any) -> Array:
 
 def _gather(model, solver, saveat, state, saved: _Saved, ts, t_end, steps) -> Solution:
     drift = abs(saved.mass - saved.mass[0]).max()
-    stats = {"mass_drift": drift, "minimum": saved.minimum.min(), "steps": steps}
+    stats = {
+        "mass_drift": drift,
+        "minimum": saved.minimum.min(),
+        "steps": steps,
+        "differentiable_from": solver.differentiable_from(state),
+    }
     saved = jax.tree.map(jnp.asarray, saved)
     return Solution(
         ts=ts,
         rate=saved.rate,
         rates=saved.rates,
         weights=saved.weights,
+        spikes=saved.spikes,
+        refractory=saved.refractory,
+        regime=saved.regime,
         saved=saved.extra,
         result=solver.result(state),
         t_end=t_end,
         stats=stats | solver.iterations(state),
+        logs=solver.logs(state),
         state=state,
         model=model,
         solver=solver,

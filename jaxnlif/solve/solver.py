@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import abc
+import enum
 from typing import Any, Generic, TypeVar
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..grid import Grid
+from .log import Log
 from .result import Result
 
 State = TypeVar("State")
+
+
+class Regime(enum.IntEnum):
+    """Which description follows the network."""
+
+    density = 0
+    particles = 1
 
 
 class Snapshot(eqx.Module):
@@ -23,12 +33,19 @@ class Snapshot(eqx.Module):
     - `rates`: $N(w)$, shape `(w,)` (the same per weight unit).
     - `weights`: weight density $H(w)$, shape `(w,)` (1 / weight unit).
     - `density`: $p(v, w)$, shape `(v, w)` (1 / voltage unit / weight unit).
+    - `spikes`: $∫ \bar N\,dt$ since the beginning; for $ε = 1$ how often a neuron has fired, on
+      average (spikes / neuron).
+    - `refractory`: the fraction of the neurons that rest after a spike; density and this make 1.
+    - `regime`: the `Regime` that the solver is in.
     """
 
     rate: Float[Array, ""]
     rates: Float[Array, " w"]
     weights: Float[Array, " w"]
     density: Float[Array, "v w"]
+    spikes: Float[Array, ""]
+    refractory: Float[Array, ""]
+    regime: Int[Array, ""]
 
 
 class AbstractSolver(eqx.Module, Generic[State]):
@@ -42,11 +59,11 @@ class AbstractSolver(eqx.Module, Generic[State]):
         return self.grid.dtype
 
     @abc.abstractmethod
-    def validate(self, model: Any, y0: ArrayLike) -> None:
-        """Raises `ValueError`, in one clear line, if model or initial state do not fit."""
+    def validate(self, model: Any, y0: Any, dt: ArrayLike, key: PRNGKeyArray | None) -> None:
+        """Raises `ValueError`, in one clear line, if the arguments do not fit one another."""
 
     @abc.abstractmethod
-    def init(self, model: Any, t0: Array, y0: ArrayLike, key: PRNGKeyArray | None) -> State:
+    def init(self, model: Any, t0: Array, y0: Any, key: PRNGKeyArray | None) -> State:
         """The state at time `t0`."""
 
     @abc.abstractmethod
@@ -64,3 +81,11 @@ class AbstractSolver(eqx.Module, Generic[State]):
     @abc.abstractmethod
     def iterations(self, state: State) -> dict[str, Array]:
         """Counts of nonlinear iterations since the start, for `Solution.stats`."""
+
+    def logs(self, state: State) -> dict[str, Log]:
+        """What was recorded: `events`, `switches`, `raster`, as far as this solver has them."""
+        return {}
+
+    def differentiable_from(self, state: State) -> Float[Array, ""]:
+        """The time before which no derivative flows: that of the last event or switch."""
+        return jnp.asarray(-jnp.inf, self.dtype)

@@ -77,3 +77,16 @@ def test_wrong_drives_are_refused(make, message):
     with pytest.raises(ValueError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("t", "value"), [(0.0, 1.0), (0.5, 4.0), (0.9, 4.0), (1.0, 1.0)])
+def test_pulse_is_on_from_its_start_for_its_duration(t, value):
+    pulse = jn.Pulse(base=1.0, height=3.0, start=0.5, duration=0.5)
+    np.testing.assert_array_equal(pulse(jnp.asarray(t), W), np.full(5, value))
+    np.testing.assert_allclose(jn.Network(weight=1.0, drive=pulse).jumps(), [0.5, 1.0])
+
+
+def test_sinusoid_by_its_formula():
+    drive = jn.Sinusoid(base=1.0, amplitude=2.0, period=4.0)
+    np.testing.assert_allclose(drive(jnp.asarray(1.0), W), np.full(5, 3.0), rtol=1e-6)
+    assert drive.jumps().shape == (0,)

@@ -10,9 +10,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .. import _tolerance
-from .._check import check, check_finite, check_positive, check_scalar, is_concrete
-from ..grid import Grid
+from . import _tolerance
+from ._check import check, check_finite, check_positive, check_scalar, is_concrete
+from .grid import Grid
 
 
 def gaussian(

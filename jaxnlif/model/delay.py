@@ -1,0 +1,119 @@
+"""Time that passes between a spike and its effect: transmission delays, refractory periods."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from .._check import check, check_integer, check_positive, check_scalar, is_concrete
+from ._leaf import as_leaf
+
+
+class AbstractDelay(eqx.Module):
+    """What was sent in earlier steps and arrives in this one."""
+
+    duration: eqx.AbstractVar[Float[Array, ""]]
+
+    @abc.abstractmethod
+    def start(self, like: Float[Array, "..."]) -> Any:
+        """The memory before time 0, when nothing was sent, of values shaped as `like`."""
+
+    @abc.abstractmethod
+    def seen(self, memory: Any, dt: Float[Array, ""]) -> Float[Array, "..."]:
+        """The mean over the step that begins of what arrives."""
+
+    @abc.abstractmethod
+    def record(self, memory: Any, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Any:
+        """The memory after a step in which `sent` was the mean of what was sent."""
+
+    def validate(self, name: str, dt: Float[Array, ""] | float) -> None:
+        """Raises `ValueError` if steps of `dt` cannot resolve the delay."""
+        if is_concrete(self.duration, dt):
+            check(
+                float(self.duration) >= float(dt) * (1 - 1e-6),
+                f"{name} = {float(self.duration):g}: must not be shorter than dt = {float(dt):g}",
+            )
+
+
+class Ring(NamedTuple):
+    """The values of the last steps, and the place of the next one."""
+
+    values: Float[Array, "slots ..."]
+    place: Int[Array, ""]
+
+
+class Delay(AbstractDelay):
+    r"""Everything arrives after the same time $d$: $\bar N(t - d)$, with $\bar N = 0$ for $t < 0$.
+
+    **Arguments:** `duration` $d > 0$ (time); `slots`, the longest delay in steps that can be
+    remembered. **Raises:** `ValueError` unless `duration` is positive.
+    """
+
+    duration: Float[Array, ""] = eqx.field(converter=as_leaf)
+    slots: int = eqx.field(static=True, default=1024)
+
+    def __check_init__(self):
+        check_scalar("duration", self.duration)
+        check_positive("duration", self.duration)
+        check_integer("slots", self.slots, at_least=2)
+
+    def validate(self, name: str, dt: Float[Array, ""] | float) -> None:
+        super().validate(name, dt)
+        if is_concrete(self.duration, dt):
+            steps = float(self.duration) / float(dt)
+            check(
+                steps <= self.slots - 2,
+                f"{name} = {float(self.duration):g}: is {steps:.0f} steps of dt = {float(dt):g}, "
+                f"more than Delay(duration, slots={self.slots}) remembers",
+            )
+
+    def start(self, like: Float[Array, "..."]) -> Ring:
+        like = jnp.asarray(like)
+        zeros = jnp.zeros((self.slots, *like.shape), like.dtype)
+        return Ring(zeros, jnp.zeros((), jnp.int32))
+
+    def seen(self, memory: Ring, dt: Float[Array, ""]) -> Float[Array, "..."]:
+        steps = self.duration / dt
+        whole = jnp.floor(steps)
+        later = steps - whole
+        recent = (memory.place - whole.astype(jnp.int32)) % self.slots
+        before = (recent - 1) % self.slots
+        return (1 - later) * memory.values[recent] + later * memory.values[before]
+
+    def record(self, memory: Ring, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Ring:
+        values = memory.values.at[memory.place].set(sent)
+        return Ring(values, (memory.place + 1) % self.slots)
+
+    def outstanding(self, memory: Ring, dt: Float[Array, ""]) -> Float[Array, "..."]:
+        """The sum of what was sent, step by step, and has not arrived yet."""
+        age = (memory.place - 1 - np.arange(self.slots)) % self.slots
+        share = jnp.clip(self.duration / dt - age, 0, 1)
+        return jnp.tensordot(share, memory.values, axes=1)
+
+
+class ExponentialDelay(AbstractDelay):
+    r"""Arrival times are exponentially distributed: $d R' = \bar N - R$, and R is what is seen.
+
+    **Arguments:** `duration` $d > 0$, the mean delay (time). **Raises:** `ValueError` unless it is
+    positive.
+    """
+
+    duration: Float[Array, ""] = eqx.field(converter=as_leaf)
+
+    def __check_init__(self):
+        check_scalar("duration", self.duration)
+        check_positive("duration", self.duration)
+
+    def start(self, like: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.zeros_like(like)
+
+    def seen(self, memory: Float[Array, "..."], dt: Float[Array, ""]) -> Float[Array, "..."]:
+        return memory
+
+    def record(self, memory, sent, dt):
+        return sent + (memory - sent) * jnp.exp(-dt / self.duration)
