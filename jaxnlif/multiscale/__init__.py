@@ -1,0 +1,1 @@
+"""The density while activity is low, particles while neurons fire together."""
