@@ -27,6 +27,9 @@ from .model import Saturating as Saturating
 from .model import Sinusoid as Sinusoid
 from .model import Table as Table
 from .model import Tabulated as Tabulated
+from .multiscale.solver import MultiScale as MultiScale
+from .multiscale.switch import CascadeSwitch as CascadeSwitch
+from .multiscale.switch import RateSwitch as RateSwitch
 from .solve.progress import ProgressBar as ProgressBar
 from .solve.result import Interrupted as Interrupted
 from .solve.result import Result as Result

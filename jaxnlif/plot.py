@@ -13,6 +13,7 @@ from .grid import Grid
 from .model import Hebbian
 from .solve.result import Result
 from .solve.solution import Solution
+from .solve.solver import Regime
 
 # Okabe and Ito's colours, which all common forms of colour vision tell apart.
 BLACK, GREY, BLUE, RED = "#000000", "#8C8C8C", "#0072B2", "#D55E00"
@@ -20,6 +21,7 @@ GREEN, PINK, ORANGE, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 CYCLE = (BLUE, RED, GREEN, PINK, ORANGE, SKY)
 HEAT = "cividis"
 
+MEMBRANE_TIME = "time $t$ (membrane times)"
 WEIGHT = "synaptic weight $w$"
 VOLTAGE = "membrane potential $v$"
 RATE = "network rate $\\bar N$\n(spikes / neuron / membrane time)"
@@ -28,14 +30,47 @@ WEIGHT_DENSITY = "weight density $H(w)$\n(1 / unit weight)"
 
 
 def rate(sol: Solution, ax: Axes | None = None) -> Axes:
-    r"""The network rate $\bar N(t)$; an early end of the run, such as a blow-up, is marked."""
+    r"""The network rate $\bar N(t)$ with events and regimes, and where a run ended early."""
     ax, grid = _axes(ax), _grid(sol)
+    regimes(sol, ax)
     ax.plot(sol.ts, sol.rate, color=BLUE)
+    if "events" in sol.logs:
+        events(sol, ax)
     if sol.result != Result.completed:
         outcome, end = Result[sol.result].split(":")[0], float(sol.t_end)  # pyright: ignore
         ax.axvline(end, color=RED, linestyle="--", label=f"{outcome} at t = {end:.4g}")
-    unit = "membrane" if grid.w is None else "learning"
-    return finish(ax, f"time $t$ ({unit} times)", RATE)
+    learning = "time $t$ (learning times)"
+    return finish(ax, MEMBRANE_TIME if grid.w is None else learning, RATE)
+
+
+def events(sol: Solution, ax: Axes) -> Axes:
+    """Marks the multiple firing events at the top of an axis of time."""
+    times = np.asarray(sol.events.time)
+    if times.size:
+        height, blend = np.full(times.size, 0.97), ax.get_xaxis_transform()
+        ax.plot(times, height, "v", color=RED, transform=blend, label=f"{times.size} events")
+    return ax
+
+
+def regimes(sol: Solution, ax: Axes) -> Axes:
+    """Shades the times at which particles were followed."""
+    follows = np.asarray(sol.regime) == Regime.particles
+    if np.any(follows) and not np.all(follows):
+        blend, times = ax.get_xaxis_transform(), np.asarray(sol.ts)
+        shade = {"color": ORANGE, "alpha": 0.35, "linewidth": 0, "step": "mid"}
+        ax.fill_between(times, 0, 1, where=follows, transform=blend, label="particles", **shade)
+    return ax
+
+
+def raster(sol: Solution, ax: Axes | None = None) -> Axes:
+    """The spikes of the recorded neurons, a row for each.
+
+    **Raises:** `ValueError` if the solver recorded none.
+    """
+    ax, spikes = _axes(ax), sol.raster
+    regimes(sol, ax)
+    ax.plot(spikes.time, spikes.neuron, "|", color=BLACK, markersize=1.5)
+    return finish(ax, MEMBRANE_TIME, "neuron")
 
 
 def weights(sol: Solution, ax: Axes | None = None) -> Axes:

@@ -1,0 +1,171 @@
+r"""`jaxnlif run synchrony`: neurons that fire together, by density, by particles, and by both.
+
+**Reference:** Z. Du, Y. Xie, Z. Zhou, arXiv 2305.05915 (2023); the events on the density follow
+X. Dou, Z. Tao, Y. Xue, Z. Zhou, arXiv 2603.18475.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .._check import check_integer
+from ..io import write_arrays, write_atomically
+from ..solve.progress import NoProgress, ProgressBar
+from ..solve.result import Interrupted
+from ..solve.solution import Solution
+from ..solve.solver import Regime
+from ._output import prepare_directory
+from .synchrony_cases import (
+    CASES,
+    Case,
+    Run,
+    density_solver,
+    follow,
+    mean_rate,
+    multiscale_solver,
+    particle_solver,
+)
+from .synchrony_figure import draw
+
+HELP = "neurons that fire together: events on the density, particles, and the multi-scale solver"
+
+Runs = Mapping[str, Sequence[Run]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the experiment."""
+    parser.add_argument(
+        "--case", choices=CASES, default="self-sustained", help="network (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--neurons", type=int, default=20_000, metavar="M", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="run density, particles and the multi-scale solver side by side",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=4, metavar="N", help="runs with --compare (default: 4)"
+    )
+    parser.add_argument(
+        "--out",
+        default="synchrony",
+        metavar="DIR",
+        help="directory for synchrony.npz and synchrony.png (default: %(default)s)",
+    )
+    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Runs the case, writes arrays and figure, and prints a summary.
+
+    **Raises:** `ValueError` for wrong arguments, before anything compiles or is written. On Ctrl-C
+    the runs that are complete are written first.
+    """
+    neurons = check_integer("--neurons", arguments.neurons, at_least=2)
+    seeds = check_integer("--seeds", arguments.seeds, at_least=2)
+    directory = prepare_directory(arguments.out)
+    results, figure = directory / "synchrony.npz", directory / "synchrony.png"
+    case = CASES[arguments.case]
+    metadata = {"experiment": "synchrony", "case": arguments.case, "neurons": neurons}
+    runs: dict[str, list[Run]] = {}
+    try:
+        for name, seed in _plan(arguments.compare, seeds):
+            bar = NoProgress() if arguments.no_progress else ProgressBar(f"{name} {seed}")
+            runs.setdefault(name, []).append(_run(name, case, neurons, seed, bar))
+    except Interrupted:
+        if runs:
+            write_arrays(results, arrays(runs), metadata)
+            print(f"stopped; saved so far: {results}", file=sys.stderr)
+        raise
+    write_arrays(results, arrays(runs), metadata)
+    with write_atomically(figure) as path:
+        draw(case, {name: several[0].solution for name, several in runs.items()}).savefig(path)
+    print(f"{arguments.case}: {case.title}; {neurons} neurons")
+    print("\n".join(summary(runs)))
+    print(f"\nwrote {results} and {figure}")
+
+
+def _plan(compare: bool, seeds: int) -> list[tuple[str, int]]:
+    """Solvers and seeds. A first run compiles, so that each solver runs twice where times count."""
+    if not compare:
+        return [("multi-scale", 0)]
+    drawn = [(name, seed) for name in ("multi-scale", "particles") for seed in range(seeds)]
+    return [("density", 0), ("density", 1), *drawn]
+
+
+def _run(name: str, case: Case, neurons: int, seed: int, progress) -> Run:
+    solver = {
+        "density": density_solver,
+        "multi-scale": lambda: multiscale_solver(neurons),
+        "particles": lambda: particle_solver(neurons),
+    }[name]()
+    return follow(case, solver, seed=seed, progress=progress)
+
+
+def arrays(runs: Runs) -> dict[str, np.ndarray]:
+    """What is written: rates of the first run of each solver, events and spikes of all."""
+    found: dict[str, np.ndarray] = {}
+    for name, several in runs.items():
+        first = several[0].solution
+        found[f"{name}_time"], found[f"{name}_rate"] = mean_rate(first)
+        found[f"{name}_regime"] = np.asarray(first.regime)
+        for n, (solution, _) in enumerate(several):
+            found[f"{name}_event_time_{n}"] = np.asarray(solution.events.time)
+            found[f"{name}_event_size_{n}"] = np.asarray(solution.events.size)
+        found[f"{name}_spikes"] = np.array([float(r.solution.spikes[-1]) for r in several])
+        found[f"{name}_seconds"] = np.array([r.seconds for r in several])
+    return found
+
+
+# ---- the summary -----------------------------------------------------------------------------
+
+
+def summary(runs: Runs) -> list[str]:
+    """Events, spikes, regimes and cost of each solver, and how far they are from particles."""
+    header = f"{'solver':12} {'events':>8} {'first at':>16} {'size':>7} {'spikes':>16} {'s':>7}"
+    lines = [header]
+    for name, several in runs.items():
+        solutions = [r.solution for r in several]
+        counts = sorted({len(s.events.time) for s in solutions})
+        firsts = [float(s.events.time[0]) for s in solutions if len(s.events.time)]
+        sizes = np.concatenate([np.asarray(s.events.size, float) for s in solutions])
+        lines.append(
+            f"{name:12} {'-'.join(map(str, counts)):>8} {_spread(firsts):>16} "
+            f"{f'{sizes.mean():.3f}' if sizes.size else 'none':>7} "
+            f"{_spread([float(s.spikes[-1]) for s in solutions]):>16} {cost(several):7.3g}"
+        )
+        if "switches" in solutions[0].logs:
+            lines.append(f"{'':12} {_regimes(solutions[0])}")
+    if "particles" in runs:
+        particles = runs["particles"]
+        truth = np.mean([float(r.solution.spikes[-1]) for r in particles])
+        for name in ("density", "multi-scale"):
+            spikes = np.mean([float(r.solution.spikes[-1]) for r in runs[name]])
+            lines.append(
+                f"{name}: {cost(particles) / cost(runs[name]):.0f} times cheaper than particles, "
+                f"spikes {100 * (spikes / truth - 1):+.2f} %"
+            )
+    return lines
+
+
+def cost(several: Sequence[Run]) -> float:
+    """Seconds of a run that does not compile, where there is one."""
+    return min(run.seconds for run in several[1:] or several)
+
+
+def _regimes(solution: Solution) -> str:
+    share = np.mean(np.asarray(solution.regime) == Regime.particles)
+    return f"{len(solution.switches.time)} switches, particles for {100 * share:.0f} % of the time"
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return "none"
+    mean = f"{np.mean(values):.4f}"
+    return mean if np.ptp(values) == 0 else f"{mean} ± {np.std(values, ddof=1):.4f}"

@@ -1,0 +1,106 @@
+"""The networks of `jaxnlif run synchrony`, and the three ways to solve each."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from ..density.events import Cascade
+from ..density.solver import FluxShift
+from ..grid import Grid, VoltageGrid
+from ..initial import gaussian
+from ..model import Network, Pulse, Sinusoid
+from ..multiscale.solver import MultiScale
+from ..particles.solver import Particles
+from ..solve.progress import AbstractProgress
+from ..solve.saveat import SaveAt
+from ..solve.solution import Solution
+from ..solve.solve import solve
+from ..solve.solver import AbstractSolver
+
+GRID = Grid(v=VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
+START = (-1.0, 0.5)  # mean and variance of the initial potentials
+DURATION = 4.9
+DENSITY_STEP, PARTICLE_STEP = 4e-3, 1e-3
+SAVES = 491
+RASTER = 200
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and what it shows."""
+
+    title: str
+    network: Network
+
+
+CASES = {
+    "instantaneous": Case(
+        "a strong current for an instant",
+        Network(weight=1.5, drive=Pulse(base=0.0, height=20.0, start=2.0, duration=0.1)),
+    ),
+    "periodic": Case(
+        "a strong periodic current",
+        Network(weight=1.5, drive=Sinusoid(base=0.0, amplitude=5.0, period=1.0)),
+    ),
+    "self-sustained": Case("strong excitation, no current", Network(weight=3.0)),
+    "weak": Case("weak excitation, no current", Network(weight=0.5)),
+}
+
+
+class Run(NamedTuple):
+    """A solution and the seconds it took."""
+
+    solution: Solution
+    seconds: float
+
+
+def density_solver() -> FluxShift:
+    """The density that follows its own events."""
+    return FluxShift(GRID, events=Cascade())
+
+
+def particle_solver(neurons: int) -> Particles:
+    """The particles, some of which are recorded spike by spike."""
+    return Particles(neurons, GRID, raster=min(RASTER, neurons))
+
+
+def multiscale_solver(neurons: int) -> MultiScale:
+    """Density and particles in turn, each with its own time step."""
+    substeps = round(DENSITY_STEP / PARTICLE_STEP)
+    return MultiScale(FluxShift(GRID), particle_solver(neurons), substeps=substeps)
+
+
+def follow(
+    case: Case,
+    solver: AbstractSolver,
+    *,
+    seed: int = 0,
+    t1: float = DURATION,
+    progress: AbstractProgress | None = None,
+) -> Run:
+    """Runs a case; the seconds include what is compiled."""
+    dt = PARTICLE_STEP if isinstance(solver, Particles) else DENSITY_STEP
+    num = max(2, round(t1 / DURATION * (SAVES - 1)) + 1)
+    began = time.perf_counter()
+    solution = solve(
+        case.network,
+        solver,
+        y0=gaussian(GRID, v=START),
+        t1=t1,
+        dt=dt,
+        saveat=SaveAt(num=num),
+        key=jax.random.key(seed),
+        progress=progress,
+    )
+    return Run(solution, time.perf_counter() - began)
+
+
+def mean_rate(solution: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """The mean rate between saved times, events included, and the middles of these intervals."""
+    time_, spikes = np.asarray(solution.ts, float), np.asarray(solution.spikes, float)
+    return (time_[1:] + time_[:-1]) / 2, np.diff(spikes) / np.diff(time_)

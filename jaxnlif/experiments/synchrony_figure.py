@@ -1,0 +1,68 @@
+"""The figure of `jaxnlif run synchrony`: a column for each solver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .. import plot
+from ..solve.solution import Solution
+from .synchrony_cases import GRID, Case, mean_rate
+
+
+def draw(case: Case, solutions: Mapping[str, Solution]) -> Figure:
+    """Rate with events and regimes, raster or density in time, density around an event."""
+    figure = plot.new_figure(2.0 + 4.5 * len(solutions), 9.0)
+    figure.suptitle(case.title)
+    panels = figure.subplots(3, len(solutions), squeeze=False)
+    for (name, sol), (top, middle, bottom) in zip(solutions.items(), panels.T, strict=True):
+        _rate(sol, name, top)
+        if "raster" in sol.logs:
+            plot.raster(sol, middle)
+        else:
+            _density_in_time(sol, middle)
+        _around_event(sol, bottom)
+        for ax in (top, middle):
+            ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
+    return figure
+
+
+def _rate(sol: Solution, name: str, ax: Axes) -> None:
+    time, rate = mean_rate(sol)
+    plot.regimes(sol, ax)
+    ax.plot(time, rate, color=plot.BLUE, linewidth=1)
+    plot.events(sol, ax)
+    ax.set(yscale="log", ylim=(0.01, 300))
+    plot.finish(ax, plot.MEMBRANE_TIME, plot.RATE, name)
+
+
+def _density_in_time(sol: Solution, ax: Axes) -> None:
+    densities = np.asarray(sol.saved)[:, :, 0].T
+    extent = (float(sol.ts[0]), float(sol.ts[-1]), GRID.v.minimum, GRID.v.threshold)
+    image = ax.imshow(
+        densities, origin="lower", extent=extent, aspect="auto", cmap=plot.HEAT, vmax=1.0
+    )
+    figure = ax.get_figure()
+    assert figure is not None
+    figure.colorbar(image, ax=ax, label="density $p(v)$", extend="max")
+    plot.finish(ax, plot.MEMBRANE_TIME, plot.VOLTAGE)
+
+
+def _around_event(sol: Solution, ax: Axes) -> None:
+    """The densities saved last before the first event and first after it, or at the end."""
+    v, densities = GRID.v.nodes, np.asarray(sol.saved)[:, :, 0]
+    if len(sol.events.time):
+        after = int(np.searchsorted(np.asarray(sol.ts), float(sol.events.time[0])))
+        shown = {"before": (after - 1, plot.GREY), "after": (after, plot.BLUE)}
+        title = f"event at t = {float(sol.events.time[0]):.3f}"
+    else:
+        shown, title = {"at the end": (-1, plot.BLUE)}, "no event"
+    for label, (index, color) in shown.items():
+        ax.plot(v, densities[index], color=color, label=f"{label}, $t$ = {sol.ts[index]:.3f}")
+    for position in (GRID.v.reset, GRID.v.threshold):
+        ax.axvline(position, color=plot.GREY, linestyle="--", linewidth=1)
+    ax.set(yscale="symlog", ylim=(0, None))
+    plot.finish(ax, plot.VOLTAGE, "density $p(v)$\n(1 / unit potential)", title)
