@@ -35,6 +35,11 @@ def equal_to(expected: float, *, within: float = 0.0) -> Rule:
     return Rule(text, lambda value: abs(value - expected) <= within)
 
 
+def within(low: float, high: float) -> Rule:
+    """The value lies between `low` and `high`."""
+    return Rule(f"{low:.3g}..{high:.3g}", lambda value: low <= value <= high)
+
+
 def reported(aim: str = "") -> Rule:
     """Any value: it is printed, with what is aimed at."""
     return Rule("reported" + (f"({aim})" if aim else ""), lambda value: True)

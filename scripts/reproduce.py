@@ -1,4 +1,4 @@
-"""Checks what the README claims: `python scripts/reproduce.py density`.
+"""Checks what the README claims: `python scripts/reproduce.py density|synchrony`.
 
 Prints one line per check, `name measured required ok`; the exit code is 1 if one fails.
 """
@@ -12,16 +12,18 @@ import sys
 import jax
 from _report import run_checks
 
-SECTIONS = ("density",)
+SECTIONS = ("density", "synchrony")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("section", choices=SECTIONS)
-    section = parser.parse_args().section
+    parser.add_argument("--only", metavar="NAME", help="the checks whose function has this name")
+    arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    checks = importlib.import_module(f"checks.{section}")
-    return 0 if run_checks(checks.REQUIRED, checks.CHECKS) else 1
+    section = importlib.import_module(f"checks.{arguments.section}")
+    checks = [c for c in section.CHECKS if arguments.only in (None, c.__name__)]
+    return 0 if run_checks(section.REQUIRED, checks) else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""What the solvers cost, from the benchmarks in processes of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from _report import Measured, parse_values
+
+BENCHMARK = Path(__file__).parents[2] / "benchmark.py"
+
+
+@cache
+def _benchmark(section: str) -> dict[str, float]:
+    output = subprocess.run(
+        [sys.executable, BENCHMARK, section], check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+    return parse_values(output)
+
+
+def against_particles() -> Iterator[Measured]:
+    """Seconds of particles over seconds of the others, M = 10⁵."""
+    values = _benchmark("multiscale")
+    for case in ("instantaneous", "periodic", "self-sustained", "weak"):
+        yield Measured("cost_density", values[f"speedup/{case}/density"], case)
+    for case in ("instantaneous", "self-sustained", "periodic"):
+        yield Measured(f"cost_multiscale_{case}", values[f"speedup/{case}/multiscale"])
+
+
+def never_switching() -> Iterator[Measured]:
+    """The multi-scale solver over the density alone, where it never switches."""
+    yield Measured("cost_never_switching", _benchmark("multiscale")["never_switching/ratio"])
+
+
+def against_brian2() -> Iterator[Measured]:
+    """Brian2 over particles: neuron-steps in a second, and time to 1 % error of the mean rate."""
+    values = _benchmark("particles")
+    yield Measured("brian2_neuron_steps", values["neuron_steps/ratio"])
+    yield Measured("brian2_time_to_one_percent", values["time_to_one_percent/ratio"])
