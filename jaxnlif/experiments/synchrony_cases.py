@@ -64,15 +64,16 @@ def density_solver() -> FluxShift:
     return FluxShift(GRID, events=Cascade())
 
 
-def particle_solver(neurons: int) -> Particles:
+def particle_solver(neurons: int, *, raster: int = RASTER) -> Particles:
     """The particles, some of which are recorded spike by spike."""
-    return Particles(neurons, GRID, raster=min(RASTER, neurons))
+    return Particles(neurons, GRID, raster=min(raster, neurons))
 
 
-def multiscale_solver(neurons: int) -> MultiScale:
+def multiscale_solver(neurons: int, *, raster: int = RASTER) -> MultiScale:
     """Density and particles in turn, each with its own time step."""
     substeps = round(DENSITY_STEP / PARTICLE_STEP)
-    return MultiScale(FluxShift(GRID), particle_solver(neurons), substeps=substeps)
+    micro = particle_solver(neurons, raster=raster)
+    return MultiScale(FluxShift(GRID), micro, substeps=substeps)
 
 
 def follow(

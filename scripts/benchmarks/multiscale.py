@@ -5,7 +5,6 @@ Every case of `jaxnlif run synchrony` at M = 10⁵ with particles at Δt = 10⁻
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -25,8 +24,10 @@ def run() -> None:
         timings = interleaved(
             {
                 "density": Case(_job(case.network, cases.density_solver()), 1),
-                "multiscale": Case(_job(case.network, _quiet(cases.multiscale_solver(NEURONS))), 1),
-                "particles": Case(_job(case.network, jn.Particles(NEURONS, cases.GRID)), 1),
+                "multiscale": Case(
+                    _job(case.network, cases.multiscale_solver(NEURONS, raster=0)), 1
+                ),
+                "particles": Case(_job(case.network, cases.particle_solver(NEURONS, raster=0)), 1),
             },
             repeats=REPEATS,
         )
@@ -41,7 +42,7 @@ def run() -> None:
 def _print_never_switching() -> None:
     """The weak case, which never switches, against the density it then is."""
     network = cases.CASES["weak"].network
-    multiscale = _quiet(cases.multiscale_solver(NEURONS))
+    multiscale = cases.multiscale_solver(NEURONS, raster=0)
     timings = interleaved(
         {
             "density": Case(_job(network, multiscale.macro), 1),
@@ -53,11 +54,6 @@ def _print_never_switching() -> None:
         print_value(f"never_switching/{solver}", timing.step, "s")
     ratio = timings["multiscale"].step / timings["density"].step
     print_value("never_switching/ratio", ratio, "times")
-
-
-def _quiet(solver: jn.MultiScale) -> jn.MultiScale:
-    """The solver without a raster."""
-    return dataclasses.replace(solver, micro=dataclasses.replace(solver.micro, raster=0))
 
 
 def _job(network: jn.Network, solver) -> Callable[[], jax.Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from _report import Measured
@@ -26,7 +27,7 @@ def refinement() -> Iterator[Measured]:
     for num, coarse, fine in zip(NUMS[1:], in_space[1:], in_space[2:], strict=False):
         change = np.max(np.abs(fine - coarse))
         yield Measured("event_time_change_h", change, f"num={num}->{2 * num},{_show(fine)}")
-    changes = [np.max(np.abs(b - a)) for a, b in zip(in_time, in_time[1:], strict=False)]
+    changes = [np.max(np.abs(b - a)) for a, b in pairwise(in_time)]
     orders = np.log2(np.array(changes[:-1]) / np.array(changes[1:]))
     yield Measured("event_time_order", float(orders.mean()), f"each={_show(orders)}")
     sizes = run(STRONG, jn.FluxShift(line(), events=jn.Cascade()), t1=4.45, dt=4e-3).events.size

@@ -15,7 +15,7 @@ from ._networks import STRONG, at_rest, line, run
 
 
 def gradients() -> Iterator[Measured]:
-    """d(spikes)/db without events against plain FluxShift; with events they stop, and it says so."""
+    """d(spikes)/db without events against differences; with events they stop, and it says so."""
     grid = line(120)
 
     def spikes(solver):
