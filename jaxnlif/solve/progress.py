@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import equinox as eqx
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 
 class AbstractProgress(eqx.Module):
@@ -27,7 +27,9 @@ class ProgressBar(AbstractProgress):
     label: str = "solve"
 
     def start(self, total: int) -> Any:
-        return tqdm(total=total, desc=self.label, unit="step", file=sys.stderr, leave=False)
+        from tqdm.auto import tqdm as widget  # only here: without widgets, notebooks make it warn
+
+        return widget(total=total, desc=self.label, unit="step", file=sys.stderr, leave=False)
 
 
 class NoProgress(AbstractProgress):

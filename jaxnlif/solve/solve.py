@@ -280,42 +280,31 @@ def _room(solver: AbstractSolver, saveat: SaveAt, state: Any) -> int:
 def _run_traced(
     model, solver, saveat, y0, key, span, save_steps, num_steps, checkpoint
 ) -> Solution:
+    """One scan over the stretches between saves, in each a scan over steps: all that compiles.
+
+    Stretches are as long as the longest; the steps that a shorter one has not are skipped.
+    """
     t0, dt = span
-    state = solver.init(model, t0, y0, key)
+    stops = np.append(save_steps, num_steps)
+    longest = int(np.max(np.diff(stops, prepend=0)))
 
-    def step(carry, n):
-        state, steps = carry
+    def to_stop(carry, stop):
+        def step(carry, _):
+            state, n = carry
 
-        def go(state):
-            return solver.step(model, t0 + n * dt, dt, state), steps + 1
+            def go(state):
+                return solver.step(model, t0 + n * dt, dt, state), n + 1
 
-        return lax.cond(_running(solver, state), go, lambda state: (state, steps), state), None
+            going = (n < stop) & _running(solver, state)
+            return lax.cond(going, go, lambda state: (state, n), state), None
 
-    def advance(carry, first, length):
-        if length == 0:
-            return carry
-        numbers = first + jnp.arange(length)
-        return checkpointed_scan(step, carry, numbers, block=checkpoint)[0]
+        carry, _ = checkpointed_scan(step, carry, jnp.arange(longest), block=checkpoint)
+        return carry, _look(solver, saveat, carry[0])
 
-    carry = advance((state, jnp.zeros((), jnp.int32)), 0, int(save_steps[0]))
-    rows = [_look(solver, saveat, carry[0])]
-    gaps = np.diff(save_steps)
-    if len(gaps) and np.all(gaps == gaps[0]):
-
-        def interval(carry, first):
-            carry = advance(carry, first, int(gaps[0]))
-            return carry, _look(solver, saveat, carry[0])
-
-        carry, rest = checkpointed_scan(
-            interval, carry, jnp.asarray(save_steps[:-1]), block=checkpoint
-        )
-        saved = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), rows[0], rest)
-    else:
-        for first, length in zip(save_steps[:-1], gaps, strict=True):
-            carry = advance(carry, int(first), int(length))
-            rows.append(_look(solver, saveat, carry[0]))
-        saved = jax.tree.map(lambda *rows: jnp.stack(rows), *rows)
-    carry = advance(carry, int(save_steps[-1]), num_steps - int(save_steps[-1]))
-    state, steps = carry
+    begin = solver.init(model, t0, y0, key), jnp.zeros((), jnp.int32)
+    (state, steps), saved = checkpointed_scan(
+        to_stop, begin, jnp.asarray(stops, jnp.int32), block=checkpoint
+    )
+    saved = jax.tree.map(lambda every: every[:-1], saved)  # the last one is for the end
     ts = t0 + jnp.asarray(save_steps, solver.dtype) * dt
     return _gather(model, solver, saveat, state, saved, ts, t0 + steps * dt, steps)
