@@ -191,7 +191,7 @@ def _with_rates(grid: VoltageGrid, drive: Array, noise: Array, step):
 
 
 def _differentiate(grid: VoltageGrid, new: Array, primals, tangents):
-    r"""Right side of $(κ + A)\,dp = κ\,dp^* + …$, the exchange rates, and the change of the exit."""
+    r"""Right side of the differentiated step, its matrix, and the change of the exit."""
     kappa, drive, noise, density = primals
     d_kappa, d_drive, d_noise, d_density = tangents
     (up, down), (d_up, d_down) = jax.jvp(
