@@ -75,12 +75,11 @@ def shift_flux(
     """
 
     def step(rates):
-        unscaled = mmatrix.sweep_down(rates, *_sweep_up(grid, _positive(kappa), rates, density))
-        mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
-        scale = jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)
-        return unscaled * scale[None]
+        return mmatrix.sweep_down(rates, *_sweep_up(grid, _positive(kappa), rates, density))
 
-    return _with_rates(grid, drive, noise, step)
+    unscaled = _with_rates(grid, drive, noise, step)
+    mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
+    return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -153,8 +152,13 @@ def _positive(kappa: Array) -> Array:
 def _sweep_up(grid: VoltageGrid, kappa: Array, rates: mmatrix.Rates, density: Array):
     r"""$\hat y + s z$ on the way up, and the excesses."""
     kappas = jnp.broadcast_to(kappa, density[0].shape)
-    y, excess = mmatrix.sweep_up(rates, kappas, density)
     n = grid.reset_index
+    if density.shape[1] == 1:  # one loop for both: of a single column, its turns are what costs
+        source = jnp.asarray(np.arange(grid.num)[:, None] == n, density.dtype)
+        (y, z), excess = mmatrix.sweep_up(rates, kappas, (density, source))
+        shifted = rates.exit * y[-1] / jnp.sum(excess * z, 0)
+        return y + shifted[None] * z, excess
+    y, excess = mmatrix.sweep_up(rates, kappas, density)
     source = jnp.zeros_like(density[n:]).at[0].set(1)
     z, _ = mmatrix.sweep_up(rates.above(n), kappas, source, excess[n])
     shifted = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
