@@ -227,7 +227,10 @@ class FluxShift(AbstractSolver[DensityState]):
             density, rates, together, happened = fire(interval, felt)
             fired = rates * dt + together * model.epsilon
             size = interval.network_rate(together)
-            events = events.append(happened, lax.stop_gradient(Event(time, size)))
+            event = lax.stop_gradient(Event(time, size))
+            events = lax.cond(
+                happened, lambda: state.events.append(happened, event), lambda: state.events
+            )
         rate = interval.network_rate(rates)
         new = DensityState(
             density=density,
