@@ -2,8 +2,10 @@
 
 from . import plot as plot
 from .density import stationary as stationary
+from .density.coupling import Corrected as Corrected
 from .density.coupling import Implicit as Implicit
 from .density.coupling import Lagged as Lagged
+from .density.events import Cascade as Cascade
 from .density.solver import FluxShift as FluxShift
 from .grid import Grid as Grid
 from .grid import VoltageGrid as VoltageGrid

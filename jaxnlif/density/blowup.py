@@ -1,17 +1,117 @@
-"""When an excitatory network blows up: its firing carries itself, and the rate has no bound."""
+"""Avalanches: when firing carries itself, how many neurons fire together, and blow-up."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ..grid import Grid
+from .. import _tolerance
+from ..grid import Grid, VoltageGrid
 
 MAX_RATE = 1e6  # spikes per neuron and membrane time: beyond every physical rate
-_MAX_ITERATIONS = 200
+_MAX_ITERATIONS = 1000
+
+
+class Avalanche(NamedTuple):
+    """The mass that fires together, and whether it carries itself."""
+
+    mass: Float[Array, ""]
+    is_event: Bool[Array, ""]
+
+
+def avalanche(
+    grid: Grid,
+    density: Float[Array, "v w"],
+    fired: Float[Array, ""],
+    kick: Float[Array, " w"],
+    edge: Float[ArrayLike, "..."] = 0.5,
+) -> Avalanche:
+    r"""The smallest $m ≥ m_0$ with $m_0 + ∑_j G_j(k_j m) ≤ m$, where `reached` gives $G_j$.
+
+    It is the limit of the monotone iteration from $m_0$; a larger root may lie beyond a gap that
+    the avalanche cannot cross (Delarue, Inglis, Rubenthaler, Tanré 2015; Dou, Tao, Xue, Zhou,
+    arXiv 2603.18475). It is an event if $m > 2 m_0$ and the jump exceeds a tenth of $V_F - V_R$ and
+    five cells: a property of the density, not of the mesh. Where `may_carry` does not hold,
+    nothing is iterated and $m = 0$ is returned.
+
+    **Arguments:** density `(v, w)`; `fired` $m_0$, the mass that has fired already; `kick` k
+    `(w,)`, the jump of each weight for each unit of mass (voltage), of either sign; `edge`, the
+    `edge_weight` ω. **Returns:** mass and whether it is an event.
+    """
+    tolerance = _tolerance.coupling(grid.dtype)
+    possible = may_carry(grid, density, fired, kick, edge)
+
+    def unfinished(carry):
+        previous, mass, iterations = carry
+        return (mass > previous * (1 + tolerance)) & (iterations < _MAX_ITERATIONS)
+
+    def grow(carry):
+        _, mass, iterations = carry
+        return mass, fired + jnp.sum(reached(grid, density, kick * mass, edge)), iterations + 1
+
+    start = jnp.zeros_like(fired), jnp.where(possible, fired, 0), jnp.zeros((), jnp.int32)
+    _, mass, _ = lax.while_loop(unfinished, grow, start)
+    jump = jnp.max(kick) * mass
+    return Avalanche(mass, possible & (mass > 2 * fired) & (jump > _visible(grid.v)))
+
+
+def may_carry(grid, density, fired, kick, edge=0.5) -> Bool[Array, ""]:
+    r"""A cheap condition without which `avalanche` finds no event.
+
+    No avalanche carries itself unless $\max_v ∑_j k_j^+ p(v, w_j) Δw > 1$; and none reaches a
+    visible jump $x$ unless $m_0 + ∑_j G_j(k_j m) > m$ at $m = x/\max k$.
+    """
+    kick = jnp.maximum(kick, 0)
+    strongest, visible = jnp.max(kick), _visible(grid.v)
+    gain = jnp.max(density @ kick) * grid.weight_spacing
+    mass = visible / jnp.where(strongest > 0, strongest, 1)
+    near = math.ceil(visible / grid.v.spacing) + 1
+    enough = fired + jnp.sum(reached(grid, density[-near:], kick * mass, edge)) > mass
+    return (strongest > visible) & (gain > 1) & enough
+
+
+def reached(
+    grid: Grid,
+    density: Float[Array, "top w"],
+    jump: Float[Array, " w"],
+    edge: Float[ArrayLike, "..."] = 0.5,
+) -> Float[Array, " w"]:
+    r"""$G_j(x_j)$, the mass of each weight within its jump of the threshold.
+
+    Node $i$ stands for the cell of width h around it; the last one also for the layer between it
+    and the threshold, which holds $ω h p$ and of it $ω ξ^{1/ω} h p$ within ξh, exact for the two
+    profiles there are: linear, $ω = 1/2$, and flat, $ω = 1$.
+
+    **Arguments:** the highest rows of the density, jumps x `(w,)` (voltage), `edge` ω, a number or
+    `(w,)`. **Returns:** masses `(w,)`; none for jumps that are not positive.
+    """
+    cells = jnp.maximum(jump, 0) / grid.v.spacing
+    depth = jnp.arange(density.shape[0], 0, -1, grid.dtype)[:, None]
+    layer = edge * jnp.minimum(cells, 1) ** (1 / edge) + jnp.clip(cells - 1, 0, 0.5)
+    inner = jnp.sum(density[:-1] * jnp.clip(cells[None] - depth[:-1] + 0.5, 0, 1), 0)
+    return (inner + density[-1] * layer) * grid.cell_area
+
+
+def edge_weight(
+    grid: VoltageGrid, drive: Float[Array, " w"], noise: Float[Array, ""]
+) -> Float[Array, " w"]:
+    r"""$ω = 1/(1 - e^{-x}) - 1/x$: which part of $h p_{n-1}$ lies between node and threshold.
+
+    With the Péclet number $x = (μ - V_F)\,h/a$ of the last cell; 1/2 where it is not positive.
+    At high rates p falls to zero in a boundary layer thinner than the cell, and ω nears 1.
+
+    **Arguments:** input μ `(w,)`, noise a. **Returns:** ω `(w,)`, from 1/2 to 1.
+    """
+    peclet = jnp.maximum((drive - grid.threshold) * (grid.spacing / noise), 0)
+    series = 0.5 + peclet / 12
+    safe = jnp.where(peclet < 0.1, 1, peclet)
+    return jnp.where(peclet < 0.1, series, -1 / jnp.expm1(-safe) - 1 / safe)
 
 
 def blows_up(
@@ -20,50 +120,20 @@ def blows_up(
     rate: Float[Array, ""],
     kick: Float[Array, " w"],
     duration: Float[Array, ""],
+    edge: Float[ArrayLike, "..."] = 0.5,
 ) -> Bool[Array, ""]:
     r"""Whether the spikes of a step start an avalanche that carries itself.
 
-    With $m_0 = \bar N\,δ$ the mass that fired in the step and $G_j(x)$ the mass within $x$ of the
-    threshold, the neurons that fire together are the smallest $m ≥ m_0$ with
-    $m_0 + ∑_j G_j(k_j m) ≤ m$, where $k_j$ is the jump of weight j for each unit of mass (Delarue,
-    Inglis, Rubenthaler, Tanré 2015; Dou, Tao, Xue, Zhou, arXiv 2603.18475). No avalanche carries
-    itself unless $\max_v ∑_j k_j^+ p(v, w_j) Δw > 1$. Then it is a blow-up if $m > 2 m_0$ and the
-    jump exceeds a tenth of $V_F - V_R$ and five cells: a property of the density, not of the mesh.
     A step in which everyone fires does not resolve the question; there only a rate without bound
     counts.
 
     **Arguments:** density `(v, w)`, rate (1/time), `kick` k `(w,)` (voltage), `duration`
-    $δ = Δt/ε$ of the step (membrane time). **Returns:** a boolean.
+    $δ = Δt/ε$ of the step (membrane time), `edge` ω. **Returns:** a boolean.
     """
-    v = grid.v
-    kick = jnp.maximum(kick, 0)
     fired = rate * duration
-    depth = jnp.asarray(v.threshold - v.nodes, grid.dtype)[:, None] / v.spacing
-    visible = max(0.1 * (v.threshold - v.reset), 5 * v.spacing)
-
-    def reached(mass):
-        # Mass of the cells that the jump lifts over the threshold, cut cells in proportion.
-        cells = (kick * mass / v.spacing)[None]
-        return jnp.sum(density * jnp.clip(cells - depth + 0.5, 0, 1)) * grid.cell_area
-
-    def is_event(mass):
-        return (mass > 2 * fired) & (jnp.max(kick) * mass > visible)
-
-    def unfinished(carry):
-        previous, mass, iterations = carry
-        growing = mass > previous * (1 + 1e-3)
-        return growing & ~is_event(mass) & (iterations < _MAX_ITERATIONS)
-
-    def grow(carry):
-        _, mass, iterations = carry
-        return mass, fired + reached(mass), iterations + 1
-
-    gain = jnp.max(density @ kick) * grid.weight_spacing
-    possible = (fired < 1) & (gain > 1) & (jnp.max(kick) > visible)
-    nothing = jnp.zeros_like(fired), jnp.zeros((), jnp.int32)
-    start = nothing[0], jnp.where(possible, fired, 0), nothing[1]
-    _, mass, _ = lax.while_loop(unfinished, grow, start)
-    return (possible & is_event(mass)) | ~(rate < MAX_RATE)
+    resolved = fired < 1
+    event = avalanche(grid, density, jnp.where(resolved, fired, 0), kick, edge).is_event
+    return (resolved & event) | ~(rate < MAX_RATE)
 
 
 def kick_per_mass(
@@ -75,3 +145,8 @@ def kick_per_mass(
     """
     slope = response(jnp.asarray(MAX_RATE, weights.dtype)) / MAX_RATE
     return weights * slope
+
+
+def _visible(grid: VoltageGrid) -> float:
+    """The jump from which on firing together is an event: a tenth of the way, and five cells."""
+    return max(0.1 * (grid.threshold - grid.reset), 5 * grid.spacing)

@@ -1,4 +1,4 @@
-r"""How the network's rate $\bar N$ enters its own input: lagged by a step, or implicitly."""
+r"""How the network's rate $\bar N$ enters its own input: lagged, corrected, or implicitly."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ class Lagged(AbstractCoupling):
 
     def __call__(self, response, probe, previous):
         return Coupled(previous, jnp.zeros((), jnp.int32), jnp.ones((), bool))
+
+
+class Corrected(AbstractCoupling):
+    r"""Neurons see the rate that a lagged step predicts: half a linear solve more.
+
+    The prediction $N_1$ is bounded by $2 N + 1$, which keeps an avalanche from being predicted in
+    one step; what the bound holds back comes with the next ones.
+    """
+
+    def __call__(self, response, probe, previous):
+        predicted = jnp.minimum(response(previous), 2 * previous + 1)
+        return Coupled(predicted, jnp.ones((), jnp.int32), jnp.ones((), bool))
 
 
 class Implicit(AbstractCoupling):

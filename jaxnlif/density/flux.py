@@ -75,27 +75,72 @@ def shift_flux(
     """
 
     def step(rates):
-        unscaled = mmatrix.sweep_down(rates, *_sweep_up(grid, _positive(kappa), rates, density))
-        mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
-        scale = jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)
-        return unscaled * scale[None]
+        return mmatrix.sweep_down(rates, *_sweep_up(grid, _positive(kappa), rates, density))
+
+    unscaled = _with_rates(grid, drive, noise, step)
+    mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
+    return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def absorb_flux(
+    grid: VoltageGrid,
+    kappa: Float[Array, ""],
+    drive: Float[Array, " w"],
+    noise: Float[Array, ""],
+    density: Float[Array, "v w"],
+    inflow: Float[Array, " w"],
+) -> Float[Array, "v w"]:
+    r"""One implicit step in which the flux that enters at the reset potential is known.
+
+    Solves $(κ + A)\,p = κ p^* + e_R f/h$: what leaves at the threshold is gone, and $f$ enters.
+    The result is non-negative. What rounding does to the mass is shared by what stays and what
+    leaves, $h Σp + N/κ = h Σp^* + f/κ$ with $N$ the `firing_rates` after the step.
+
+    **Arguments:** `kappa` > 0 (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`, `inflow`
+    f `(w,)` (1 / membrane time / weight unit). **Returns:** the new density, `(v, w)`.
+    """
+    kappa = _positive(kappa)
+
+    def step(rates):
+        given = _with_inflow(grid, kappa * density, inflow)
+        kappas = jnp.broadcast_to(kappa, density[0].shape)
+        new = mmatrix.sweep_down(rates, *mmatrix.sweep_up(rates, kappas, given))
+        found = kappa * jnp.sum(new, 0) + rates.exit * new[-1]
+        return new * jnp.where(found > 0, jnp.sum(given, 0) / jnp.where(found > 0, found, 1), 0)
 
     return _with_rates(grid, drive, noise, step)
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
 def probe_firing(
     grid: VoltageGrid,
     kappa: Float[Array, ""],
     drive: Float[Array, " w"],
     noise: Float[Array, ""],
     density: Float[Array, "v w"],
+    inflow: Float[Array, " w"] | None = None,
 ) -> Float[Array, " w"]:
-    """The rates $N(w)$ after `shift_flux` with the same arguments, from its upward sweep alone."""
+    """The rates $N(w)$ after `shift_flux`, or with an inflow `absorb_flux`, with the same
+    arguments: to rounding, and from the upward sweep alone."""
     kappa = _positive(kappa)
-    last = _with_rates(
-        grid, drive, noise, lambda rates: _sweep_up(grid, kappa, rates, density)[0][-1]
-    )
-    return firing_rates(grid, drive, noise, kappa * last)
+
+    def last(rates):
+        if inflow is None:
+            return kappa * _sweep_up(grid, kappa, rates, density)[0][-1]
+        given = _with_inflow(grid, kappa * density, inflow)
+        return mmatrix.sweep_up(rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
+
+    return firing_rates(grid, drive, noise, _with_rates(grid, drive, noise, last))
+
+
+@probe_firing.defjvp
+def _probe_firing_jvp(grid, primals, tangents):
+    def firing(kappa, drive, noise, density, inflow):
+        step = shift_flux if inflow is None else partial(absorb_flux, inflow=inflow)
+        return firing_rates(grid, drive, noise, step(grid, kappa, drive, noise, density)[-1])
+
+    return jax.jvp(firing, primals, tangents)
 
 
 def _positive(kappa: Array) -> Array:
@@ -107,12 +152,21 @@ def _positive(kappa: Array) -> Array:
 def _sweep_up(grid: VoltageGrid, kappa: Array, rates: mmatrix.Rates, density: Array):
     r"""$\hat y + s z$ on the way up, and the excesses."""
     kappas = jnp.broadcast_to(kappa, density[0].shape)
-    y, excess = mmatrix.sweep_up(rates, kappas, density)
     n = grid.reset_index
+    if density.shape[1] == 1:  # one loop for both: of a single column, its turns are what costs
+        source = jnp.asarray(np.arange(grid.num)[:, None] == n, density.dtype)
+        (y, z), excess = mmatrix.sweep_up(rates, kappas, (density, source))
+        shifted = rates.exit * y[-1] / jnp.sum(excess * z, 0)
+        return y + shifted[None] * z, excess
+    y, excess = mmatrix.sweep_up(rates, kappas, density)
     source = jnp.zeros_like(density[n:]).at[0].set(1)
     z, _ = mmatrix.sweep_up(rates.above(n), kappas, source, excess[n])
     shifted = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
     return y.at[n:].add(shifted[None] * z), excess
+
+
+def _with_inflow(grid: VoltageGrid, density: Array, inflow: Array) -> Array:
+    return density.at[grid.reset_index].add(inflow / grid.spacing)
 
 
 def _with_rates(grid: VoltageGrid, drive: Array, noise: Array, step):
@@ -140,23 +194,36 @@ def _with_rates(grid: VoltageGrid, drive: Array, noise: Array, step):
     return lax.cond(jnp.max(jnp.abs(ends)) <= EVEN_LIMIT, polynomial, exponential)
 
 
-@shift_flux.defjvp
-def _shift_flux_jvp(grid, primals, tangents):
-    # Differentiating the step gives (κ + A - e_R cᵀ) dp = κ dp* + g with Σg = 0 and Σdp = Σdp*;
-    # the last condition replaces the division by κ, so that the rule holds as κ → 0 too.
+def _differentiate(grid: VoltageGrid, new: Array, primals, tangents):
+    r"""Right side of the differentiated step, its matrix, and the change of the exit."""
     kappa, drive, noise, density = primals
     d_kappa, d_drive, d_noise, d_density = tangents
-    new = shift_flux(grid, kappa, drive, noise, density)
     (up, down), (d_up, d_down) = jax.jvp(
         partial(exchange_rates, grid), (drive, noise), (d_drive, d_noise)
     )
     d_flux = (d_up * new).at[:-1].add(-d_down[:-1] * new[1:])
-    gain = jnp.zeros_like(new).at[1:].set(d_flux[:-1]).at[grid.reset_index].add(d_flux[-1])
+    gain = jnp.zeros_like(new).at[1:].set(d_flux[:-1])
     rhs = kappa * d_density + d_kappa * (density - new) + gain - d_flux
-    source = jnp.zeros_like(new).at[grid.reset_index].set(1)
+    return rhs, (jnp.broadcast_to(_positive(kappa), drive.shape), up, down), d_flux[-1]
 
-    kappas = jnp.broadcast_to(_positive(kappa), drive.shape)
-    absorbed = mmatrix.solve(kappas, up, down, rhs)
-    z = mmatrix.solve(kappas, up, down, source)
-    missing = jnp.sum(d_density, 0) - jnp.sum(absorbed, 0)
+
+@shift_flux.defjvp
+def _shift_flux_jvp(grid, primals, tangents):
+    # Differentiating the step gives (κ + A - e_R cᵀ) dp = κ dp* + g with Σg = 0 and Σdp = Σdp*;
+    # the last condition replaces the division by κ, so that the rule holds as κ → 0 too.
+    new = shift_flux(grid, *primals)
+    rhs, matrix, d_exit = _differentiate(grid, new, primals, tangents)
+    source = jnp.zeros_like(new).at[grid.reset_index].set(1)
+    absorbed = mmatrix.solve(*matrix, rhs.at[grid.reset_index].add(d_exit))
+    z = mmatrix.solve(*matrix, source)
+    missing = jnp.sum(tangents[-1], 0) - jnp.sum(absorbed, 0)
     return new, absorbed + z * (missing / jnp.sum(z, 0))[None]
+
+
+@absorb_flux.defjvp
+def _absorb_flux_jvp(grid, primals, tangents):
+    *primals, inflow = primals
+    *tangents, d_inflow = tangents
+    new = absorb_flux(grid, *primals, inflow)
+    rhs, matrix, _ = _differentiate(grid, new, primals, tangents)
+    return new, mmatrix.solve(*matrix, _with_inflow(grid, rhs, d_inflow))

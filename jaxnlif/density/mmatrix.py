@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -50,8 +51,8 @@ def shifted_up(rows: Array) -> Array:
 
 
 def sweep_up(
-    rates: Rates, kappa: Float[Array, " #w"], rhs: Float[Array, "n w"], first: Array | None = None
-) -> tuple[Float[Array, "n w"], Float[Array, "n #w"]]:
+    rates: Rates, kappa: Float[Array, " #w"], rhs: Any, first: Array | None = None
+) -> tuple[Any, Float[Array, "n #w"]]:
     r"""Elimination and forward substitution, $y_j = (r_j + up_{j-1} y_{j-1}) / d_j$.
 
     Also the column excesses $e_0 = κ$ (or `first`, in a system whose lower rows are eliminated
@@ -65,10 +66,11 @@ def sweep_up(
         rhs, rates_row = inputs
         below, up, down = rates.at(rates_row)
         inverse = 1 / (excess + up)
-        y = (rhs + below * y) * inverse
+        y = jax.tree.map(lambda r, y: (r + below * y) * inverse, rhs, y)
         return (kappa + down * inverse * excess, y), (y, excess)
 
-    start = kappa if first is None else first, jnp.zeros_like(rhs[0])
+    zero = jax.tree.map(lambda r: jnp.zeros_like(r[0]), rhs)
+    start = kappa if first is None else first, zero
     return lax.scan(row, start, (rhs, rates.rows))[1]
 
 
@@ -80,7 +82,7 @@ def sweep_down(
     def row(above, inputs):
         y, excess, rates_row = inputs
         _, up, down = rates.at(rates_row)
-        x = y + down * above / (excess + up)
+        x = y + down / (excess + up) * above
         return x, x
 
     return lax.scan(row, jnp.zeros_like(y[0]), (y, excess, rates.rows), reverse=True)[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,26 +11,45 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._check import check
+from .._check import check, check_integer, is_concrete
 from ..grid import Grid
 from ..initial import check_density
 from ..model import Network
+from ..solve.log import Event, Log
+from ..solve.loop import bounded_while
 from ..solve.result import Result
 from ..solve.solver import AbstractSolver, Regime, Snapshot
-from .blowup import MAX_RATE, blows_up, kick_per_mass
-from .coupling import AbstractCoupling, Lagged
-from .flux import firing_rates, probe_firing, shift_flux
+from .blowup import MAX_RATE, blows_up
+from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged
+from .events import Cascade, fire, next_substep
+from .flux import firing_rates
+from .interval import Interval, frozen
 from .transport import move_weights
 
 
+def _as_count(neurons: Any) -> Int[Array, ""] | None:
+    return None if neurons is None else jnp.asarray(check_integer("neurons", neurons, at_least=1))
+
+
 class DensityState(eqx.Module):
-    """Density, the rates at its threshold, and how the run is going."""
+    """Density, the rates at its threshold, what is on its way, and how the run is going.
+
+    - `sent`: what a transmission delay remembers; `resting`: what the refractory period does, and
+      `refractory`, the mass it holds.
+    - `events`: the record of events; `key`: for what is drawn next.
+    """
 
     density: Float[Array, "v w"]
     rates: Float[Array, " w"]
     rate: Float[Array, ""]
     spikes: Float[Array, ""]
+    refractory: Float[Array, ""]
+    sent: Any
+    resting: Any
+    events: Log[Event] | None
+    key: PRNGKeyArray | None
     result: Result
+    substeps: Int[Array, ""]
     coupling_evaluations: Int[Array, ""]
     transport_iterations: Int[Array, ""]
 
@@ -43,11 +62,21 @@ class FluxShift(AbstractSolver[DensityState]):
     density stays non-negative, the mass stays put to round-off, and as ε → 0 the scheme becomes
     the quasi-static one, at the same cost. Order 2 in voltage, 1 in time, 1 in weight.
 
+    With a refractory period those who fire rest, and re-enter when it is over: density and resting
+    neurons together keep the mass. With a transmission delay the rate that arrives is known.
+
     **Arguments:**
 
     - `grid`: the `Grid` of the density; its dtype is that of the run.
     - `coupling`: `Lagged()` (one linear solve per step) or `Implicit()` (the step's own rate, for
-      stiff or strongly inhibitory networks).
+      stiff or strongly inhibitory networks). With `events` a lagged rate is `Corrected()`.
+    - `events`: `None` ends a run that blows up; `Cascade()` lets neurons fire together and goes on.
+    - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
+      step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
+      spike counts remain those of the expected flux. `None` for the limit of many.
+
+    **Raises:** `ValueError` if `neurons` is not a positive integer, or `events` come with
+    `Implicit()`, which finds no rate where neurons fire together.
 
     **Reference:** He, Hu, Zhou, *SIAM J. Sci. Comput.* 2022, arXiv 2109.04667; the subtraction-free
     elimination, the split learning flux and the implicit coupling are jaxnlif's.
@@ -55,6 +84,15 @@ class FluxShift(AbstractSolver[DensityState]):
 
     grid: Grid
     coupling: AbstractCoupling = Lagged()
+    events: Cascade | None = eqx.field(default=None, kw_only=True)
+    neurons: Int[Array, ""] | None = eqx.field(default=None, kw_only=True, converter=_as_count)
+
+    def __check_init__(self):
+        check(
+            self.events is None or not isinstance(self.coupling, Implicit),
+            "coupling = Implicit(): finds no rate where neurons fire together; with events, "
+            "leave it Lagged()",
+        )
 
     def validate(
         self, model: Network, y0: ArrayLike, dt: ArrayLike, key: PRNGKeyArray | None
@@ -65,6 +103,7 @@ class FluxShift(AbstractSolver[DensityState]):
             "(structured network), one of the two",
         )
         check_density(self.grid, y0)
+        self._validate_time(model, dt, key)
         w = self.weights(model)
         t = jnp.zeros((), self.dtype)
         for name, function, argument in (
@@ -78,6 +117,27 @@ class FluxShift(AbstractSolver[DensityState]):
                     f"{name}: must return values for the {w.shape[0]} weights of the grid ({error})"
                 ) from None
 
+    def _validate_time(self, model: Network, dt: ArrayLike, key: PRNGKeyArray | None) -> None:
+        if model.delay is not None:
+            model.delay.validate("delay", dt)
+        if model.refractory is not None:
+            model.refractory.validate("refractory", dt)
+            check(
+                model.learning is None,
+                "refractory: resting neurons do not learn; give learning or refractory, not both",
+            )
+        for name, given in (
+            ("refractory", model.refractory),
+            ("events", self.events),
+            ("neurons", self.neurons),
+        ):
+            fast = given is not None and is_concrete(model.epsilon) and float(model.epsilon) == 0
+            check(not fast, f"epsilon = 0: must be positive for a network with {name}")
+        check(
+            self.neurons is None or key is not None,
+            f"key: {self.neurons} neurons fire at random; give a key such as jax.random.key(0)",
+        )
+
     def weights(self, model: Network) -> Float[Array, " w"]:
         """The synaptic weight of each column: cell centres, or the one weight of the model."""
         if self.grid.w is None:
@@ -90,13 +150,60 @@ class FluxShift(AbstractSolver[DensityState]):
         density = jnp.asarray(y0, self.dtype)
         rate = jnp.zeros((), self.dtype)
         for _ in range(2):  # the flux through the threshold depends, weakly, on the rate itself
-            mu, noise = model.input(t0, self.weights(model), rate), model.diffusion(rate)
+            seen = rate if model.delay is None else jnp.zeros_like(rate)
+            mu, noise = model.input(t0, self.weights(model), seen), model.diffusion(seen)
             rates = firing_rates(self.grid.v, mu, noise, density[-1])
-            rate = self._network_rate(rates)
+            rate = jnp.sum(rates) * self.grid.weight_spacing
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
-        return DensityState(density, rates, rate, zero, Result.completed, none, none)
+        return DensityState(
+            density=density,
+            rates=rates,
+            rate=rate,
+            spikes=zero,
+            refractory=zero,
+            sent=None if model.delay is None else model.delay.start(rate),
+            resting=None if model.refractory is None else model.refractory.start(rates),
+            events=None if self.events is None else self.events.log(self.dtype),
+            key=None if self.neurons is None else key,
+            result=Result.completed,
+            substeps=none,
+            coupling_evaluations=none,
+            transport_iterations=none,
+        )
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
+        arriving = _Arriving(
+            None if model.delay is None else model.delay.seen(state.sent, dt),
+            None if model.refractory is None else model.refractory.seen(state.resting, dt),
+        )
+        if self.events is None:
+            state, fired = self._advance(model, t + dt, dt, arriving, state)
+        else:
+            zero = jnp.zeros((), self.dtype)
+            begin = _Progress(state, zero, jnp.zeros_like(state.rates), jnp.zeros((), jnp.int32))
+            end = bounded_while(
+                (self, model, t, dt, arriving), begin, unfinished=_unfinished, body=_substep
+            )
+            state, fired = end.state, end.fired
+            exhausted = (end.done < dt) & (state.result == Result.completed)
+            result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
+            state = eqx.tree_at(lambda s: s.result, state, result)
+        return self._record(model, dt, fired / dt, state)
+
+    def _record(self, model, dt, rates, state) -> DensityState:
+        """The state with the mean rates of a step on their way."""
+        if model.delay is not None:
+            sent = model.delay.record(state.sent, jnp.sum(rates) * self.grid.weight_spacing, dt)
+            state = eqx.tree_at(lambda s: s.sent, state, sent)
+        if model.refractory is not None:
+            resting = model.refractory.record(state.resting, rates, dt)
+            held = jnp.sum(model.refractory.outstanding(resting, dt)) * self.grid.weight_spacing
+            refractory = held * dt / model.epsilon
+            state = eqx.tree_at(lambda s: (s.resting, s.refractory), state, (resting, refractory))
+        return state
+
+    def _advance(self, model, time, dt, arriving, state) -> tuple[DensityState, Array]:
+        r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
         w = self.weights(model)
         density, moves = state.density, state.transport_iterations
         if model.learning is not None:
@@ -105,50 +212,64 @@ class FluxShift(AbstractSolver[DensityState]):
             moves = moves + new
 
         kappa = model.epsilon / dt
-        seen = self.coupling(
-            lambda rate: self._network_rate(self._advance(model, t + dt, kappa, density, rate)[1]),
-            self._probe(*_frozen((model, t + dt, kappa, density))),
-            state.rate,
-        )
+        interval = Interval(self.grid, model, w, time, kappa, density, arriving.neurons)
+        seen = self._couple(interval, arriving.rate, state.rate)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
-        felt = jnp.minimum(seen.rate, MAX_RATE)
-        density, rates = self._advance(model, t + dt, kappa, density, felt)
-        rate = self._network_rate(rates)
-        return DensityState(
+        felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key
+        if self.neurons is not None:
+            key, draw = jax.random.split(key)
+            felt = _drawn(draw, felt, self.neurons / kappa)
+        events = state.events
+        if self.events is None:
+            density, rates = interval.after(felt)
+            fired = rates * dt
+        else:
+            density, rates, together, happened = fire(interval, felt)
+            fired = rates * dt + together * model.epsilon
+            size = interval.network_rate(together)
+            event = lax.stop_gradient(Event(time, size))
+            events = lax.cond(
+                happened, lambda: state.events.append(happened, event), lambda: state.events
+            )
+        rate = interval.network_rate(rates)
+        new = DensityState(
             density=density,
             rates=rates,
             rate=rate,
-            spikes=state.spikes + rate * dt,
-            result=self._outcome(*_frozen((model, kappa, density, rate)), seen.found),
+            spikes=state.spikes + interval.network_rate(fired),
+            refractory=state.refractory,
+            sent=state.sent,
+            resting=state.resting,
+            events=events,
+            key=key,
+            result=state.result,
+            substeps=state.substeps + 1,
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
         )
+        return eqx.tree_at(lambda s: s.result, new, self._outcome(interval, new, seen.found)), fired
 
-    def _advance(self, model, t, kappa, density, rate) -> tuple[Array, Array]:
-        """Density and rates after a step in which the neurons see `rate`."""
-        v, noise = self.grid.v, model.diffusion(rate)
-        mu = model.input(t, self.weights(model), rate)
-        density = shift_flux(v, kappa, mu, noise, density)
-        return density, firing_rates(v, mu, noise, density[-1])
+    def _couple(self, interval: Interval, arriving: Array | None, previous: Array) -> Coupled:
+        """The rate that neurons see: what arrives after a delay, or what the coupling chooses."""
+        if arriving is not None:
+            return Coupled(arriving, jnp.zeros((), jnp.int32), jnp.ones((), bool))
+        corrected = self.events is not None and isinstance(self.coupling, Lagged)
+        coupling = Corrected() if corrected else self.coupling
+        return coupling(interval.firing, frozen(interval).firing, previous)
 
-    def _probe(self, model, t, kappa, density):
-        """The network rate after such a step, by the forward sweep alone."""
-
-        def probe(rate):
-            mu, noise = model.input(t, self.weights(model), rate), model.diffusion(rate)
-            return self._network_rate(probe_firing(self.grid.v, kappa, mu, noise, density))
-
-        return probe
-
-    def _network_rate(self, rates: Array) -> Array:
-        return jnp.sum(rates) * self.grid.weight_spacing
-
-    def _outcome(self, model, kappa, density, rate, found) -> Result:
-        resolved = kappa > 0
-        duration = jnp.where(resolved, 1 / jnp.where(resolved, kappa, 1), jnp.inf)
-        kick = kick_per_mass(model.response, self.weights(model))
-        finite = jnp.isfinite(rate)
-        lost = blows_up(self.grid, density, rate, kick, duration) | ~found
+    def _outcome(self, interval: Interval, state: DensityState, found: Array) -> Result:
+        density, rate = lax.stop_gradient((state.density, state.rate))
+        interval, finite = frozen(interval), jnp.isfinite(rate)
+        if state.events is not None:
+            full = Result.where(
+                state.events.overflowed, Result.event_budget_exceeded, Result.completed
+            )
+            going = Result.where(rate < MAX_RATE, full, Result.blow_up)
+            return Result.where(finite, going, Result.non_finite)
+        resolved = interval.kappa > 0
+        duration = jnp.where(resolved, 1 / jnp.where(resolved, interval.kappa, 1), jnp.inf)
+        kick, edge = interval.kick(), interval.edge(rate)
+        lost = blows_up(self.grid, density, rate, kick, duration, edge) | ~found
         why = Result.where(resolved, Result.blow_up, Result.no_self_consistent_rate)
         ended = Result.where(finite, why, Result.non_finite)
         return Result.where(finite & ~lost, Result.completed, ended)
@@ -160,7 +281,7 @@ class FluxShift(AbstractSolver[DensityState]):
             weights=self.grid.weight_density(state.density),
             density=state.density,
             spikes=state.spikes,
-            refractory=jnp.zeros((), self.dtype),
+            refractory=state.refractory,
             regime=jnp.asarray(Regime.density, jnp.int32),
         )
 
@@ -169,11 +290,55 @@ class FluxShift(AbstractSolver[DensityState]):
 
     def iterations(self, state: DensityState) -> dict[str, Array]:
         return {
+            "substeps": state.substeps,
             "coupling_evaluations": state.coupling_evaluations,
             "transport_iterations": state.transport_iterations,
         }
 
+    def logs(self, state: DensityState) -> dict[str, Log]:
+        return {} if state.events is None else {"events": state.events}
 
-def _frozen(tree: Any) -> Any:
-    """The same values, through which no derivative flows."""
-    return jax.tree.map(lambda x: lax.stop_gradient(x) if eqx.is_array(x) else x, tree)
+    def differentiable_from(self, state: DensityState) -> Float[Array, ""]:
+        never = jnp.asarray(-jnp.inf, self.dtype)
+        if state.events is None:
+            return never
+        log = state.events
+        last = log.rows.time[jnp.clip(log.count, 1, log.capacity) - 1]
+        return jnp.where(log.count > 0, last, never)
+
+
+class _Arriving(NamedTuple):
+    """What was sent in earlier steps: the rate after a delay, neurons after their rest."""
+
+    rate: Array | None
+    neurons: Array | None
+
+
+class _Progress(NamedTuple):
+    r"""How far a step is: the state, the time that is over, $∫N(w)\,dt$ in it, substeps made."""
+
+    state: DensityState
+    done: Array
+    fired: Array
+    turns: Array
+
+
+def _unfinished(arguments, progress: _Progress) -> Array:
+    solver, _, _, dt, _ = arguments
+    within = (progress.done < dt) & (progress.turns < solver.events.max_substeps)
+    return within & (progress.state.result == Result.completed)
+
+
+def _substep(arguments, progress: _Progress) -> _Progress:
+    solver, model, t, dt, arriving = arguments
+    state, done, fired, turns = progress
+    substep = next_substep(solver.events, model, t, dt, done, state.rate)
+    state, new = solver._advance(model, substep.time, substep.length, arriving, state)
+    return _Progress(state, substep.done, fired + new, turns + 1)
+
+
+def _drawn(key: PRNGKeyArray, rate: Array, spikes_per_rate: Array) -> Array:
+    """The rate of a finite sample: a Poisson number of spikes, differentiable as its mean."""
+    mean = lax.stop_gradient(rate * spikes_per_rate)
+    drawn = jax.random.poisson(key, mean).astype(rate.dtype) / spikes_per_rate
+    return rate + lax.stop_gradient(drawn - rate)

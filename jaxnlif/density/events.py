@@ -1,0 +1,170 @@
+r"""Multiple firing events on the density: a part of the network fires together in an instant.
+
+Where the spikes of a step start an avalanche that carries itself, the mean-field equation has no
+classical solution; it goes on with the *physical* one, in which the smallest self-consistent mass
+m jumps over the threshold at once (Delarue, Inglis, Rubenthaler, Tanré 2015; Dou, Tao, Xue, Zhou,
+arXiv 2603.18475).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from .. import _tolerance
+from .._check import check, check_integer, check_positive, check_scalar
+from ..grid import Grid
+from ..model import Network
+from ..model._leaf import as_leaf
+from ..solve.log import Event, Log
+from ..solve.loop import MAX_TURNS
+from .blowup import avalanche, reached
+from .interval import Interval, frozen
+
+
+class Cascade(eqx.Module):
+    r"""Lets neurons fire together on the density, and the run go on through every blow-up.
+
+    Steps are shortened to $Δt = ε\,δm/\bar N$, so that no more than $δm$ fires in one, and land on
+    the jumps of the drive; a run takes at most (number of steps) + (fired mass)/δm + (jumps) of
+    these substeps.
+
+    **Arguments:**
+
+    - `mass_step`: $δm$, the mass that fires in one substep; by default the outer step in membrane
+      times, that is, steps are shortened where $\bar N > 1$.
+    - `max_events`: how many events are recorded.
+    - `max_substeps`: the most substeps of an outer step, no more than 10 000.
+
+    More events or substeps end the run as `Result.event_budget_exceeded`.
+
+    **Raises:** `ValueError` unless all are positive.
+    """
+
+    mass_step: Float[Array, ""] | None
+    max_events: int = eqx.field(static=True)
+    max_substeps: int = eqx.field(static=True)
+
+    def __init__(self, mass_step=None, *, max_events: int = 4096, max_substeps: int = 10_000):
+        if mass_step is not None:
+            check_scalar("mass_step", mass_step)
+            check_positive("mass_step", mass_step)
+        self.mass_step = None if mass_step is None else as_leaf(mass_step)
+        self.max_events = check_integer("max_events", max_events, at_least=1)
+        self.max_substeps = check_integer("max_substeps", max_substeps, at_least=1)
+        check(
+            max_substeps <= MAX_TURNS, f"max_substeps = {max_substeps}: must not exceed {MAX_TURNS}"
+        )
+
+    def log(self, dtype: np.dtype) -> Log[Event]:
+        """An empty record of events."""
+        zero = jnp.zeros((), dtype)
+        return Log.empty(Event(zero, zero), self.max_events)
+
+
+class Substep(NamedTuple):
+    """How long it is, when the drive is looked up for it, and how far it goes in the step."""
+
+    length: Float[Array, ""]
+    time: Float[Array, ""]
+    done: Float[Array, ""]
+
+
+def next_substep(
+    cascade: Cascade,
+    model: Network,
+    t: Float[Array, ""],
+    dt: Float[Array, ""],
+    done: Float[Array, ""],
+    rate: Float[Array, ""],
+) -> Substep:
+    r"""The next part of the step from `t` to `t + dt`, of which `done` is over.
+
+    It ends with the step, when $δm$ has fired, or at the next jump of the drive, whichever comes
+    first; what ends at a jump looks up the drive just before.
+    """
+    full = dt if cascade.mass_step is None else model.epsilon * cascade.mass_step.astype(dt.dtype)
+    remaining = dt - done
+    length = jnp.minimum(full / jnp.maximum(rate, full / dt), remaining)
+    time = t + done + length
+    jumps = model.jumps().astype(dt.dtype)
+    if jumps.size:
+        slack = _tolerance.rounding(dt.dtype) * (jnp.abs(t) + dt)
+        jump = jnp.min(jnp.where(jumps > t + done + slack, jumps, jnp.inf))
+        lands = jump <= time + slack
+        length = jnp.where(lands, jump - (t + done), length)
+        time = jnp.where(lands, jnp.nextafter(jump, -jnp.inf), time)
+    over = length >= remaining * (1 - 1e-6)
+    return Substep(length, time, jnp.where(over, dt, done + length))
+
+
+class Fired(NamedTuple):
+    """Density and rates after an interval; the mass that fired together, if any did."""
+
+    density: Float[Array, "v w"]
+    rates: Float[Array, " w"]
+    mass: Float[Array, " w"]
+    together: Bool[Array, ""]
+
+
+def fire(interval: Interval, felt: Float[Array, ""]) -> Fired:
+    r"""The interval in which neurons see the rate `felt`, with the event it ends in, if any.
+
+    If an avalanche carries itself, the interval is repeated without re-entry; at its end those who
+    fire together leave, the others jump, and the rate is zero. No derivative flows through that.
+    """
+    density, rates = interval.after(felt)
+    usual = Fired(density, rates, jnp.zeros_like(rates), jnp.zeros((), bool))
+    still, felt, usual_still = frozen((interval, felt, usual))
+    grid, kick, edge = still.grid, still.kick(), still.edge(felt)
+
+    def avalanche_after(density, rates):
+        fired = still.network_rate(rates) / still.kappa
+        return avalanche(grid, density, fired, kick, edge)
+
+    def together():
+        rest, rates = still.absorbed(felt)
+        event = avalanche_after(rest, rates)
+        jump = kick * event.mass
+        moved = move_up(
+            grid, without_top(rest, reached(grid, rest, jump, edge) / grid.cell_area), jump
+        )
+        fired = jnp.maximum(still.mass_given() - grid.weight_density(moved), 0)
+        if still.inflow is None:
+            moved = moved.at[grid.v.reset_index].add(fired / grid.v.spacing)
+        new = Fired(moved, jnp.zeros_like(rates), fired, event.is_event)
+        return jax.tree.map(partial(jnp.where, event.is_event), new, usual_still)
+
+    return lax.cond(
+        avalanche_after(usual_still.density, usual_still.rates).is_event, together, lambda: usual
+    )
+
+
+def without_top(density: Float[Array, "v w"], removed: Float[Array, " w"]) -> Float[Array, "v w"]:
+    """The density without the highest nodes of each column, up to a sum `removed`; not negative."""
+    down_to_here = jnp.cumsum(density[::-1], 0)[::-1]
+    return jnp.minimum(density, jnp.maximum(down_to_here - removed[None], 0))
+
+
+def move_up(
+    grid: Grid, density: Float[Array, "v w"], jump: Float[Array, " w"]
+) -> Float[Array, "v w"]:
+    """The density moved by a jump of each column (voltage): every node's mass goes to the two
+    nodes next to its goal and keeps its mean; at the ends of the grid it stays on the last node."""
+    whole = jnp.floor(jump / grid.v.spacing)
+    part = jump / grid.v.spacing - whole
+    lower = jnp.arange(grid.v.num)[:, None] + whole.astype(jnp.int32)[None]
+    columns = jnp.broadcast_to(jnp.arange(density.shape[1])[None], density.shape)
+
+    def deposit(density, goal, mass):
+        return density.at[jnp.clip(goal, 0, grid.v.num - 1), columns].add(mass)
+
+    moved = deposit(jnp.zeros_like(density), lower, (1 - part) * density)
+    return deposit(moved, lower + 1, part * density)

@@ -1,0 +1,87 @@
+"""One interval of time: what the density becomes in it, for a rate that the neurons see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from ..grid import Grid
+from ..model import Network
+from .blowup import edge_weight, kick_per_mass
+from .flux import absorb_flux, firing_rates, probe_firing, shift_flux
+
+
+class Interval(eqx.Module):
+    r"""The voltage step of one interval, as functions of the network rate $\bar N$ that is seen.
+
+    - `weights`: synaptic weights of the columns, `(w,)`.
+    - `time`: when the drive is looked up; `kappa`: $ε/Δt$ (1 / membrane time).
+    - `density`: $p^*$ at the beginning, `(v, w)`.
+    - `inflow`: rates at which neurons return from their refractory period, `(w,)`, or `None` where
+      who fires re-enters at once.
+    """
+
+    grid: Grid
+    model: Network
+    weights: Float[Array, " w"]
+    time: Float[Array, ""]
+    kappa: Float[Array, ""]
+    density: Float[Array, "v w"]
+    inflow: Float[Array, " w"] | None
+
+    def after(self, rate: Array) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
+        """Density and firing rates at the end."""
+        if self.inflow is not None:
+            return self._absorbed(rate, self.inflow)
+        mu, noise = self.input(rate)
+        density = shift_flux(self.grid.v, self.kappa, mu, noise, self.density)
+        return density, firing_rates(self.grid.v, mu, noise, density[-1])
+
+    def absorbed(self, rate: Array) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
+        """The same if nobody who fires in the interval re-enters in it."""
+        none = jnp.zeros_like(self.weights)
+        return self._absorbed(rate, none if self.inflow is None else self.inflow)
+
+    def firing(self, rate: Array) -> Float[Array, ""]:
+        """The network rate at the end, by the upward sweep alone."""
+        mu, noise = self.input(rate)
+        arguments = self.kappa, mu, noise, self.density, self.inflow
+        return self.network_rate(probe_firing(self.grid.v, *arguments))
+
+    def input(self, rate: Array) -> tuple[Float[Array, " w"], Float[Array, ""]]:
+        """Total input μ and noise a."""
+        return self.model.input(self.time, self.weights, rate), self.model.diffusion(rate)
+
+    def network_rate(self, rates: Array) -> Float[Array, ""]:
+        r"""$\bar N = ∫N(w)\\,dw$."""
+        return jnp.sum(rates) * self.grid.weight_spacing
+
+    def mass_given(self) -> Float[Array, " w"]:
+        """Mass at the beginning and what enters by itself (1 / weight unit)."""
+        mass = self.grid.weight_density(self.density)
+        return mass if self.inflow is None else mass + self.inflow / self.kappa
+
+    def kick(self) -> Float[Array, " w"]:
+        """The jump of each weight when unit mass fires at once; none if it arrives later."""
+        if self.model.delay is not None:
+            return jnp.zeros_like(self.weights)
+        return kick_per_mass(self.model.response, self.weights)
+
+    def edge(self, rate: Array) -> Float[Array, " w"]:
+        """The weight of the layer below the threshold."""
+        return edge_weight(self.grid.v, *self.input(rate))
+
+    def _absorbed(self, rate, inflow):
+        mu, noise = self.input(rate)
+        density = absorb_flux(self.grid.v, self.kappa, mu, noise, self.density, inflow)
+        return density, firing_rates(self.grid.v, mu, noise, density[-1])
+
+
+def frozen(tree: Any) -> Any:
+    """The same values, through which no derivative flows."""
+    return jax.tree.map(lambda x: lax.stop_gradient(x) if eqx.is_array(x) else x, tree)
