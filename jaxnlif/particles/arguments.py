@@ -1,0 +1,102 @@
+"""What `Particles` requires of a model, of its beginning and of its key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from .._check import check, check_finite, is_concrete
+from ..grid import Grid, WeightGrid
+from ..initial import check_density
+from ..model import Network
+
+
+def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
+    """Requires a network that particles can follow with steps of `dt`."""
+    check(
+        (model.weight is None) == (grid.w is not None),
+        "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
+        "(structured network), one of the two",
+    )
+    check(
+        model.learning is None,
+        "learning: Particles keep the weights of their neurons; FluxShift can learn",
+    )
+    check(
+        not is_concrete(model.epsilon) or float(model.epsilon) > 0,
+        "epsilon = 0: must be positive for Particles; FluxShift solves the quasi-static limit",
+    )
+    for name in ("delay", "refractory"):
+        if (delay := getattr(model, name)) is not None:
+            delay.validate(name, dt)
+    w = jax.ShapeDtypeStruct((1 if grid.w is None else num,), grid.dtype)
+    t = jax.ShapeDtypeStruct((), grid.dtype)
+    try:
+        jax.eval_shape(lambda w, t: model.input(t, w, t), w, t)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"drive: must return values for {w.shape[0]} weights, one for each neuron ({error})"
+        ) from None
+
+
+def check_key(key: Any) -> None:
+    """Requires a single random key."""
+    check(key is not None, "key: needed to draw random numbers, such as key=jax.random.key(0)")
+    try:
+        shape = jax.eval_shape(jax.random.key_data, key).shape
+    except (TypeError, ValueError):
+        raise ValueError(f"key = {key!r}: must be a random key such as jax.random.key(0)") from None
+    check(len(shape) == 1, f"key: shape {shape[:-1]}: must be a single key (vmap takes several)")
+
+
+def check_beginning(grid: Grid, num: int, y0: Any) -> None:
+    """Requires a density, or finite potentials below the threshold and weights on the grid."""
+    if isinstance(y0, tuple):
+        check(
+            grid.w is not None,
+            "y0: weights must not be given for an unstructured network (a grid without w)",
+        )
+        check(len(y0) == 2, f"y0: {len(y0)} arrays: must be two, potentials and weights")
+        _check_potentials(grid, num, y0[0])
+        _check_weights(grid.w, num, y0[1])
+    elif np.ndim(y0) == 1:
+        check(
+            grid.w is None,
+            "y0: must be a density, or (potentials, weights), for a structured network",
+        )
+        _check_potentials(grid, num, y0)
+    else:
+        check_density(grid, y0)
+
+
+def _check_potentials(grid: Grid, num: int, values: Any) -> None:
+    _check_array("y0", values, num)
+    if is_concrete(values):
+        highest = float(np.max(np.asarray(values)))
+        limit = grid.v.threshold
+        check(highest < limit, f"y0 = {highest:g}: must be below the threshold, {limit:g}")
+
+
+def _check_weights(axis: WeightGrid | None, num: int, values: Any) -> None:
+    _check_array("y0 weights", values, num)
+    if axis is not None and is_concrete(values):
+        low, high = float(np.min(np.asarray(values))), float(np.max(np.asarray(values)))
+        check(
+            axis.minimum <= low and high <= axis.maximum,
+            f"y0 weights from {low:g} to {high:g}: must lie on the grid, between "
+            f"{axis.minimum:g} and {axis.maximum:g}",
+        )
+
+
+def _check_array(name: str, values: Any, num: int) -> None:
+    shape = np.shape(values)
+    check(shape == (num,), f"{name}: shape {shape}: must be ({num},), one for each neuron")
+    check_finite(name, values)
+    check(
+        not jnp.issubdtype(jnp.result_type(values), jnp.complexfloating),
+        f"{name}: must be real",
+    )

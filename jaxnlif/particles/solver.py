@@ -1,0 +1,267 @@
+"""`Particles`: every neuron of a network, stepped in time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from .._check import check, check_integer
+from ..grid import Grid
+from ..model import Identity, Network
+from ..solve.log import Event, Log, Spike
+from ..solve.result import Result
+from ..solve.solver import AbstractSolver, Regime, Snapshot
+from .arguments import check_beginning, check_key, check_network
+from .cascade import AbstractReset, Hold, cascade
+from .draws import normal_and_uniform
+from .expectation import expected_fraction
+from .histogram import deposit, weight_counts
+from .membrane import fading, move, restart
+from .sampling import stratified
+from .state import ParticlesState
+
+# Time stands still when so many steps on end have an event, or make nearly everybody fire.
+_CONSECUTIVE_EVENTS = 50
+_EVERYBODY = 0.9
+
+
+class Particles(AbstractSolver[ParticlesState]):
+    r"""The neurons themselves, with their noise and the events in which they fire together.
+
+    $$dX_i = (-X_i + I(w_i, t))\,dt + \sqrt{2a}\,dB_i + \frac{w_i}{M} \sum_{j,k} δ(t - τ_j^k)$$
+
+    in membrane time; a neuron fires at $V_F$ and restarts at $V_R$. Each step is an exact
+    Ornstein–Uhlenbeck transition, finds spikes inside the step by a Brownian bridge, and lets
+    neurons that fired live the rest of it. Where $σ(N) = N$ and there is no delay, spikes kick at
+    once: the spikes expected from the last step act as a drift, the difference from those that
+    come acts at the end, and whoever it carries over the threshold fires in the same step. With any
+    other σ, or a delay, the coupling is the drift $w_i\,σ(\bar N)$ of the last step's (delayed)
+    rate, and there are no events. First order in time.
+
+    **Arguments:**
+
+    - `num`: number of neurons $M ≥ 2$.
+    - `grid`: the `Grid` whose threshold, reset and dtype are those of the run, and on which the
+      density of the neurons is observed; `MultiScale` fills in its own.
+    - `reset`: where neurons restart that fire together, `Hold()` or `Shift()`.
+    - `raster`: how many neurons, evenly spread over their numbers, have their spikes recorded.
+    - `max_events`: room for so many multiple firing events; the run ends beyond it.
+    - `raster_capacity`: room for so many recorded spikes; later ones are lost.
+
+    `y0` may be a density on the grid, sampled by `stratified`; the potentials `(m,)`; or, in a
+    structured network, potentials and weights, two arrays `(m,)`. Neurons sampled from a density
+    are in the order of their weights, then of their potentials. No derivative flows through spikes.
+
+    **Reference:** Du, Xie, Zhou, arXiv 2305.05915; the exact transition, the bridge, the expected
+    kicks and the coupled re-entry are jaxnlif's.
+    """
+
+    num: int = eqx.field(static=True)
+    grid: Grid
+    reset: AbstractReset
+    raster: int = eqx.field(static=True)
+    max_events: int = eqx.field(static=True)
+    raster_capacity: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        num: int,
+        grid: Grid | None = None,
+        *,
+        reset: AbstractReset | None = None,
+        raster: int = 0,
+        max_events: int = 4096,
+        raster_capacity: int = 100_000,
+    ):
+        self.num = check_integer("num", num, at_least=2)
+        self.grid = grid
+        self.reset = Hold() if reset is None else reset
+        check(
+            isinstance(self.reset, AbstractReset),
+            f"reset = {reset!r}: must be Hold() or Shift()",
+        )
+        self.raster = check_integer("raster", raster, at_least=0)
+        check(self.raster <= self.num, f"raster = {raster}: must not exceed num = {num}")
+        self.max_events = check_integer("max_events", max_events, at_least=1)
+        self.raster_capacity = check_integer("raster_capacity", raster_capacity, at_least=1)
+
+    def validate(self, model: Network, y0: Any, dt: ArrayLike, key: PRNGKeyArray | None) -> None:
+        check(
+            isinstance(self.grid, Grid),
+            "grid: Particles(num, grid) needs one, for its threshold, reset and dtype",
+        )
+        check_key(key)
+        check_network(self.grid, self.num, model, dt)
+        check_beginning(self.grid, self.num, y0)
+
+    def init(self, model: Network, t0: Array, y0: Any, key: PRNGKeyArray | None) -> ParticlesState:
+        draw, key = jax.random.split(key)
+        if isinstance(y0, tuple):
+            potentials, weights = (jnp.asarray(values, self.dtype) for values in y0)
+        elif jnp.ndim(y0) == 1:
+            potentials, weights = jnp.asarray(y0, self.dtype), None
+        else:
+            density = jnp.asarray(y0, self.dtype)
+            potentials, weights = stratified(self.grid, density, self.num, draw)
+        zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
+        raster = Log.empty(Spike(zero, none), self.raster_capacity) if self.raster else None
+        return ParticlesState(
+            potentials=potentials,
+            weights=weights,
+            fired=None if weights is None else jnp.zeros(self.num, bool),
+            resting=None if model.refractory is None else jnp.zeros_like(potentials),
+            key=key,
+            expected=zero,
+            rate=zero,
+            memory=None if model.delay is None else model.delay.start(zero),
+            spikes=zero,
+            result=Result.completed,
+            in_a_row=none,
+            cascade_rounds=none,
+            events=Log.empty(Event(zero, zero), self.max_events),
+            raster=raster,
+        )
+
+    def step(self, model: Network, t: Array, dt: Array, state: ParticlesState) -> ParticlesState:
+        v, at_once = self.grid.v, _kicks_at_once(model)
+        key, draw = jax.random.split(state.key)
+        duration = dt / model.epsilon
+        felt = self._felt_rate(model, dt, duration, state)
+        weights = self._weights(model, state)
+        # Where spikes kick at once, those to expect in the step are added below.
+        drive = model.input(t + dt / 2, weights, jnp.zeros_like(felt) if at_once else felt)
+        kick = weights if at_once else jnp.zeros_like(weights)
+        if state.weights is None:
+            drive, kick = drive[0], kick[0]
+
+        awake = duration
+        if state.resting is not None:
+            awake = jnp.clip(duration - state.resting, 0, duration)
+        normal, uniform = normal_and_uniform(draw, self.num, duration > 0)
+        noise = model.diffusion(felt)
+        motion = move(state.potentials, drive, noise, awake, v.threshold, normal, uniform)
+        slope = kick * (fading(awake) / duration)
+        expected = expected_fraction(motion.margin, slope, state.expected)
+        fired = motion.margin + slope * expected > 0
+        potentials = motion.potentials + slope * expected
+        free = ~fired if state.resting is None else ~fired & (state.resting <= duration)
+
+        together = cascade(potentials, fired, free, kick, expected, v.threshold)
+        share = together.count.astype(self.dtype) / self.num
+        unexpected = kick * (share - expected)
+        if state.resting is None or model.refractory is None:
+            restarted = restart(potentials, duration, v.threshold, v.reset)
+            resting = None
+            potentials = jnp.where(
+                fired, self.reset.seeds(restarted, unexpected), potentials + unexpected
+            )
+            carried = self.reset.carried(potentials, v.threshold, v.reset)
+        else:
+            # A neuron that fires rests from the middle of the part of the step that it lived.
+            period = model.refractory.duration / model.epsilon
+            resting = jnp.maximum(state.resting - duration, 0)
+            resting = jnp.where(fired, period - awake / 2, resting)
+            resting = jnp.where(together.carried, period, resting)
+            potentials = jnp.where(free, potentials + unexpected, potentials)
+            potentials = jnp.where(fired, v.reset, potentials)
+            carried = jnp.full_like(potentials, v.reset)
+
+        seeds = jnp.sum(fired, dtype=jnp.int32)
+        event = self._is_event(together.count, seeds, jnp.max(kick) * share)
+        events = state.events.append(event, Event(t + dt, share))
+        in_a_row = jnp.where(event | (share > _EVERYBODY), state.in_a_row + 1, 0)
+        rate = share / duration
+        fired = fired | together.carried
+        potentials = jnp.where(together.carried, carried, potentials)
+        return ParticlesState(
+            potentials=potentials,
+            weights=state.weights,
+            fired=None if state.weights is None else fired,
+            resting=resting,
+            key=key,
+            # After an event everybody has just restarted: it is no reason to expect another.
+            expected=jnp.where(event, 0, share) if at_once else state.expected,
+            rate=rate,
+            memory=None if model.delay is None else model.delay.record(state.memory, rate, dt),
+            spikes=state.spikes + rate * dt,
+            result=_outcome(potentials, events, in_a_row),
+            in_a_row=in_a_row,
+            cascade_rounds=state.cascade_rounds + together.rounds,
+            events=events,
+            raster=self._record(state.raster, fired, t + dt),
+        )
+
+    def _weights(self, model: Network, state: ParticlesState) -> Float[Array, " w"]:
+        """The weight of every neuron, or the one weight of all."""
+        if state.weights is None:
+            return jnp.asarray(model.weight, self.dtype)[None]
+        return state.weights
+
+    def _felt_rate(self, model: Network, dt, duration, state: ParticlesState) -> Float[Array, ""]:
+        """The network rate of which coupling and noise are felt during the step."""
+        if model.delay is not None:
+            return model.delay.seen(state.memory, dt)
+        return state.expected / duration if _kicks_at_once(model) else state.rate
+
+    def _is_event(self, count, seeds, jump) -> Bool[Array, ""]:
+        """Whether the spikes of a step carried themselves, by the rule of the density."""
+        return (count > 2 * seeds) & (jump > 0.1 * (self.grid.v.threshold - self.grid.v.reset))
+
+    def _record(self, raster: Log[Spike] | None, fired, time) -> Log[Spike] | None:
+        if raster is None:
+            return None
+        chosen = (2 * np.arange(self.raster) + 1) * self.num // (2 * self.raster)
+        rows = Spike(jnp.full(self.raster, time), jnp.arange(self.raster, dtype=jnp.int32))
+        return raster.extend(fired[chosen], rows)
+
+    def observe(self, state: ParticlesState) -> Snapshot:
+        awake = None if state.resting is None else state.resting <= 0
+        rates, weights = state.rate[None], jnp.ones(1, self.dtype)
+        if state.weights is not None:
+            everybody = jnp.ones(self.num, bool)
+            sent = weight_counts(self.grid, state.weights, state.fired)
+            share = sent / jnp.maximum(jnp.sum(sent), 1)
+            rates = state.rate * (share / self.grid.weight_spacing).astype(self.dtype)
+            weights = weight_counts(self.grid, state.weights, everybody)
+            weights = weights.astype(self.dtype) / (self.num * self.grid.weight_spacing)
+        rest = jnp.zeros((), jnp.int32) if awake is None else jnp.sum(~awake, dtype=jnp.int32)
+        return Snapshot(
+            rate=state.rate,
+            rates=rates,
+            weights=weights,
+            density=deposit(self.grid, state.potentials, state.weights, awake),
+            spikes=state.spikes,
+            refractory=rest.astype(self.dtype) / self.num,
+            regime=jnp.asarray(Regime.particles, jnp.int32),
+        )
+
+    def result(self, state: ParticlesState) -> Result:
+        return state.result
+
+    def iterations(self, state: ParticlesState) -> dict[str, Array]:
+        return {"cascade_rounds": state.cascade_rounds}
+
+    def logs(self, state: ParticlesState) -> dict[str, Log]:
+        raster = {} if state.raster is None else {"raster": state.raster}
+        return {"events": state.events, **raster}
+
+    def differentiable_from(self, state: ParticlesState) -> Float[Array, ""]:
+        return jnp.asarray(jnp.inf, self.dtype)
+
+
+def _kicks_at_once(model: Network) -> bool:
+    """Whether spikes move potentials at once, so that neurons may fire together."""
+    return isinstance(model.response, Identity) and model.delay is None
+
+
+def _outcome(potentials, events: Log[Event], in_a_row) -> Result:
+    exceeded = events.overflowed | (in_a_row >= _CONSECUTIVE_EVENTS)
+    finite = jnp.isfinite(jnp.sum(potentials))
+    ended = Result.where(finite, Result.event_budget_exceeded, Result.non_finite)
+    return Result.where(finite & ~exceeded, Result.completed, ended)

@@ -1,0 +1,41 @@
+"""What `Particles` carries from step to step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from ..solve.log import Event, Log, Spike
+from ..solve.result import Result
+
+
+class ParticlesState(eqx.Module):
+    """The neurons, what they have sent, and how the run is going.
+
+    - `potentials` `(m,)` (voltage); `weights` `(m,)`, `None` in an unstructured network.
+    - `fired` `(m,)`: who fired in the last step, `None` in an unstructured network.
+    - `resting` `(m,)`: how long each neuron still rests (membrane time), `None` without a
+      refractory period.
+    - `key`: of the random numbers to come.
+    - `expected`: the fraction of the neurons that the last step gives reason to expect.
+    - `rate`: network rate of the last step (spikes / neuron / membrane time).
+    - `memory`: what the delay remembers, `None` without one.
+    - `in_a_row`: how many steps up to the last had an event or made nearly everybody fire.
+    """
+
+    potentials: Float[Array, " m"]
+    weights: Float[Array, " m"] | None
+    fired: Bool[Array, " m"] | None
+    resting: Float[Array, " m"] | None
+    key: PRNGKeyArray
+    expected: Float[Array, ""]
+    rate: Float[Array, ""]
+    memory: Any
+    spikes: Float[Array, ""]
+    result: Result
+    in_a_row: Int[Array, ""]
+    cascade_rounds: Int[Array, ""]
+    events: Log[Event]
+    raster: Log[Spike] | None
