@@ -49,7 +49,7 @@ def _uniform(word: UInt32[Array, " m"]) -> Float32[Array, " m"]:
 def _words(key: PRNGKeyArray, num: int) -> tuple[UInt32[Array, " m"], UInt32[Array, " m"]]:
     """Two words of 32 random bits for each neuron."""
     if str(jax.random.key_impl(key)) != "threefry2x32":
-        first, second = jax.random.bits(key, (2, num))
+        first, second = jax.random.bits(key, (2, num), jnp.uint32)
         return first, second
     # `jax.random.bits` hashes one block for every word, stored before use; here one block makes
     # both words of a neuron within the loop that uses them, which is several times as fast.

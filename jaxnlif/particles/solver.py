@@ -26,7 +26,9 @@ from .membrane import fading, move, restart
 from .sampling import stratified
 from .state import ParticlesState
 
+# Time stands still when so many steps on end have an event, or make nearly everybody fire.
 _CONSECUTIVE_EVENTS = 50
+_EVERYBODY = 0.9
 
 
 class Particles(AbstractSolver[ParticlesState]):
@@ -173,7 +175,7 @@ class Particles(AbstractSolver[ParticlesState]):
         seeds = jnp.sum(fired, dtype=jnp.int32)
         event = self._is_event(together.count, seeds, jnp.max(kick) * share)
         events = state.events.append(event, Event(t + dt, share))
-        in_a_row = jnp.where(event, state.in_a_row + 1, 0)
+        in_a_row = jnp.where(event | (share > _EVERYBODY), state.in_a_row + 1, 0)
         rate = share / duration
         fired = fired | together.carried
         potentials = jnp.where(together.carried, carried, potentials)

@@ -22,7 +22,7 @@ class ParticlesState(eqx.Module):
     - `expected`: the fraction of the neurons that the last step gives reason to expect.
     - `rate`: network rate of the last step (spikes / neuron / membrane time).
     - `memory`: what the delay remembers, `None` without one.
-    - `in_a_row`: how many steps up to the last had an event.
+    - `in_a_row`: how many steps up to the last had an event or made nearly everybody fire.
     """
 
     potentials: Float[Array, " m"]
