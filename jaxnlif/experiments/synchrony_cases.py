@@ -22,7 +22,6 @@ from ..solve.solution import Solution
 from ..solve.solve import solve
 from ..solve.solver import AbstractSolver
 
-GRID = Grid(v=VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
 START = (-1.0, 0.5)  # mean and variance of the initial potentials
 DURATION = 4.9
 DENSITY_STEP, PARTICLE_STEP = 4e-3, 1e-3
@@ -45,7 +44,7 @@ CASES = {
     ),
     "periodic": Case(
         "a strong periodic current",
-        Network(weight=1.5, drive=Sinusoid(base=0.0, amplitude=5.0, period=1.0)),
+        Network(weight=1.5, drive=Sinusoid(base=0.0, amplitude=10.0, period=1.0)),
     ),
     "self-sustained": Case("strong excitation, no current", Network(weight=3.0)),
     "weak": Case("weak excitation, no current", Network(weight=0.5)),
@@ -59,21 +58,26 @@ class Run(NamedTuple):
     seconds: float
 
 
+def line(num: int = 300) -> Grid:
+    """Voltages of an unstructured network, in JAX's default precision."""
+    return Grid(v=VoltageGrid(-4.0, 2.0, reset=1.0, num=num))
+
+
 def density_solver() -> FluxShift:
     """The density that follows its own events."""
-    return FluxShift(GRID, events=Cascade())
+    return FluxShift(line(), events=Cascade())
 
 
 def particle_solver(neurons: int, *, raster: int = RASTER) -> Particles:
     """The particles, some of which are recorded spike by spike."""
-    return Particles(neurons, GRID, raster=min(raster, neurons))
+    return Particles(neurons, line(), raster=min(raster, neurons))
 
 
 def multiscale_solver(neurons: int, *, raster: int = RASTER) -> MultiScale:
     """Density and particles in turn, each with its own time step."""
     substeps = round(DENSITY_STEP / PARTICLE_STEP)
     micro = particle_solver(neurons, raster=raster)
-    return MultiScale(FluxShift(GRID), micro, substeps=substeps)
+    return MultiScale(FluxShift(line()), micro, substeps=substeps)
 
 
 def follow(
@@ -91,7 +95,7 @@ def follow(
     solution = solve(
         case.network,
         solver,
-        y0=gaussian(GRID, v=START),
+        y0=gaussian(solver.grid, v=START),
         t1=t1,
         dt=dt,
         saveat=SaveAt(num=num),

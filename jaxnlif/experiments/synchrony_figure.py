@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from .. import plot
 from ..solve.solution import Solution
-from .synchrony_cases import GRID, Case, mean_rate
+from .synchrony_cases import Case, mean_rate
 
 
 def draw(case: Case, solutions: Mapping[str, Solution]) -> Figure:
@@ -41,7 +41,8 @@ def _rate(sol: Solution, name: str, ax: Axes) -> None:
 
 def _density_in_time(sol: Solution, ax: Axes) -> None:
     densities = np.asarray(sol.saved)[:, :, 0].T
-    extent = (float(sol.ts[0]), float(sol.ts[-1]), GRID.v.minimum, GRID.v.threshold)
+    v = sol.solver.grid.v
+    extent = (float(sol.ts[0]), float(sol.ts[-1]), v.minimum, v.threshold)
     image = ax.imshow(
         densities, origin="lower", extent=extent, aspect="auto", cmap=plot.HEAT, vmax=1.0
     )
@@ -53,7 +54,7 @@ def _density_in_time(sol: Solution, ax: Axes) -> None:
 
 def _around_event(sol: Solution, ax: Axes) -> None:
     """The densities saved last before the first event and first after it, or at the end."""
-    v, densities = GRID.v.nodes, np.asarray(sol.saved)[:, :, 0]
+    v, densities = sol.solver.grid.v, np.asarray(sol.saved)[:, :, 0]
     if len(sol.events.time):
         after = int(np.searchsorted(np.asarray(sol.ts), float(sol.events.time[0])))
         shown = {"before": (after - 1, plot.GREY), "after": (after, plot.BLUE)}
@@ -61,8 +62,8 @@ def _around_event(sol: Solution, ax: Axes) -> None:
     else:
         shown, title = {"at the end": (-1, plot.BLUE)}, "no event"
     for label, (index, color) in shown.items():
-        ax.plot(v, densities[index], color=color, label=f"{label}, $t$ = {sol.ts[index]:.3f}")
-    for position in (GRID.v.reset, GRID.v.threshold):
+        ax.plot(v.nodes, densities[index], color=color, label=f"{label}, $t$ = {sol.ts[index]:.3f}")
+    for position in (v.reset, v.threshold):
         ax.axvline(position, color=plot.GREY, linestyle="--", linewidth=1)
     ax.set(yscale="symlog", ylim=(0, None))
     plot.finish(ax, plot.VOLTAGE, "density $p(v)$\n(1 / unit potential)", title)

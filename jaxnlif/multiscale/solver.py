@@ -15,6 +15,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer
 from ..density.blowup import kick_per_mass
+from ..density.coupling import Corrected, Lagged
+from ..density.interval import frozen
 from ..density.solver import DensityState, FluxShift
 from ..grid import Grid
 from ..model import Network
@@ -49,7 +51,8 @@ class MultiScale(AbstractSolver[MultiScaleState]):
 
     **Arguments:**
 
-    - `macro`: a `FluxShift` for the quiet times, without events of its own.
+    - `macro`: a `FluxShift` for the quiet times, without events of its own. A lagged rate is
+      `Corrected()`: events would be late by several steps otherwise.
     - `micro`: `Particles` for the others; they take the grid of `macro`.
     - `switch`: an `AbstractSwitch`: `CascadeSwitch()` or `RateSwitch()`.
     - `substeps`: how many steps particles make in a step `dt` of the density.
@@ -85,7 +88,9 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         )
         check(macro.events is None, "macro: has events; particles follow them here, so leave them")
         check(macro.neurons is None, "macro: has neurons; those of micro count here, so leave them")
-        self.macro = replace(macro, neurons=micro.num) if finite_size_noise else macro
+        coupling = Corrected() if isinstance(macro.coupling, Lagged) else macro.coupling
+        neurons = micro.num if finite_size_noise else None
+        self.macro = replace(macro, coupling=coupling, neurons=neurons)
         self.micro = replace(micro, grid=macro.grid)
         self.switch = switch
         self.substeps = check_integer("substeps", substeps, at_least=1)
@@ -117,7 +122,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
         return MultiScaleState(
             density=self.macro.init(model, t0, y0, macro_key),
-            particles=self.micro.init(*_frozen((model, t0, y0)), micro_key),
+            particles=self.micro.init(*frozen((model, t0, y0)), micro_key),
             regime=jnp.asarray(Regime.density, jnp.int32),
             calm_since=jnp.asarray(t0, self.dtype),
             switches=Log.empty(Switch(zero, none, zero), self.max_switches),
@@ -125,7 +130,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         )
 
     def step(self, model: Network, t: Array, dt: Array, state: MultiScaleState) -> MultiScaleState:
-        end, (frozen_model, before) = t + dt, _frozen((model, state.density))
+        end, (frozen_model, before) = t + dt, frozen((model, state.density))
         quiet = state.regime == Regime.density
         gain = self._gain_of_density(frozen_model, before)
         wake = quiet & (gain >= self.switch.up)
@@ -139,7 +144,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
 
         key, draw = jax.random.split(state.key)
         particles = _once_in_place(
-            fresh, lambda old: self._draw(frozen_model, t, before, old, draw), state.particles
+            fresh, lambda old: self._draw(frozen_model, t, dt, before, old, draw), state.particles
         )
         particles = _once_in_place(
             active, lambda old: self._follow(frozen_model, t, dt, old), particles
@@ -172,13 +177,15 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         kick = kick_per_mass(model.response, weights)
         return self.switch.of_particles(self.grid, state.potentials, state.rate, kick)
 
-    def _draw(self, model, t, density: DensityState, old: ParticlesState, key) -> ParticlesState:
+    def _draw(self, model, t, dt, density: DensityState, old: ParticlesState, key) -> ParticlesState:
         """Particles from the density; records and counts go on."""
         new = self.micro.init(model, t, density.density, key)
         return replace(
             new,
+            expected=density.rate * dt / (model.epsilon * self.substeps),
             rate=density.rate,
             spikes=density.spikes,
+            cascade_rounds=old.cascade_rounds,
             events=old.events,
             raster=old.raster,
         )
@@ -200,6 +207,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         return replace(
             new,
             spikes=particles.spikes,
+            substeps=old.substeps,
             coupling_evaluations=old.coupling_evaluations,
             transport_iterations=old.transport_iterations,
         )
@@ -249,7 +257,3 @@ def _once_in_place(when: Bool[Array, ""], change: Callable[[Any], Any], state: A
 
     return eqx.combine(lax.while_loop(lambda carry: carry[0], turn, (when, arrays))[1], rest)
 
-
-def _frozen(tree: Any) -> Any:
-    """The same values, through which no derivative flows."""
-    return jax.tree.map(lambda x: lax.stop_gradient(x) if eqx.is_array(x) else x, tree)

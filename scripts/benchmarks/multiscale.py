@@ -58,7 +58,7 @@ def _print_never_switching() -> None:
 
 def _job(network: jn.Network, solver) -> Callable[[], jax.Array]:
     dt = cases.PARTICLE_STEP if isinstance(solver, jn.Particles) else cases.DENSITY_STEP
-    y0 = jn.gaussian(cases.GRID, v=cases.START)
+    y0 = jn.gaussian(solver.grid, v=cases.START)
 
     def job() -> jax.Array:
         return jn.solve(

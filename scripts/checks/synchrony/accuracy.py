@@ -11,7 +11,6 @@ import jaxnlif as jn
 from jaxnlif.experiments.synchrony_cases import (
     CASES,
     DENSITY_STEP,
-    GRID,
     PARTICLE_STEP,
     density_solver,
     follow,
@@ -81,7 +80,7 @@ def spread_of_the_first_event() -> Iterator[Measured]:
         f"sd={multiscale:.4f},particles={particles[NEURONS]:.4f}",
     )
     for num, expected in particles.items():
-        solver = jn.FluxShift(GRID, events=jn.Cascade(), neurons=num)
+        solver = jn.FluxShift(line(), events=jn.Cascade(), neurons=num)
         found = spread(solver, DENSITY_STEP)
         detail = f"M={num},sd={found:.4f},particles={expected:.4f}"
         yield Measured("density_noise_spread", found / expected, detail)
