@@ -58,7 +58,7 @@ def avalanche(
     start = jnp.zeros_like(fired), jnp.where(possible, fired, 0), jnp.zeros((), jnp.int32)
     _, mass, _ = lax.while_loop(unfinished, grow, start)
     jump = jnp.max(kick) * mass
-    return Avalanche(mass, possible & (mass > 2 * fired) & (jump > _visible(grid.v)))
+    return Avalanche(mass, possible & (mass > 2 * fired) & (jump > visible_jump(grid.v)))
 
 
 def may_carry(grid, density, fired, kick, edge=0.5) -> Bool[Array, ""]:
@@ -68,7 +68,7 @@ def may_carry(grid, density, fired, kick, edge=0.5) -> Bool[Array, ""]:
     visible jump $x$ unless $m_0 + ∑_j G_j(k_j m) > m$ at $m = x/\max k$.
     """
     kick = jnp.maximum(kick, 0)
-    strongest, visible = jnp.max(kick), _visible(grid.v)
+    strongest, visible = jnp.max(kick), visible_jump(grid.v)
     gain = jnp.max(density @ kick) * grid.weight_spacing
     mass = visible / jnp.where(strongest > 0, strongest, 1)
     near = math.ceil(visible / grid.v.spacing) + 1
@@ -147,6 +147,6 @@ def kick_per_mass(
     return weights * slope
 
 
-def _visible(grid: VoltageGrid) -> float:
+def visible_jump(grid: VoltageGrid) -> float:
     """The jump from which on firing together is an event: a tenth of the way, and five cells."""
     return max(0.1 * (grid.threshold - grid.reset), 5 * grid.spacing)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .. import _tolerance
 from .blowup import MAX_RATE
@@ -146,3 +147,16 @@ def nearest_root(
     no, one = jnp.zeros((), bool), jnp.ones((), jnp.int32)
     end = lax.while_loop(unfinished, improve, _Iterate(start, first, start, first, no, one))
     return Coupled(end.x, end.evaluations, (solved(end) | end.bracketed) & (end.x < MAX_RATE))
+
+
+def finite_sample(
+    key: PRNGKeyArray, rate: Float[Array, ""], spikes_per_rate: Float[Array, ""]
+) -> Float[Array, ""]:
+    r"""The rate of finitely many neurons in a step, whose spikes are a Poisson number.
+
+    **Arguments:** key, expected rate (1/time), `spikes_per_rate` $M\,δ$: neurons × duration of the
+    step (membrane time). **Returns:** the rate drawn, differentiable as the expected one.
+    """
+    expected = lax.stop_gradient(rate * spikes_per_rate)
+    drawn = jax.random.poisson(key, expected).astype(rate.dtype) / spikes_per_rate
+    return rate + lax.stop_gradient(drawn - rate)

@@ -18,15 +18,14 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from .. import _tolerance
 from .._check import check, check_integer, check_positive, check_scalar
-from ..grid import Grid
+from ..grid import Grid, VoltageGrid
 from ..model import Network
 from ..model._leaf import as_leaf
 from ..solve.log import Event, Log
 from ..solve.loop import MAX_TURNS
-from .blowup import avalanche, reached
-from .interval import Interval, frozen
+from .blowup import avalanche, reached, visible_jump
+from .interval import Interval, frozen, instantaneous_kick
 
 
 class Cascade(eqx.Module):
@@ -39,7 +38,8 @@ class Cascade(eqx.Module):
     **Arguments:**
 
     - `mass_step`: $δm$, the mass that fires in one substep; by default the outer step in membrane
-      times, that is, steps are shortened where $\bar N > 1$.
+      times, that is, steps are shortened where $\bar N > 1$, but no more than what makes the
+      strongest weight jump by a tenth of $V_F - V_R$ (or by five cells).
     - `max_events`: how many events are recorded.
     - `max_substeps`: the most substeps of an outer step, no more than 10 000.
 
@@ -63,46 +63,20 @@ class Cascade(eqx.Module):
             max_substeps <= MAX_TURNS, f"max_substeps = {max_substeps}: must not exceed {MAX_TURNS}"
         )
 
+    def spikes(
+        self, grid: VoltageGrid, model: Network, weights: Float[Array, " w"], dt: Float[Array, ""]
+    ) -> Float[Array, ""]:
+        r"""$ε\,δm$, the spikes per neuron of a substep (rate × slow time)."""
+        if self.mass_step is not None:
+            return model.epsilon * self.mass_step.astype(dt.dtype)
+        visible = visible_jump(grid)
+        strongest = jnp.maximum(jnp.max(instantaneous_kick(model, weights)), visible)
+        return jnp.minimum(dt, model.epsilon * visible / strongest)
+
     def log(self, dtype: np.dtype) -> Log[Event]:
         """An empty record of events."""
         zero = jnp.zeros((), dtype)
         return Log.empty(Event(zero, zero), self.max_events)
-
-
-class Substep(NamedTuple):
-    """How long it is, when the drive is looked up for it, and how far it goes in the step."""
-
-    length: Float[Array, ""]
-    time: Float[Array, ""]
-    done: Float[Array, ""]
-
-
-def next_substep(
-    cascade: Cascade,
-    model: Network,
-    t: Float[Array, ""],
-    dt: Float[Array, ""],
-    done: Float[Array, ""],
-    rate: Float[Array, ""],
-) -> Substep:
-    r"""The next part of the step from `t` to `t + dt`, of which `done` is over.
-
-    It ends with the step, when $δm$ has fired, or at the next jump of the drive, whichever comes
-    first; what ends at a jump looks up the drive just before.
-    """
-    full = dt if cascade.mass_step is None else model.epsilon * cascade.mass_step.astype(dt.dtype)
-    remaining = dt - done
-    length = jnp.minimum(full / jnp.maximum(rate, full / dt), remaining)
-    time = t + done + length
-    jumps = model.jumps().astype(dt.dtype)
-    if jumps.size:
-        slack = _tolerance.rounding(dt.dtype) * (jnp.abs(t) + dt)
-        jump = jnp.min(jnp.where(jumps > t + done + slack, jumps, jnp.inf))
-        lands = jump <= time + slack
-        length = jnp.where(lands, jump - (t + done), length)
-        time = jnp.where(lands, jnp.nextafter(jump, -jnp.inf), time)
-    over = length >= remaining * (1 - 1e-6)
-    return Substep(length, time, jnp.where(over, dt, done + length))
 
 
 class Fired(NamedTuple):

@@ -67,10 +67,8 @@ class Interval(eqx.Module):
         return mass if self.inflow is None else mass + self.inflow / self.kappa
 
     def kick(self) -> Float[Array, " w"]:
-        """The jump of each weight when unit mass fires at once; none if it arrives later."""
-        if self.model.delay is not None:
-            return jnp.zeros_like(self.weights)
-        return kick_per_mass(self.model.response, self.weights)
+        """The jump of each weight when unit mass fires at once."""
+        return instantaneous_kick(self.model, self.weights)
 
     def edge(self, rate: Array) -> Float[Array, " w"]:
         """The weight of the layer below the threshold."""
@@ -80,6 +78,13 @@ class Interval(eqx.Module):
         mu, noise = self.input(rate)
         density = absorb_flux(self.grid.v, self.kappa, mu, noise, self.density, inflow)
         return density, firing_rates(self.grid.v, mu, noise, density[-1])
+
+
+def instantaneous_kick(model: Network, weights: Float[Array, " w"]) -> Float[Array, " w"]:
+    """The jump of each weight when unit mass fires at once; none if it arrives later (voltage)."""
+    if model.delay is not None:
+        return jnp.zeros_like(weights)
+    return kick_per_mass(model.response, weights)
 
 
 def frozen(tree: Any) -> Any:

@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float

@@ -11,47 +11,26 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._check import check, check_integer, is_concrete
+from .._check import check, check_integer
 from ..grid import Grid
-from ..initial import check_density
 from ..model import Network
 from ..solve.log import Event, Log
 from ..solve.loop import bounded_while
 from ..solve.result import Result
 from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .blowup import MAX_RATE, blows_up
-from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged
-from .events import Cascade, fire, next_substep
+from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged, finite_sample
+from .events import Cascade, fire
 from .flux import firing_rates
 from .interval import Interval, frozen
+from .state import DensityState
+from .substep import next_substep
 from .transport import move_weights
+from .validate import check_arguments, check_times
 
 
 def _as_count(neurons: Any) -> Int[Array, ""] | None:
     return None if neurons is None else jnp.asarray(check_integer("neurons", neurons, at_least=1))
-
-
-class DensityState(eqx.Module):
-    """Density, the rates at its threshold, what is on its way, and how the run is going.
-
-    - `sent`: what a transmission delay remembers; `resting`: what the refractory period does, and
-      `refractory`, the mass it holds.
-    - `events`: the record of events; `key`: for what is drawn next.
-    """
-
-    density: Float[Array, "v w"]
-    rates: Float[Array, " w"]
-    rate: Float[Array, ""]
-    spikes: Float[Array, ""]
-    refractory: Float[Array, ""]
-    sent: Any
-    resting: Any
-    events: Log[Event] | None
-    key: PRNGKeyArray | None
-    result: Result
-    substeps: Int[Array, ""]
-    coupling_evaluations: Int[Array, ""]
-    transport_iterations: Int[Array, ""]
 
 
 class FluxShift(AbstractSolver[DensityState]):
@@ -97,42 +76,8 @@ class FluxShift(AbstractSolver[DensityState]):
     def validate(
         self, model: Network, y0: ArrayLike, dt: ArrayLike, key: PRNGKeyArray | None
     ) -> None:
-        check(
-            (model.weight is None) == (self.grid.w is not None),
-            "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
-            "(structured network), one of the two",
-        )
-        check_density(self.grid, y0)
-        self._validate_time(model, dt, key)
-        w = self.weights(model)
-        t = jnp.zeros((), self.dtype)
-        for name, function, argument in (
-            ("drive", lambda w: model.input(t, w, t), w),
-            ("learning", lambda w: w if model.learning is None else model.learning.strength(w), w),
-        ):
-            try:
-                jax.eval_shape(function, argument)
-            except (ValueError, TypeError) as error:
-                raise ValueError(
-                    f"{name}: must return values for the {w.shape[0]} weights of the grid ({error})"
-                ) from None
-
-    def _validate_time(self, model: Network, dt: ArrayLike, key: PRNGKeyArray | None) -> None:
-        if model.delay is not None:
-            model.delay.validate("delay", dt)
-        if model.refractory is not None:
-            model.refractory.validate("refractory", dt)
-            check(
-                model.learning is None,
-                "refractory: resting neurons do not learn; give learning or refractory, not both",
-            )
-        for name, given in (
-            ("refractory", model.refractory),
-            ("events", self.events),
-            ("neurons", self.neurons),
-        ):
-            fast = given is not None and is_concrete(model.epsilon) and float(model.epsilon) == 0
-            check(not fast, f"epsilon = 0: must be positive for a network with {name}")
+        check_arguments(self.grid, self.weights, model, y0)
+        check_times(model, dt, events=self.events, neurons=self.neurons)
         check(
             self.neurons is None or key is not None,
             f"key: {self.neurons} neurons fire at random; give a key such as jax.random.key(0)",
@@ -218,7 +163,7 @@ class FluxShift(AbstractSolver[DensityState]):
         felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key
         if self.neurons is not None:
             key, draw = jax.random.split(key)
-            felt = _drawn(draw, felt, self.neurons / kappa)
+            felt = finite_sample(draw, felt, self.neurons / kappa)
         events = state.events
         if self.events is None:
             density, rates = interval.after(felt)
@@ -261,10 +206,9 @@ class FluxShift(AbstractSolver[DensityState]):
         density, rate = lax.stop_gradient((state.density, state.rate))
         interval, finite = frozen(interval), jnp.isfinite(rate)
         if state.events is not None:
-            full = Result.where(
-                state.events.overflowed, Result.event_budget_exceeded, Result.completed
-            )
-            going = Result.where(rate < MAX_RATE, full, Result.blow_up)
+            # An unbounded rate in spite of events is a step too long for them.
+            exceeded = state.events.overflowed | ~(rate < MAX_RATE)
+            going = Result.where(exceeded, Result.event_budget_exceeded, Result.completed)
             return Result.where(finite, going, Result.non_finite)
         resolved = interval.kappa > 0
         duration = jnp.where(resolved, 1 / jnp.where(resolved, interval.kappa, 1), jnp.inf)
@@ -332,13 +276,7 @@ def _unfinished(arguments, progress: _Progress) -> Array:
 def _substep(arguments, progress: _Progress) -> _Progress:
     solver, model, t, dt, arriving = arguments
     state, done, fired, turns = progress
-    substep = next_substep(solver.events, model, t, dt, done, state.rate)
+    spikes = solver.events.spikes(solver.grid.v, model, solver.weights(model), dt)
+    substep = next_substep(t, dt, done, state.rate, spikes, model.jumps().astype(dt.dtype))
     state, new = solver._advance(model, substep.time, substep.length, arriving, state)
     return _Progress(state, substep.done, fired + new, turns + 1)
-
-
-def _drawn(key: PRNGKeyArray, rate: Array, spikes_per_rate: Array) -> Array:
-    """The rate of a finite sample: a Poisson number of spikes, differentiable as its mean."""
-    mean = lax.stop_gradient(rate * spikes_per_rate)
-    drawn = jax.random.poisson(key, mean).astype(rate.dtype) / spikes_per_rate
-    return rate + lax.stop_gradient(drawn - rate)

@@ -1,0 +1,34 @@
+"""What `FluxShift` carries from step to step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..solve.log import Event, Log
+from ..solve.result import Result
+
+
+class DensityState(eqx.Module):
+    """Density, the rates at its threshold, what is on its way, and how the run is going.
+
+    - `sent`: what a transmission delay remembers; `resting`: what the refractory period does, and
+      `refractory`, the mass it holds.
+    - `events`: the record of events; `key`: for what is drawn next.
+    """
+
+    density: Float[Array, "v w"]
+    rates: Float[Array, " w"]
+    rate: Float[Array, ""]
+    spikes: Float[Array, ""]
+    refractory: Float[Array, ""]
+    sent: Any
+    resting: Any
+    events: Log[Event] | None
+    key: PRNGKeyArray | None
+    result: Result
+    substeps: Int[Array, ""]
+    coupling_evaluations: Int[Array, ""]
+    transport_iterations: Int[Array, ""]

@@ -1,0 +1,55 @@
+"""What `FluxShift` refuses before anything compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array
+
+from .._check import check, is_concrete
+from ..grid import Grid
+from ..initial import check_density
+from ..model import Network
+
+
+def check_arguments(
+    grid: Grid, weights: Callable[[Network], Array], model: Network, y0: ArrayLike
+) -> None:
+    """Requires that network, grid and initial density fit one another."""
+    check(
+        (model.weight is None) == (grid.w is not None),
+        "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
+        "(structured network), one of the two",
+    )
+    check_density(grid, y0)
+    w = weights(model)
+    t = jnp.zeros((), grid.dtype)
+    for name, function, argument in (
+        ("drive", lambda w: model.input(t, w, t), w),
+        ("learning", lambda w: w if model.learning is None else model.learning.strength(w), w),
+    ):
+        try:
+            jax.eval_shape(function, argument)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{name}: must return values for the {w.shape[0]} weights of the grid ({error})"
+            ) from None
+
+
+def check_times(model: Network, dt: ArrayLike, **fast: Any) -> None:
+    """Requires that delays, refractory period and `fast`, if given, have a time to happen in."""
+    if model.delay is not None:
+        model.delay.validate("delay", dt)
+    if model.refractory is not None:
+        model.refractory.validate("refractory", dt)
+        check(
+            model.learning is None,
+            "refractory: resting neurons do not learn; give learning or refractory, not both",
+        )
+    if is_concrete(model.epsilon) and float(model.epsilon) == 0:
+        for name, given in {"refractory": model.refractory, **fast}.items():
+            check(given is None, f"epsilon = 0: must be positive for a network with {name}")

@@ -1,0 +1,335 @@
+"""Neurons that fire together on the density: by hand, and through whole runs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jaxnlif as jn
+from jaxnlif.density.blowup import avalanche, edge_weight, reached
+from jaxnlif.density.events import fire, move_up, without_top
+from jaxnlif.density.interval import Interval
+from jaxnlif.density.substep import next_substep
+from jaxnlif.solve import solve as loop
+
+from ..conftest import DOUBLE, needs_double
+
+COARSE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))  # h = 0.1
+LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
+H = 0.1
+START = jn.gaussian(LINE, v=(-1.0, 0.5))
+EXCITED = jn.Network(noise=1.0, weight=3.0)
+
+
+def run(network=EXCITED, grid=LINE, *, y0=None, t1=4.5, dt=4e-3, cascade=None, **arguments):
+    solver = jn.FluxShift(grid, events=jn.Cascade() if cascade is None else cascade)
+    y0 = jn.gaussian(grid, v=(-1.0, 0.5)) if y0 is None else y0
+    return jn.solve(network, solver, y0=y0, t1=t1, dt=dt, saveat=jn.SaveAt(num=3), **arguments)
+
+
+def masses(*where):
+    """A density with a mass on each slice of rows, spread evenly."""
+    density = np.zeros(COARSE.shape)
+    for mass, rows in where:
+        density[rows] = mass / (len(range(*rows.indices(60))) * H)
+    return jnp.asarray(density)
+
+
+# ---- who fires together ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("jump", "edge", "expected"),
+    [
+        (0.0, 0.5, 0.0),
+        (-1.0, 0.5, 0.0),
+        (0.05, 0.5, 0.0125),  # a linear profile holds ξ²/2 of the last cell
+        (0.05, 1.0, 0.05),  # a flat one ξ
+        (0.1, 0.5, 0.05),
+        (0.3, 0.5, 0.25),
+        (0.3, 1.0, 0.3),
+        (9.0, 0.5, 1.0),
+    ],
+)
+def test_mass_within_a_jump_of_the_threshold(jump, edge, expected):
+    density = masses((1.0, slice(50, 60)))  # p = 1 on ten nodes
+    mass = reached(COARSE, density, jnp.asarray([jump]), edge)
+    np.testing.assert_allclose(mass, [expected], rtol=1e-5, atol=1e-7)
+
+
+def test_the_weight_of_the_boundary_layer():
+    # exp(-x) profiles: 1/(1 - exp(-x)) - 1/x.
+    drive = jnp.asarray([-5.0, 2.0, 2.5, 12.0, 1e6])
+    expected = [0.5, 0.5, 1 / (1 - np.exp(-0.05)) - 20, 1 / (1 - np.exp(-1)) - 1, 1.0]
+    np.testing.assert_allclose(
+        edge_weight(COARSE.v, drive, jnp.asarray(1.0)), expected, rtol=1e-4 if not DOUBLE else 1e-6
+    )
+
+
+NEAR, FAR = slice(56, 60), slice(20, 40)
+
+
+def test_the_smallest_mass_is_taken_not_the_largest():
+    # The near fifth fires and jumps the others by 3 · 0.25, less than the gap of 1.5; everyone
+    # together, a jump of 3, would be a solution as well.
+    density = masses((0.2, NEAR), (0.75, FAR))
+    found = avalanche(COARSE, density, jnp.asarray(0.05), jnp.asarray([3.0]), 1.0)
+    assert bool(found.is_event)
+    np.testing.assert_allclose(found.mass, 0.25, rtol=1e-5)
+
+
+def test_strong_coupling_crosses_the_gap():
+    density = masses((0.2, NEAR), (0.75, FAR))
+    found = avalanche(COARSE, density, jnp.asarray(0.05), jnp.asarray([20.0]), 1.0)
+    np.testing.assert_allclose(found.mass, 1.0, rtol=1e-5)
+
+
+def test_each_weight_jumps_by_its_own_share():
+    grid = jn.Grid(v=COARSE.v, w=jn.WeightGrid(-6.0, 6.0, num=2))  # weights -3 and 3, Δw = 6
+    column = masses((1.0, NEAR))
+    density = jnp.concatenate([0.5 * column, 0.5 * column], 1) / 6
+    kick = jnp.asarray([-3.0, 3.0])
+    found = avalanche(grid, density, jnp.asarray(0.05), kick, 1.0)
+    np.testing.assert_allclose(found.mass, 0.55, rtol=1e-5)  # the excited half, and no other
+
+
+def test_an_event_by_hand():
+    # An interval too short for anything but the event: m₀ = N δ is given by the last node.
+    kappa = jnp.asarray(1e4)
+    density = masses((0.25, NEAR), (0.75, slice(20, 40)))
+    interval = Interval(COARSE, EXCITED, jnp.asarray([3.0]), jnp.zeros(()), kappa, density, None)
+    after, rates, mass, together = fire(interval, jnp.zeros(()))
+    assert bool(together)
+    assert not np.any(rates)
+    size = float(mass[0])
+    assert size == pytest.approx(0.25, abs=0.01)
+    assert float(after[COARSE.v.reset_index, 0]) * H == pytest.approx(size, rel=1e-5)
+    # The others jumped by 3 size: mass and mean say so.
+    rest = np.asarray(after[:, 0]).copy()
+    rest[COARSE.v.reset_index] = 0
+    before = np.asarray(density[:, 0]) * (np.arange(60) < 45)
+    mean = [np.sum(p * COARSE.v.nodes) / np.sum(p) for p in (before, rest)]
+    assert mean[1] - mean[0] == pytest.approx(3 * size, abs=0.02)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(0, 1, width=32), min_size=60, max_size=60),
+    st.floats(-70, 70, width=32),
+    st.floats(0, 1, width=32),
+)
+def test_removing_and_moving_keep_sign_and_mass(values, cells, part):
+    density = jnp.asarray(np.array(values)[:, None], COARSE.dtype)
+    total = float(jnp.sum(density))
+    kept = without_top(density, jnp.asarray([part * total], COARSE.dtype))
+    moved = move_up(COARSE, kept, jnp.asarray([cells * H], COARSE.dtype))
+    tolerance = 200 * float(np.finfo(COARSE.dtype).eps)
+    assert float(jnp.min(kept)) >= 0
+    assert float(jnp.min(moved)) >= 0
+    assert float(jnp.sum(kept)) == pytest.approx((1 - part) * total, abs=tolerance * (1 + total))
+    assert float(jnp.sum(moved)) == pytest.approx(float(jnp.sum(kept)), rel=tolerance)
+
+
+def test_moving_keeps_the_mean():
+    density = masses((1.0, slice(10, 20)))
+    moved = move_up(COARSE, density, jnp.asarray([1.234]))
+    shift = np.sum(np.asarray(moved - density)[:, 0] * COARSE.v.nodes) * H
+    assert shift == pytest.approx(1.234, rel=1e-4)
+
+
+# ---- how steps are divided -------------------------------------------------------------------
+
+
+def substep(done=0.0, rate=0.0, spikes=0.1, jumps=(), t=1.0, dt=0.1):
+    numbers = (jnp.asarray(float(x)) for x in (t, dt, done, rate, spikes))
+    return next_substep(*numbers, jnp.asarray(jumps, COARSE.dtype).reshape(-1))
+
+
+def test_low_rates_take_the_whole_step():
+    step = substep(rate=0.9)
+    assert float(step.length) == float(step.done) == float(jnp.asarray(0.1))
+
+
+def test_high_rates_take_what_fires_the_mass():
+    assert float(substep(rate=8.0).length) == pytest.approx(0.1 / 8)
+    assert float(substep(rate=8.0, spikes=0.01).length) == pytest.approx(0.01 / 8)
+
+
+def test_the_last_substep_ends_the_step():
+    step = substep(done=0.095, rate=8.0)
+    assert float(step.length) == pytest.approx(0.005, rel=1e-4)
+    assert float(step.done) == float(jnp.asarray(0.1))
+
+
+def test_steps_land_on_jumps_and_look_just_before_them():
+    jump = jnp.asarray(1.0375)
+    step = substep(jumps=[0.5, 1.0375, 1.2])
+    assert float(step.length) == pytest.approx(0.0375, rel=1e-4)
+    assert float(step.time) < float(jump)
+    assert float(step.time) == pytest.approx(float(jump), rel=1e-6)
+    onwards = substep(done=float(step.done), jumps=[0.5, 1.0375, 1.2])
+    assert float(onwards.length) == pytest.approx(0.0625, rel=1e-4)
+    assert float(onwards.time) == pytest.approx(1.1)
+
+
+def test_pulses_start_and_stop_in_time():
+    # Within a step of 0.25 the mean input is exact: a mean-voltage impulse of height × duration.
+    pulse = jn.Pulse(0.0, 2.0, 0.3, 0.01)
+    network = jn.Network(noise=0.1, weight=0.0, drive=pulse)
+    sol = run(network, COARSE, t1=1.0, dt=0.25)
+    assert int(sol.stats["substeps"]) == 6
+    without = run(
+        jn.Network(noise=0.1, weight=0.0, drive=0.0 * pulse.height), COARSE, t1=1.0, dt=0.25
+    )
+    mean = [float(jnp.sum(s.density(-1)[:, 0] * COARSE.v.nodes) * H) for s in (sol, without)]
+    # The impulse decays by the implicit steps of 0.19, 0.25 and 0.25 from the pulse's end on.
+    assert mean[0] - mean[1] == pytest.approx(0.02 / (1.01 * 1.19 * 1.25**2), rel=0.02)
+
+
+# ---- whole runs ------------------------------------------------------------------------------
+
+
+def test_the_event_times_of_the_published_case():
+    # Refined: 3.4161, 3.6453, 3.8746; every event takes nearly everyone.
+    coarse, fine = run(), run(dt=2e-3)
+    for sol, second in ((coarse, 6e-3), (fine, 4e-3)):
+        assert sol.result == jn.Result.completed
+        assert float(sol.events.time[0]) == pytest.approx(3.4161, abs=1e-3)
+        np.testing.assert_allclose(sol.events.time[1:3], [3.6453, 3.8746], atol=second)
+        assert np.all(sol.events.size > 0.99)
+    np.testing.assert_allclose(coarse.events.time[:3], fine.events.time[:3], atol=3e-3)
+    assert float(coarse.stats["differentiable_from"]) == float(coarse.events.time[-1])
+    # Everyone who fired is counted: four or five events and what fired between them.
+    assert float(coarse.spikes[-1]) > float(np.sum(coarse.events.size))
+
+
+def test_mass_and_sign_through_many_events(dtype):
+    sol = run(jn.Network(noise=1.0, weight=10.0, drive=5.0), t1=20.0, dt=1e-2)
+    assert sol.result == jn.Result.completed
+    events = len(sol.events.time)
+    assert events > 100
+    steps = int(sol.stats["substeps"])
+    assert float(sol.stats["minimum"]) >= 0
+    assert float(sol.stats["mass_drift"]) <= steps * float(np.finfo(dtype).eps)
+
+
+def test_a_network_without_events_is_the_corrected_scheme():
+    network = jn.Network(noise=1.0, weight=0.5)
+    sol = run(network, t1=1.0)
+    assert len(sol.events.time) == 0
+    assert float(sol.stats["differentiable_from"]) == -np.inf
+    corrected = jn.solve(
+        network,
+        jn.FluxShift(LINE, jn.Corrected()),
+        y0=START,
+        t1=1.0,
+        dt=4e-3,
+        saveat=jn.SaveAt(num=3),
+    )
+    np.testing.assert_allclose(sol.density(-1), corrected.density(-1), rtol=1e-4, atol=1e-12)
+    assert int(sol.stats["substeps"]) == int(corrected.stats["steps"])
+
+
+@needs_double
+def test_a_structured_network_of_equal_weights_is_the_unstructured_one():
+    grid = jn.Grid(v=COARSE.v, w=jn.WeightGrid(3 - 1e-9, 3 + 1e-9, num=3))
+    y0 = jn.gaussian(COARSE, v=(-1.0, 0.5)) * jnp.asarray([[0.2, 0.5, 0.3]]) / grid.weight_spacing
+    network = jn.Network(noise=1.0, response=jn.Identity())
+    many, one = run(network, grid, y0=y0, t1=4.0), run(EXCITED, COARSE, t1=4.0)
+    np.testing.assert_allclose(many.events.time, one.events.time, rtol=1e-6)
+    np.testing.assert_allclose(many.events.size, one.events.size, rtol=1e-6)
+    together = jnp.sum(many.density(-1), 1, keepdims=True) * grid.weight_spacing
+    np.testing.assert_allclose(together, one.density(-1), rtol=1e-5, atol=1e-9)
+
+
+def test_bounded_responses_have_no_events():
+    network = jn.Network(noise=1.0, weight=20.0, response=jn.Saturating())
+    sol = run(network, COARSE, t1=1.0)
+    assert sol.result == jn.Result.completed
+    assert len(sol.events.time) == 0
+    assert float(sol.rate[-1]) > 1
+
+
+@pytest.mark.parametrize(
+    ("cascade", "arguments"),
+    [(jn.Cascade(max_events=2), {}), (jn.Cascade(1e-4, max_substeps=3), {})],
+    ids=["events", "substeps"],
+)
+def test_too_small_a_budget_is_reported(cascade, arguments):
+    sol = run(cascade=cascade, **arguments)
+    assert sol.result == jn.Result.event_budget_exceeded
+    assert float(sol.t_end) < 4.5
+    assert len(sol.events.time) <= 2
+    assert np.all(np.isfinite(sol.rate))
+
+
+def test_finite_networks_fire_at_random_times():
+    # Poisson kicks of M = 10⁵ neurons scatter the first event by 0.02 (48 keys).
+    solver = jn.FluxShift(LINE, events=jn.Cascade(), neurons=100_000)
+    times = []
+    for seed in range(6):
+        sol = jn.solve(
+            EXCITED,
+            solver,
+            y0=START,
+            t1=3.6,
+            dt=1e-2,
+            key=jax.random.key(seed),
+            saveat=jn.SaveAt(num=3),
+        )
+        times.append(float(sol.events.time[0]))
+    assert 0.003 < np.std(times) < 0.06
+    assert np.mean(times) == pytest.approx(3.416, abs=0.04)
+
+
+def test_new_values_do_not_recompile():
+    run(EXCITED, COARSE, t1=0.1)
+    before = loop._advance._cached._cache_size()
+    run(jn.Network(noise=0.9, weight=2.0), COARSE, t1=0.2, cascade=jn.Cascade())
+    assert loop._advance._cached._cache_size() == before
+
+
+def test_under_jit_and_vmap():
+    def first(weight):
+        return run(jn.Network(noise=1.0, weight=weight), COARSE, t1=3.6, dt=2e-2).events.time[0]
+
+    times = jax.jit(jax.vmap(first))(jnp.asarray([3.0, 3.5]))
+    for time, weight in zip(times, (3.0, 3.5), strict=True):
+        host = run(jn.Network(noise=1.0, weight=weight), COARSE, t1=3.6, dt=2e-2).events.time[0]
+        assert float(time) == pytest.approx(float(host), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"events": jn.Cascade(), "coupling": jn.Implicit()}, r"coupling = Implicit\(\): finds no"),
+        ({"neurons": 0}, "neurons = 0: must be at least 1"),
+        ({"neurons": 1.5}, "neurons = 1.5: must be an integer"),
+    ],
+)
+def test_solvers_that_make_no_sense(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        jn.FluxShift(COARSE, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mass_step": 0.0}, "mass_step = 0: must be positive"),
+        ({"max_events": 0}, "max_events = 0: must be at least 1"),
+        ({"max_substeps": 20_000}, "max_substeps = 20000: must not exceed 10000"),
+    ],
+)
+def test_cascades_that_make_no_sense(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        jn.Cascade(**arguments)
+
+
+def test_runs_that_make_no_sense():
+    with pytest.raises(ValueError, match="epsilon = 0: must be positive for a network with events"):
+        run(jn.Network(weight=3.0, epsilon=0.0), COARSE)
+    solver = jn.FluxShift(COARSE, neurons=100)
+    with pytest.raises(ValueError, match="key: 100 neurons fire at random"):
+        jn.solve(EXCITED, solver, y0=jn.gaussian(COARSE, v=(-1.0, 0.5)), t1=1.0, dt=0.1)
