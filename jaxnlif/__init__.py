@@ -27,8 +27,8 @@ from .model import Saturating as Saturating
 from .model import Sinusoid as Sinusoid
 from .model import Table as Table
 from .model import Tabulated as Tabulated
-from .particles.cascade import Hold as Hold
-from .particles.cascade import Shift as Shift
+from .particles.restart import Hold as Hold
+from .particles.restart import Shift as Shift
 from .particles.solver import Particles as Particles
 from .solve.progress import ProgressBar as ProgressBar
 from .solve.result import Interrupted as Interrupted
