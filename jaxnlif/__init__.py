@@ -32,8 +32,8 @@ from .model import Tabulated as Tabulated
 from .multiscale.solver import MultiScale as MultiScale
 from .multiscale.switch import CascadeSwitch as CascadeSwitch
 from .multiscale.switch import RateSwitch as RateSwitch
-from .particles.cascade import Hold as Hold
-from .particles.cascade import Shift as Shift
+from .particles.restart import Hold as Hold
+from .particles.restart import Shift as Shift
 from .particles.solver import Particles as Particles
 from .solve.progress import ProgressBar as ProgressBar
 from .solve.result import Interrupted as Interrupted

@@ -1,53 +1,12 @@
-"""Spikes kick all neurons at once: who fires with whom, and where they restart."""
+"""Spikes kick all neurons at once: who fires with whom."""
 
 from __future__ import annotations
 
-import abc
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
-
-
-class AbstractReset(eqx.Module):
-    """What becomes of the neurons that fire together in one event."""
-
-    @abc.abstractmethod
-    def seeds(
-        self, potentials: Float[Array, " m"], kick: Float[Array, "..."]
-    ) -> Float[Array, " m"]:
-        """Potentials, after the event, of neurons that fired and restarted before it."""
-
-    @abc.abstractmethod
-    def carried(
-        self, kicked: Float[Array, " m"], threshold: float, reset: float
-    ) -> Float[Array, " m"]:
-        """Potentials, after the event, of neurons that kicks carried to `kicked` ≥ threshold."""
-
-
-class Hold(AbstractReset):
-    """Neurons that fired are held at $V_R$ while the event lasts: its kicks do not move them."""
-
-    def seeds(self, potentials, kick):
-        return potentials
-
-    def carried(self, kicked, threshold, reset):
-        return jnp.full_like(kicked, reset)
-
-
-class Shift(AbstractReset):
-    r"""No kick is lost: a neuron that fires moves down by $V_F - V_R$, to $X + k - (V_F - V_R)$.
-
-    **Reference:** Delarue, Inglis, Rubenthaler, Tanré, *Ann. Appl. Probab.* 2015.
-    """
-
-    def seeds(self, potentials, kick):
-        return potentials + kick
-
-    def carried(self, kicked, threshold, reset):
-        return kicked - (threshold - reset)
 
 
 class Cascade(NamedTuple):

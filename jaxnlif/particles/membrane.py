@@ -58,14 +58,20 @@ def fading(duration: Float[Array, "..."]) -> Float[Array, "..."]:
     return -jnp.expm1(-duration)
 
 
-def restart(
-    potentials: Float[Array, " m"], duration: Float[Array, ""], threshold: float, reset: float
+def rest_of_step(
+    begin: Float[Array, " m"],
+    end: Float[Array, " m"],
+    noise: Float[Array, ""],
+    duration: Float[Array, "..."],
+    threshold: float,
+    uniform: Float32[Array, " m"],
 ) -> Float[Array, " m"]:
-    r"""Where neurons that fired in a step are at its end, given their free motion $X'$.
+    """How long before the end of the step the neurons that fired did so (membrane time).
 
-    A spike moves the neuron from $V_F$ to $V_R$ and leaves its noise as it was. As the motion is
-    linear, the rest $s$ of the step turns the jump into $X' - (V_F - V_R)\,e^{-s}$; here with
-    the mean $s = δ/2$, which costs no random number and no order. A neuron that is above $V_F$ once
-    more fires in the next step.
+    Uniformly distributed over the `duration`: below its chance, a uniform number is once more.
+
+    **Arguments:** as for `move`, with the end points $X'$ `(m,)`; meaningful where neurons fired.
     """
-    return potentials - (threshold - reset) * jnp.exp(-duration / 2)
+    below = jnp.maximum(threshold - begin, 0) * jnp.maximum(threshold - end, 0)
+    inverse_chance = jnp.exp(below / (noise * jnp.where(duration > 0, duration, 1)))
+    return duration * jnp.minimum(uniform.astype(begin.dtype) * inverse_chance, 1)

@@ -18,11 +18,12 @@ from ..solve.log import Event, Log, Spike
 from ..solve.result import Result
 from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .arguments import check_beginning, check_key, check_network
-from .cascade import AbstractReset, Hold, cascade
+from .cascade import cascade
 from .draws import normal_and_uniform
 from .expectation import expected_fraction
 from .histogram import deposit, weight_counts
-from .membrane import fading, move, restart
+from .membrane import fading, move, rest_of_step
+from .restart import AbstractReset, Hold, kicked, restarted
 from .sampling import stratified
 from .state import ParticlesState
 
@@ -149,36 +150,30 @@ class Particles(AbstractSolver[ParticlesState]):
         slope = kick * (fading(awake) / duration)
         expected = expected_fraction(motion.margin, slope, state.expected)
         fired = motion.margin + slope * expected > 0
-        potentials = motion.potentials + slope * expected
+        potentials = ended = motion.potentials + slope * expected
         free = ~fired if state.resting is None else ~fired & (state.resting <= duration)
 
+        resting = None
+        if state.resting is None:
+            potentials = restarted(v, potentials, fired, duration)
         together = cascade(potentials, fired, free, kick, expected, v.threshold)
         share = together.count.astype(self.dtype) / self.num
         unexpected = kick * (share - expected)
-        if state.resting is None or model.refractory is None:
-            restarted = restart(potentials, duration, v.threshold, v.reset)
-            resting = None
-            potentials = jnp.where(
-                fired, self.reset.seeds(restarted, unexpected), potentials + unexpected
-            )
-            carried = self.reset.carried(potentials, v.threshold, v.reset)
-        else:
-            # A neuron that fires rests from the middle of the part of the step that it lived.
+        potentials = kicked(v, self.reset, potentials, fired, together.carried, unexpected)
+        event = self._is_event(together.count, fired, jnp.max(kick) * share)
+        if state.resting is not None and model.refractory is not None:
             period = model.refractory.duration / model.epsilon
+            since = rest_of_step(state.potentials, ended, noise, awake, v.threshold, uniform)
             resting = jnp.maximum(state.resting - duration, 0)
-            resting = jnp.where(fired, period - awake / 2, resting)
+            resting = jnp.where(fired, period - since, resting)
             resting = jnp.where(together.carried, period, resting)
-            potentials = jnp.where(free, potentials + unexpected, potentials)
-            potentials = jnp.where(fired, v.reset, potentials)
-            carried = jnp.full_like(potentials, v.reset)
+            # Whoever rests feels no kick and restarts at the reset potential.
+            potentials = jnp.where(resting > 0, v.reset, potentials)
 
-        seeds = jnp.sum(fired, dtype=jnp.int32)
-        event = self._is_event(together.count, seeds, jnp.max(kick) * share)
         events = state.events.append(event, Event(t + dt, share))
         in_a_row = jnp.where(event | (share > _EVERYBODY), state.in_a_row + 1, 0)
         rate = share / duration
         fired = fired | together.carried
-        potentials = jnp.where(together.carried, carried, potentials)
         return ParticlesState(
             potentials=potentials,
             weights=state.weights,
@@ -209,8 +204,9 @@ class Particles(AbstractSolver[ParticlesState]):
             return model.delay.seen(state.memory, dt)
         return state.expected / duration if _kicks_at_once(model) else state.rate
 
-    def _is_event(self, count, seeds, jump) -> Bool[Array, ""]:
+    def _is_event(self, count, fired, jump) -> Bool[Array, ""]:
         """Whether the spikes of a step carried themselves, by the rule of the density."""
+        seeds = jnp.sum(fired, dtype=jnp.int32)
         return (count > 2 * seeds) & (jump > 0.1 * (self.grid.v.threshold - self.grid.v.reset))
 
     def _record(self, raster: Log[Spike] | None, fired, time) -> Log[Spike] | None:

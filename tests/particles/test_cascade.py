@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import jaxnlif as jn
 from jaxnlif.particles.cascade import cascade
 
 NUM = 16
@@ -79,11 +78,3 @@ def test_without_excitation_nothing_is_iterated(weight):
     out = run(*map(jnp.asarray, (np.full(NUM, 1.9), fired, ~fired, weight, 0.0)), THRESHOLD)
     assert int(out.count) == 3
     assert int(out.rounds) == 0
-
-
-def test_where_neurons_restart():
-    potentials, kick = jnp.asarray([0.5, 2.25]), jnp.asarray(0.25)
-    np.testing.assert_array_equal(jn.Hold().carried(potentials, 2.0, 1.0), [1.0, 1.0])
-    np.testing.assert_array_equal(jn.Shift().carried(potentials, 2.0, 1.0), [-0.5, 1.25])
-    np.testing.assert_array_equal(jn.Hold().seeds(potentials, kick), [0.5, 2.25])
-    np.testing.assert_array_equal(jn.Shift().seeds(potentials, kick), [0.75, 2.5])

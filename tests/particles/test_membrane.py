@@ -1,4 +1,4 @@
-"""Motion between spikes: exact moments, bridges, re-entry."""
+"""Motion between spikes: exact moments and bridges."""
 
 import jax
 import jax.numpy as jnp
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from jaxnlif.particles.draws import normal_and_uniform
-from jaxnlif.particles.membrane import move, restart
+from jaxnlif.particles.membrane import move
 
 NUM = 100_000
-THRESHOLD, RESET = 2.0, 1.0
+THRESHOLD = 2.0
 
 
 def draws(seed):
@@ -72,30 +72,3 @@ def test_who_is_above_the_threshold_has_fired(dtype):
             draws(1)[1],
         )
         assert np.all(moved.margin > 0)
-
-
-def steps(num, begin, span, drive, dtype):
-    """Potentials and spike counts after `num` steps in the time `span`."""
-    drive, noise, time = scalars(dtype, drive, 1.0, span / num)
-
-    def step(carry, seed):
-        x, spikes = carry
-        pair = normal_and_uniform(jax.random.fold_in(jax.random.key(3), seed), NUM, time > 0)
-        moved = move(x, drive, noise, time, THRESHOLD, *pair)
-        fired = moved.margin > 0
-        restarted = restart(moved.potentials, time, THRESHOLD, RESET)
-        return (jnp.where(fired, restarted, moved.potentials), spikes + fired), None
-
-    start = everywhere(begin, dtype), jnp.zeros(NUM, jnp.int32)
-    (x, spikes), _ = jax.lax.scan(step, start, jnp.arange(num))
-    return np.asarray(x, float), np.asarray(spikes, float)
-
-
-@pytest.mark.parametrize(("begin", "drive"), [(1.8, 20.0), (1.9, 0.0)])
-def test_a_long_step_ends_where_short_ones_do(begin, drive, dtype):
-    # Restarting at V_R at the end of the step would be off by drive * 0.01 = 0.2 in voltage.
-    (x, spikes), (fine_x, fine_spikes) = (steps(n, begin, 0.02, drive, dtype) for n in (1, 20))
-    for one, many in ((x, fine_x), (spikes, fine_spikes)):
-        error = np.sqrt((one.var() + many.var()) / NUM)
-        # The spikes of the step are not quite uniform in it: a second-order effect of 0.01.
-        assert abs(one.mean() - many.mean()) <= 4 * error + 0.01

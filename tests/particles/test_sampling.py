@@ -1,7 +1,6 @@
 """Neurons from a density: moments, apportionment, order, extreme densities."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 

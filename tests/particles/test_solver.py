@@ -262,9 +262,6 @@ BAD = {
     "key: needed": lambda: jn.solve(
         jn.Network(weight=0.0), jn.Particles(4, line()), y0=jnp.zeros(4), t1=1.0, dt=0.1
     ),
-    r"key: shape \(2,\)": lambda: run(
-        jn.Network(weight=0.0), key=jax.random.split(jax.random.key(0))
-    ),
     "weight: give the model": lambda: run(jn.Network()),
     "epsilon = 0": lambda: run(jn.Network(weight=0.0, epsilon=0.0)),
     "learning: Particles keep": lambda: run(jn.Network(learning=jn.Hebbian(0.3)), grid=plane()),

@@ -1,0 +1,86 @@
+"""Where neurons are at the end of a step in which they fired."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from ..grid import VoltageGrid
+
+
+class AbstractReset(eqx.Module):
+    """What becomes of the neurons that fire together in one event."""
+
+    @abc.abstractmethod
+    def seeds(
+        self, potentials: Float[Array, " m"], kick: Float[Array, "..."]
+    ) -> Float[Array, " m"]:
+        """Potentials, after the event, of neurons that fired and restarted before it."""
+
+    @abc.abstractmethod
+    def carried(
+        self, kicked: Float[Array, " m"], threshold: float, reset: float
+    ) -> Float[Array, " m"]:
+        """Potentials, after the event, of neurons that kicks carried to `kicked` ≥ threshold."""
+
+
+class Hold(AbstractReset):
+    """Neurons that fired are held at $V_R$ while the event lasts: its kicks do not move them."""
+
+    def seeds(self, potentials, kick):
+        return potentials
+
+    def carried(self, kicked, threshold, reset):
+        return jnp.full_like(kicked, reset)
+
+
+class Shift(AbstractReset):
+    r"""No kick is lost: a neuron that fires moves down by $V_F - V_R$, to $X + k - (V_F - V_R)$.
+
+    **Reference:** Delarue, Inglis, Rubenthaler, Tanré, *Ann. Appl. Probab.* 2015.
+    """
+
+    def seeds(self, potentials, kick):
+        return potentials + kick
+
+    def carried(self, kicked, threshold, reset):
+        return kicked - (threshold - reset)
+
+
+def restarted(
+    v: VoltageGrid,
+    potentials: Float[Array, " m"],
+    fired: Bool[Array, " m"],
+    duration: Float[Array, ""],
+) -> Float[Array, " m"]:
+    r"""Potentials at the end of the step, given the free motion $X'$ and who `fired` in it.
+
+    A spike moves the neuron from $V_F$ to $V_R$ and leaves its noise as it was. As the motion is
+    linear, the rest $s$ of the step turns the jump into $X' - (V_F - V_R)\,e^{-s}$; here with
+    the mean $s = δ/2$, which costs no random number and no order. A neuron that is above $V_F$ once
+    more fires in the next step.
+
+    **Arguments:** potentials $X'$ `(m,)` (voltage); `duration` $δ$ of the step (membrane time).
+    """
+    jump = (v.threshold - v.reset) * jnp.exp(-duration / 2)
+    return jnp.where(fired, potentials - jump, potentials)
+
+
+def kicked(
+    v: VoltageGrid,
+    reset: AbstractReset,
+    potentials: Float[Array, " m"],
+    fired: Bool[Array, " m"],
+    carried: Bool[Array, " m"],
+    kick: Float[Array, "..."],
+) -> Float[Array, " m"]:
+    """Potentials after the kicks at the end of a step.
+
+    **Arguments:** those before `(m,)`, of neurons that `fired` as from `restarted`; who was
+    `carried` over the threshold `(m,)`; `kick`, `()` or `(m,)` (voltage).
+    """
+    after = jnp.where(fired, reset.seeds(potentials, kick), potentials + kick)
+    return jnp.where(carried, reset.carried(after, v.threshold, v.reset), after)
