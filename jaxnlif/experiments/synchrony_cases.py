@@ -40,11 +40,11 @@ class Case:
 CASES = {
     "instantaneous": Case(
         "a strong current for an instant",
-        Network(weight=1.5, drive=Pulse(base=0.0, height=20.0, start=2.0, duration=0.1)),
+        Network(weight=1.5, drive=Pulse(base=0.0, height=8.0, start=2.0, duration=0.2)),
     ),
     "periodic": Case(
         "a strong periodic current",
-        Network(weight=1.5, drive=Sinusoid(base=0.0, amplitude=10.0, period=1.0)),
+        Network(weight=1.5, drive=Sinusoid(base=0.0, amplitude=4.0, period=2.0)),
     ),
     "self-sustained": Case("strong excitation, no current", Network(weight=3.0)),
     "weak": Case("weak excitation, no current", Network(weight=0.5)),

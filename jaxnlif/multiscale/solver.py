@@ -177,7 +177,9 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         kick = kick_per_mass(model.response, weights)
         return self.switch.of_particles(self.grid, state.potentials, state.rate, kick)
 
-    def _draw(self, model, t, dt, density: DensityState, old: ParticlesState, key) -> ParticlesState:
+    def _draw(
+        self, model, t, dt, density: DensityState, old: ParticlesState, key
+    ) -> ParticlesState:
         """Particles from the density; records and counts go on."""
         new = self.micro.init(model, t, density.density, key)
         return replace(
@@ -256,4 +258,3 @@ def _once_in_place(when: Bool[Array, ""], change: Callable[[Any], Any], state: A
         return jnp.zeros((), bool), eqx.filter(change(eqx.combine(arrays, rest)), eqx.is_array)
 
     return eqx.combine(lax.while_loop(lambda carry: carry[0], turn, (when, arrays))[1], rest)
-

@@ -98,8 +98,8 @@ class CascadeSwitch(AbstractSwitch):
     **Raises:** `ValueError` unless 0 < `down` < `up` and `dwell` ≥ 0.
     """
 
-    up: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.5)
-    down: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.2)
+    up: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.3)
+    down: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.1)
     dwell: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.02)
 
     def __check_init__(self):

@@ -38,6 +38,6 @@ def run(network, solver, *, t1: float, dt: float, seed: int = 0, y0=None, t0: fl
 def first_events(
     solver, *, dt: float, t1: float = 4.45, seed: int = 0, count: int = 5
 ) -> np.ndarray:
-    """The times of the first events of the strongly excitatory network; NaN where there are less."""
+    """Times of the first events of the strongly excitatory network; NaN where there are none."""
     times = np.asarray(run(STRONG, solver, t1=t1, dt=dt, seed=seed).events.time, float)[:count]
     return np.pad(times, (0, count - times.size), constant_values=np.nan)

@@ -87,14 +87,14 @@ def spread_of_the_first_event() -> Iterator[Measured]:
 
 
 def multiscale_parameters() -> Iterator[Measured]:
-    """Error of the first event time without noise, against that of the density, parameter by one."""
+    """Error of the first event time without noise, one parameter after the other."""
     limit = first_events(jn.FluxShift(line(600), events=jn.Cascade()), dt=1e-3, count=1, t1=3.6)[0]
 
-    def error(*, num=100_000, dt=4e-3, nodes=300, up=0.5):
+    def error(*, num=100_000, dt=4e-3, nodes=300, up=0.3):
         solver = jn.MultiScale(
             jn.FluxShift(line(nodes)),
             jn.Particles(num),
-            jn.CascadeSwitch(up=up, down=min(0.2, up / 2)),
+            jn.CascadeSwitch(up=up, down=min(0.1, up / 2)),
             substeps=4,
             finite_size_noise=False,
         )
@@ -107,5 +107,5 @@ def multiscale_parameters() -> Iterator[Measured]:
         yield Measured("multiscale_error_dt", error(dt=dt), f"dt={dt:g}")
     for nodes in (90, 150, 300, 600):
         yield Measured("multiscale_error_h", error(nodes=nodes), f"num={nodes}")
-    for up in (0.1, 0.2, 0.5, 0.8, 1.2):
+    for up in (0.05, 0.1, 0.2, 0.3, 0.5, 0.8):
         yield Measured("multiscale_error_threshold", error(up=up), f"up={up:g}")

@@ -1,0 +1,135 @@
+"""The multi-scale solver: hand-over, regimes, events, cost-free when it never switches."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+from jaxnlif.particles.histogram import deposit
+from jaxnlif.particles.sampling import stratified
+
+from ..conftest import needs_double
+
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def line():
+    return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=150))
+
+
+def run(network, solver, *, t1=4.2, dt=5e-3, key=KEY, y0=None, **arguments):
+    y0 = jn.gaussian(solver.grid, v=(-1.0, 0.5)) if y0 is None else y0
+    arguments = {"saveat": jn.SaveAt(num=85, fn=None)} | arguments
+    return jn.solve(network, solver, y0=y0, t1=t1, dt=dt, key=key, **arguments)
+
+
+@pytest.fixture(scope="module")
+def synchronous(line):
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(5000, raster=50), substeps=5)
+    return run(jn.Network(weight=3.0), solver)
+
+
+def test_strong_excitation_synchronises_on_and_on(synchronous):
+    sol = synchronous
+    assert sol.result == jn.Result.completed
+    # 5000 neurons: the first event comes at 3.416 ± 0.1, the next ones 0.23 later each.
+    assert sol.events.time[0] == pytest.approx(3.416, abs=0.4)
+    np.testing.assert_allclose(np.diff(sol.events.time), 0.23, atol=0.05)
+    assert np.all(np.asarray(sol.events.size) > 0.95)
+
+
+def test_particles_are_followed_around_events_only(synchronous):
+    sol = synchronous
+    switches = sol.switches
+    np.testing.assert_array_equal(np.asarray(switches.regime)[::2], jn.Regime.particles)
+    np.testing.assert_array_equal(np.asarray(switches.regime)[1::2], jn.Regime.density)
+    assert np.all(np.asarray(switches.criterion)[::2] >= 0.3 - 1e-6)
+    begin = np.asarray(switches.time)[::2][: len(sol.events.time)]
+    assert np.all(begin < np.asarray(sol.events.time)[: len(begin)])
+    assert np.mean(np.asarray(sol.regime) == jn.Regime.particles) < 0.3
+    assert sol.stats["differentiable_from"] == switches.time[-1]
+
+
+def test_mass_and_spikes_go_on_through_switches(synchronous, dtype):
+    sol = synchronous
+    assert sol.stats["mass_drift"] < 1000 * np.finfo(dtype).eps
+    assert sol.stats["minimum"] >= 0
+    assert np.all(np.diff(np.asarray(sol.spikes)) >= 0)
+    assert float(sol.spikes[-1]) > float(jnp.sum(sol.events.size))
+    assert len(sol.raster.time) >= 0.9 * 50 * len(sol.events.time)
+
+
+def test_a_network_that_never_switches_is_its_density(line):
+    network = jn.Network(weight=0.5)
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(1000), finite_size_noise=False)
+    sol, plain = (run(network, s, t1=1.0, saveat=jn.SaveAt(num=2)) for s in (solver, solver.macro))
+    np.testing.assert_array_equal(sol.saved, plain.saved)
+    assert len(sol.switches.time) == 0
+    assert sol.stats["differentiable_from"] == -np.inf
+
+
+def test_a_density_that_blows_up_is_left_to_particles(line):
+    never = jn.RateSwitch(up=1e5, down=1.0)
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(2000), never, substeps=5)
+    sol = run(jn.Network(weight=3.0), solver)
+    assert sol.result == jn.Result.completed
+    assert len(sol.switches.time) >= 2
+
+
+def test_structured_networks_switch_as_unstructured_ones(line):
+    grid = jn.Grid(v=line.v, w=jn.WeightGrid(2.9, 3.1, num=4))
+    solver = jn.MultiScale(jn.FluxShift(grid), jn.Particles(5000), substeps=5)
+    sol = run(jn.Network(), solver, t1=4.0, y0=jn.gaussian(grid, v=(-1.0, 0.5), w=(3.0, 0.01)))
+    assert sol.result == jn.Result.completed
+    assert sol.events.time[0] == pytest.approx(3.416, abs=0.4)
+    assert np.all(np.asarray(sol.events.size) > 0.9)
+    np.testing.assert_allclose(sol.weights[-1], sol.weights[0], atol=0.05)
+
+
+def test_the_round_trip_keeps_mass_mean_and_variance(line, dtype):
+    density = jn.gaussian(line, v=(-1.0, 0.5))
+    potentials, weights = stratified(line, density, 100_000, KEY)
+    back = deposit(line, potentials, weights)
+    v, h = line.v.nodes, line.v.spacing
+    before, after = (
+        np.array([np.sum(p), np.sum(p * v), np.sum(p * v**2)])
+        for p in (np.asarray(p, float)[:, 0] * h for p in (density, back))
+    )
+    assert after[0] == pytest.approx(before[0], rel=20 * np.finfo(dtype).eps)
+    # Linear interpolation and linear sharing each add h²/6 to the variance.
+    np.testing.assert_allclose(after[1:], before[1:], atol=2 * (h**2 / 3 + 1e-5))
+
+
+@needs_double
+def test_gradient_of_a_run_that_never_switches(line):
+    def rate(b, solver):
+        saveat = jn.SaveAt(num=2, fn=None)
+        return run(jn.Network(weight=b), solver, t1=0.5, dt=2e-2, saveat=saveat).rate[-1]
+
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(100), finite_size_noise=False)
+    slope, plain = (jax.grad(rate)(jnp.asarray(0.5), s) for s in (solver, solver.macro))
+    np.testing.assert_allclose(slope, plain, rtol=1e-12)
+
+
+def test_wrong_parts(line):
+    for macro, message in (
+        (jn.FluxShift(line, events=jn.Cascade()), "macro: has events"),
+        (jn.FluxShift(line, neurons=10), "macro: has neurons"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            jn.MultiScale(macro, jn.Particles(10))
+
+
+def test_wrong_runs(line):
+    coarse = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
+    strong = jn.Network(weight=3.0)
+    for network, grid, key, message in (
+        (strong, coarse, KEY, "grid: spacing 0.1 must be at most 0.0666667"),
+        (strong, line, None, "key"),
+        (jn.Network(weight=3.0, delay=0.1), line, KEY, "delay: delayed networks"),
+        (jn.Network(weight=3.0, refractory=0.1), line, KEY, "refractory: must be None"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run(network, jn.MultiScale(jn.FluxShift(grid), jn.Particles(10)), key=key)
