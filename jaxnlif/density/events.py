@@ -140,5 +140,5 @@ def move_up(
     def deposit(density, goal, mass):
         return density.at[jnp.clip(goal, 0, grid.v.num - 1), columns].add(mass)
 
-    moved = deposit(jnp.zeros_like(density), lower, (1 - part) * density)
-    return deposit(moved, lower + 1, part * density)
+    moved = deposit(jnp.zeros_like(density), lower, (1 - part)[None] * density)
+    return deposit(moved, lower + 1, part[None] * density)

@@ -101,15 +101,16 @@ def absorb_flux(
     f `(w,)` (1 / membrane time / weight unit). **Returns:** the new density, `(v, w)`.
     """
     kappa = _positive(kappa)
+    kappas = jnp.broadcast_to(kappa, density[0].shape)
+    given = _with_inflow(grid, kappa * density, inflow)
 
     def step(rates):
-        given = _with_inflow(grid, kappa * density, inflow)
-        kappas = jnp.broadcast_to(kappa, density[0].shape)
-        new = mmatrix.sweep_down(rates, *mmatrix.sweep_up(rates, kappas, given))
-        found = kappa * jnp.sum(new, 0) + rates.exit * new[-1]
-        return new * jnp.where(found > 0, jnp.sum(given, 0) / jnp.where(found > 0, found, 1), 0)
+        return mmatrix.sweep_down(rates, *mmatrix.sweep_up(rates, kappas, given))
 
-    return _with_rates(grid, drive, noise, step)
+    new = _with_rates(grid, drive, noise, step)
+    left = firing_rates(grid, drive, noise, new[-1]) / grid.spacing
+    found = kappa * jnp.sum(new, 0) + left
+    return new * jnp.where(found > 0, jnp.sum(given, 0) / jnp.where(found > 0, found, 1), 0)[None]
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -14,7 +14,7 @@ from jaxnlif.density.interval import Interval
 from jaxnlif.density.substep import next_substep
 from jaxnlif.solve import solve as loop
 
-from ..conftest import DOUBLE, needs_double
+from ..conftest import needs_double
 
 COARSE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))  # h = 0.1
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
@@ -61,11 +61,9 @@ def test_mass_within_a_jump_of_the_threshold(jump, edge, expected):
 
 def test_the_weight_of_the_boundary_layer():
     # exp(-x) profiles: 1/(1 - exp(-x)) - 1/x.
-    drive = jnp.asarray([-5.0, 2.0, 2.5, 12.0, 1e6])
+    drive = jnp.asarray([-5.0, 2.0, 2.5, 12.0, 1e7])
     expected = [0.5, 0.5, 1 / (1 - np.exp(-0.05)) - 20, 1 / (1 - np.exp(-1)) - 1, 1.0]
-    np.testing.assert_allclose(
-        edge_weight(COARSE.v, drive, jnp.asarray(1.0)), expected, rtol=1e-4 if not DOUBLE else 1e-6
-    )
+    np.testing.assert_allclose(edge_weight(COARSE.v, drive, jnp.asarray(1.0)), expected, rtol=1e-5)
 
 
 NEAR, FAR = slice(56, 60), slice(20, 40)
@@ -75,14 +73,14 @@ def test_the_smallest_mass_is_taken_not_the_largest():
     # The near fifth fires and jumps the others by 3 · 0.25, less than the gap of 1.5; everyone
     # together, a jump of 3, would be a solution as well.
     density = masses((0.2, NEAR), (0.75, FAR))
-    found = avalanche(COARSE, density, jnp.asarray(0.05), jnp.asarray([3.0]), 1.0)
+    found = avalanche(COARSE, density, jnp.asarray(0.05), jnp.asarray([3.0]))
     assert bool(found.is_event)
     np.testing.assert_allclose(found.mass, 0.25, rtol=1e-5)
 
 
 def test_strong_coupling_crosses_the_gap():
     density = masses((0.2, NEAR), (0.75, FAR))
-    found = avalanche(COARSE, density, jnp.asarray(0.05), jnp.asarray([20.0]), 1.0)
+    found = avalanche(COARSE, density, jnp.asarray(0.05), jnp.asarray([20.0]))
     np.testing.assert_allclose(found.mass, 1.0, rtol=1e-5)
 
 
@@ -91,13 +89,13 @@ def test_each_weight_jumps_by_its_own_share():
     column = masses((1.0, NEAR))
     density = jnp.concatenate([0.5 * column, 0.5 * column], 1) / 6
     kick = jnp.asarray([-3.0, 3.0])
-    found = avalanche(grid, density, jnp.asarray(0.05), kick, 1.0)
+    found = avalanche(grid, density, jnp.asarray(0.05), kick)
     np.testing.assert_allclose(found.mass, 0.55, rtol=1e-5)  # the excited half, and no other
 
 
 def test_an_event_by_hand():
-    # An interval too short for anything but the event: m₀ = N δ is given by the last node.
-    kappa = jnp.asarray(1e4)
+    # A short interval, in which little happens but the event.
+    kappa = jnp.asarray(200.0)
     density = masses((0.25, NEAR), (0.75, slice(20, 40)))
     interval = Interval(COARSE, EXCITED, jnp.asarray([3.0]), jnp.zeros(()), kappa, density, None)
     after, rates, mass, together = fire(interval, jnp.zeros(()))
@@ -105,7 +103,7 @@ def test_an_event_by_hand():
     assert not np.any(rates)
     size = float(mass[0])
     assert size == pytest.approx(0.25, abs=0.01)
-    assert float(after[COARSE.v.reset_index, 0]) * H == pytest.approx(size, rel=1e-5)
+    assert float(after[COARSE.v.reset_index, 0]) * H == pytest.approx(size, abs=2e-3)
     # The others jumped by 3 size: mass and mean say so.
     rest = np.asarray(after[:, 0]).copy()
     rest[COARSE.v.reset_index] = 0
@@ -114,7 +112,10 @@ def test_an_event_by_hand():
     assert mean[1] - mean[0] == pytest.approx(3 * size, abs=0.02)
 
 
-@settings(max_examples=30, deadline=None)
+remove, move = jax.jit(without_top), jax.jit(move_up, static_argnums=0)
+
+
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.floats(0, 1, width=32), min_size=60, max_size=60),
     st.floats(-70, 70, width=32),
@@ -123,8 +124,8 @@ def test_an_event_by_hand():
 def test_removing_and_moving_keep_sign_and_mass(values, cells, part):
     density = jnp.asarray(np.array(values)[:, None], COARSE.dtype)
     total = float(jnp.sum(density))
-    kept = without_top(density, jnp.asarray([part * total], COARSE.dtype))
-    moved = move_up(COARSE, kept, jnp.asarray([cells * H], COARSE.dtype))
+    kept = remove(density, jnp.asarray([part * total], COARSE.dtype))
+    moved = move(COARSE, kept, jnp.asarray([cells * H], COARSE.dtype))
     tolerance = 200 * float(np.finfo(COARSE.dtype).eps)
     assert float(jnp.min(kept)) >= 0
     assert float(jnp.min(moved)) >= 0
@@ -175,17 +176,16 @@ def test_steps_land_on_jumps_and_look_just_before_them():
 
 
 def test_pulses_start_and_stop_in_time():
-    # Within a step of 0.25 the mean input is exact: a mean-voltage impulse of height × duration.
-    pulse = jn.Pulse(0.0, 2.0, 0.3, 0.01)
-    network = jn.Network(noise=0.1, weight=0.0, drive=pulse)
-    sol = run(network, COARSE, t1=1.0, dt=0.25)
-    assert int(sol.stats["substeps"]) == 6
-    without = run(
-        jn.Network(noise=0.1, weight=0.0, drive=0.0 * pulse.height), COARSE, t1=1.0, dt=0.25
-    )
-    mean = [float(jnp.sum(s.density(-1)[:, 0] * COARSE.v.nodes) * H) for s in (sol, without)]
-    # The impulse decays by the implicit steps of 0.19, 0.25 and 0.25 from the pulse's end on.
-    assert mean[0] - mean[1] == pytest.approx(0.02 / (1.01 * 1.19 * 1.25**2), rel=0.02)
+    # In steps of 0.25 a pulse of 0.01 still gives an impulse of height × duration, which decays by
+    # the implicit steps of 0.01, 0.19, 0.25 and 0.25.
+    def mean(height):
+        network = jn.Network(noise=0.1, weight=0.0, drive=jn.Pulse(0.0, height, 0.3, 0.01))
+        sol = run(network, t1=1.0, dt=0.25)
+        assert int(sol.stats["substeps"]) == 6
+        return float(jnp.sum(sol.density(-1)[:, 0] * LINE.v.nodes) * LINE.v.spacing)
+
+    expected = 0.02 / (1.01 * 1.19 * 1.25**2)
+    assert mean(2.0) - mean(0.0) == pytest.approx(expected, rel=0.02)
 
 
 # ---- whole runs ------------------------------------------------------------------------------
@@ -234,10 +234,10 @@ def test_a_network_without_events_is_the_corrected_scheme():
 
 @needs_double
 def test_a_structured_network_of_equal_weights_is_the_unstructured_one():
-    grid = jn.Grid(v=COARSE.v, w=jn.WeightGrid(3 - 1e-9, 3 + 1e-9, num=3))
-    y0 = jn.gaussian(COARSE, v=(-1.0, 0.5)) * jnp.asarray([[0.2, 0.5, 0.3]]) / grid.weight_spacing
+    grid = jn.Grid(v=LINE.v, w=jn.WeightGrid(3 - 1e-9, 3 + 1e-9, num=3))
+    y0 = START * jnp.asarray([[0.2, 0.5, 0.3]]) / grid.weight_spacing
     network = jn.Network(noise=1.0, response=jn.Identity())
-    many, one = run(network, grid, y0=y0, t1=4.0), run(EXCITED, COARSE, t1=4.0)
+    many, one = run(network, grid, y0=y0, t1=4.0), run(t1=4.0)
     np.testing.assert_allclose(many.events.time, one.events.time, rtol=1e-6)
     np.testing.assert_allclose(many.events.size, one.events.size, rtol=1e-6)
     together = jnp.sum(many.density(-1), 1, keepdims=True) * grid.weight_spacing
@@ -246,21 +246,17 @@ def test_a_structured_network_of_equal_weights_is_the_unstructured_one():
 
 def test_bounded_responses_have_no_events():
     network = jn.Network(noise=1.0, weight=20.0, response=jn.Saturating())
-    sol = run(network, COARSE, t1=1.0)
+    sol = run(network, t1=1.0)
     assert sol.result == jn.Result.completed
     assert len(sol.events.time) == 0
     assert float(sol.rate[-1]) > 1
 
 
-@pytest.mark.parametrize(
-    ("cascade", "arguments"),
-    [(jn.Cascade(max_events=2), {}), (jn.Cascade(1e-4, max_substeps=3), {})],
-    ids=["events", "substeps"],
-)
-def test_too_small_a_budget_is_reported(cascade, arguments):
-    sol = run(cascade=cascade, **arguments)
+@pytest.mark.parametrize("mass_step", [0.1, 1e-6], ids=["events", "substeps"])
+def test_too_small_a_budget_is_reported(mass_step):
+    sol = run(cascade=jn.Cascade(mass_step, max_events=2, max_substeps=50))
     assert sol.result == jn.Result.event_budget_exceeded
-    assert float(sol.t_end) < 4.5
+    assert float(sol.t_end) < 4.0
     assert len(sol.events.time) <= 2
     assert np.all(np.isfinite(sol.rate))
 
@@ -285,20 +281,46 @@ def test_finite_networks_fire_at_random_times():
 
 
 def test_new_values_do_not_recompile():
-    run(EXCITED, COARSE, t1=0.1)
+    run(t1=0.1)
     before = loop._advance._cached._cache_size()
-    run(jn.Network(noise=0.9, weight=2.0), COARSE, t1=0.2, cascade=jn.Cascade())
+    run(jn.Network(noise=0.9, weight=2.0), t1=0.2, cascade=jn.Cascade())
     assert loop._advance._cached._cache_size() == before
 
 
 def test_under_jit_and_vmap():
     def first(weight):
-        return run(jn.Network(noise=1.0, weight=weight), COARSE, t1=3.6, dt=2e-2).events.time[0]
+        return run(jn.Network(noise=1.0, weight=weight), t1=3.6, dt=2e-2).events.time[0]
 
     times = jax.jit(jax.vmap(first))(jnp.asarray([3.0, 3.5]))
     for time, weight in zip(times, (3.0, 3.5), strict=True):
-        host = run(jn.Network(noise=1.0, weight=weight), COARSE, t1=3.6, dt=2e-2).events.time[0]
-        assert float(time) == pytest.approx(float(host), rel=1e-5)
+        assert float(time) == pytest.approx(float(first(weight)), rel=1e-5)
+
+
+@needs_double
+@pytest.mark.slow
+def test_gradients_without_events():
+    # At low rates the step is that of the corrected scheme; at high ones it is divided.
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24))
+
+    def spikes(drive, solver):
+        network = jn.Network(noise=1.0, weight=0.5, drive=drive)
+        y0 = jn.gaussian(grid, v=(-1.0, 0.5))
+        saveat = jn.SaveAt(num=3, fn=None)
+        sol = jn.solve(network, solver, y0=y0, t1=0.5, dt=5e-2, saveat=saveat)
+        return sol.spikes[-1], sol.stats["substeps"]
+
+    events, corrected = jn.FluxShift(grid, events=jn.Cascade()), jn.FluxShift(grid, jn.Corrected())
+    gradient = jax.jit(jax.grad(lambda x: spikes(x, events), has_aux=True))
+    low, steps = gradient(0.0)
+    same = jax.jit(jax.grad(lambda x: spikes(x, corrected)[0]))(0.0)
+    assert int(steps) == 10
+    assert float(low) == pytest.approx(float(same), rel=1e-10)
+
+    high, steps = gradient(8.0)
+    assert int(steps) > 20
+    expected = (spikes(8 + 1e-4, events)[0] - spikes(8 - 1e-4, events)[0]) / 2e-4
+    # The central difference errs by its step squared.
+    assert float(high) == pytest.approx(float(expected), rel=1e-6)
 
 
 @pytest.mark.parametrize(
