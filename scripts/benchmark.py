@@ -1,4 +1,4 @@
-"""Measures speed, on one core: `python scripts/benchmark.py density [--default-flags]`.
+"""Measures speed, on one core: `python scripts/benchmark.py SECTION [--default-flags]`.
 
 Prints `name value unit` lines under a header (lines that begin with #).
 """
@@ -11,7 +11,7 @@ import os
 import platform
 from importlib.metadata import version
 
-SECTIONS = ("density", "multiscale")
+SECTIONS = ("density", "particles", "multiscale")
 INLINE_ROW_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=300000"
 """Has XLA inline the loops over voltages on a CPU."""
 

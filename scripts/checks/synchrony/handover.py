@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 from _report import Measured
-from jaxnlif.particles.sampling import deposit, stratified
+from jaxnlif.particles.histogram import deposit
+from jaxnlif.particles.sampling import stratified
 
 import jaxnlif as jn
 

@@ -58,30 +58,27 @@ def order_in_time() -> Iterator[Measured]:
 
 def cascades() -> Iterator[Measured]:
     """Random states on dyadic values against a cascade neuron by neuron."""
-    rng, threshold, wrong, cases = np.random.default_rng(7), 2.0, 0, 2000
-    spread = jax.jit(cascade)
+    rng, threshold, num, wrong, cases = np.random.default_rng(7), 2.0, 64, 0, 2000
+    together = jax.jit(cascade)
     for case in range(cases):
-        num = 64
-        potentials = rng.integers(-256, 2 * 256, num) / 256.0
-        weights = rng.integers(0, 8 * 64, num if case % 2 else 1) / 64.0
-        fired = (rng.random(num) < 0.05) | (potentials >= threshold)
-        found = spread(
-            jnp.asarray(threshold - potentials), jnp.asarray(weights), jnp.asarray(fired)
-        )
+        fired = rng.random(num) < 0.05
+        potentials = rng.integers(-256, 2 * 256, num) / 256
+        weights = rng.integers(0, 8 * 64, num if case % 2 else ()) / 64
+        arguments = potentials, fired, ~fired, weights, np.zeros(()), np.asarray(threshold)
+        found = together(*map(jnp.asarray, arguments))
         expected = _one_by_one(threshold - potentials, np.broadcast_to(weights, num), fired)
-        wrong += not np.array_equal(np.asarray(found), expected)
+        wrong += not np.array_equal(np.asarray(found.carried), expected & ~fired)
+        wrong += int(found.count) != expected.sum()
     yield Measured("cascade_mismatches", wrong, f"cases={cases}")
 
 
 def _one_by_one(gap: np.ndarray, weights: np.ndarray, fired: np.ndarray) -> np.ndarray:
-    """Which neurons fire when the spikes are sent one after another."""
-    fired, waiting, received = fired.copy(), list(np.flatnonzero(fired)), 0
+    """Who fires when spikes are sent one after another."""
+    fired, waiting, received = fired.copy(), int(fired.sum()), 0
     while waiting:
-        waiting.pop()
-        received += 1
-        for i in np.flatnonzero(~fired & (weights * received / gap.size >= gap)):
-            fired[i] = True
-            waiting.append(i)
+        waiting, received = waiting - 1, received + 1
+        new = ~fired & (weights * received / gap.size >= gap)
+        fired, waiting = fired | new, waiting + int(new.sum())
     return fired
 
 
