@@ -90,4 +90,4 @@ def print_value(name: str, value: float, unit: str) -> None:
 def parse_values(output: str) -> dict[str, float]:
     """The values by name from what `print_value` printed; lines that begin with # are comments."""
     lines = (line.split() for line in output.splitlines() if not line.startswith("#"))
-    return {name: float(value) for name, value, _ in lines}
+    return {name: float(value) for name, value, *_ in lines}

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 from _report import Measured
-from jaxnlif.particles.histogram import deposit
-from jaxnlif.particles.sampling import stratified
 
 import jaxnlif as jn
+from jaxnlif.particles.histogram import deposit
+from jaxnlif.particles.sampling import stratified
 
 from ._networks import at_rest, line
 

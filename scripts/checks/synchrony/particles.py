@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _report import Measured
-from jaxnlif.particles.cascade import cascade
 
 import jaxnlif as jn
+from jaxnlif.particles.cascade import cascade
 
 from ._networks import first_events, line, run
 
