@@ -65,5 +65,5 @@ def _around_event(sol: Solution, ax: Axes) -> None:
         ax.plot(v.nodes, densities[index], color=color, label=f"{label}, $t$ = {sol.ts[index]:.3f}")
     for position in (v.reset, v.threshold):
         ax.axvline(position, color=plot.GREY, linestyle="--", linewidth=1)
-    ax.set(yscale="symlog", ylim=(0, None))
+    ax.set(yscale="log", ylim=(1e-3, 30))
     plot.finish(ax, plot.VOLTAGE, "density $p(v)$\n(1 / unit potential)", title)
