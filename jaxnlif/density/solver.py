@@ -172,10 +172,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density, rates, together, happened = fire(interval, felt)
             fired = rates * dt + together * model.epsilon
             size = interval.network_rate(together)
-            event = lax.stop_gradient(Event(time, size))
-            events = lax.cond(
-                happened, lambda: state.events.append(happened, event), lambda: state.events
-            )
+            events = state.events.append(happened, lax.stop_gradient(Event(time, size)))
         rate = interval.network_rate(rates)
         new = DensityState(
             density=density,
@@ -246,9 +243,7 @@ class FluxShift(AbstractSolver[DensityState]):
         never = jnp.asarray(-jnp.inf, self.dtype)
         if state.events is None:
             return never
-        log = state.events
-        last = log.rows.time[jnp.clip(log.count, 1, log.capacity) - 1]
-        return jnp.where(log.count > 0, last, never)
+        return jnp.where(state.events.count > 0, state.events.last().time, never)
 
 
 class _Arriving(NamedTuple):

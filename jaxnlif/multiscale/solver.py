@@ -27,15 +27,26 @@ from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .switch import AbstractSwitch, CascadeSwitch
 
 
-class MultiScaleState(eqx.Module):
-    """Both descriptions, of which one is followed; when the other may take over; the switches."""
+class Watch(eqx.Module):
+    """Everything but the density: the particles, which description is followed, the switches.
 
-    density: DensityState
+    - `calm_since`: since when activity has been below the lower threshold (time).
+    - `sleeps`: whether the density takes over in this step.
+    """
+
     particles: ParticlesState
     regime: Int[Array, ""]
     calm_since: Float[Array, ""]
+    sleeps: Bool[Array, ""]
     switches: Log[Switch]
     key: PRNGKeyArray
+
+
+class MultiScaleState(eqx.Module):
+    """Both descriptions, of which one is followed."""
+
+    density: DensityState
+    watch: Watch
 
 
 class MultiScale(AbstractSolver[MultiScaleState]):
@@ -120,53 +131,72 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         assert key is not None
         key, macro_key, micro_key = jax.random.split(key, 3)
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
-        return MultiScaleState(
-            density=self.macro.init(model, t0, y0, macro_key),
-            particles=self.micro.init(*frozen((model, t0, y0)), micro_key),
+        watch = Watch(
+            particles=self._unused_particles(*frozen((model, t0)), micro_key),
             regime=jnp.asarray(Regime.density, jnp.int32),
             calm_since=jnp.asarray(t0, self.dtype),
+            sleeps=jnp.zeros((), bool),
             switches=Log.empty(Switch(zero, none, zero), self.max_switches),
             key=key,
         )
+        return MultiScaleState(self.macro.init(model, t0, y0, macro_key), watch)
+
+    def _unused_particles(self, model: Network, t0: Array, key: PRNGKeyArray) -> ParticlesState:
+        """Particles before any are drawn, all at the reset potential."""
+        at_reset = jnp.full(self.micro.num, self.grid.v.reset, self.dtype)
+        y0 = at_reset if self.grid.w is None else (at_reset, jnp.zeros_like(at_reset))
+        return self.micro.init(model, t0, y0, key)
 
     def step(self, model: Network, t: Array, dt: Array, state: MultiScaleState) -> MultiScaleState:
-        end, (frozen_model, before) = t + dt, frozen((model, state.density))
-        quiet = state.regime == Regime.density
-        gain = self._gain_of_density(frozen_model, before)
-        wake = quiet & (gain >= self.switch.up)
-        density = _once(
-            quiet & ~wake, lambda old: self.macro.step(model, t, dt, old), state.density
-        )
+        model_, before = frozen((model, state.density))
+        quiet = state.watch.regime == Regime.density
+        gain = self._gain_of_density(model_, before)
+        calm = quiet & (gain < self.switch.up)
+        density = _once(calm, lambda old: self.macro.step(model, t, dt, old), state.density)
         # A density that blows up is left to particles, from before the step.
-        blown_up = quiet & ~wake & (self.macro.result(density) == Result.blow_up)
-        fresh = wake | blown_up
-        active = fresh | ~quiet
+        calm = calm & (self.macro.result(density) != Result.blow_up)
 
-        key, draw = jax.random.split(state.key)
-        particles = _once_in_place(
-            fresh, lambda old: self._draw(frozen_model, t, dt, before, old, draw), state.particles
-        )
-        particles = _once_in_place(
-            active, lambda old: self._follow(frozen_model, t, dt, old), particles
-        )
-        calmness = lax.cond(
-            active, lambda: self._gain_of_particles(frozen_model, particles), lambda: gain
-        )
-        restless = active & (fresh | (calmness > self.switch.down))
-        calm_since = jnp.where(restless, end, state.calm_since)
-        sleep = active & ~restless & (end - calm_since >= self.switch.dwell)
+        def look(watch: Watch) -> Watch:
+            watch = self._wake(model_, t, dt, before, gain, watch)
+            return self._follow(model_, t, dt, watch)
+
+        watch = _once_in_place(~calm, look, state.watch)
+        sleeps = ~calm & watch.sleeps
         density = _once(
-            sleep, lambda old: self._deposit(frozen_model, end, particles, old), density
+            sleeps, lambda old: self._deposit(model_, t + dt, watch.particles, old), density
         )
-        switches = state.switches.append(fresh, Switch(t, Regime.particles, gain))
-        return MultiScaleState(
-            density=density,
-            particles=particles,
-            regime=jnp.where(active & ~sleep, Regime.particles, Regime.density).astype(jnp.int32),
-            calm_since=calm_since,
-            switches=switches.append(sleep, Switch(end, Regime.density, calmness)),
+        return MultiScaleState(density, watch)
+
+    def _wake(self, model, t, dt, density: DensityState, gain: Array, watch: Watch) -> Watch:
+        """The watch with particles, which are drawn from the density where none were followed."""
+        fresh = watch.regime == Regime.density
+        key, draw = jax.random.split(watch.key)
+        return replace(
+            watch,
+            particles=_once_in_place(
+                fresh, lambda old: self._draw(model, t, dt, density, old, draw), watch.particles
+            ),
+            calm_since=jnp.where(fresh, t, watch.calm_since),
+            switches=watch.switches.append(fresh, Switch(t, Regime.particles, gain)),
             key=key,
         )
+
+    def _follow(self, model, t, dt, watch: Watch) -> Watch:
+        """The watch after a step of the density, which the particles make in steps of their own."""
+        step, end = dt / self.substeps, t + dt
+        particles = lax.fori_loop(
+            0,
+            self.substeps,
+            lambda n, state: self.micro.step(model, t + n * step, step, state),
+            watch.particles,
+        )
+        gain = self._gain_of_particles(model, particles)
+        restless = gain > self.switch.down
+        calm_since = jnp.where(restless, end, watch.calm_since)
+        sleeps = ~restless & (end - calm_since >= self.switch.dwell)
+        regime = jnp.where(sleeps, Regime.density, Regime.particles).astype(jnp.int32)
+        switches = watch.switches.append(sleeps, Switch(end, Regime.density, gain))
+        return Watch(particles, regime, calm_since, sleeps, switches, watch.key)
 
     def _gain_of_density(self, model: Network, state: DensityState) -> Array:
         kick = kick_per_mass(model.response, self.macro.weights(model))
@@ -192,16 +222,6 @@ class MultiScale(AbstractSolver[MultiScaleState]):
             raster=old.raster,
         )
 
-    def _follow(self, model, t, dt, particles: ParticlesState) -> ParticlesState:
-        """The particles after a step of the density, in steps of their own."""
-        step = dt / self.substeps
-        return lax.fori_loop(
-            0,
-            self.substeps,
-            lambda n, state: self.micro.step(model, t + n * step, step, state),
-            particles,
-        )
-
     def _deposit(self, model, t, particles: ParticlesState, old: DensityState) -> DensityState:
         """The density of the particles; records and counts go on."""
         key = None if old.key is None else jax.random.fold_in(old.key, 0)
@@ -216,27 +236,26 @@ class MultiScale(AbstractSolver[MultiScaleState]):
 
     def observe(self, state: MultiScaleState) -> Snapshot:
         return lax.cond(
-            state.regime == Regime.density,
+            state.watch.regime == Regime.density,
             lambda: self.macro.observe(state.density),
-            lambda: self.micro.observe(state.particles),
+            lambda: self.micro.observe(state.watch.particles),
         )
 
     def result(self, state: MultiScaleState) -> Result:
-        quiet = state.regime == Regime.density
+        quiet = state.watch.regime == Regime.density
         return Result.where(
-            quiet, self.macro.result(state.density), self.micro.result(state.particles)
+            quiet, self.macro.result(state.density), self.micro.result(state.watch.particles)
         )
 
     def iterations(self, state: MultiScaleState) -> dict[str, Array]:
-        return self.macro.iterations(state.density) | self.micro.iterations(state.particles)
+        return self.macro.iterations(state.density) | self.micro.iterations(state.watch.particles)
 
     def logs(self, state: MultiScaleState) -> dict[str, Log]:
-        return self.micro.logs(state.particles) | {"switches": state.switches}
+        return self.micro.logs(state.watch.particles) | {"switches": state.watch.switches}
 
     def differentiable_from(self, state: MultiScaleState) -> Array:
-        times = state.switches.rows.time
-        used = jnp.arange(times.shape[0]) < state.switches.count
-        last = jnp.max(jnp.where(used, times, -jnp.inf))
+        never = jnp.asarray(-jnp.inf, self.dtype)
+        last = jnp.where(state.watch.switches.count > 0, state.watch.switches.last().time, never)
         return jnp.maximum(last, self.macro.differentiable_from(state.density))
 
 

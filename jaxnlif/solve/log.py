@@ -7,6 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Int
 
 from .._check import is_concrete
@@ -40,7 +41,8 @@ Row = TypeVar("Row", Event, Switch, Spike)
 class Log(eqx.Module, Generic[Row]):
     """The first rows of a record; `count` goes on when they are full.
 
-    - `rows`: a named tuple of arrays, each of shape `(capacity,)`.
+    - `rows`: a named tuple of arrays, each of shape `(capacity + 1,)`; the last row catches what
+      there is no room for, so that every row is written without a branch.
     - `count`: how many rows were to be written.
     """
 
@@ -50,13 +52,13 @@ class Log(eqx.Module, Generic[Row]):
     @classmethod
     def empty(cls, row: Row, capacity: int) -> Log[Row]:
         """Room for `capacity` rows like `row`."""
-        rows = jax.tree.map(lambda x: jnp.zeros(capacity, jnp.asarray(x).dtype), row)
+        rows = jax.tree.map(lambda x: jnp.zeros(capacity + 1, jnp.asarray(x).dtype), row)
         return cls(rows, jnp.zeros((), jnp.int32))
 
     @property
     def capacity(self) -> int:
         """How many rows there is room for."""
-        return self.rows[0].shape[0]
+        return self.rows[0].shape[0] - 1
 
     @property
     def overflowed(self) -> Bool[Array, ""]:
@@ -65,20 +67,30 @@ class Log(eqx.Module, Generic[Row]):
 
     def append(self, when: Bool[Array, ""], row: Row) -> Log[Row]:
         """The log with one more row where `when` holds."""
-        return self.extend(jnp.reshape(when, 1), jax.tree.map(lambda x: jnp.reshape(x, 1), row))
+        place = jnp.minimum(self.count, self.capacity)
+
+        def write(old, new):
+            new = jnp.where(when, jnp.asarray(new, old.dtype), 0)
+            return lax.dynamic_update_index_in_dim(old, new, place, 0)
+
+        return Log(jax.tree.map(write, self.rows, row), self.count + when)
 
     def extend(self, mask: Bool[Array, " k"], rows: Row) -> Log[Row]:
         """The log with those of k rows for which `mask` holds, in their order."""
         place = jnp.where(mask, self.count + jnp.cumsum(mask) - 1, self.capacity)
+        place = jnp.minimum(place, self.capacity)
         written = jax.tree.map(
-            lambda old, new: old.at[place].set(jnp.asarray(new, old.dtype), mode="drop"),
-            self.rows,
-            rows,
+            lambda old, new: old.at[place].set(jnp.asarray(new, old.dtype)), self.rows, rows
         )
         return Log(written, self.count + jnp.sum(mask, dtype=jnp.int32))
 
+    def last(self) -> Row:
+        """The newest row there was room for; zero in an empty log."""
+        newest = jnp.clip(self.count, 1, self.capacity) - 1
+        return jax.tree.map(lambda x: x[newest], self.rows)
+
     def table(self) -> Row:
         """The rows that were written; under a transformation all rows, unwritten ones zero."""
-        if not is_concrete(self.count):
-            return self.rows
-        return jax.tree.map(lambda x: x[: min(int(self.count), self.capacity)], self.rows)
+        concrete = is_concrete(self.count)
+        end = min(int(self.count), self.capacity) if concrete else self.capacity
+        return jax.tree.map(lambda x: x[:end], self.rows)
