@@ -62,6 +62,16 @@ def check_integer(name: str, value: Any, *, at_least: int) -> int:
     return integer
 
 
+def check_key(key: Any) -> None:
+    """Requires a single random key."""
+    check(key is not None, "key: needed to draw random numbers, such as key=jax.random.key(0)")
+    try:
+        shape = jax.eval_shape(jax.random.key_data, key).shape
+    except (TypeError, ValueError):
+        raise ValueError(f"key = {key!r}: must be a random key such as jax.random.key(0)") from None
+    check(len(shape) == 1, f"key: shape {shape[:-1]}: must be a single key (vmap takes several)")
+
+
 def _first(array: np.ndarray, bad: np.ndarray | np.bool_) -> str:
     """The first offending entry, with its position where there are several entries."""
     if array.ndim == 0:

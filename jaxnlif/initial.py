@@ -85,6 +85,7 @@ def check_density(grid: Grid, density: ArrayLike) -> None:
 
 
 def _check_entries(grid: Grid, density: ArrayLike) -> None:
+    check_finite("y0", density)
     shape = np.shape(density)
     check(
         shape == grid.shape,

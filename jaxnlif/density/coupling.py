@@ -158,5 +158,7 @@ def finite_sample(
     step (membrane time). **Returns:** the rate drawn, differentiable as the expected one.
     """
     expected = lax.stop_gradient(rate * spikes_per_rate)
+    # Poisson numbers need this kind of key, whichever the run has.
+    key = jax.random.key(jax.random.bits(key), impl="threefry2x32")
     drawn = jax.random.poisson(key, expected).astype(rate.dtype) / spikes_per_rate
     return rate + lax.stop_gradient(drawn - rate)

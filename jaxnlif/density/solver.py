@@ -11,7 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._check import check, check_integer
+from .._check import check, check_integer, check_key
 from ..grid import Grid
 from ..model import Network
 from ..solve.log import Event, Log
@@ -27,6 +27,8 @@ from .state import DensityState
 from .substep import next_substep
 from .transport import move_weights
 from .validate import check_arguments, check_times
+
+_KINDS = {"grid": Grid, "coupling": AbstractCoupling, "events": Cascade | None}
 
 
 def _as_count(neurons: Any) -> Int[Array, ""] | None:
@@ -67,6 +69,12 @@ class FluxShift(AbstractSolver[DensityState]):
     neurons: Int[Array, ""] | None = eqx.field(default=None, kw_only=True, converter=_as_count)
 
     def __check_init__(self):
+        for name, value, kind in (
+            ("grid", self.grid, "a Grid"),
+            ("coupling", self.coupling, "a coupling such as Lagged()"),
+            ("events", self.events, "Cascade(...) or None"),
+        ):
+            check(isinstance(value, _KINDS[name]), f"{name} = {value!r}: must be {kind}")
         check(
             self.events is None or not isinstance(self.coupling, Implicit),
             "coupling = Implicit(): finds no rate where neurons fire together; with events, "
@@ -78,10 +86,8 @@ class FluxShift(AbstractSolver[DensityState]):
     ) -> None:
         check_arguments(self.grid, self.weights, model, y0)
         check_times(model, dt, events=self.events, neurons=self.neurons)
-        check(
-            self.neurons is None or key is not None,
-            f"key: {self.neurons} neurons fire at random; give a key such as jax.random.key(0)",
-        )
+        if self.neurons is not None:
+            check_key(key)
 
     def weights(self, model: Network) -> Float[Array, " w"]:
         """The synaptic weight of each column: cell centres, or the one weight of the model."""
@@ -272,6 +278,8 @@ def _substep(arguments, progress: _Progress) -> _Progress:
     solver, model, t, dt, arriving = arguments
     state, done, fired, turns = progress
     spikes = solver.events.spikes(solver.grid.v, model, solver.weights(model), dt)
-    substep = next_substep(t, dt, done, state.rate, spikes, model.jumps().astype(dt.dtype))
+    longest = solver.events.longest(solver.grid, model, solver.weights(model), state.density, dt)
+    jumps = model.jumps().astype(dt.dtype)
+    substep = next_substep(t, dt, done, state.rate, spikes, longest, jumps)
     state, new = solver._advance(model, substep.time, substep.length, arriving, state)
     return _Progress(state, substep.done, fired + new, turns + 1)

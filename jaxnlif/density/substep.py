@@ -24,22 +24,24 @@ def next_substep(
     done: Float[Array, ""],
     rate: Float[Array, ""],
     spikes: Float[Array, ""],
+    longest: Float[Array, ""],
     jumps: Float[Array, " k"],
 ) -> Substep:
     r"""The next part of the step from `t` to `t + dt`, of which `done` is over.
 
     It ends with the step, when a neuron has fired `spikes` times on average at the present `rate`,
-    or at the next of the times `jumps` at which the drive jumps, whichever comes first. What ends
-    at a jump looks up the drive just before, everything else at its end.
+    after the time `longest`, or at the next of the `jumps` of the drive, whichever is first. What
+    ends at a jump looks up the drive just before, everything else at its end.
     """
     remaining = dt - done
     length = jnp.minimum(spikes / jnp.maximum(rate, spikes / dt), remaining)
+    length = jnp.minimum(length, longest)
     time = t + done + length
     if jumps.size:
         slack = _tolerance.rounding(dt.dtype) * (jnp.abs(t) + dt)
         jump = jnp.min(jnp.where(jumps > t + done + slack, jumps, jnp.inf))
         lands = jump <= time + slack
-        length = jnp.where(lands, jump - (t + done), length)
+        length = jnp.where(lands, jnp.minimum(jump - (t + done), remaining), length)
         time = jnp.where(lands, jnp.nextafter(jump, -jnp.inf), time)
     # A remainder that is rounding alone is no step.
     over = length >= remaining * (1 - 1e-6)

@@ -15,7 +15,7 @@ import numpy as np
 from .._check import check_integer
 from ..io import write_arrays, write_atomically
 from ..solve.progress import NoProgress, ProgressBar
-from ..solve.result import Interrupted
+from ..solve.result import Interrupted, Result, SolveError
 from ..solve.solution import Solution
 from ..solve.solver import Regime
 from ._output import prepare_directory
@@ -64,8 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Runs the case, writes arrays and figure, and prints a summary.
 
-    **Raises:** `ValueError` for wrong arguments, before anything compiles or is written. On Ctrl-C
-    the runs that are complete are written first.
+    **Raises:** `ValueError` for wrong arguments, before anything compiles or is written;
+    `SolveError`, when all is written, if a run did not complete. On Ctrl-C what was saved so far is
+    written first.
     """
     neurons = check_integer("--neurons", arguments.neurons, at_least=2)
     seeds = check_integer("--seeds", arguments.seeds, at_least=2)
@@ -78,7 +79,9 @@ def run(arguments: argparse.Namespace) -> None:
         for name, seed in _plan(arguments.compare, seeds):
             bar = NoProgress() if arguments.no_progress else ProgressBar(f"{name} {seed}")
             runs.setdefault(name, []).append(_run(name, case, neurons, seed, bar))
-    except Interrupted:
+    except KeyboardInterrupt as stop:
+        if isinstance(stop, Interrupted):
+            runs.setdefault(name, []).append(Run(stop.solution, 0.0))
         if runs:
             write_arrays(results, arrays(runs), metadata)
             print(f"stopped; saved so far: {results}", file=sys.stderr)
@@ -89,6 +92,11 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{arguments.case}: {case.title}; {neurons} neurons")
     print("\n".join(summary(runs)))
     print(f"\nwrote {results} and {figure}")
+    for name, several in runs.items():
+        for solution, _ in several:
+            if solution.result != Result.completed:
+                outcome = Result[solution.result]  # pyright: ignore
+                raise SolveError(f"{name}: ended at t = {float(solution.t_end):g}: {outcome}")
 
 
 def _plan(compare: bool, seeds: int) -> list[tuple[str, int]]:

@@ -56,8 +56,8 @@ def _around_event(sol: Solution, ax: Axes) -> None:
     """The densities saved last before the first event and first after it, or at the end."""
     v, densities = sol.solver.grid.v, np.asarray(sol.saved)[:, :, 0]
     if len(sol.events.time):
-        after = int(np.searchsorted(np.asarray(sol.ts), float(sol.events.time[0])))
-        shown = {"before": (after - 1, plot.GREY), "after": (after, plot.BLUE)}
+        after = int(np.searchsorted(np.asarray(sol.ts)[:-1], float(sol.events.time[0])))
+        shown = {"before": (max(after - 1, 0), plot.GREY), "after": (after, plot.BLUE)}
         title = f"event at t = {float(sol.events.time[0]):.3f}"
     else:
         shown, title = {"at the end": (-1, plot.BLUE)}, "no event"

@@ -51,7 +51,9 @@ class Delay(AbstractDelay):
     r"""Everything arrives after the same time $d$: $\bar N(t - d)$, with $\bar N = 0$ for $t < 0$.
 
     **Arguments:** `duration` $d > 0$ (time); `slots`, the longest delay in steps that can be
-    remembered. **Raises:** `ValueError` unless `duration` is positive.
+    remembered. A traced duration is held between one step and that.
+
+    **Raises:** `ValueError` unless `duration` is positive.
     """
 
     duration: Float[Array, ""] = eqx.field(converter=as_leaf)
@@ -78,7 +80,7 @@ class Delay(AbstractDelay):
         return Ring(zeros, jnp.zeros((), jnp.int32))
 
     def seen(self, memory: Ring, dt: Float[Array, ""]) -> Float[Array, "..."]:
-        steps = self.duration / dt
+        steps = self._steps(dt)
         whole = jnp.floor(steps)
         later = steps - whole
         recent = (memory.place - whole.astype(jnp.int32)) % self.slots
@@ -92,8 +94,12 @@ class Delay(AbstractDelay):
     def outstanding(self, memory: Ring, dt: Float[Array, ""]) -> Float[Array, "..."]:
         """The sum of what was sent, step by step, and has not arrived yet."""
         age = (memory.place - 1 - np.arange(self.slots)) % self.slots
-        share = jnp.clip(self.duration / dt - age, 0, 1)
+        share = jnp.clip(self._steps(dt) - age, 0, 1)
         return jnp.tensordot(share, memory.values, axes=1)
+
+    def _steps(self, dt: Float[Array, ""]) -> Float[Array, ""]:
+        """The delay in steps; a traced one, which `validate` cannot see, stays in the memory."""
+        return jnp.clip(self.duration / dt, 1, self.slots - 2)
 
 
 class ExponentialDelay(AbstractDelay):

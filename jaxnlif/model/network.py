@@ -121,6 +121,10 @@ def _as_delay(name: str, value, kind: type) -> AbstractDelay | None:
     """A number as the delay of that duration; delays and `None` unchanged."""
     if value is None or isinstance(value, kind):
         return value
+    check(
+        not isinstance(value, AbstractDelay),
+        f"{name} = {type(value).__name__}: must be a number, a {kind.__name__} or None",
+    )
     check_scalar(name, value)
     check_positive(name, value)
     return Delay(value)

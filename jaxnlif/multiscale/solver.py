@@ -91,7 +91,10 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         max_switches: int = 4096,
     ):
         for name, value, kind in (("macro", macro, FluxShift), ("micro", micro, Particles)):
-            check(isinstance(value, kind), f"{name} = {value!r}: must be a {kind.__name__}")
+            check(
+                isinstance(value, kind),
+                f"{name}: is a {type(value).__name__}, must be a {kind.__name__}",
+            )
         switch = CascadeSwitch() if switch is None else switch
         check(
             isinstance(switch, AbstractSwitch),
@@ -255,7 +258,10 @@ class MultiScale(AbstractSolver[MultiScaleState]):
 
     def differentiable_from(self, state: MultiScaleState) -> Array:
         never = jnp.asarray(-jnp.inf, self.dtype)
-        last = jnp.where(state.watch.switches.count > 0, state.watch.switches.last().time, never)
+        switches = state.watch.switches
+        last = jnp.where(switches.count > 0, switches.last().time, never)
+        unknown = switches.overflowed | (state.watch.regime == Regime.particles)
+        last = jnp.where(unknown, jnp.inf, last)
         return jnp.maximum(last, self.macro.differentiable_from(state.density))
 
 

@@ -43,16 +43,6 @@ def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
         ) from None
 
 
-def check_key(key: Any) -> None:
-    """Requires a single random key."""
-    check(key is not None, "key: needed to draw random numbers, such as key=jax.random.key(0)")
-    try:
-        shape = jax.eval_shape(jax.random.key_data, key).shape
-    except (TypeError, ValueError):
-        raise ValueError(f"key = {key!r}: must be a random key such as jax.random.key(0)") from None
-    check(len(shape) == 1, f"key: shape {shape[:-1]}: must be a single key (vmap takes several)")
-
-
 def check_beginning(grid: Grid, num: int, y0: Any) -> None:
     """Requires a density, or finite potentials below the threshold and weights on the grid."""
     if isinstance(y0, tuple):

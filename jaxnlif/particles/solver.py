@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._check import check, check_integer
+from .._check import check, check_integer, check_key
 from ..grid import Grid
 from ..model import Identity, Network
 from ..solve.log import Event, Log, Spike
 from ..solve.result import Result
 from ..solve.solver import AbstractSolver, Regime, Snapshot
-from .arguments import check_beginning, check_key, check_network
+from .arguments import check_beginning, check_network
 from .cascade import cascade
 from .draws import normal_and_uniform
 from .expectation import expected_fraction
@@ -160,7 +160,9 @@ class Particles(AbstractSolver[ParticlesState]):
         share = together.count.astype(self.dtype) / self.num
         unexpected = kick * (share - expected)
         potentials = kicked(v, self.reset, potentials, fired, together.carried, unexpected)
-        event = self._is_event(together.count, fired, jnp.max(kick) * share)
+        burst = jnp.max(kick) * share > 0.1 * (v.threshold - v.reset)
+        # Whether its spikes carried themselves, by the rule of the density.
+        event = burst & (together.count > 2 * jnp.sum(fired, dtype=jnp.int32))
         if state.resting is not None and model.refractory is not None:
             period = model.refractory.duration / model.epsilon
             since = rest_of_step(state.potentials, ended, noise, awake, v.threshold, uniform)
@@ -180,8 +182,8 @@ class Particles(AbstractSolver[ParticlesState]):
             fired=None if state.weights is None else fired,
             resting=resting,
             key=key,
-            # After an event everybody has just restarted: it is no reason to expect another.
-            expected=jnp.where(event, 0, share) if at_once else state.expected,
+            # After a burst most have just restarted: it is no reason to expect another.
+            expected=jnp.where(burst, 0, share) if at_once else state.expected,
             rate=rate,
             memory=None if model.delay is None else model.delay.record(state.memory, rate, dt),
             spikes=state.spikes + rate * dt,
@@ -203,11 +205,6 @@ class Particles(AbstractSolver[ParticlesState]):
         if model.delay is not None:
             return model.delay.seen(state.memory, dt)
         return state.expected / duration if _kicks_at_once(model) else state.rate
-
-    def _is_event(self, count, fired, jump) -> Bool[Array, ""]:
-        """Whether the spikes of a step carried themselves, by the rule of the density."""
-        seeds = jnp.sum(fired, dtype=jnp.int32)
-        return (count > 2 * seeds) & (jump > 0.1 * (self.grid.v.threshold - self.grid.v.reset))
 
     def _record(self, raster: Log[Spike] | None, fired, time) -> Log[Spike] | None:
         if raster is None:

@@ -58,7 +58,7 @@ class Log(eqx.Module, Generic[Row]):
     @property
     def capacity(self) -> int:
         """How many rows there is room for."""
-        return self.rows[0].shape[0] - 1
+        return self.rows[0].shape[-1] - 1
 
     @property
     def overflowed(self) -> Bool[Array, ""]:
@@ -90,7 +90,7 @@ class Log(eqx.Module, Generic[Row]):
         return jax.tree.map(lambda x: x[newest], self.rows)
 
     def table(self) -> Row:
-        """The rows that were written; under a transformation all rows, unwritten ones zero."""
-        concrete = is_concrete(self.count)
-        end = min(int(self.count), self.capacity) if concrete else self.capacity
-        return jax.tree.map(lambda x: x[:end], self.rows)
+        """The rows that were written; under `jit` and in a batch all rows, unwritten ones zero."""
+        if is_concrete(self.count) and self.count.ndim == 0:
+            return jax.tree.map(lambda x: x[: min(int(self.count), self.capacity)], self.rows)
+        return jax.tree.map(lambda x: x[..., :-1], self.rows)

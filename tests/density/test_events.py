@@ -143,8 +143,8 @@ def test_moving_keeps_the_mean():
 # ---- how steps are divided -------------------------------------------------------------------
 
 
-def substep(done=0.0, rate=0.0, spikes=0.1, jumps=(), t=1.0, dt=0.1):
-    numbers = (jnp.asarray(float(x)) for x in (t, dt, done, rate, spikes))
+def substep(done=0.0, rate=0.0, spikes=0.1, jumps=(), t=1.0, dt=0.1, longest=1.0):
+    numbers = (jnp.asarray(float(x)) for x in (t, dt, done, rate, spikes, longest))
     return next_substep(*numbers, jnp.asarray(jumps, COARSE.dtype).reshape(-1))
 
 
@@ -355,3 +355,13 @@ def test_runs_that_make_no_sense():
     solver = jn.FluxShift(COARSE, neurons=100)
     with pytest.raises(ValueError, match="key: 100 neurons fire at random"):
         jn.solve(EXCITED, solver, y0=jn.gaussian(COARSE, v=(-1.0, 0.5)), t1=1.0, dt=0.1)
+
+
+def test_a_substep_is_no_longer_than_allowed():
+    assert substep(longest=0.025).length == pytest.approx(0.025)
+
+
+def test_coarse_steps_miss_no_event():
+    # After an event the rate is 0, which alone would allow a step over several events.
+    counts = [len(run(dt=dt, t1=4.5).events.time) for dt in (1e-2, 0.5)]
+    assert abs(counts[1] - counts[0]) <= 1

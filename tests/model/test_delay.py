@@ -1,5 +1,6 @@
 """Transmission delays and refractory periods."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -59,3 +60,15 @@ def test_delays_that_steps_cannot_resolve():
         jn.Delay(0.1).validate("delay", 0.2)
     with pytest.raises(ValueError, match=r"10000 steps .* more than Delay.*slots=1024"):
         jn.Delay(1.0).validate("delay", 1e-4)
+
+
+@pytest.mark.parametrize(("duration", "steps"), [(1e-3, 1), (12.0, 6)])
+def test_traced_durations_stay_in_the_memory(duration, steps):
+    def seen(duration):
+        delay, dt = jn.Delay(duration, slots=8), jnp.asarray(0.25)
+        memory = delay.start(jnp.zeros(()))
+        for value in range(1, 9):
+            memory = delay.record(memory, jnp.asarray(float(value)), dt)
+        return delay.seen(memory, dt)
+
+    assert jax.jit(seen)(jnp.asarray(duration)) == 9 - steps

@@ -290,3 +290,35 @@ def test_a_grid_is_needed_in_the_end():
             dt=0.1,
             key=jax.random.key(0),
         )
+
+
+@pytest.mark.parametrize("num", [2, 10])
+def test_few_neurons_fire_together_without_end(num):
+    # A burst is no reason to expect the next one, whoever started it.
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=90))
+    sol = jn.solve(
+        jn.Network(weight=3.0),
+        jn.Particles(num, grid),
+        y0=jn.gaussian(grid, v=(1.2, 0.1)),
+        t1=2.0,
+        dt=2e-3,
+        key=jax.random.key(1),
+        saveat=jn.SaveAt(num=2, fn=None),
+    )
+    assert sol.result == jn.Result.completed
+    assert sol.spikes[-1] < 30
+
+
+def test_neurons_without_noise_fire_together_at_the_period_of_one():
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=90))
+    sol = jn.solve(
+        jn.Network(weight=3.0, noise=1e-8, drive=5.0),
+        jn.Particles(100, grid),
+        y0=jnp.ones(100),
+        t1=2.0,
+        dt=1e-3,
+        key=jax.random.key(1),
+        saveat=jn.SaveAt(num=2, fn=None),
+    )
+    # From 1 to 2 under I = 5 a neuron takes log(4/3) = 0.288: six times in 2.
+    assert sol.spikes[-1] == pytest.approx(6.0)

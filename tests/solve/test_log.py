@@ -40,3 +40,12 @@ def test_a_traced_table_has_every_row():
         return empty(3).append(jnp.asarray(True), Event(value, value)).table().time
 
     assert jax.jit(times)(jnp.asarray(2.0)).shape == (3,)
+
+
+def test_a_batch_keeps_every_row():
+    def log(value):
+        return empty(3).append(value > 0, Event(value, value))
+
+    batch = jax.vmap(log)(jnp.array([2.0, -1.0]))
+    assert batch.capacity == 3
+    np.testing.assert_array_equal(batch.table().time, [[2.0, 0, 0], [0, 0, 0]])
