@@ -19,6 +19,7 @@ from .. import _tolerance
 from ..grid import VoltageGrid
 from . import mmatrix
 from .bernoulli import EVEN_LIMIT, bernoulli, bernoulli_even
+from .blocks import in_blocks
 
 
 def exchange_rates(
@@ -74,12 +75,17 @@ def shift_flux(
     **Returns:** the new density, `(v, w)`.
     """
 
-    def step(rates):
-        return mmatrix.sweep_down(rates, *_sweep_up(grid, _positive(kappa), rates, density))
+    kappa = _positive(kappa)
 
-    unscaled = _with_rates(grid, drive, noise, step)
-    mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
-    return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
+    def columns(drive, density):
+        def step(rates):
+            return mmatrix.sweep_down(rates, *_sweep_up(grid, kappa, rates, density))
+
+        unscaled = _with_rates(grid, drive, noise, step)
+        mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
+        return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
+
+    return in_blocks(columns, drive, density)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -126,13 +132,16 @@ def probe_firing(
     arguments: to rounding, and from the upward sweep alone."""
     kappa = _positive(kappa)
 
-    def last(rates):
-        if inflow is None:
-            return kappa * _sweep_up(grid, kappa, rates, density)[0][-1]
-        given = _with_inflow(grid, kappa * density, inflow)
-        return mmatrix.sweep_up(rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
+    def columns(drive, density, *inflow):
+        def last(rates):
+            if not inflow:
+                return kappa * _sweep_up(grid, kappa, rates, density)[0][-1]
+            given = _with_inflow(grid, kappa * density, *inflow)
+            return mmatrix.sweep_up(rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
 
-    return firing_rates(grid, drive, noise, _with_rates(grid, drive, noise, last))
+        return firing_rates(grid, drive, noise, _with_rates(grid, drive, noise, last))
+
+    return in_blocks(columns, drive, density, *(() if inflow is None else (inflow,)))
 
 
 @probe_firing.defjvp
