@@ -86,10 +86,12 @@ def follow(
     *,
     seed: int = 0,
     t1: float = DURATION,
+    dt: float | None = None,
     progress: AbstractProgress | None = None,
 ) -> Run:
-    """Runs a case; the seconds include what is compiled."""
-    dt = PARTICLE_STEP if isinstance(solver, Particles) else DENSITY_STEP
+    """Runs a case, by default with the step of its solver; the seconds include compilation."""
+    if dt is None:
+        dt = PARTICLE_STEP if isinstance(solver, Particles) else DENSITY_STEP
     num = max(2, round(t1 / DURATION * (SAVES - 1)) + 1)
     began = time.perf_counter()
     solution = solve(

@@ -13,7 +13,7 @@ from _report import Measured
 import jaxnlif as jn
 from jaxnlif.particles.cascade import cascade
 
-from ._networks import first_events, line, run
+from ._networks import first_events, line
 
 CASES = tuple((b, drive) for b in (-1.0, 0.0, 0.5) for drive in (0.0, 20.0))
 SEEDS = range(8)
@@ -24,14 +24,19 @@ def _stationary(b: float, drive: float) -> float:
 
 
 def _mean_rates(b, drive, num, dt, t1, seeds) -> np.ndarray:
-    """Mean rates from the stationary state on, a value for each seed."""
+    """Mean rates in the stationary state, after a membrane time, a value for each seed."""
     rate = _stationary(b, drive)
     grid = line(600, np.float32, minimum=-6.0)
     y0 = jn.normalise(grid, jn.stationary.density(grid.v.nodes, drive + b * rate)[:, None])
     network, solver = jn.Network(weight=b, drive=drive), jn.Particles(num, grid)
-    return np.array(
-        [float(run(network, solver, t1=t1, dt=dt, seed=s, y0=y0).spikes[-1]) / t1 for s in seeds]
-    )
+
+    def mean_rate(seed: int) -> float:
+        saveat = jn.SaveAt([1.0, 1.0 + t1], fn=None)
+        key = jax.random.key(seed)
+        sol = jn.solve(network, solver, y0=y0, t1=1.0 + t1, dt=dt, saveat=saveat, key=key)
+        return float(sol.spikes[1] - sol.spikes[0]) / float(sol.ts[1] - sol.ts[0])
+
+    return np.array([mean_rate(seed) for seed in seeds])
 
 
 def mean_rates() -> Iterator[Measured]:
