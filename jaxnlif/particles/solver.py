@@ -160,9 +160,9 @@ class Particles(AbstractSolver[ParticlesState]):
         share = together.count.astype(self.dtype) / self.num
         unexpected = kick * (share - expected)
         potentials = kicked(v, self.reset, potentials, fired, together.carried, unexpected)
-        burst = jnp.max(kick) * share > 0.1 * (v.threshold - v.reset)
-        # Whether its spikes carried themselves, by the rule of the density.
-        event = burst & (together.count > 2 * jnp.sum(fired, dtype=jnp.int32))
+        jump = jnp.max(kick) * share / (v.threshold - v.reset)
+        # Whether the spikes carried themselves, by the rule of the density.
+        event = (jump > 0.1) & (together.count > 2 * jnp.sum(fired, dtype=jnp.int32))
         if state.resting is not None and model.refractory is not None:
             period = model.refractory.duration / model.epsilon
             since = rest_of_step(state.potentials, ended, noise, awake, v.threshold, uniform)
@@ -182,8 +182,9 @@ class Particles(AbstractSolver[ParticlesState]):
             fired=None if state.weights is None else fired,
             resting=resting,
             key=key,
-            # After a burst most have just restarted: it is no reason to expect another.
-            expected=jnp.where(burst, 0, share) if at_once else state.expected,
+            # After an event, or a burst that would carry those who restarted half of their way,
+            # the spikes of the step are no reason to expect as many again.
+            expected=jnp.where(event | (jump > 0.5), 0, share) if at_once else state.expected,
             rate=rate,
             memory=None if model.delay is None else model.delay.record(state.memory, rate, dt),
             spikes=state.spikes + rate * dt,
