@@ -21,6 +21,13 @@ jax.config.update("jax_enable_x64", DOUBLE)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+@pytest.fixture(autouse=True)
+def _precision_returns():
+    """The command line sets the precision of its process."""
+    yield
+    jax.config.update("jax_enable_x64", DOUBLE)
+
+
 @pytest.fixture(scope="session")
 def dtype() -> np.dtype:
     """The floating-point type of this run."""

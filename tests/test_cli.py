@@ -1,7 +1,6 @@
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 
@@ -15,12 +14,6 @@ from .conftest import DOUBLE
 
 PRECISION = ["--precision", "float64" if DOUBLE else "float32"]
 TINY = ["--num-v", "30", "--num-w", "20", "--t1", "0.5", "--dt", "0.01", *PRECISION]
-
-
-@pytest.fixture(autouse=True)
-def _settings_return():
-    yield
-    jax.config.update("jax_enable_x64", DOUBLE)
 
 
 def run(*options):

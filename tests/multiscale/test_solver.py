@@ -98,7 +98,7 @@ def test_the_round_trip_keeps_mass_mean_and_variance(line, dtype):
         np.array([np.sum(p), np.sum(p * v), np.sum(p * v**2)])
         for p in (np.asarray(p, float)[:, 0] * h for p in (density, back))
     )
-    assert after[0] == pytest.approx(before[0], rel=20 * np.finfo(dtype).eps)
+    assert after[0] == pytest.approx(before[0], rel=20 * float(np.finfo(dtype).eps))
     # Linear interpolation and linear sharing each add h²/6 to the variance.
     np.testing.assert_allclose(after[1:], before[1:], atol=2 * (h**2 / 3 + 1e-5))
 
