@@ -115,7 +115,12 @@ def _normal(name: str, moments, nodes: Array, low: float, high: float) -> Array:
             low <= float(mean) <= high,
             f"{name} mean = {mean}: must lie on the grid, between {low} and {high}",
         )
-    # softmax: however narrow the Gaussian, its mass on the grid is 1
+    return _shares(nodes, mean, variance)
+
+
+@jax.jit
+def _shares(nodes: Array, mean: ArrayLike, variance: ArrayLike) -> Array:
+    """Of a Gaussian at each node; as a softmax they add up to 1 however narrow it is."""
     return jax.nn.softmax(-((nodes - mean) ** 2) / (2 * variance))
 
 

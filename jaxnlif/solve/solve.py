@@ -267,8 +267,10 @@ def _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, 
             raise
         interrupt = caught
     saved = jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
-    ts = span[0] + jnp.asarray(save_steps[:count], solver.dtype) * span[1]
-    solution = _gather(model, solver, saveat, state, saved, ts, span[0] + done * span[1], done)
+    t0, dt = (np.asarray(x) for x in span)  # not in JAX, which would compile the sum
+    ts = jnp.asarray(t0 + save_steps[:count].astype(t0.dtype) * dt)
+    t_end = jnp.asarray(t0 + np.asarray(done, t0.dtype) * dt)
+    solution = _gather(model, solver, saveat, state, saved, ts, t_end, done)
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution
