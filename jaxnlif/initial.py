@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -120,8 +121,11 @@ def _normal(name: str, moments, nodes: Array, low: float, high: float) -> Array:
 
 @jax.jit
 def _shares(nodes: Array, mean: ArrayLike, variance: ArrayLike) -> Array:
-    """Of a Gaussian at each node; as a softmax they add up to 1 however narrow it is."""
-    return jax.nn.softmax(-((nodes - mean) ** 2) / (2 * variance))
+    """Of a Gaussian at each node, relative to the nearest one: however narrow, they add up to 1."""
+    distance = jnp.abs(nodes - mean)
+    nearest = lax.stop_gradient(jnp.min(distance))
+    shares = jnp.exp(-(distance - nearest) * (distance + nearest) / (2 * variance))
+    return shares / jnp.sum(shares)
 
 
 def _bin(name: str, samples, low: float, high: float, num: int, *, offset: float) -> np.ndarray:
