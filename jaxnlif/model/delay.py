@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._check import check, check_integer, check_positive, check_scalar, is_concrete
-from ._leaf import as_leaf
+from ._leaf import leaf
 
 
 class AbstractDelay(eqx.Module):
@@ -56,7 +56,7 @@ class Delay(AbstractDelay):
     **Raises:** `ValueError` unless `duration` is positive.
     """
 
-    duration: Float[Array, ""] = eqx.field(converter=as_leaf)
+    duration: Float[Array, ""] = eqx.field(converter=leaf("duration"))
     slots: int = eqx.field(static=True, default=1024)
 
     def __check_init__(self):
@@ -109,7 +109,7 @@ class ExponentialDelay(AbstractDelay):
     positive.
     """
 
-    duration: Float[Array, ""] = eqx.field(converter=as_leaf)
+    duration: Float[Array, ""] = eqx.field(converter=leaf("duration"))
 
     def __check_init__(self):
         check_scalar("duration", self.duration)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._check import check, check_finite, check_positive
-from ._leaf import as_leaf
+from ._leaf import as_leaf, leaf
 from .table import check_knots
 
 
@@ -35,7 +35,7 @@ class Constant(AbstractDrive):
     **Arguments:** `value`: the input $I$ (voltage units).
     """
 
-    value: Float[Array, ""] = eqx.field(converter=as_leaf)
+    value: Float[Array, ""] = eqx.field(converter=leaf("value"))
 
     def __check_init__(self):
         check_finite("value", self.value)
@@ -52,10 +52,10 @@ class Bump(AbstractDrive):
     **Raises:** `ValueError` unless all are finite and `width` is positive.
     """
 
-    base: Float[Array, ""] = eqx.field(converter=as_leaf)
-    height: Float[Array, ""] = eqx.field(converter=as_leaf)
-    center: Float[Array, ""] = eqx.field(converter=as_leaf)
-    width: Float[Array, ""] = eqx.field(converter=as_leaf)
+    base: Float[Array, ""] = eqx.field(converter=leaf("base"))
+    height: Float[Array, ""] = eqx.field(converter=leaf("height"))
+    center: Float[Array, ""] = eqx.field(converter=leaf("center"))
+    width: Float[Array, ""] = eqx.field(converter=leaf("width"))
 
     def __check_init__(self):
         for name in ("base", "height", "center"):
@@ -74,10 +74,10 @@ class Pulse(AbstractDrive):
     **Raises:** `ValueError` unless all are finite and `duration` is positive.
     """
 
-    base: Float[Array, ""] = eqx.field(converter=as_leaf)
-    height: Float[Array, ""] = eqx.field(converter=as_leaf)
-    start: Float[Array, ""] = eqx.field(converter=as_leaf)
-    duration: Float[Array, ""] = eqx.field(converter=as_leaf)
+    base: Float[Array, ""] = eqx.field(converter=leaf("base"))
+    height: Float[Array, ""] = eqx.field(converter=leaf("height"))
+    start: Float[Array, ""] = eqx.field(converter=leaf("start"))
+    duration: Float[Array, ""] = eqx.field(converter=leaf("duration"))
 
     def __check_init__(self):
         for name in ("base", "height", "start"):
@@ -100,10 +100,10 @@ class Sinusoid(AbstractDrive):
     **Raises:** `ValueError` unless all are finite and `period` is positive.
     """
 
-    base: Float[Array, ""] = eqx.field(converter=as_leaf)
-    amplitude: Float[Array, ""] = eqx.field(converter=as_leaf)
-    period: Float[Array, ""] = eqx.field(converter=as_leaf)
-    phase: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.0)
+    base: Float[Array, ""] = eqx.field(converter=leaf("base"))
+    amplitude: Float[Array, ""] = eqx.field(converter=leaf("amplitude"))
+    period: Float[Array, ""] = eqx.field(converter=leaf("period"))
+    phase: Float[Array, ""] = eqx.field(converter=leaf("phase"), default=0.0)
 
     def __check_init__(self):
         for name in ("base", "amplitude", "phase"):
@@ -129,14 +129,14 @@ class Tabulated(AbstractDrive):
     increasing or anything is not finite.
     """
 
-    values: Float[Array, "..."] = eqx.field(converter=as_leaf)
+    values: Float[Array, "..."] = eqx.field(converter=leaf("values"))
     w: Float[Array, " w"] | None = None
     t: Float[Array, " t"] | None = None
 
     def __init__(self, values, *, w=None, t=None):
-        self.values = as_leaf(values)
-        self.w = None if w is None else as_leaf(w)
-        self.t = None if t is None else as_leaf(t)
+        self.values = as_leaf("values", values)
+        self.w = None if w is None else as_leaf("w", w)
+        self.t = None if t is None else as_leaf("t", t)
         check(w is not None or t is not None, "w, t: at least one axis of the table must be given")
         axes = [(name, axis) for name, axis in (("t", self.t), ("w", self.w)) if axis is not None]
         for name, axis in axes:

@@ -92,12 +92,12 @@ class Network(eqx.Module):
             weight is None or learning is None,
             "learning: an unstructured network (weight given) has no weights to learn",
         )
-        self.noise, self.noise_slope = as_leaf(noise), as_leaf(noise_slope)
-        self.epsilon = as_leaf(epsilon)
+        self.noise, self.noise_slope = as_leaf("noise", noise), as_leaf("noise_slope", noise_slope)
+        self.epsilon = as_leaf("epsilon", epsilon)
         self.drive = drive if callable(drive) else Constant(drive)
         self.response = Identity() if response is None else response
         self.learning = learning
-        self.weight = None if weight is None else as_leaf(weight)
+        self.weight = None if weight is None else as_leaf("weight", weight)
         self.delay = _as_delay("delay", delay, AbstractDelay)
         self.refractory = _as_delay("refractory", refractory, Delay)
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._check import check, check_finite, is_concrete
-from ._leaf import as_leaf
+from ._leaf import leaf
 
 
 class Table(eqx.Module):
@@ -23,8 +23,8 @@ class Table(eqx.Module):
     increasing, or anything is not finite.
     """
 
-    knots: Float[Array, " k"] = eqx.field(converter=as_leaf)
-    values: Float[Array, " k"] = eqx.field(converter=as_leaf)
+    knots: Float[Array, " k"] = eqx.field(converter=leaf("knots"))
+    values: Float[Array, " k"] = eqx.field(converter=leaf("values"))
 
     def __check_init__(self):
         check_knots("knots", self.knots)

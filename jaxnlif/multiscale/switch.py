@@ -13,9 +13,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._check import check, check_finite, check_positive, check_scalar
+from .._check import check, check_positive, check_scalar
 from ..grid import Grid
-from ..model._leaf import as_leaf
+from ..model._leaf import leaf
 
 
 class AbstractSwitch(eqx.Module):
@@ -52,9 +52,7 @@ class AbstractSwitch(eqx.Module):
     def _check_thresholds(self) -> None:
         for name in ("up", "down", "dwell"):
             check_scalar(name, getattr(self, name))
-            check_finite(name, getattr(self, name))
-        check_positive("down", self.down)
-        check_positive("dwell", self.dwell, allow_zero=True)
+            check_positive(name, getattr(self, name), allow_zero=name == "dwell")
         check(
             float(self.down) < float(self.up),
             f"down = {float(self.down):g}: must be less than up = {float(self.up):g}, "
@@ -71,9 +69,9 @@ class RateSwitch(AbstractSwitch):
     **Raises:** `ValueError` unless 0 < `down` < `up` and `dwell` ≥ 0.
     """
 
-    up: Float[Array, ""] = eqx.field(converter=as_leaf, default=3.0)
-    down: Float[Array, ""] = eqx.field(converter=as_leaf, default=1.0)
-    dwell: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.02)
+    up: Float[Array, ""] = eqx.field(converter=leaf("up"), default=3.0)
+    down: Float[Array, ""] = eqx.field(converter=leaf("down"), default=1.0)
+    dwell: Float[Array, ""] = eqx.field(converter=leaf("dwell"), default=0.02)
 
     def __check_init__(self):
         self._check_thresholds()
@@ -98,9 +96,9 @@ class CascadeSwitch(AbstractSwitch):
     **Raises:** `ValueError` unless 0 < `down` < `up` and `dwell` ≥ 0.
     """
 
-    up: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.3)
-    down: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.1)
-    dwell: Float[Array, ""] = eqx.field(converter=as_leaf, default=0.02)
+    up: Float[Array, ""] = eqx.field(converter=leaf("up"), default=0.3)
+    down: Float[Array, ""] = eqx.field(converter=leaf("down"), default=0.1)
+    dwell: Float[Array, ""] = eqx.field(converter=leaf("dwell"), default=0.02)
 
     def __check_init__(self):
         self._check_thresholds()
