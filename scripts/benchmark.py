@@ -12,7 +12,7 @@ import platform
 from importlib.metadata import version
 
 SECTIONS = ("density", "particles", "multiscale")
-INLINE_ROW_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=300000"
+INLINE_ROW_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000"
 """Has XLA inline the loops over voltages on a CPU."""
 
 

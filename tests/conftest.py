@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from jaxtyping import install_import_hook
 
@@ -19,6 +20,12 @@ import pytest  # noqa: E402
 DOUBLE = os.environ.get("JAXNLIF_TEST_DTYPE", "float64") == "float64"
 jax.config.update("jax_enable_x64", DOUBLE)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Tests compile the same functions again and again: each worker keeps what it compiled.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+CACHE = Path(__file__).parents[1] / ".pytest_cache" / f"jax-{WORKER}"
+jax.config.update("jax_compilation_cache_dir", str(CACHE))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 @pytest.fixture(autouse=True)

@@ -69,16 +69,14 @@ def solve(
     """
     saveat = SaveAt(num=101) if saveat is None else saveat
     progress = NoProgress() if progress is None else progress
-    check(isinstance(saveat, SaveAt), f"saveat = {saveat!r}: must be a SaveAt")
-    check(
-        isinstance(progress, AbstractProgress),
-        f"progress = {progress!r}: must be a progress display such as ProgressBar()",
-    )
-    check(
-        isinstance(solver, AbstractSolver),
-        f"solver = {solver!r}: must be a solver such as FluxShift(grid)",
-    )
-    check(isinstance(model, Network), f"model = {model!r}: must be a Network")
+    for name, value, kind, rule in (
+        ("saveat", saveat, SaveAt, "must be a SaveAt"),
+        ("progress", progress, AbstractProgress, "must be a progress display, as ProgressBar()"),
+        ("solver", solver, AbstractSolver, "must be a solver such as FluxShift(grid)"),
+        ("model", model, Network, "must be a Network"),
+    ):
+        if not isinstance(value, kind):
+            raise ValueError(f"{name} = {value!r}: {rule}")
     num_steps = _count_steps(t0, t1, dt)
     save_steps = saveat.steps(float(t0), float(t1), num_steps)
     solver.validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
@@ -157,13 +155,20 @@ def _running(solver: AbstractSolver, state: Any) -> Array:
     return solver.result(state) == Result.completed
 
 
-def _gather(model, solver, saveat, state, saved: _Saved, ts, t_end, steps) -> Solution:
+def _close(solver: AbstractSolver, state: Any) -> tuple[Result, dict[str, Array]]:
+    """What the last state says about the run."""
+    stats = {"differentiable_from": solver.differentiable_from(state)}
+    return solver.result(state), stats | solver.iterations(state)
+
+
+def _gather(model, solver, saveat, state, closing, saved: _Saved, ts, t_end, steps) -> Solution:
+    result, stats = closing
     drift = abs(saved.mass - saved.mass[0]).max()
     stats = {
         "mass_drift": drift,
         "minimum": saved.minimum.min(),
         "steps": steps,
-        "differentiable_from": solver.differentiable_from(state),
+        **stats,
     }
     saved = jax.tree.map(jnp.asarray, saved)
     return Solution(
@@ -175,9 +180,9 @@ def _gather(model, solver, saveat, state, saved: _Saved, ts, t_end, steps) -> So
         refractory=saved.refractory,
         regime=saved.regime,
         saved=saved.extra,
-        result=solver.result(state),
+        result=result,
         t_end=t_end,
-        stats=stats | solver.iterations(state),
+        stats=stats,
         logs=solver.logs(state),
         state=state,
         model=model,
@@ -199,8 +204,13 @@ class _Chunk(eqx.Module):
 
 
 @eqx.filter_jit
-def _begin(model, solver, y0, key, t0) -> Any:
-    return solver.init(model, t0, y0, key)
+def _begin(model, solver, fn, y0, key, t0) -> tuple[Any, _Saved]:
+    """The first state, and what is saved of it: of every save's size."""
+    state = solver.init(model, t0, y0, key)
+    return state, _look(solver, fn, state)
+
+
+_finish = eqx.filter_jit(_close)
 
 
 @eqx.filter_jit
@@ -240,8 +250,10 @@ def _advance(
 
 
 def _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, bar) -> Solution:
-    state = _begin(model, solver, y0, key, span[0])
-    room = min(len(save_steps), _room(solver, saveat, state))
+    state, look = _begin(model, solver, saveat.fn, y0, key, span[0])
+    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(look))
+    # How many saves a chunk holds in memory before the host takes them.
+    room = max(1, min(len(save_steps), _BYTES_PER_CHUNK // size))
     never = num_steps + 1
     done, count, steps, interrupt, pieces = 0, 0, 32, None, []
     going = True
@@ -270,17 +282,11 @@ def _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, 
     t0, dt = (np.asarray(x) for x in span)  # not in JAX, which would compile the sum
     ts = jnp.asarray(t0 + save_steps[:count].astype(t0.dtype) * dt)
     t_end = jnp.asarray(t0 + np.asarray(done, t0.dtype) * dt)
-    solution = _gather(model, solver, saveat, state, saved, ts, t_end, done)
+    closing = _finish(solver, state)
+    solution = _gather(model, solver, saveat, state, closing, saved, ts, t_end, done)
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution
-
-
-def _room(solver: AbstractSolver, saveat: SaveAt, state: Any) -> int:
-    """How many saves a chunk may hold in memory before the host takes them."""
-    look = jax.eval_shape(lambda: _look(solver, saveat.fn, state))
-    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(look))
-    return max(1, _BYTES_PER_CHUNK // size)
 
 
 # ---- under jit, grad, jvp and vmap -----------------------------------------------------------
@@ -317,4 +323,5 @@ def _run_traced(
     )
     saved = jax.tree.map(lambda every: every[:-1], saved)  # the last one is for the end
     ts = t0 + jnp.asarray(save_steps, solver.dtype) * dt
-    return _gather(model, solver, saveat, state, saved, ts, t0 + steps * dt, steps)
+    closing = _close(solver, state)
+    return _gather(model, solver, saveat, state, closing, saved, ts, t0 + steps * dt, steps)
