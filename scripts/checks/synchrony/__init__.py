@@ -72,7 +72,7 @@ CHECKS = (
     structure.delay,
     structure.many_events,
     structure.memory,
-    cost.against_particles,
+    cost.speedups,
     cost.never_switching,
     cost.against_brian2,
 )

@@ -21,7 +21,7 @@ def _benchmark(section: str) -> dict[str, float]:
     return parse_values(output)
 
 
-def against_particles() -> Iterator[Measured]:
+def speedups() -> Iterator[Measured]:
     """Seconds of particles over seconds of the others, M = 10⁵."""
     values = _benchmark("multiscale")
     for case in ("instantaneous", "periodic", "self-sustained", "weak"):
