@@ -154,8 +154,11 @@ def move_up(
     nodes next to its goal and keeps its mean; at the ends of the grid it stays on the last node."""
     whole = jnp.floor(jump / grid.v.spacing)
     part = jump / grid.v.spacing - whole
-    whole, shares = whole.astype(jnp.int32), ((0, 1 - part), (1, part))
+    whole = whole.astype(jnp.int32)
     rows, last = jnp.arange(grid.v.num)[:, None], grid.v.num - 1
+
+    def of_both(shares):
+        return shares(0, 1 - part) + shares(1, part)
 
     # Gathered by the goal: XLA compiles loops around a scatter to slower code on a CPU.
     def reaching(more, share):
@@ -163,10 +166,16 @@ def move_up(
         mass = jnp.take_along_axis(density, jnp.clip(origin, 0, last), 0)
         return jnp.where((origin >= 0) & (origin <= last), share[None] * mass, 0)
 
-    def passing(beyond, more, share):
-        return jnp.sum(jnp.where(beyond(rows + (whole + more)[None]), share[None] * density, 0), 0)
+    def passing(beyond):
+        def shares(more, share):
+            goal = rows + (whole + more)[None]
+            return jnp.sum(jnp.where(beyond(goal), share[None] * density, 0), 0)
 
-    inner = sum(reaching(*s) for s in shares)
-    bottom = sum(passing(lambda goal: goal <= 0, *s) for s in shares)
-    top = sum(passing(lambda goal: goal >= last, *s) for s in shares)
+        return of_both(shares)
+
+    inner, bottom, top = (
+        of_both(reaching),
+        passing(lambda goal: goal <= 0),
+        passing(lambda goal: goal >= last),
+    )
     return jnp.where(rows == 0, bottom[None], jnp.where(rows == last, top[None], inner))
