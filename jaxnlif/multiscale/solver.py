@@ -151,28 +151,67 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         return self.micro.init(model, t0, y0, key)
 
     def step(self, model: Network, t: Array, dt: Array, state: MultiScaleState) -> MultiScaleState:
-        model_, before = frozen((model, state.density))
-        quiet = state.watch.regime == Regime.density
-        gain = self._gain_of_density(model_, before)
-        calm = quiet & (gain < self.switch.up)
-        density = _once(calm, lambda old: self.macro.step(model, t, dt, old), state.density)
-        # A density that blows up is left to particles, from before the step.
+        density, calm = self._calm_step(model, t, dt, state.density, state.watch.regime)
+        return self._restless_step(model, t, dt, MultiScaleState(density, state.watch), ~calm)
+
+    def advance(self, model, t0, dt, state, n, stop):
+        """Calm steps run in a loop of their own, which costs what the density alone costs."""
+
+        def calm_steps(state, n):
+            def step(carry):
+                density, n, _ = carry
+                density, calm = self._calm_step(model, t0 + n * dt, dt, density, state.watch.regime)
+                return density, n + calm, calm
+
+            def unfinished(carry):
+                density, n, calm = carry
+                return calm & (n < stop) & (self.macro.result(density) == Result.completed)
+
+            density, n, calm = lax.while_loop(unfinished, step, (state.density, n, True))
+            return MultiScaleState(density, state.watch), n, ~calm
+
+        def steps(carry):
+            state, n, restless = calm_steps(*carry)
+            return self._restless_step(model, t0 + n * dt, dt, state, restless), n + restless
+
+        def unfinished(carry):
+            state, n = carry
+            return (n < stop) & (self.result(state) == Result.completed)
+
+        return lax.while_loop(unfinished, steps, (state, n))
+
+    def _calm_step(
+        self, model: Network, t, dt, state: DensityState, regime
+    ) -> tuple[DensityState, Bool[Array, ""]]:
+        """The density after a step, where it is followed, calm, and does not blow up in it; and
+        whether that is so. If not, it is that from before the step."""
+        quiet = regime == Regime.density
+        calm = quiet & (self._gain_of_density(*frozen((model, state))) < self.switch.up)
+        density = _once(calm, lambda old: self.macro.step(model, t, dt, old), state)
         calm = calm & (self.macro.result(density) != Result.blow_up)
+        return _choose(calm, density, state), calm
 
-        def look(watch: Watch) -> Watch:
-            watch = self._wake(model_, t, dt, before, gain, watch)
-            return self._follow(model_, t, dt, watch)
+    def _restless_step(
+        self, model: Network, t, dt, state: MultiScaleState, restless: Bool[Array, ""]
+    ) -> MultiScaleState:
+        """The state after a step of the particles, which are deposited if they have calmed down."""
+        model, density = frozen((model, state.density))
 
-        watch = _once_in_place(~calm, look, state.watch)
-        sleeps = ~calm & watch.sleeps
+        def follow(watch: Watch) -> Watch:
+            return self._follow(model, t, dt, self._wake(model, t, dt, density, watch))
+
+        watch = _once_in_place(restless, follow, state.watch)
         density = _once(
-            sleeps, lambda old: self._deposit(model_, t + dt, watch.particles, old), density
+            restless & watch.sleeps,
+            lambda old: self._deposit(model, t + dt, watch.particles, old),
+            state.density,
         )
         return MultiScaleState(density, watch)
 
-    def _wake(self, model, t, dt, density: DensityState, gain: Array, watch: Watch) -> Watch:
+    def _wake(self, model, t, dt, density: DensityState, watch: Watch) -> Watch:
         """The watch with particles, which are drawn from the density where none were followed."""
         fresh = watch.regime == Regime.density
+        gain = self._gain_of_density(model, density)
         key, draw = jax.random.split(watch.key)
         return replace(
             watch,
@@ -268,6 +307,11 @@ class MultiScale(AbstractSolver[MultiScaleState]):
 def _once(when: Bool[Array, ""], change: Callable[[Any], Any], state: Any) -> Any:
     """`change(state)` where `when` holds, else `state`."""
     return lax.cond(when, change, lambda same: same, state)
+
+
+def _choose(when: Bool[Array, ""], new: Any, old: Any) -> Any:
+    """`new` where `when` holds, else `old`."""
+    return jax.tree.map(lambda new, old: jnp.where(when, new, old), new, old)
 
 
 def _once_in_place(when: Bool[Array, ""], change: Callable[[Any], Any], state: Any) -> Any:

@@ -220,15 +220,9 @@ def _advance(
     """Steps up to `stop`, or until `room` saves are made; returns whether the run can go on."""
     t0, dt = span
 
-    def one_step(carry):
-        state, n = carry
-        return solver.step(model, t0 + n * dt, dt, state), n + 1
-
     def to_next_save(chunk: _Chunk):
         target = jnp.minimum(save_steps[chunk.count], stop)
-        state, n = lax.while_loop(
-            lambda c: (c[1] < target) & _running(solver, c[0]), one_step, (chunk.state, chunk.step)
-        )
+        state, n = solver.advance(model, t0, dt, chunk.state, chunk.step, target)
         # A chunk may end between two saves: what it writes then is not counted.
         saved = jax.tree.map(
             lambda every, one: every.at[chunk.count].set(one),

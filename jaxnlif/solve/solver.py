@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -69,6 +70,24 @@ class AbstractSolver(eqx.Module, Generic[State]):
     @abc.abstractmethod
     def step(self, model: Any, t: Array, dt: Array, state: State) -> State:
         """The state at `t + dt` from that at `t`."""
+
+    def advance(
+        self, model: Any, t0: Array, dt: Array, state: State, n: Array, stop: Array
+    ) -> tuple[State, Array]:
+        """The state after the steps `n` to `stop`, step n beginning at `t0 + n * dt`, and the steps
+        then made: fewer where the run cannot go on.
+
+        A solver whose steps differ may replace this loop by one that pays for each only its cost.
+        """
+
+        def step(carry):
+            state, n = carry
+            return self.step(model, t0 + n * dt, dt, state), n + 1
+
+        def unfinished(carry):
+            return (carry[1] < stop) & (self.result(carry[0]) == Result.completed)
+
+        return lax.while_loop(unfinished, step, (state, n))
 
     @abc.abstractmethod
     def observe(self, state: State) -> Snapshot:
