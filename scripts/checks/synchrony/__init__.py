@@ -44,7 +44,7 @@ REQUIRED: dict[str, Rule] = {
     "cost_multiscale_instantaneous": at_least(10),
     "cost_multiscale_self-sustained": at_least(6),
     "cost_multiscale_periodic": at_least(3),
-    "cost_never_switching": at_most(1.5),
+    "cost_never_switching": at_most(1.2),
     "brian2_time_to_one_percent": at_least(10),
     "brian2_neuron_steps": at_least(1),
     # structure
