@@ -40,12 +40,13 @@ class LayerSpikes(NamedTuple):
     """What a layer does in a trial, in natural units.
 
     - `times`: spike times, `inf` where there are no more; shape `(k, b, n)`.
-    - `angle`: α at the end of the trial, from 0 to π; shape `(b, n)`.
+    - `cos`, `sin`: of the angle at the end of the trial, which is from 0 to π; shape `(b, n)`.
     - `count`: number of spikes, those for which `times` has no room included; shape `(b, n)`.
     """
 
     times: Float[Array, "k b n"]
-    angle: Float[Array, "b n"]
+    cos: Float[Array, "b n"]
+    sin: Float[Array, "b n"]
     count: Float[Array, "b n"]
 
 
@@ -59,32 +60,75 @@ class _Point(NamedTuple):
 
 
 class _Slots(NamedTuple):
-    """The point at the last event before a spike, its scale, and the time of that event.
+    """The point at the last event before each spike, and the time of that event, `(k, b, n)`.
 
-    The time is less half a turn per spike before; shape `(k, b, n)`.
+    The time is less half a turn for each spike before.
     """
 
-    c: tuple[Array, ...]
-    s: tuple[Array, ...]
-    scale: tuple[Array, ...]
-    time: tuple[Array, ...]
+    c: Array
+    s: Array
+    scale: Array
+    time: Array
 
 
-class _Turns(NamedTuple):
-    """The intervals before each event and the end: begin, half turns, rest; `(e + 1, b, 1)`."""
+class _Turn(NamedTuple):
+    """Intervals without event: half turns, and cosine and sine of the rest; `(…, b, 1)`."""
 
-    begin: Array
     half: Array
     cos: Array
     sin: Array
+
+    @classmethod
+    def between(cls, begin: Array, until: Array) -> _Turn:
+        """The turn from one event to the next."""
+        angle = (until - begin)[..., None]
+        half = jnp.floor(angle / math.pi)
+        almost = math.pi * (1 - jnp.finfo(angle.dtype).eps)
+        rest = jnp.clip(angle - half * math.pi, 0, almost)
+        return cls(half, jnp.cos(rest), jnp.sin(rest))
+
+    def __call__(self, point: _Point) -> _Point:
+        s = point.s * self.cos + point.c * self.sin
+        crossed = jnp.where((point.s > 0) != (s > 0), 1, 0).astype(s.dtype)
+        c = point.c * self.cos - point.s * self.sin
+        return _Point(c, s, point.scale, point.spikes + self.half + crossed)
+
+
+class _Events(NamedTuple):
+    """The table with a row of zeros for absent events, and the events in chunks.
+
+    `begin` is the time of the event before, the number of events that of the sample with most.
+    """
+
+    table: Array
+    rows: Array
+    begin: Array
+    times: Array
+    number: Array
+
+    def chunk(self, n) -> tuple[Array, Array, Array, _Turn, Array]:
+        """Rows, begins, times and turns of chunk n, and how many of it there are."""
+        rows, begin, times = (
+            lax.dynamic_slice_in_dim(x, n * _CHUNK, _CHUNK)
+            for x in (self.rows, self.begin, self.times)
+        )
+        number = jnp.minimum(self.number - n * _CHUNK, _CHUNK)
+        return rows, begin, times, _Turn.between(begin, times), number
+
+    @property
+    def chunks(self) -> Array:
+        return -(-self.number // _CHUNK)
+
+    def weights(self, row: Array) -> Array:
+        return self.table.at[row].get(mode="promise_in_bounds")
 
 
 def simulate(
     weights: Float[Array, "r n"],
     rows: Int[Array, "e b"],
     times: Float[Array, "e b"],
-    start: Float[Array, "b n"],
-    end: Float[Array, " b"],
+    start: Float[Array, " n"],
+    end: Float[Array, ""],
     max_spikes: int,
 ) -> LayerSpikes:
     """Simulates a layer for many samples at once, in natural units.
@@ -94,8 +138,8 @@ def simulate(
     [0, `end`] (`end` where there is none); `start`: angles at time 0, in [0, π]; `end` of the
     trial; `max_spikes`: room for spikes, static.
 
-    **Returns:** spike times, angles at the end and spike counts. Derivatives in `weights`, `times`,
-    `start` and `end` are exact; forward mode is not available.
+    **Returns:** spike times, the points at the end, and spike counts. Derivatives in `weights`,
+    `times`, `start` and `end` are exact; forward mode is not available.
     """
     return _simulate(weights, rows, times, start, end, max_spikes)
 
@@ -108,116 +152,98 @@ _simulate = jax.custom_vjp(_simulate_plain, nondiff_argnums=(5,))
 
 
 def _forward(weights, rows, times, start, end, max_spikes):
-    table, turns, events = _prepare(weights, rows, times, end)
-
-    def step(k, carry):
-        point, slots = carry
-        slots = _record(slots, point, turns.begin[k])
-        point = _turn(point, turns, k)
-        c = point.c - _row(table, rows[k]) * point.s
-        return point._replace(c=c), slots
+    events = _prepare(weights, rows, times, end)
 
     def chunk(n, carry):
+        rows, begin, _, turns, number = events.chunk(n)
+
+        def step(k, carry):
+            point, slots = carry
+            slots = _record(slots, point, begin[k])
+            point = jax.tree.map(lambda x: x[k], turns)(point)
+            return point._replace(c=point.c - events.weights(rows[k]) * point.s), slots
+
         point, slots = carry
         point = _normalise(point)
-        slots = _record_scale(slots, point)
-        return lax.fori_loop(
-            n * _CHUNK, jnp.minimum((n + 1) * _CHUNK, events), step, (point, slots)
-        )
+        return lax.fori_loop(0, number, step, (point, _record_scale(slots, point)))
 
-    zero = jnp.zeros_like(start)
-    empty = (zero,) * max_spikes
-    carry = _initial(start), _Slots(empty, empty, empty, empty)
-    point, slots = lax.fori_loop(0, -(-events // _CHUNK), chunk, carry)
-    slots = _record(_record_scale(slots, point), point, turns.begin[events])
-    point = _turn(point, turns, events)
+    point = _initial(start, rows.shape[1])
+    empty = jnp.zeros((max_spikes, *point.c.shape), point.c.dtype)
+    slots = _Slots(empty, empty, empty, empty)
+    point, slots = lax.fori_loop(0, events.chunks, chunk, (point, slots))
+    last = events.begin[events.number]
+    slots = _record(_record_scale(slots, point), point, last)
+    point = _Turn.between(last, jnp.broadcast_to(end, last.shape))(point)
 
-    spikes, sizes = [], []
-    for j, (c, s, scale, time) in enumerate(zip(*slots, strict=True)):
-        present = point.spikes > j
-        until = math.pi * (j + 1) - _angle(c, s)
-        spikes.append(jnp.where(present, time + until, jnp.inf))
-        sizes.append(jnp.log(c**2 + s**2) + 2 * scale)
-    sizes.append(jnp.log(point.c**2 + point.s**2) + 2 * point.scale)
-    stacked = jnp.stack(spikes)
-    result = LayerSpikes(stacked, _angle(point.c, point.s), point.spikes)
-    return result, (weights, rows, times, start, end, stacked, jnp.stack(sizes))
+    sign = jnp.where(point.s > 0, 1, -1)
+    size = jnp.sqrt(point.c**2 + point.s**2)
+    result = LayerSpikes(
+        _spike_times(slots, point), sign * point.c / size, sign * point.s / size, point.spikes
+    )
+    # the squared size of the point at each spike and at the end
+    square = jnp.concatenate([slots.c**2 + slots.s**2, (size**2)[None]])
+    scale = jnp.concatenate([slots.scale, point.scale[None]])
+    return result, (weights, rows, times, start, end, result, square, scale)
 
 
 def _backward(max_spikes, saved, cotangent):
-    weights, rows, times, start, end, spikes, sizes = saved
-    table, turns, events = _prepare(weights, rows, times, end)
+    weights, rows, times, start, end, result, square, scale = saved
+    events = _prepare(weights, rows, times, end)
     ones = jnp.ones(weights.shape[1], weights.dtype)
-    ends = jnp.concatenate(
-        [jnp.where(jnp.isfinite(spikes), -cotangent.times, 0), cotangent.angle[None]]
-    )
-
-    def step(k, carry):
-        point, parts, table_bar, times_bar = carry
-        point = _turn(point, turns, k)
-        v, s = _row(table, rows[k]), point.s
-        c = point.c - v * s
-        g = parts[-1]
-        for spike, part in zip(spikes, parts[:-1], strict=True):
-            g = g + jnp.where(spike >= times[k][:, None], part, 0)
-        table_bar = table_bar.at[rows[k]].add(g * s * s, mode="promise_in_bounds")
-        # a product with ones, because a CPU sums along rows one by one
-        row = (g * v * s * (point.c + c)) @ ones
-        times_bar = lax.dynamic_update_index_in_dim(times_bar, row, k, 0)
-        return point._replace(c=c), parts, table_bar, times_bar
+    angle = result.cos * cotangent.sin - result.sin * cotangent.cos
+    spiked = jnp.where(jnp.isfinite(result.times), -cotangent.times, 0)
+    ends = jnp.concatenate([spiked, angle[None]]) / square
 
     def chunk(n, carry):
+        rows, _, times, turns, number = events.chunk(n)
+
+        def step(k, carry):
+            point, table_bar, times_bar = carry
+            point = jax.tree.map(lambda x: x[k], turns)(point)
+            v, s = events.weights(rows[k]), point.s
+            c = point.c - v * s
+            g = parts[-1] + jnp.sum(
+                jnp.where(result.times >= times[k][None, :, None], parts[:-1], 0), 0
+            )
+            table_bar = table_bar.at[rows[k]].add(g * s * s, mode="promise_in_bounds")
+            # a product with ones, because a CPU sums along rows one by one
+            time_bar = (g * v * s * (point.c + c)) @ ones
+            times_bar = lax.dynamic_update_index_in_dim(times_bar, time_bar, n * _CHUNK + k, 0)
+            return point._replace(c=c), table_bar, times_bar
+
         point, table_bar, times_bar = carry
         point = _normalise(point)
-        parts = tuple(ends * jnp.exp(2 * point.scale - sizes))
-        stop = jnp.minimum((n + 1) * _CHUNK, events)
-        point, _, table_bar, times_bar = lax.fori_loop(
-            n * _CHUNK, stop, step, (point, parts, table_bar, times_bar)
-        )
-        return point, table_bar, times_bar
+        parts = ends * jnp.exp(2 * (point.scale[None] - scale))
+        return lax.fori_loop(0, number, step, (point, table_bar, times_bar))
 
-    carry = _initial(start), jnp.zeros_like(table), jnp.zeros_like(times)
-    _, table_bar, times_bar = lax.fori_loop(0, -(-events // _CHUNK), chunk, carry)
-    start_bar = jnp.sum(ends * jnp.exp(-sizes), axis=0)
-    return table_bar[:-1], None, times_bar, start_bar, jnp.sum(cotangent.angle, axis=1)
+    point = _initial(start, rows.shape[1])
+    _, table_bar, times_bar = lax.fori_loop(
+        0, events.chunks, chunk, (point, jnp.zeros_like(events.table), jnp.zeros_like(times))
+    )
+    start_bar = jnp.sum(ends * jnp.exp(-2 * scale), axis=(0, 1))
+    return table_bar[:-1], None, times_bar, start_bar, jnp.sum(angle)
 
 
 _simulate.defvjp(_forward, _backward)
 
 
-# ---- one event -------------------------------------------------------------------------------
-
-
-def _prepare(weights, rows, times, end) -> tuple[Array, _Turns, Array]:
-    """The table with a row of zeros for absent events, the turns, and the number of events."""
+def _prepare(weights, rows, times, end) -> _Events:
+    absent = weights.shape[0]
+    e, b = rows.shape
+    more = -e % _CHUNK + _CHUNK
+    number = longest(rows < absent)
     table = jnp.concatenate([weights, jnp.zeros_like(weights[:1])])
-    begin = jnp.concatenate([jnp.zeros_like(times[:1]), times])[:, :, None]
-    until = jnp.concatenate([times, end[None]])[:, :, None]
-    half = jnp.floor((until - begin) / math.pi)
-    almost = math.pi * (1 - jnp.finfo(times.dtype).eps)
-    rest = jnp.clip(until - begin - half * math.pi, 0, almost)
-    return table, _Turns(begin, half, jnp.cos(rest), jnp.sin(rest)), longest(rows < len(weights))
+    rows = jnp.concatenate([rows, jnp.full((more, b), absent, rows.dtype)])
+    times = jnp.concatenate([times, jnp.broadcast_to(end, (more, b))])
+    begin = jnp.concatenate([jnp.zeros_like(times[:1]), times[:-1]])
+    return _Events(table, rows, begin, times, number)
 
 
-def _row(table: Array, row: Array) -> Array:
-    return table.at[row].get(mode="promise_in_bounds")
-
-
-def _initial(start: Array) -> _Point:
+def _initial(start: Array, samples: int) -> _Point:
     # Not s = 0, whose sign tells nothing: the line at π has its spike before it.
     s = jnp.maximum(jnp.sin(start), jnp.finfo(start.dtype).eps)
-    zero = jnp.zeros_like(start)
-    return _Point(jnp.cos(start), s, zero, zero)
-
-
-def _turn(point: _Point, turns: _Turns, k) -> _Point:
-    """The point at event k, before its input."""
-    cos, sin = turns.cos[k], turns.sin[k]
-    s = point.s * cos + point.c * sin
-    crossed = jnp.where((point.s > 0) != (s > 0), 1, 0).astype(s.dtype)
-    return _Point(
-        point.c * cos - point.s * sin, s, point.scale, point.spikes + turns.half[k] + crossed
-    )
+    c, s = (jnp.broadcast_to(x, (samples, start.shape[0])) for x in (jnp.cos(start), s))
+    return _Point(c, s, jnp.zeros_like(c), jnp.zeros_like(c))
 
 
 def _record(slots: _Slots, point: _Point, begin: Array) -> _Slots:
@@ -225,33 +251,48 @@ def _record(slots: _Slots, point: _Point, begin: Array) -> _Slots:
 
     Sums of products with 0 and 1, exact, are several times faster than selections on a CPU.
     """
-    time = begin - math.pi * point.spikes
-
-    def note(slot, value, j):
-        coming = jnp.where(point.spikes <= j, 1, 0).astype(value.dtype)
-        return coming * value + (1 - coming) * slot
-
-    def all_slots(slots, value):
-        return tuple(note(slot, value, j) for j, slot in enumerate(slots))
-
+    coming = _coming(slots, point).astype(point.c.dtype)
+    gone = 1 - coming
+    time = begin[:, None] - math.pi * point.spikes
     return _Slots(
-        all_slots(slots.c, point.c),
-        all_slots(slots.s, point.s),
+        coming * point.c[None] + gone * slots.c,
+        coming * point.s[None] + gone * slots.s,
         slots.scale,
-        all_slots(slots.time, time),
+        coming * time[None] + gone * slots.time,
     )
 
 
 def _record_scale(slots: _Slots, point: _Point) -> _Slots:
-    coming = (jnp.where(point.spikes <= j, point.scale, old) for j, old in enumerate(slots.scale))
-    return slots._replace(scale=tuple(coming))
+    """Notes the scale, which changes between chunks, likewise."""
+    return slots._replace(scale=jnp.where(_coming(slots, point), point.scale[None], slots.scale))
+
+
+def _coming(slots: _Slots, point: _Point) -> Array:
+    return point.spikes[None] <= jnp.arange(len(slots.c), dtype=point.c.dtype)[:, None, None]
+
+
+def _spike_times(slots: _Slots, point: _Point) -> Array:
+    """Spike times of all slots; arctangents of all but the first only if there is such a spike."""
+    number = jnp.arange(1, len(slots.c) + 1, dtype=point.c.dtype)[:, None, None]
+
+    def times(c, s, time, number):
+        until = number * math.pi - jnp.arctan2(jnp.abs(s), jnp.where(s > 0, c, -c))
+        return jnp.where(point.spikes[None] >= number, time + until, jnp.inf)
+
+    slots = slots.c, slots.s, slots.time, number
+    first, later = ([x[part] for x in slots] for part in (slice(1), slice(1, None)))
+    return jnp.concatenate(
+        [
+            times(*first),
+            lax.cond(
+                jnp.any(point.spikes > 1),
+                lambda: times(*later),
+                lambda: jnp.full_like(later[0], jnp.inf),
+            ),
+        ]
+    )
 
 
 def _normalise(point: _Point) -> _Point:
-    size = jnp.hypot(point.c, point.s)
+    size = jnp.sqrt(point.c**2 + point.s**2)
     return _Point(point.c / size, point.s / size, point.scale + jnp.log(size), point.spikes)
-
-
-def _angle(c: Array, s: Array) -> Array:
-    """The angle of the line in [0, π]."""
-    return jnp.arctan2(jnp.abs(s), jnp.where(s > 0, c, -c))

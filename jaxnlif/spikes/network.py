@@ -174,7 +174,7 @@ def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) ->
     omega, q = net.neuron.omega, net.neuron.q
     shape = (inputs.which if isinstance(inputs, Volleys) else inputs).shape
     batch, samples = shape[:-1], int(np.prod(shape[:-1]))
-    end = jnp.broadcast_to(omega * net.duration, samples)
+    end = omega * net.duration
 
     layers: list[LayerSpikes] = []
     for weights, phase, delay in zip(net.weights, net.initial, net.delays, strict=True):
@@ -186,8 +186,7 @@ def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) ->
         else:
             events = _events(_natural(inputs.reshape(1, samples, -1), omega), omega, delay, end)
             table = weights / q
-        start = jnp.broadcast_to(omega * phase, (samples, phase.shape[0]))
-        layers.append(simulate(table, *events, start, end, net.max_spikes))
+        layers.append(simulate(table, *events, omega * phase, end, net.max_spikes))
 
     def shaped(array: Array) -> Array:
         return array.reshape(*batch, *array.shape[1:])
@@ -196,7 +195,7 @@ def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) ->
         times=shaped(_output_times(net, layers)),
         counts=tuple(shaped(layer.count) for layer in layers),
         spikes=tuple(shaped(_real(jnp.moveaxis(layer.times, 0, -1), omega)) for layer in layers),
-        phases=tuple(shaped(layer.angle / omega) for layer in layers),
+        phases=tuple(shaped(jnp.arctan2(layer.sin, layer.cos) / omega) for layer in layers),
     )
     times = jnp.where(trial.overflow[..., None, None], jnp.nan, trial.times)
     return eqx.tree_at(lambda one: one.times, trial, times)
@@ -204,17 +203,15 @@ def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) ->
 
 def _output_times(net: FeedForward, layers: list[LayerSpikes]) -> Float[Array, "b n k"]:
     """Ordinary spikes of the last layer, and its pseudospikes where there are no more."""
-    omega, neuron = net.neuron.omega, net.neuron
-    phases = [layer.angle / omega for layer in layers]
-    total = jnp.zeros_like(phases[0])
-    for phase, weights in zip(phases[:-1], net.weights[1:], strict=True):
-        total = theta_pseudorate(neuron, phase, total) @ weights
-    output = layers[-1]
+    neuron, output = net.neuron, layers[-1]
+    total = jnp.zeros_like(layers[0].cos)
+    for layer, weights in zip(layers[:-1], net.weights[1:], strict=True):
+        total = theta_pseudorate(neuron, layer.cos, layer.sin, total) @ weights
     number = jnp.arange(1.0, net.max_spikes + 1, dtype=total.dtype) - output.count[..., None]
     pseudo = theta_pseudospikes(
-        neuron, phases[-1][..., None], total[..., None], jnp.maximum(number, 1), net.duration
+        neuron, output.cos, output.sin, total, jnp.maximum(number, 1), net.duration
     )
-    ordinary = _real(jnp.moveaxis(output.times, 0, -1), omega)
+    ordinary = _real(jnp.moveaxis(output.times, 0, -1), neuron.omega)
     return jnp.where(number >= 1, pseudo, ordinary)
 
 
@@ -227,10 +224,10 @@ def _events(times: Float[Array, "k b n"], omega, delay, end) -> tuple[Array, Arr
     if delay is not None:
         times = times + (omega * delay)[None, None]
     flat = jnp.moveaxis(times, 2, 1).reshape(k * n, b)
-    order = ascending(jax.lax.stop_gradient(flat), flat < end[None])
+    order = ascending(jax.lax.stop_gradient(flat), flat < end)
     present = order < k * n
     sorted_times = flat.at[jnp.where(present, order, 0), jnp.arange(b)[None]].get()
-    return jnp.where(present, order % n, n), jnp.where(present, sorted_times, end[None])
+    return jnp.where(present, order % n, n), jnp.where(present, sorted_times, end)
 
 
 def _volleys(inputs: Volleys, weights, omega, end) -> tuple[Array, Array, Array]:
@@ -239,9 +236,9 @@ def _volleys(inputs: Volleys, weights, omega, end) -> tuple[Array, Array, Array]
     e, b = inputs.times.shape[0], which.shape[0]
     kicks = jnp.concatenate([(which == k).astype(weights.dtype) @ weights for k in range(e)])
     times = (omega * inputs.times).astype(weights.dtype)[:, None]
-    arrives = times < end[None]
+    arrives = times < end
     rows = jnp.where(arrives, jnp.arange(e * b).reshape(e, b), e * b)
-    return kicks, rows, jnp.where(arrives, times, end[None])
+    return kicks, rows, jnp.broadcast_to(jnp.where(arrives, times, end), (e, b))
 
 
 def _natural(times: Array, omega: Array) -> Array:

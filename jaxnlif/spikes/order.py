@@ -38,7 +38,8 @@ def ascending(times: Float[Array, "m b"], present: Bool[Array, "m b"]) -> Int[Ar
     count = longest(present)
     blocks = -(-m // _BLOCK)
 
-    front = jnp.where(present, jnp.cumsum(present, axis=0) - 1, m)
+    _, front = lax.scan(lambda n, new: (n + new, n), jnp.zeros(b, int), present)
+    front = jnp.where(present, front, m)
     moved = jnp.full((m, b), m).at[front, column].set(position, mode="drop", unique_indices=True)
     early = times.at[moved, column].get(mode="fill", fill_value=jnp.inf)
     early = jnp.pad(early, ((0, blocks * _BLOCK - m), (0, 0)), constant_values=jnp.inf)

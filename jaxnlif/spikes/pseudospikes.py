@@ -17,29 +17,30 @@ from .theta import Theta
 
 
 def theta_pseudorate(
-    neuron: Theta, phase: Float[Array, "*n"], total: Float[Array, "*n"]
+    neuron: Theta, c: Float[Array, "*n"], s: Float[Array, "*n"], total: Float[Array, "*n"]
 ) -> Float[Array, "*n"]:
-    r"""The pseudorate $r = H_W(φ(T))/Θ$ of a theta neuron.
+    r"""The pseudorate $r = H_W(φ(T))/Θ$ of theta neurons.
 
     It grows from 0 just after a spike to 1 just before the next. A spike that leaves the trial is
     thus replaced by a pseudorate that has the same effect.
 
-    **Arguments:** `phase`: φ(T) in [0, Θ] (time); `total`: $W = \sum_j W_{ij} r_j$ over the
-    neurons before (voltage units).
+    **Arguments:** `c`, `s`: cosine and sine of $ωφ(T)$, the state at the end; `total`:
+    $W = \sum_j W_{ij} r_j$ over the neurons before (voltage units).
     """
-    return neuron.shifted(phase, total) / neuron.period
+    return neuron.shifted_point(c, s, total) / neuron.period
 
 
 def theta_pseudospikes(
     neuron: Theta,
-    phase: Float[Array, "*n"],
+    c: Float[Array, "*n"],
+    s: Float[Array, "*n"],
     total: Float[Array, "*n"],
-    number: Float[Array, "*#n"],
+    number: Float[Array, "*n k"],
     end: Float[Array, ""],
-) -> Float[Array, "*n"]:
-    r"""The time $T + kΘ - H_W(φ(T))$ of the k-th pseudospike of a theta neuron.
+) -> Float[Array, "*n k"]:
+    r"""The times $T + kΘ - H_W(φ(T))$ of the k-th pseudospikes of theta neurons.
 
-    **Arguments:** `phase` and `total` as for `theta_pseudorate`; `number`: k = 1, 2, …; `end`: T
+    **Arguments:** `c`, `s` and `total` as for `theta_pseudorate`; `number`: k = 1, 2, …; `end`: T
     (time). **Returns:** times not before T (time).
     """
-    return end + number * neuron.period - neuron.shifted(phase, total)
+    return end + number * neuron.period - neuron.shifted_point(c, s, total)[..., None]

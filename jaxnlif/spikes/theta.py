@@ -67,9 +67,12 @@ class Theta(eqx.Module):
         **Arguments:** `phase` in [0, Θ] (time); `weight` (voltage units). **Returns:** a phase.
         """
         angle = self.omega * phase
-        c, s = jnp.cos(angle), jnp.sin(angle)
-        shifted = jnp.arctan2(s, c - weight / self.q * s)
+        return self.shifted_point(jnp.cos(angle), jnp.sin(angle), weight)
+
+    def shifted_point(
+        self, c: Float[Array, "*n"], s: Float[Array, "*n"], weight: Float[Array, "*n"]
+    ) -> Float[Array, "*n"]:
+        r"""`shifted` for the phase with $(c, s) = (\cos ωφ, \sin ωφ)$ (time)."""
+        angle = jnp.arctan2(s, c - weight / self.q * s)
         # the sine of the rounded π may be negative
-        return (
-            jnp.where(shifted < 0, shifted + jnp.where(c < 0, 2 * jnp.pi, 0), shifted) / self.omega
-        )
+        return jnp.where((s < 0) & (c < 0), angle + 2 * jnp.pi, angle) / self.omega

@@ -10,9 +10,7 @@ from ..._check import check_integer
 _LARGE, _DOT = 0.5, 0.1
 
 
-def yin_yang(
-    num: int, *, seed: int
-) -> tuple[Float[np.ndarray, "num 4"], Int[np.ndarray, " num"]]:
+def yin_yang(num: int, *, seed: int) -> tuple[Float[np.ndarray, "num 4"], Int[np.ndarray, " num"]]:
     r"""Points $(x, y, 1-x, 1-y)$ of the yin-yang sign and their classes.
 
     The sign fills the disc of radius ½ about (½, ½). Classes are yin (0), yang (1) and the two dots
