@@ -115,19 +115,25 @@ class Trainer(eqx.Module):
 
     @eqx.filter_jit
     def evaluate(self, net: FeedForward, data: Samples) -> Measures:
-        """Measures on a whole set, batch by batch, samples beyond whole batches included."""
-        size = min(1000, data.label.shape[0])
-        assert data.label.shape[0] % size == 0, "sets are evaluated in equal batches"
-        batches = jax.tree.map(lambda x: x.reshape(-1, size, *x.shape[1:]), data)
+        """Measures on a whole set, batch by batch."""
 
         def one(batch: Samples):
             trial = net.trial(self.encoder(batch.x, None))
             return self._measures(trial, batch.label)
 
+        n = data.label.shape[0]
+        size = min(1000, n)
+        whole = n // size * size
+        batches = jax.tree.map(lambda x: x[:whole].reshape(-1, size, *x.shape[1:]), data)
         measures, active = lax.map(one, batches)
-        silent = 1 - jnp.mean(jnp.any(active, axis=0))
-        mean = jax.tree.map(jnp.mean, measures)
-        return mean._replace(silent_fraction=silent)
+        total = jax.tree.map(lambda x: size * jnp.sum(x), measures)
+        active = jnp.any(active, axis=0)
+        if whole < n:
+            rest, also = one(jax.tree.map(lambda x: x[whole:], data))
+            total = jax.tree.map(lambda x, y: x + (n - whole) * y, total, rest)
+            active = active | also
+        mean = jax.tree.map(lambda x: x / n, total)
+        return mean._replace(silent_fraction=1 - jnp.mean(active))
 
     def _measures(self, trial: Trial, label: Array) -> tuple[Measures, Array]:
         first, duration = trial.times[..., 0], self.setting.duration

@@ -23,8 +23,8 @@ class Setting:
     - `rate`, `schedule`: learning rate, and how it changes: "exponential", by 1/e in `decay`
       epochs with AdaBelief, or "cosine" to 0 after a tenth of warm-up with AdamW.
     - `weight_decay`: of AdamW. `batch`: samples in a step. `epochs`: passes through the data.
-    - `scale`: of the initial weights. `flip`: probability that a pixel becomes its negative. `shift`: largest shift of an image in
-      each direction (pixels).
+    - `flip`: probability that a pixel becomes its negative. `shift`: largest shift of an image in
+      each direction (pixels). `scale`: of the initial weights.
     """
 
     hidden: tuple[int, ...] = (100, 100)

@@ -2,8 +2,8 @@ r"""A layer of theta neurons in projective coordinates, and its adjoint without 
 
 In natural units — time in $1/ω$, weights in q — the state is the line through
 $(c, s) ∝ (\cos α, \sin α)$ with the angle $α = ωφ$. It turns at speed 1; an input of weight v is
-the shear $c ← c - v s$; spike and reset are the same line $s = 0$, so a neuron spikes where s changes
-sign, and every further half turn is a further spike.
+the shear $c ← c - v s$; spike and reset are the same line $s = 0$, so a neuron spikes where s
+changes sign, and every further half turn is a further spike.
 
 *Adjoint.* Turns and shears preserve areas, so $g = (∂L/∂α)/(c² + s²)$ is constant but for the
 neuron's own spikes at $t_j$, where it falls by $-(∂L/∂t_j)/(c² + s²)$. With $c' = c - v s$,
