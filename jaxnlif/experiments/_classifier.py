@@ -133,7 +133,7 @@ class Trainer(eqx.Module):
             total = jax.tree.map(lambda x, y: x + (n - whole) * y, total, rest)
             active = active | also
         mean = jax.tree.map(lambda x: x / n, total)
-        return mean._replace(silent_fraction=1 - jnp.mean(active))
+        return mean._replace(silent_fraction=jnp.mean(~active))
 
     def _measures(self, trial: Trial, label: Array) -> tuple[Measures, Array]:
         first, duration = trial.times[..., 0], self.setting.duration

@@ -55,13 +55,11 @@ def _potentials(ax: Axes, net: FeedForward, inputs, label: int) -> None:
     times = np.linspace(0, float(net.duration), 400)[1:]
 
     # the phases at the end of ever longer trials
-    @eqx.filter_jit
-    def phase(end):
-        longer = eqx.tree_at(lambda one: one.duration, net, end)
-        return longer.trial(inputs).phases[-1][0]
+    def phases(end: float) -> np.ndarray:
+        longer = eqx.tree_at(lambda one: one.duration, net, jnp.asarray(end, net.duration.dtype))
+        return np.asarray(longer.trial(inputs).phases[-1][0])
 
-    phases = np.stack([np.asarray(phase(jnp.asarray(t, net.duration.dtype))) for t in times])
-    voltages = np.asarray(net.neuron.voltage(jnp.asarray(phases)))
+    voltages = np.asarray(net.neuron.voltage(jnp.asarray(np.stack([phases(t) for t in times]))))
     voltages = np.where(np.abs(voltages) < 12, voltages, np.nan)
     for n in range(voltages.shape[1]):
         ax.plot(times, voltages[:, n], linewidth=2.5 if n == label else 0.8, label=str(n))

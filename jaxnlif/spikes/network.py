@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Self
 
 import equinox as eqx
 import jax
@@ -94,7 +93,7 @@ class FeedForward(eqx.Module):
         max_spikes: int = 2,
         delayed: Sequence[int] = (),
         dtype=None,
-    ) -> Self:
+    ) -> FeedForward:
         r"""A network with random weights whose neurons start in the middle of their period.
 
         **Arguments:** `sizes`: number of inputs, then of neurons in each layer; `key`: a random
@@ -207,7 +206,8 @@ def _output_times(net: FeedForward, layers: list[LayerSpikes]) -> Float[Array, "
     total = jnp.zeros_like(layers[0].cos)
     for layer, weights in zip(layers[:-1], net.weights[1:], strict=True):
         total = theta_pseudorate(neuron, layer.cos, layer.sin, total) @ weights
-    number = jnp.arange(1.0, net.max_spikes + 1, dtype=total.dtype) - output.count[..., None]
+    index = jnp.arange(1, net.max_spikes + 1, dtype=total.dtype)
+    number = index[None, None] - output.count[..., None]
     pseudo = theta_pseudospikes(
         neuron, output.cos, output.sin, total, jnp.maximum(number, 1), net.duration
     )
