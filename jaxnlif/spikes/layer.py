@@ -202,9 +202,9 @@ def _backward(max_spikes, saved, cotangent):
             point = jax.tree.map(lambda x: x[k], turns)(point)
             v, s = events.weights(rows[k]), point.s
             c = point.c - v * s
-            g = parts[-1] + jnp.sum(
-                jnp.where(result.times >= times[k][None, :, None], parts[:-1], 0), 0
-            )
+            g = parts[-1]
+            for spike, part in zip(result.times, parts[:-1], strict=True):
+                g = g + jnp.where(spike >= times[k][:, None], part, 0)
             table_bar = table_bar.at[rows[k]].add(g * s * s, mode="promise_in_bounds")
             # a product with ones, because a CPU sums along rows one by one
             time_bar = (g * v * s * (point.c + c)) @ ones

@@ -55,7 +55,8 @@ def samples() -> Samples:
 
 
 def trainer() -> Trainer:
-    encoder = mnist.ImageEncoder(SETTING.bins, SETTING.duration, SETTING.flip, SETTING.shift, 28)
+    """Without flipped pixels, which the authors make apart from the step."""
+    encoder = mnist.ImageEncoder(SETTING.bins, SETTING.duration, flip=0.0, shift=0, side=28)
     return Trainer(SETTING, encoder, 60)
 
 
@@ -71,7 +72,7 @@ def _state(net: FeedForward) -> State:
 
 
 def our_gradient(net: FeedForward, data: Samples) -> tuple[jax.Array, FeedForward]:
-    """Loss and gradient without the flips."""
+    """Loss and gradient."""
     one = trainer()
     inputs = one.encoder(data.x, None)
     params, fixed = eqx.partition(net, net.trainable())
@@ -111,7 +112,7 @@ def their_gradient(
 
 
 def their_step(directory: str | os.PathLike, dtype):
-    """Loss, gradient and update, as their training makes them but for the flips."""
+    """Loss, gradient and update, as their training makes them."""
     gradient, (parameters, *rest) = their_gradient(directory, network(dtype), samples())
     optimiser = SETTING.optimiser(60)
 
@@ -127,6 +128,7 @@ def their_step(directory: str | os.PathLike, dtype):
 def run(spikegd: str | os.PathLike | None) -> None:
     """Prints everything that is measured as `name value unit`."""
     for name, dtype in DTYPES.items():
+        jax.config.update("jax_enable_x64", dtype is np.float64)  # their constants follow it
         steps = {"jaxnlif": our_step(dtype)}
         if spikegd is not None:
             steps["spikegd"] = their_step(spikegd, dtype)
