@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi
 
 import equinox as eqx
@@ -63,48 +63,38 @@ def _weights(params: FeedForward) -> FeedForward:
     return eqx.tree_at(lambda p: p.weights, nothing, jax.tree.map(lambda _: True, params.weights))
 
 
+_BEST = Setting(
+    hidden=(350,),
+    duration=4.0,
+    max_spikes=4,
+    temperature=0.3,
+    regularisation=0.03,
+    rate=8e-3,
+    schedule="cosine",
+    batch=250,
+    epochs=60,
+    flip=0.0,
+    shift=1,
+)
 MNIST = {
     "published": Setting(),
-    "best": Setting(
-        hidden=(350,),
-        duration=4.0,
-        max_spikes=4,
-        temperature=0.3,
-        regularisation=0.03,
-        rate=8e-3,
-        schedule="cosine",
-        batch=250,
-        epochs=60,
-        flip=0.0,
-        shift=1,
-    ),
-    "best-plain": Setting(
-        hidden=(350,),
-        duration=4.0,
-        max_spikes=4,
-        temperature=0.3,
-        regularisation=0.03,
-        rate=8e-3,
-        schedule="cosine",
-        weight_decay=0.1,
-        batch=250,
-        epochs=25,
-        flip=0.03,
-    ),
+    "best": _BEST,
+    "best-plain": replace(_BEST, weight_decay=0.1, epochs=25, flip=0.03, shift=0),
 }
 """The setting of the reference, and those that classify best with and without shifted images."""
 
-YIN_YANG = {
-    "plain": Setting(
-        hidden=(30,),
-        duration=6.0,
-        max_spikes=6,
-        temperature=0.3,
-        regularisation=0.05,
-        rate=8e-3,
-        schedule="cosine",
-        batch=150,
-        epochs=200,
-        flip=0.0,
-    ),
-}
+_DISC = Setting(
+    hidden=(30,),
+    duration=6.0,
+    max_spikes=6,
+    temperature=0.3,
+    regularisation=0.05,
+    rate=8e-3,
+    schedule="cosine",
+    batch=100,
+    epochs=200,
+    flip=0.0,
+    scale=2.0,
+)
+YIN_YANG = {"plain": _DISC, "delays": replace(_DISC, copies=4, delays=True)}
+"""Without delays, and with four trained axonal delays of each input."""

@@ -22,6 +22,8 @@ HELP = "Yin-Yang points classified by the first spike, learned with exact gradie
 PRECISION = "float32"
 
 _POINTS = 5000, 1000
+_SEEDS = 42, 41
+"""Of the points to learn from and to judge by; settings were chosen on those of seed 40."""
 _FIRST, _RANGE = 0.1, 1.9
 
 
@@ -59,8 +61,8 @@ def task(setting: Setting) -> classifier.Task:
 
     return classifier.Task(
         "yinyang",
-        samples(_POINTS[0], 42),
-        samples(_POINTS[1], 40),
+        samples(_POINTS[0], _SEEDS[0]),
+        samples(_POINTS[1], _SEEDS[1]),
         3,
         4,
         PointEncoder(setting.copies),

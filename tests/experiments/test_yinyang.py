@@ -11,6 +11,6 @@ from jaxnlif.experiments._classifier_run import train
 
 @pytest.mark.slow
 def test_yin_yang_is_learned():
-    setting = replace(settings.YIN_YANG["plain"], epochs=4, batch=50, max_spikes=4)
+    setting = replace(settings.YIN_YANG["plain"], epochs=3, batch=50)
     history = train(setting, yinyang.task(setting), 0).history
     assert history["accuracy"][-1] > 0.6 > history["accuracy"][0]

@@ -38,6 +38,8 @@ TRAINING: dict[str, Rule] = {
     "mnist_best_minutes": at_most(15),
     "yin_yang": at_least(98.5),
     "yin_yang_ordinary": at_least(98.2),
+    "yin_yang_delays": reported("99.2"),
+    "yin_yang_delays_ordinary": reported(),
     "fashion": reported(),
 }
 
