@@ -1,6 +1,7 @@
 """jaxnlif: noisy leaky integrate-and-fire networks as densities, differentiable in JAX."""
 
 from . import plot as plot
+from . import spikes as spikes
 from .density import stationary as stationary
 from .density.coupling import Corrected as Corrected
 from .density.coupling import Implicit as Implicit

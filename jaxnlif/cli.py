@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         options.add_argument(
             "--precision",
             choices=("float64", "float32"),
-            default="float64",
+            default=getattr(experiment, "PRECISION", "float64"),
             help="floating-point type (default: %(default)s)",
         )
         options.set_defaults(experiment=experiment)

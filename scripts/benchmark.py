@@ -11,7 +11,7 @@ import os
 import platform
 from importlib.metadata import version
 
-SECTIONS = ("density", "particles", "multiscale")
+SECTIONS = ("density", "particles", "multiscale", "spikes")
 INLINE_ROW_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000"
 """Has XLA inline the loops over voltages on a CPU."""
 
@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument(
         "--default-flags", action="store_true", help=f"leave XLA_FLAGS={INLINE_ROW_LOOPS} out"
     )
+    parser.add_argument("--spikegd", metavar="DIR", help="spikes: a copy of chklos/spikegd")
     arguments = parser.parse_args()
     use_one_core()
     if not arguments.default_flags:
@@ -31,7 +32,8 @@ def main() -> None:
 
     jax.config.update("jax_enable_x64", True)
     print_header()
-    importlib.import_module(f"benchmarks.{arguments.section}").run()
+    section = importlib.import_module(f"benchmarks.{arguments.section}")
+    section.run(arguments.spikegd) if arguments.section == "spikes" else section.run()
 
 
 def use_one_core() -> None:

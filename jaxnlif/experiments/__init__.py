@@ -1,6 +1,7 @@
 """Named, reproducible runs, each a module with `HELP`, `add_arguments(parser)`, `run(arguments)`.
 
-Whatever can be wrong with the arguments `run` reports as a `ValueError` before anything compiles.
+A module may name another default `PRECISION` than float64. Whatever can be wrong with the arguments
+`run` reports as a `ValueError` before anything compiles.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from types import ModuleType
 REGISTRY: dict[str, str] = {
     "excitatory": "jaxnlif.experiments.excitatory",
     "learning": "jaxnlif.experiments.learning",
+    "mnist": "jaxnlif.experiments.mnist",
     "synchrony": "jaxnlif.experiments.synchrony",
+    "yinyang": "jaxnlif.experiments.yinyang",
 }
 
 

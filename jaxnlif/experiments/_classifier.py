@@ -1,0 +1,163 @@
+"""Training a feed-forward network of theta neurons to classify by its first output spike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from ..spikes.losses import first_spike_cross_entropy
+from ..spikes.network import FeedForward, Trial
+from ..spikes.theta import Theta
+from ._classifier_setting import Setting
+
+
+class Samples(NamedTuple):
+    """What is classified, in whatever form the encoder takes it, and the classes."""
+
+    x: Array
+    label: Int[Array, " n"]
+
+
+class Measures(NamedTuple):
+    """How well a set is classified, with and without pseudospikes, and how active the net is.
+
+    Without pseudospikes a silent output neuron counts as one that spikes at the end of the trial.
+    """
+
+    loss: Array
+    accuracy: Array
+    loss_ordinary: Array
+    accuracy_ordinary: Array
+    spikes_per_neuron: Array
+    silent_fraction: Array
+
+
+Encoder = Callable[[Array, Any], Any]
+"""Turns a batch of samples, and a random key or `None` for no augmentation, into inputs."""
+
+
+class State(NamedTuple):
+    """A training between two epochs: the network, and the state of the optimiser."""
+
+    net: FeedForward
+    optimiser: Any
+
+
+def start(setting: Setting, sizes: tuple[int, int], steps: int, key) -> State:
+    """A network for `sizes` inputs and classes, and a fresh optimiser."""
+    inputs = sizes[0] * setting.copies
+    net = FeedForward.init(
+        [inputs, *setting.hidden, sizes[1]],
+        Theta(setting.tau, setting.I0),
+        key=key,
+        duration=setting.duration,
+        scale=setting.scale,
+        max_spikes=setting.max_spikes,
+        delayed=(0,) if setting.delays else (),
+    )
+    return State(net, setting.optimiser(steps).init(_split(net)[0]))
+
+
+class Trainer(eqx.Module):
+    """An epoch and an evaluation of a setting, each compiled once."""
+
+    setting: Setting = eqx.field(static=True)
+    encoder: Encoder = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
+
+    @eqx.filter_jit
+    def epoch(self, state: State, data: Samples, key) -> tuple[State, Float[Array, ""]]:
+        """A pass through the data in random order; also the mean loss on the way.
+
+        What is left over beyond whole batches takes its turn in another epoch.
+        """
+        n, batch = data.label.shape[0], self.setting.batch
+        order_key, key = jax.random.split(key)
+        order = jax.random.permutation(order_key, n)[: self.steps * batch]
+        fixed = _split(state.net)[1]
+
+        def step(carry, inputs):
+            params, optimiser = carry
+            rows, key = inputs
+            net, optimiser, loss = self.step(
+                State(eqx.combine(params, fixed), optimiser),
+                Samples(data.x[rows], data.label[rows]),
+                key,
+            )
+            return (_split(net)[0], optimiser), loss
+
+        carry = _split(state.net)[0], state.optimiser
+        keys = jax.random.split(key, self.steps)
+        carry, losses = lax.scan(step, carry, (order.reshape(self.steps, batch), keys))
+        return State(eqx.combine(carry[0], fixed), carry[1]), jnp.mean(losses)
+
+    def step(self, state: State, data: Samples, key) -> tuple[FeedForward, Any, Float[Array, ""]]:
+        """Loss, gradient and update for one batch."""
+        params, fixed = _split(state.net)
+        inputs = self.encoder(data.x, key)
+
+        def loss(params):
+            times = eqx.combine(params, fixed)(inputs)[..., 0]
+            return jnp.mean(self._loss(times, data.label))
+
+        value, gradient = jax.value_and_grad(loss)(params)
+        optimiser = self.setting.optimiser(self.steps)
+        updates, new = optimiser.update(gradient, state.optimiser, params)
+        net = eqx.combine(optax.apply_updates(params, updates), fixed)
+        return net.clipped(), new, value
+
+    @eqx.filter_jit
+    def evaluate(self, net: FeedForward, data: Samples) -> Measures:
+        """Measures on a whole set, batch by batch."""
+
+        def one(batch: Samples):
+            trial = net.trial(self.encoder(batch.x, None))
+            return self._measures(trial, batch.label)
+
+        n = data.label.shape[0]
+        size = min(1000, n)
+        whole = n // size * size
+        batches = jax.tree.map(lambda x: x[:whole].reshape(-1, size, *x.shape[1:]), data)
+        measures, active = lax.map(one, batches)
+        total = jax.tree.map(lambda x: size * jnp.sum(x), measures)
+        active = jnp.any(active, axis=0)
+        if whole < n:
+            rest, also = one(jax.tree.map(lambda x: x[whole:], data))
+            total = jax.tree.map(lambda x, y: x + (n - whole) * y, total, rest)
+            active = active | also
+        mean = jax.tree.map(lambda x: x / n, total)
+        return mean._replace(silent_fraction=jnp.mean(~active))
+
+    def _measures(self, trial: Trial, label: Array) -> tuple[Measures, Array]:
+        first, duration = trial.times[..., 0], self.setting.duration
+        ordinary = jnp.minimum(first, duration)
+        hidden = jnp.concatenate(trial.counts[:-1], axis=-1)
+        measures = Measures(
+            loss=jnp.mean(self._loss(first, label)),
+            accuracy=jnp.mean(jnp.argmin(first, axis=-1) == label),
+            loss_ordinary=jnp.mean(self._loss(ordinary, label)),
+            accuracy_ordinary=jnp.mean(jnp.argmin(ordinary, axis=-1) == label),
+            spikes_per_neuron=jnp.mean(hidden),
+            silent_fraction=jnp.zeros(()),
+        )
+        return measures, jnp.any(hidden > 0, axis=0)
+
+    def _loss(self, first: Array, label: Array) -> Array:
+        return first_spike_cross_entropy(
+            first,
+            label,
+            duration=self.setting.duration,
+            temperature=self.setting.temperature,
+            regularisation=self.setting.regularisation,
+        )
+
+
+def _split(net: FeedForward) -> tuple[FeedForward, FeedForward]:
+    return eqx.partition(net, net.trainable())

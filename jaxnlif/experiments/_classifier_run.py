@@ -1,0 +1,197 @@
+"""What every experiment that trains a classifier does: seeds, epochs, checkpoints, results."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._check import check, check_integer
+from ..io import read_arrays, write_arrays, write_atomically
+from ..solve.progress import NoProgress, ProgressBar
+from ..solve.result import SolveError
+from ._classifier import Encoder, Measures, Samples, State, Trainer, start
+from ._classifier_figure import draw
+from ._classifier_setting import Setting
+from ._output import prepare_directory
+
+
+class Task(NamedTuple):
+    """What is learned: samples to learn from and to judge by, and how they become spikes."""
+
+    name: str
+    train: Samples
+    test: Samples
+    classes: int
+    inputs: int
+    encoder: Encoder
+
+
+class Training(NamedTuple):
+    """A training so far: its state, and the measures before it and after each epoch."""
+
+    state: State
+    history: dict[str, np.ndarray]
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history["loss"]) - 1
+
+
+def add_arguments(parser: argparse.ArgumentParser, settings: Mapping[str, Setting]) -> None:
+    """Adds the options that all classifiers share."""
+    first = next(iter(settings))
+    parser.add_argument(
+        "--setting",
+        choices=settings,
+        default=first,
+        help="network and training (default: %(default)s)",
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: those of the setting")
+    parser.add_argument(
+        "--hidden", type=int, nargs="+", metavar="N", help="neurons in each hidden layer"
+    )
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="networks to train")
+    parser.add_argument("--out", default="results", metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoints in the output directory"
+    )
+    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+
+
+def chosen(arguments: argparse.Namespace, settings: Mapping[str, Setting]) -> Setting:
+    """The setting that the options describe.
+
+    **Raises:** `ValueError` if a number of neurons, epochs or seeds is not positive.
+    """
+    check_integer("--seeds", arguments.seeds, at_least=1)
+    setting = settings[arguments.setting]
+    if arguments.epochs is not None:
+        setting = replace(setting, epochs=check_integer("--epochs", arguments.epochs, at_least=1))
+    if arguments.hidden is not None:
+        hidden = tuple(check_integer("--hidden", n, at_least=1) for n in arguments.hidden)
+        setting = replace(setting, hidden=hidden)
+    return setting
+
+
+def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
+    """Trains all seeds, each from its checkpoint if wanted, and writes results and figure.
+
+    **Raises:** `ValueError` if the output directory cannot be written or a checkpoint belongs to
+    another setting; `SolveError` if a network spikes more than there is room for. On Ctrl-C the
+    checkpoints hold all complete epochs.
+    """
+    directory = prepare_directory(arguments.out)
+    began = time.perf_counter()
+    trainings = []
+    for seed in range(arguments.seeds):
+        bar = NoProgress() if arguments.no_progress else ProgressBar(f"{task.name} {seed}")
+        path = directory / f"{task.name}-{seed}.npz"
+        trainings.append(train(setting, task, seed, path, resume=arguments.resume, progress=bar))
+    figure = directory / f"{task.name}.png"
+    with write_atomically(figure) as partial:
+        draw(
+            setting, task, [t.state.net for t in trainings], [t.history for t in trainings]
+        ).savefig(partial)
+    print("\n".join(summary(setting, trainings)))
+    print(
+        f"\nwrote {directory}/{task.name}-*.npz and {figure} ({time.perf_counter() - began:.1f} s)"
+    )
+
+
+def train(
+    setting: Setting,
+    task: Task,
+    seed: int,
+    path: Path | None = None,
+    *,
+    resume: bool = False,
+    progress=None,
+) -> Training:
+    """Trains a network; after each epoch the whole state is written to `path`.
+
+    An epoch depends on the state before it, the seed and its number alone, so that a resumed
+    training continues bit for bit.
+    """
+    steps = len(task.train.label) // setting.batch
+    check(steps > 0, f"batch = {setting.batch}: must not exceed {len(task.train.label)} samples")
+    trainer = Trainer(setting, task.encoder, steps)
+    key = jax.random.key(seed)
+    state = start(setting, (task.inputs, task.classes), steps, jax.random.fold_in(key, 0))
+    metadata = {"task": task.name, "seed": seed, "setting": _as_json(setting)}
+    train_set, test_set = jax.device_put((task.train, task.test))
+    if resume and path is not None and path.exists():
+        training = _read(path, state, metadata)
+    else:
+        measures = trainer.evaluate(state.net, test_set)
+        training = Training(state, _appended({}, measures))
+    bar = (progress or NoProgress()).start(setting.epochs)
+    bar.update(training.epochs)
+    try:
+        for epoch in range(training.epochs + 1, setting.epochs + 1):
+            state, loss = trainer.epoch(training.state, train_set, jax.random.fold_in(key, epoch))
+            if not np.isfinite(loss):
+                raise SolveError(
+                    f"{task.name}, epoch {epoch}: a neuron spiked more often than max_spikes = "
+                    f"{setting.max_spikes} times, or the network overflowed; allow more spikes or "
+                    "lower the learning rate"
+                )
+            measures = trainer.evaluate(state.net, test_set)
+            training = Training(state, _appended(training.history, measures))
+            if path is not None:
+                write_arrays(path, _arrays(training), metadata)
+            bar.update(1)
+    finally:
+        bar.close()
+    return training
+
+
+def summary(setting: Setting, trainings: list[Training]) -> list[str]:
+    """Measures after the last epoch: their mean and spread over seeds."""
+    lines = [f"{len(trainings)} networks, {setting.epochs} epochs; hidden {setting.hidden}"]
+    for name in Measures._fields:
+        last = np.array([t.history[name][-1] for t in trainings], float)
+        lines.append(f"{name:20} {last.mean():.4f} +- {last.std():.4f}")
+    return lines
+
+
+# ---- checkpoints -----------------------------------------------------------------------------
+
+
+def _appended(history: dict[str, np.ndarray], measures: Measures) -> dict[str, np.ndarray]:
+    new = measures._asdict()
+    return {k: np.append(history.get(k, np.empty(0)), float(v)) for k, v in new.items()}
+
+
+def _arrays(training: Training) -> dict[str, Any]:
+    leaves = jax.tree.leaves(training.state)
+    return {f"leaf{n}": leaf for n, leaf in enumerate(leaves)} | training.history
+
+
+def _read(path: Path, state: State, metadata: Mapping[str, Any]) -> Training:
+    arrays, found = read_arrays(path)
+    check(
+        found == dict(metadata),
+        f"{path}: is the checkpoint of another setting, task or seed; give another --out",
+    )
+    leaves, tree = jax.tree.flatten(state)
+    saved = [arrays.get(f"leaf{n}") for n in range(len(leaves))]
+    for mine, theirs in zip(leaves, saved, strict=True):
+        check(
+            theirs is not None and theirs.dtype == mine.dtype and theirs.shape == mine.shape,
+            f"{path}: is a checkpoint of another precision or version",
+        )
+    history = {name: arrays[name] for name in Measures._fields}
+    return Training(jax.tree.unflatten(tree, [jnp.asarray(x) for x in saved]), history)
+
+
+def _as_json(setting: Setting) -> dict[str, Any]:
+    content = asdict(setting)
+    return content | {"hidden": list(content["hidden"])}

@@ -1,0 +1,100 @@
+"""How a classifier is built and trained, and the settings that have names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import pi
+
+import equinox as eqx
+import jax
+import optax
+
+from ..spikes.network import FeedForward
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A feed-forward network of theta neurons and its training.
+
+    - `hidden`: neurons in the hidden layers. `duration`: T of a trial. `tau`, `I0`: the neuron.
+    - `bins`: spike times of an image. `max_spikes`: room for spikes per neuron and trial.
+    - `copies`: neurons per input; `delays`: whether those have trainable axonal delays.
+    - `temperature`, `regularisation`: θ and γ of the loss.
+    - `rate`, `schedule`: learning rate, and how it changes: "exponential", by 1/e in `decay`
+      epochs with AdaBelief, or "cosine" to 0 after a tenth of warm-up with AdamW.
+    - `weight_decay`: of AdamW. `batch`: samples in a step. `epochs`: passes through the data.
+    - `flip`: probability that a pixel becomes its negative. `shift`: largest shift of an image in
+      each direction (pixels). `scale`: of the initial weights.
+    """
+
+    hidden: tuple[int, ...] = (100, 100)
+    duration: float = 2.0
+    tau: float = 6 / pi
+    I0: float = 1.25
+    bins: int = 1
+    max_spikes: int = 2
+    copies: int = 1
+    delays: bool = False
+    temperature: float = 1.0
+    regularisation: float = 0.01
+    rate: float = 4e-3
+    schedule: str = "exponential"
+    decay: float = 100.0
+    weight_decay: float = 0.0
+    batch: int = 1000
+    epochs: int = 100
+    flip: float = 0.02
+    shift: int = 0
+    scale: float = 0.5
+
+    def optimiser(self, steps: int) -> optax.GradientTransformation:
+        """The optimiser for epochs of `steps` steps."""
+        if self.schedule == "exponential":
+            decay = optax.exponential_decay(self.rate, round(self.decay * steps), 0.36787944117)
+            return optax.adabelief(decay, b1=0.9, b2=0.999)
+        total = self.epochs * steps
+        schedule = optax.warmup_cosine_decay_schedule(0.0, self.rate, total // 10, total)
+        return optax.adamw(schedule, weight_decay=self.weight_decay, mask=_weights)
+
+
+def _weights(params: FeedForward) -> FeedForward:
+    """Weight decay acts on weights alone."""
+    nothing = jax.tree.map(lambda _: False, params)
+    return eqx.tree_at(lambda p: p.weights, nothing, jax.tree.map(lambda _: True, params.weights))
+
+
+_BEST = Setting(
+    hidden=(350,),
+    duration=4.0,
+    max_spikes=4,
+    temperature=0.3,
+    regularisation=0.03,
+    rate=8e-3,
+    schedule="cosine",
+    batch=250,
+    epochs=60,
+    flip=0.0,
+    shift=1,
+)
+MNIST = {
+    "published": Setting(),
+    "best": _BEST,
+    "best-plain": replace(_BEST, weight_decay=0.1, epochs=25, flip=0.03, shift=0),
+}
+"""The setting of the reference, and those that classify best with and without shifted images."""
+
+_DISC = Setting(
+    hidden=(30,),
+    duration=6.0,
+    max_spikes=6,
+    temperature=0.3,
+    regularisation=0.05,
+    rate=8e-3,
+    schedule="cosine",
+    batch=100,
+    epochs=200,
+    flip=0.0,
+    scale=2.0,
+)
+YIN_YANG = {"plain": _DISC, "delays": replace(_DISC, copies=4, delays=True)}
+"""Without delays, and with four trained axonal delays of each input."""

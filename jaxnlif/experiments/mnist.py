@@ -1,0 +1,113 @@
+"""`jaxnlif run mnist`: images classified by the first spike, learned with exact gradients.
+
+**Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking neural
+networks, arXiv 2309.14523 (2025).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, UInt8
+
+from .._check import check
+from ..spikes.data.idx import CLASSES, Images, load_images
+from ..spikes.encoding import Volleys, flip, time_to_first_spike
+from . import _classifier_run as classifier
+from ._classifier import Samples
+from ._classifier_setting import MNIST, Setting
+
+HELP = "images classified by the first spike, learned with exact gradients"
+PRECISION = "float32"
+
+_HELD_OUT = 10_000
+
+
+@dataclass(frozen=True)
+class ImageEncoder:
+    """Images as spikes: shifted, encoded and flipped as a setting says, if there is a key."""
+
+    bins: int
+    duration: float
+    flip: float
+    shift: int
+    side: int
+
+    def __call__(self, images: UInt8[Array, "n pixels"], key) -> Volleys:
+        if key is None:
+            return time_to_first_spike(images, bins=self.bins, duration=self.duration)
+        flips, shifts = jax.random.split(key)
+        if self.shift:
+            images = shifted(images, self.side, self.shift, key=shifts)
+        inputs = time_to_first_spike(images, bins=self.bins, duration=self.duration)
+        return flip(inputs, self.flip, key=flips) if self.flip else inputs
+
+
+def shifted(
+    images: UInt8[Array, "n pixels"], side: int, most: int, *, key
+) -> UInt8[Array, "n pixels"]:
+    """Each image shifted by up to `most` pixels in each direction, black moving in."""
+    padded = jnp.pad(images.reshape(-1, side, side), ((0, 0), (most, most), (most, most)))
+    offsets = jax.random.randint(key, (images.shape[0], 2), 0, 2 * most + 1)
+
+    def window(image, offset):
+        return jax.lax.dynamic_slice(image, offset, (side, side))
+
+    return jax.vmap(window)(padded, offsets).reshape(images.shape)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the experiment."""
+    parser.add_argument(
+        "--data",
+        default="data/mnist",
+        metavar="DIR",
+        help="the four IDX files, plain or .gz; see scripts/fetch_mnist.py (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help=f"judge by the last {_HELD_OUT} training images, held out, not by the test set",
+    )
+    classifier.add_arguments(parser, MNIST)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trains, prints measures, writes checkpoints and the figure.
+
+    **Raises:** `ValueError` for wrong arguments or data, before anything compiles or is written.
+    """
+    setting = classifier.chosen(arguments, MNIST)
+    images = load_images(arguments.data)
+    if arguments.validate:
+        images = held_out(images)
+    classifier.run(arguments, setting, task(images, setting))
+
+
+def held_out(images: Images, number: int = _HELD_OUT) -> Images:
+    """The last training images in place of the test set."""
+    check(len(images.train) > number, f"training set: must have more than {number} images")
+    return Images(
+        images.train[:-number],
+        images.train_labels[:-number],
+        images.train[-number:],
+        images.train_labels[-number:],
+        images.side,
+    )
+
+
+def task(images: Images, setting: Setting) -> classifier.Task:
+    """Learning to classify images."""
+    encoder = ImageEncoder(setting.bins, setting.duration, setting.flip, setting.shift, images.side)
+    return classifier.Task(
+        "mnist",
+        Samples(images.train, images.train_labels.astype(np.int32)),
+        Samples(images.test, images.test_labels.astype(np.int32)),
+        CLASSES,
+        images.side**2,
+        encoder,
+    )

@@ -1,0 +1,92 @@
+"""Images as spikes: the brighter a pixel, the earlier its spike."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt8
+
+from .._check import check, check_finite, check_integer, check_positive, is_concrete
+from ..model._leaf import as_leaf
+
+
+class Volleys(eqx.Module):
+    """Inputs that spike at few distinct times, many together.
+
+    A volley acts on a neuron by the sum of its weights, so that the first layer takes one matrix
+    product per volley.
+
+    **Arguments:** `times`: of the volleys, strictly increasing, shape `(e,)` (time); `which`: the
+    volley in which an input takes part, any other number if it is silent, shape `(…, inputs)`.
+
+    **Raises:** `ValueError` if the times are not finite, not increasing or negative.
+    """
+
+    times: Float[Array, " e"] = eqx.field(converter=as_leaf)
+    which: Int[Array, "*batch n"] = eqx.field(converter=jnp.asarray)
+
+    def __check_init__(self):
+        # Transformations fill modules with anything: only arrays that can be looked at are checked.
+        if not isinstance(self.times, jax.Array) or not is_concrete(self.times):
+            return
+        check(np.ndim(self.times) >= 1, "times: must be a sequence of numbers")
+        check_finite("times", self.times)
+        check_positive("times", self.times, allow_zero=True)
+        check(
+            bool(np.all(np.diff(np.asarray(self.times)) > 0)),
+            "times: must be strictly increasing, one for each volley",
+        )
+
+
+def pixel_bins(
+    images: UInt8[Array | np.ndarray, "*batch pixels"], bins: int
+) -> Int[Array, "*batch pixels"]:
+    """The bin of each pixel: 0 for the brightest, `bins` for the darkest, which stay silent.
+
+    $(255 - x) // (256 // (n + 1))$, as in the reference of this module.
+
+    **Arguments:** `images`: grey levels from 0 to 255; `bins`: n, from 1 to 255, the number of bins
+    that spike.
+    """
+    check_integer("bins", bins, at_least=1)
+    check(bins <= 255, f"bins = {bins}: must be at most 255, the number of grey levels less one")
+    return jnp.minimum((255 - jnp.asarray(images).astype(int)) // (256 // (bins + 1)), bins)
+
+
+def bin_times(bins: int, duration: float) -> Float[Array, " bins"]:
+    r"""Spike times of the bins: those of integrate-and-fire neurons with the currents n, …, 1.
+
+    $T \log(I / (I - 0.01 n))$ for the current I, n the number of bins.
+
+    **Arguments:** `bins`: n; `duration`: T (time). **Returns:** increasing times (time).
+    """
+    current = jnp.arange(bins, 0, -1.0)
+    return -duration * jnp.log1p(-0.01 * bins / current)
+
+
+def time_to_first_spike(
+    images: UInt8[Array | np.ndarray, "*batch pixels"], *, bins: int = 1, duration: float = 2.0
+) -> Volleys:
+    """Encodes images by the time of one spike per pixel; the darkest pixels are silent.
+
+    **Arguments:** `images`: grey levels from 0 to 255, pixels on the last axis; `bins`: number of
+    spike times, below 100; `duration` of the trial (time).
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
+    """
+    bins = check_integer("bins", bins, at_least=1)
+    check(bins < 100, f"bins = {bins}: must be less than 100, for the last spike to have a time")
+    check_positive("duration", duration)
+    return Volleys(bin_times(bins, duration), pixel_bins(images, bins))
+
+
+def flip(inputs: Volleys, probability: float, *, key) -> Volleys:
+    """Turns each pixel into its negative with a given probability, silent ones included.
+
+    **Arguments:** `inputs`: of `time_to_first_spike`; `probability`; `key`: a random key.
+    """
+    which = inputs.which
+    flipped = jax.random.bernoulli(key, probability, which.shape)
+    return Volleys(inputs.times, jnp.where(flipped, inputs.times.shape[0] - which, which))

@@ -1,0 +1,37 @@
+"""What is minimised: losses of spike times."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+def first_spike_cross_entropy(
+    times: Float[Array, "*batch n"],
+    label: Int[Array, "*batch"],
+    *,
+    duration: Float[Array, ""] | float,
+    temperature: Float[Array, ""] | float = 1.0,
+    regularisation: Float[Array, ""] | float = 0.01,
+) -> Float[Array, "*batch"]:
+    r"""Cross-entropy of the class whose neuron spikes first, and a pull towards early spikes.
+
+    $$L = -\log \mathrm{softmax}(-t/θ)_y + γ (e^{t_y/T} - 1)$$
+
+    **Arguments:** `times`: first spike times of the output neurons (time); `label`: y;
+    `duration`: T (time); `temperature`: θ (time); `regularisation`: γ.
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025); there θ = 1.
+    """
+    at = label[..., None]
+    chosen = jnp.take_along_axis(jax.nn.log_softmax(-times / temperature), at, axis=-1)
+    late = jnp.expm1(jnp.take_along_axis(times, at, axis=-1) / duration)
+    return (regularisation * late - chosen)[..., 0]
+
+
+def spike_time_loss(
+    times: Float[Array, "*batch n"], targets: Float[Array, "*batch n"]
+) -> Float[Array, "*batch"]:
+    r"""Half the squared distance $\frac12 \sum_k (t_k - t^*_k)²$ of spike times from targets."""
+    return 0.5 * jnp.sum((times - targets) ** 2, axis=-1)

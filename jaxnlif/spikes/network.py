@@ -1,0 +1,308 @@
+"""Feed-forward networks of theta neurons, simulated layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from .._check import check, check_finite, check_integer, check_key, check_positive, is_concrete
+from ..model._leaf import as_leaf
+from .encoding import Volleys
+from .layer import LayerSpikes, simulate
+from .order import ascending
+from .pseudospikes import theta_pseudorate, theta_pseudospikes
+from .theta import Theta
+
+
+class Trial(eqx.Module):
+    """What happens in a trial; `n` neurons of a layer, `k` spikes of each.
+
+    - `times`: spike times of the output neurons, ascending: ordinary ones, before the end of the
+      trial, then pseudospikes; NaN for a sample in which a neuron spiked more often than there is
+      room for. Shape `(…, n, k)` (time).
+    - `counts`: for each layer the number of ordinary spikes, all of them; shape `(…, n)`.
+    - `spikes`: for each layer the times of the ordinary spikes, `inf` where there are no more;
+      shape `(…, n, k)` (time).
+    - `phases`: for each layer the phases at the end of the trial; shape `(…, n)` (time).
+    """
+
+    times: Float[Array, "*batch n k"]
+    counts: tuple[Float[Array, "..."], ...]
+    spikes: tuple[Float[Array, "..."], ...]
+    phases: tuple[Float[Array, "..."], ...]
+
+    @property
+    def overflow(self) -> Bool[Array, "*batch"]:
+        """Whether a neuron spiked more often than `max_spikes`."""
+        room = self.times.shape[-1]
+        return jnp.any(jnp.stack([jnp.any(n > room, axis=-1) for n in self.counts]), axis=0)
+
+
+class FeedForward(eqx.Module):
+    """Layers of theta neurons, each connected to the next.
+
+    **Arguments:**
+
+    - `weights`: for each layer, shape `(before, neurons)` (voltage units).
+    - `initial`: phases at time 0, in [0, Θ]; for each layer, shape `(neurons,)` (time).
+    - `neuron`: the `Theta` that all neurons are.
+    - `duration`: T of a trial (time).
+    - `delays`: axonal delays of what is before each layer, shape `(before,)`, or `None` (time).
+    - `max_spikes`: room for spikes per neuron and trial; more are reported, never lost silently.
+
+    `init` draws a network. Every array leaf may be differentiated; gradients are exact, and
+    smooth where spikes come and go at the end of the trial. **Raises:** `ValueError` if shapes do
+    not match or a value is not finite or out of its range.
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking
+    neural networks, arXiv 2309.14523 (2025).
+    """
+
+    weights: tuple[Float[Array, "before n"], ...]
+    initial: tuple[Float[Array, " n"], ...]
+    neuron: Theta
+    duration: Float[Array, ""]
+    delays: tuple[Float[Array, " before"] | None, ...]
+    max_spikes: int = eqx.field(static=True)
+
+    def __init__(self, weights, initial, neuron, *, duration=2.0, delays=None, max_spikes=2):
+        self.weights = tuple(as_leaf(w) for w in weights)
+        self.initial = tuple(as_leaf(phase) for phase in initial)
+        self.neuron = neuron
+        self.duration = as_leaf(duration)
+        given = (None,) * len(self.weights) if delays is None else delays
+        self.delays = tuple(None if delay is None else as_leaf(delay) for delay in given)
+        self.max_spikes = check_integer("max_spikes", max_spikes, at_least=1)
+        _check_layers(self)
+
+    @classmethod
+    def init(
+        cls,
+        sizes: Sequence[int],
+        neuron: Theta,
+        *,
+        key,
+        duration: float = 2.0,
+        scale: float = 0.5,
+        max_spikes: int = 2,
+        delayed: Sequence[int] = (),
+        dtype=None,
+    ) -> FeedForward:
+        r"""A network with random weights whose neurons start in the middle of their period.
+
+        **Arguments:** `sizes`: number of inputs, then of neurons in each layer; `key`: a random
+        key; `duration` of a trial (time); `scale`: weights are uniform within
+        $± scale/\sqrt{before}$ (voltage units); `max_spikes` per neuron; `delayed`: the layers,
+        from 0, that get trainable delays, zero at first; `dtype`: floating-point type.
+        """
+        check(len(sizes) >= 2, f"sizes = {sizes}: must name the inputs and at least one layer")
+        sizes = [check_integer("sizes", size, at_least=1) for size in sizes]
+        check_key(key)
+        keys = jax.random.split(key, len(sizes) - 1)
+        shapes = list(pairwise(sizes))
+        dtype = jnp.zeros(()).dtype if dtype is None else dtype
+        weights = [
+            jax.random.uniform(one, shape, dtype, -1, 1) * (scale / np.sqrt(shape[0])).astype(dtype)
+            for one, shape in zip(keys, shapes, strict=True)
+        ]
+        middle = neuron.period / 2
+        return cls(
+            weights,
+            [jnp.full(n, middle, dtype) for n in sizes[1:]],
+            neuron,
+            duration=duration,
+            delays=[
+                jnp.zeros(n, dtype) if i in delayed else None for i, n in enumerate(sizes[:-1])
+            ],
+            max_spikes=max_spikes,
+        )
+
+    def __call__(
+        self, inputs: Float[Array, "*batch before"] | Volleys
+    ) -> Float[Array, "*batch n k"]:
+        """Ordinary and pseudospike times of the output neurons, ascending.
+
+        **Arguments:** `inputs`: the time of one spike per input, `inf` for none, or `Volleys`. A
+        whole batch given at once has its weight gradients summed as they arise, which takes much
+        less memory than `vmap`. **Returns:** shape `(…, n, max_spikes)` (time).
+        """
+        return self.trial(inputs).times
+
+    def trial(self, inputs: Float[Array, "*batch before"] | Volleys) -> Trial:
+        """All that happens in a trial; arguments as for a call of the network.
+
+        **Raises:** `ValueError` if the inputs have the wrong number, or a time is NaN or negative.
+        """
+        _check_inputs(self, inputs)
+        return _trial(self, inputs)
+
+    def clipped(self) -> FeedForward:
+        """The network with initial phases and delays back in their ranges, after a step."""
+        initial = [jnp.clip(phase, 0, self.neuron.period) for phase in self.initial]
+        delays = [None if delay is None else jnp.maximum(delay, 0) for delay in self.delays]
+        return eqx.tree_at(
+            lambda net: (net.initial, net.delays),
+            self,
+            (tuple(initial), tuple(delays)),
+            is_leaf=lambda leaf: leaf is None,
+        )
+
+    def trainable(self) -> FeedForward:
+        """A tree of booleans: true for weights, initial phases and delays."""
+        learned = jax.tree.map(lambda _: False, self)
+        return eqx.tree_at(
+            lambda net: (net.weights, net.initial, net.delays),
+            learned,
+            jax.tree.map(lambda _: True, (self.weights, self.initial, self.delays)),
+            is_leaf=lambda leaf: leaf is None,
+        )
+
+
+@eqx.filter_jit
+def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) -> Trial:
+    dtype = net.weights[0].dtype
+    net, inputs = jax.tree.map(
+        lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, (net, inputs)
+    )
+    omega, q = net.neuron.omega, net.neuron.q
+    shape = (inputs.which if isinstance(inputs, Volleys) else inputs).shape
+    batch, samples = shape[:-1], int(np.prod(shape[:-1]))
+    end = omega * net.duration
+
+    layers: list[LayerSpikes] = []
+    for weights, phase, delay in zip(net.weights, net.initial, net.delays, strict=True):
+        if layers:
+            events = _events(layers[-1].times, omega, delay, end)
+            table = weights / q
+        elif isinstance(inputs, Volleys):
+            table, *events = _volleys(inputs, weights / q, omega, end)
+        else:
+            events = _events(_natural(inputs.reshape(1, samples, -1), omega), omega, delay, end)
+            table = weights / q
+        layers.append(simulate(table, *events, omega * phase, end, net.max_spikes))
+
+    def shaped(array: Array) -> Array:
+        return array.reshape(*batch, *array.shape[1:])
+
+    trial = Trial(
+        times=shaped(_output_times(net, layers)),
+        counts=tuple(shaped(layer.count) for layer in layers),
+        spikes=tuple(shaped(_real(jnp.moveaxis(layer.times, 0, -1), omega)) for layer in layers),
+        phases=tuple(shaped(jnp.arctan2(layer.sin, layer.cos) / omega) for layer in layers),
+    )
+    times = jnp.where(trial.overflow[..., None, None], jnp.nan, trial.times)
+    return eqx.tree_at(lambda one: one.times, trial, times)
+
+
+def _output_times(net: FeedForward, layers: list[LayerSpikes]) -> Float[Array, "b n k"]:
+    """Ordinary spikes of the last layer, and its pseudospikes where there are no more."""
+    neuron, output = net.neuron, layers[-1]
+    total = jnp.zeros_like(layers[0].cos)
+    for layer, weights in zip(layers[:-1], net.weights[1:], strict=True):
+        total = theta_pseudorate(neuron, layer.cos, layer.sin, total) @ weights
+    index = jnp.arange(1, net.max_spikes + 1, dtype=total.dtype)
+    number = index[None, None] - output.count[..., None]
+    pseudo = theta_pseudospikes(
+        neuron, output.cos, output.sin, total, jnp.maximum(number, 1), net.duration
+    )
+    ordinary = _real(jnp.moveaxis(output.times, 0, -1), neuron.omega)
+    return jnp.where(number >= 1, pseudo, ordinary)
+
+
+# ---- the events of a layer, in natural units -------------------------------------------------
+
+
+def _events(times: Float[Array, "k b n"], omega, delay, end) -> tuple[Array, Array]:
+    """Rows of the weights and times of what arrives in the trial, sample by sample in order."""
+    k, b, n = times.shape
+    if delay is not None:
+        times = times + (omega * delay)[None, None]
+    flat = jnp.moveaxis(times, 2, 1).reshape(k * n, b)
+    order = ascending(jax.lax.stop_gradient(flat), flat < end)
+    present = order < k * n
+    sorted_times = flat.at[jnp.where(present, order, 0), jnp.arange(b)[None]].get()
+    return jnp.where(present, order % n, n), jnp.where(present, sorted_times, end)
+
+
+def _volleys(inputs: Volleys, weights, omega, end) -> tuple[Array, Array, Array]:
+    """A table of what each volley adds in each sample, its rows, and the times."""
+    which = inputs.which.reshape(-1, inputs.which.shape[-1])
+    e, b = inputs.times.shape[0], which.shape[0]
+    kicks = jnp.concatenate([(which == k).astype(weights.dtype) @ weights for k in range(e)])
+    times = (omega * inputs.times).astype(weights.dtype)[:, None]
+    arrives = times < end
+    rows = jnp.where(arrives, jnp.arange(e * b).reshape(e, b), e * b)
+    return kicks, rows, jnp.broadcast_to(jnp.where(arrives, times, end), (e, b))
+
+
+def _natural(times: Array, omega: Array) -> Array:
+    """Times in units of 1/ω; `inf`, of which nothing has a derivative, stays."""
+    present = jnp.isfinite(times)
+    return jnp.where(present, omega * jnp.where(present, times, 0), jnp.inf)
+
+
+def _real(times: Array, omega: Array) -> Array:
+    """The inverse of `_natural`."""
+    return _natural(times, 1 / omega)
+
+
+# ---- complaints ------------------------------------------------------------------------------
+
+
+def _check_layers(net: FeedForward) -> None:
+    check(len(net.weights) >= 1, "weights: at least one layer is needed")
+    check(
+        len(net.initial) == len(net.delays) == len(net.weights),
+        f"initial, delays: must be as many as weights, {len(net.weights)}, "
+        f"not {len(net.initial)} and {len(net.delays)}",
+    )
+    for i, (weights, phase, delay) in enumerate(
+        zip(net.weights, net.initial, net.delays, strict=True)
+    ):
+        check(weights.ndim == 2, f"weights[{i}]: shape {weights.shape} must be (before, neurons)")
+        before, n = weights.shape
+        if i:
+            check(
+                before == net.weights[i - 1].shape[1],
+                f"weights[{i}]: shape {weights.shape} must begin with "
+                f"{net.weights[i - 1].shape[1]}, the neurons of layer {i - 1}",
+            )
+        check(phase.shape == (n,), f"initial[{i}]: shape {phase.shape} must be {(n,)}")
+        check_finite(f"weights[{i}]", weights)
+        check_positive(f"initial[{i}]", phase, allow_zero=True)
+        if is_concrete(phase, net.neuron):
+            period = float(net.neuron.period)
+            check(
+                bool(np.all(np.asarray(phase) <= period * (1 + 1e-6))),
+                f"initial[{i}]: phases must not exceed the period, {period:g}",
+            )
+        if delay is not None:
+            check(delay.shape == (before,), f"delays[{i}]: shape {delay.shape} must be {(before,)}")
+            check_positive(f"delays[{i}]", delay, allow_zero=True)
+    check(isinstance(net.neuron, Theta), f"neuron = {net.neuron!r}: must be a Theta")
+    check_positive("duration", net.duration)
+
+
+def _check_inputs(net: FeedForward, inputs) -> None:
+    before = net.weights[0].shape[0]
+    if isinstance(inputs, Volleys):
+        check(
+            net.delays[0] is None, "inputs: Volleys cannot be delayed; give the time of each input"
+        )
+        shape = inputs.which.shape
+    else:
+        shape = np.shape(inputs)
+        if is_concrete(inputs):
+            values = np.asarray(inputs)
+            check(not np.any(np.isnan(values)), "inputs: spike times must not be NaN (inf is none)")
+            check(not np.any(values < 0), "inputs: spike times must not be negative")
+    check(
+        len(shape) >= 1 and shape[-1] == before,
+        f"inputs: shape {shape} must end with {before}, the number of inputs",
+    )

@@ -1,0 +1,61 @@
+"""Sorting the spikes of many samples at once."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+_BLOCK = 64
+
+
+@jax.custom_batching.custom_vmap
+def longest(present: Bool[Array, "m b"]) -> Int[Array, ""]:
+    """The number of rows that has room for the present ones of every column.
+
+    Under `vmap` it is one number for all, so that loops of this length need no masks.
+    """
+    return jnp.max(jnp.sum(present, axis=0))
+
+
+@longest.def_vmap
+def _(_size, _batched, present):
+    wide = jnp.moveaxis(present, 0, 1)
+    return longest(wide.reshape(wide.shape[0], -1)), False
+
+
+def ascending(times: Float[Array, "m b"], present: Bool[Array, "m b"]) -> Int[Array, "m b"]:
+    """For each column the positions of its present entries by time, followed by m.
+
+    The present ones, few as a rule, are moved to the front, and the place of each is the number of
+    those before it. On a CPU that is several times faster than a library sort of every column.
+    Equal times keep their order.
+    """
+    m, b = times.shape
+    column = jnp.arange(b)[None]
+    position = jnp.broadcast_to(jnp.arange(m)[:, None], (m, b))
+    count = longest(present)
+    blocks = -(-m // _BLOCK)
+
+    _, front = lax.scan(lambda n, new: (n + new, n), jnp.zeros(b, int), present)
+    front = jnp.where(present, front, m)
+    moved = jnp.full((m, b), m).at[front, column].set(position, mode="drop", unique_indices=True)
+    early = times.at[moved, column].get(mode="fill", fill_value=jnp.inf)
+    early = jnp.pad(early, ((0, blocks * _BLOCK - m), (0, 0)), constant_values=jnp.inf)
+
+    def place_block(n, places):
+        ours = lax.dynamic_slice_in_dim(early, n * _BLOCK, _BLOCK)
+        row = n * _BLOCK + jnp.arange(_BLOCK)[:, None]
+
+        def count_before(j, before):
+            other = early[j][None]
+            return before + jnp.where((other < ours) | ((other == ours) & (j < row)), 1, 0)
+
+        before = lax.fori_loop(0, count, count_before, jnp.zeros(ours.shape, moved.dtype))
+        return lax.dynamic_update_slice_in_dim(places, before, n * _BLOCK, 0)
+
+    places = jnp.zeros(early.shape, moved.dtype)
+    places = lax.fori_loop(0, -(-count // _BLOCK), place_block, places)[:m]
+    places = jnp.where(moved < m, places, m)
+    return jnp.full((m, b), m).at[places, column].set(moved, mode="drop", unique_indices=True)

@@ -1,0 +1,41 @@
+"""Images as spikes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnlif.spikes import flip, time_to_first_spike
+from jaxnlif.spikes.encoding import bin_times, pixel_bins
+
+
+def test_one_bin_tells_bright_from_dark():
+    inputs = time_to_first_spike(np.array([255, 128, 127, 0], np.uint8), bins=1, duration=2.0)
+    assert inputs.which.tolist() == [0, 0, 1, 1]
+    assert float(inputs.times[0]) == pytest.approx(2 * np.log(1 / 0.99), rel=1e-5)
+
+
+@pytest.mark.parametrize("bins", [1, 2, 3, 10, 99])
+def test_bins_are_ordered_and_the_last_is_silent(bins):
+    which = np.asarray(pixel_bins(np.arange(256, dtype=np.uint8), bins))
+    assert which[255] == 0
+    assert which[0] == bins
+    assert np.all(np.diff(which) <= 0)
+    times = np.asarray(bin_times(bins, 2.0))
+    assert times.shape == (bins,)
+    assert np.all(np.diff(times) > 0)
+    assert np.all(np.isfinite(times))
+
+
+def test_flipped_pixels_are_negatives():
+    inputs = time_to_first_spike(np.zeros((50, 40), np.uint8), bins=2)
+    flipped = flip(inputs, 0.1, key=jax.random.key(0))
+    assert set(np.unique(flipped.which)) == {0, 2}
+    assert float(jnp.mean(flipped.which == 0)) == pytest.approx(0.1, abs=0.03)
+    assert jnp.array_equal(flip(inputs, 0.0, key=jax.random.key(0)).which, inputs.which)
+
+
+@pytest.mark.parametrize("bins", [0, 100])
+def test_wrong_numbers_of_bins(bins):
+    with pytest.raises(ValueError, match="bins = "):
+        time_to_first_spike(np.zeros(4, np.uint8), bins=bins)

@@ -1,0 +1,37 @@
+"""Sorting by counting."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnlif.spikes.order import ascending, longest
+
+
+def expected(times, present):
+    order = np.argsort(np.where(present, times, np.inf), axis=0, kind="stable")
+    return np.where(np.arange(len(times))[:, None] < present.sum(0), order, len(times))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.4, 1.0])
+def test_the_order_is_that_of_a_stable_sort(fraction, dtype):
+    rng = np.random.default_rng(0)
+    times = np.round(rng.uniform(size=(70, 5)), 1).astype(dtype)
+    present = rng.uniform(size=times.shape) < fraction
+    found = jax.jit(ascending)(jnp.asarray(times), jnp.asarray(present))
+    np.testing.assert_array_equal(found, expected(times, present))
+
+
+def test_mapped_it_is_the_same(dtype):
+    rng = np.random.default_rng(1)
+    times = rng.uniform(size=(3, 8, 2)).astype(dtype)
+    present = rng.uniform(size=times.shape) < 0.5
+    found = jax.vmap(ascending)(jnp.asarray(times), jnp.asarray(present))
+    for one, t, p in zip(found, times, present, strict=True):
+        np.testing.assert_array_equal(one, expected(t, p))
+
+
+def test_one_length_for_all_that_are_mapped():
+    present = jnp.array([[[True], [False]], [[True], [True]]])
+    assert int(longest(present[0])) == 1
+    assert jax.vmap(longest)(present).tolist() == [2, 2]
