@@ -9,7 +9,7 @@ were made, in reverse; see `neuron` for the equations.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,8 @@ BLOCK = 32
 """Events in a block: chosen by measurement on a CPU."""
 
 
-class Inputs(NamedTuple):
-    """Input spikes: times, ascending, and the numbers of the inputs they come from."""
+class InputSpikes(NamedTuple):
+    """Input spikes: ascending times, `inf` for none, and the numbers of their inputs."""
 
     times: Float[Array, " m"]
     sources: Int[Array, " m"]
@@ -34,7 +34,7 @@ class Events(NamedTuple):
 
     - `times`: when, the end of the trial for rows not needed. Differentiable.
     - `sources`: who: a neuron below n, n + j for input j, and n + m where nothing happened.
-    - `ranks`: how often that neuron had spiked before.
+    - `ranks`: how often that neuron had spiked before; for inputs, how many had arrived.
     - `end`: the state at the end of the trial. Differentiable.
     - `counts`: spikes of each neuron.
     - `num`: how many events there were. `finished`: whether the end of the trial was reached.
@@ -54,12 +54,11 @@ class Events(NamedTuple):
 
 
 class _Moment(NamedTuple):
-    """Where a trial is: time, state, input spikes processed, spikes of each neuron."""
+    """Where a trial is: time, state, and how many input spikes have arrived."""
 
     time: Array
     state: State
     arrived: Array
-    counts: Array
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -68,7 +67,7 @@ def follow(
     budget: int,
     table: Float[Array, "s n"],
     start: State,
-    inputs: Inputs,
+    inputs: InputSpikes,
     end: Float[Array, ""],
 ) -> Events:
     """Follows a network until `end`, through no more than `budget` events.
@@ -108,49 +107,57 @@ def _forward(dynamics, budget, table, start, inputs, end):
         state = dynamics.evolve(now.state, dt)
         state = dynamics.kick(state, weights[source])
         state = dynamics.reset(state, fired)
-        later = _Moment(time, state, now.arrived + arrives, now.counts + fired)
-        return later, (time, source, now.arrived, now.counts[first], dt, state)
+        return _Moment(time, state, now.arrived + arrives), (time, source, dt, state)
 
     def block(carry):
-        number, now, written = carry
-        now, rows = lax.scan(event, now, None, length=BLOCK)
+        number, now, counts, written = carry
+        now, (time, source, dt, state) = lax.scan(event, now, None, length=BLOCK)
+        ranks, counts = _count(
+            jnp.where(source < num_sources, jnp.minimum(source, n), n + 1), counts
+        )
         written = jax.tree.map(
             lambda all, new: lax.dynamic_update_slice_in_dim(all, new, number * BLOCK + 1, 0),
             written,
-            rows,
+            (time, source, ranks, dt, state),
         )
-        return number + 1, now, written
+        return number + 1, now, counts, written
 
-    begin = _Moment(jnp.zeros_like(end), start, jnp.zeros((), jnp.int32), jnp.zeros(n, jnp.int32))
-    first_row = (end, num_sources, begin.arrived, 0, begin.time, start)
-    empty = jax.tree.map(
-        lambda x, like: jnp.full((blocks * BLOCK + 1, *like.shape), x, like.dtype),
-        first_row,
-        jax.eval_shape(lambda: event(begin, None)[1]),
+    none = jnp.zeros((), jnp.int32)
+    written = jax.tree.map(
+        lambda x: jnp.full((blocks * BLOCK + 1, *x.shape), x),
+        (end, jnp.full((), num_sources, sources.dtype), none, jnp.zeros_like(end), start),
     )
-    made, last, written = lax.while_loop(
+    made, last, counts, written = lax.while_loop(
         lambda carry: (carry[0] < blocks) & (carry[1].time < end),
         block,
-        (jnp.zeros((), jnp.int32), begin, empty),
+        (none, _Moment(jnp.zeros_like(end), start, none), jnp.zeros(n + 2, jnp.int32), written),
     )
-    row_times, row_sources, arrived, ranks, dts, states = written
-    num = jnp.sum(last.counts) + last.arrived
+    row_times, row_sources, ranks, dts, states = written
+    num = jnp.sum(counts[:-1])
     events = Events(
         times=row_times[1:],
         sources=row_sources[1:],
         ranks=ranks[1:],
         end=last.state,
-        counts=last.counts,
+        counts=counts[:n],
         num=num,
         finished=(last.time >= end) & (num <= budget),
         dts=dts[1:],
         states=states,
     )
-    return events, (weights, inputs, arrived[1:], made, events)
+    return events, (weights, inputs, made, events)
+
+
+def _count(kinds: Int[Array, " b"], counts: Int[Array, " c"]) -> tuple[Array, Array]:
+    """For each of b events how many of its kind there were before, and the counts after them."""
+    before = jnp.tri(kinds.shape[0], k=-1, dtype=bool)
+    ranks = jnp.sum(before & (kinds[:, None] == kinds[None]), axis=1, dtype=jnp.int32)
+    made = jnp.sum(kinds[:, None] == jnp.arange(counts.shape[0])[None], axis=0, dtype=jnp.int32)
+    return counts[kinds] + ranks, counts + made
 
 
 def _backward(dynamics, budget, residuals, cotangent: Events):
-    weights, inputs, arrived, made, events = residuals
+    weights, inputs, made, events = residuals
     num_sources, n = weights.shape[0] - 1, weights.shape[1]
     neurons = jnp.arange(n)
 
@@ -181,7 +188,7 @@ def _backward(dynamics, budget, residuals, cotangent: Events):
             event, carried, (coefficients, direct, is_input), reverse=True
         )
         weight_sum = weight_sum.at[source].add(weight)
-        time_sum = time_sum.at[rows(arrived)].add(time)
+        time_sum = time_sum.at[rows(events.ranks)].add(time)
         return number - 1, carried, weight_sum, time_sum
 
     final = dynamics.cotangents(events.end, cotangent.end)
@@ -196,7 +203,7 @@ def _backward(dynamics, budget, residuals, cotangent: Events):
     return (
         weight_sum[:num_sources],
         dynamics.state_cotangent(start, carried),
-        Inputs(time_sum[:-1], jnp.zeros(inputs.sources.shape, jax.dtypes.float0)),
+        InputSpikes(time_sum[:-1], jnp.zeros(inputs.sources.shape, jax.dtypes.float0)),
         end,
     )
 

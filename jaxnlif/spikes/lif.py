@@ -49,7 +49,7 @@ class LIFDynamics(AbstractDynamics):
         return state._replace(potential=jnp.where(fired, 0, state.potential))
 
     def cotangents(self, state: LIFState, cotangent: LIFState) -> currents.Cotangents:
-        return tuple(cotangent)
+        return cotangent.potential, cotangent.current
 
     def state_cotangent(self, state: LIFState, cotangents: currents.Cotangents) -> LIFState:
         return LIFState(*cotangents)
@@ -113,7 +113,7 @@ class LIF(AbstractNeuron):
 
     def values(self, state: LIFState) -> tuple[Array, Array]:
         """Potentials and currents."""
-        return tuple(state)
+        return state.potential, state.current
 
 
 def first_passage(potential: Array, current: Array) -> Array:
@@ -122,5 +122,5 @@ def first_passage(potential: Array, current: Array) -> Array:
     meets = (current > 0) & (square >= 0)
     root = jnp.sqrt(jnp.where(meets, square, 0))
     # the quotient of the product of the roots and the larger root: nothing cancels
-    u = 2 * (1 - potential) / (current - potential + root)
+    u = 2 * jnp.maximum(1 - potential, 0) / (current - potential + root)
     return jnp.where(meets & (current > potential) & (u < 1), u, jnp.inf)

@@ -1,9 +1,8 @@
 r"""What the event loop asks of a neuron: its dynamics in natural units, and their adjoint.
 
 Between events every neuron moves freely; at an event one of them, or an input, kicks the others.
-An `AbstractDynamics` has no parameters: times are in units of `AbstractNeuron.time_unit` and weights
-in units of `weight_unit`, so that gradients in the parameters follow from those in times and
-weights.
+An `AbstractDynamics` has no parameters: times are in units of `AbstractNeuron.time_unit`, weights
+in units of `weight_unit`, so that gradients in parameters follow from those in times and weights.
 
 The adjoint of a trial is linear. With $g$ the cotangents of the state just after an event at
 $t_k$, $f$ the vector field and $κ$ the kick (or the reset),
@@ -116,3 +115,21 @@ class AbstractNeuron(eqx.Module):
     @abc.abstractmethod
     def values(self, state: State) -> State:
         """The inverse of `state`."""
+
+
+class AbstractSmoothNeuron(AbstractNeuron):
+    """A neuron whose spikes appear and vanish at the end of the trial only: it has pseudospikes."""
+
+    @abc.abstractmethod
+    def rate(self, state: State) -> Float[Array, " n"]:
+        """What each neuron sends to the others in the pseudodynamics, of its state at the end."""
+
+    @abc.abstractmethod
+    def pseudospikes(
+        self, state: State, drive: Float[Array, " n"], numbers: Int[Array, "n k"]
+    ) -> Float[Array, "n k"]:
+        """Times of pseudospikes after the end of the trial.
+
+        **Arguments:** `state` at the end; `drive`: the summed input, $\\sum_j w_{ij} r_j$;
+        `numbers`: 1 for the first spike beyond the end, 0 for the last before it, and so on.
+        """

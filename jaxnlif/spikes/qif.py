@@ -24,8 +24,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check_positive, check_scalar
 from ..model._leaf import as_leaf
-from . import currents
-from .neuron import AbstractDynamics, AbstractNeuron
+from . import currents, pseudospikes
+from .neuron import AbstractDynamics, AbstractSmoothNeuron
 
 
 class QIFState(NamedTuple):
@@ -49,12 +49,11 @@ class QIFDynamics(AbstractDynamics):
         return first, -jnp.log1p(-jnp.minimum(u[first], 1))
 
     def evolve(self, state: QIFState, dt: Float[Array, "*b"]) -> QIFState:
-        numerator, denominator = _turn(state, dt)[:2]
+        numerator, denominator, u = _turn(state, dt)[:3]
         # Rounding must not carry a neuron that is about to spike beyond its spike.
         denominator = jnp.maximum(denominator, 0)
         scale = lax.rsqrt(numerator**2 + denominator**2)
-        decayed = state.current * jnp.exp(-2 * dt)
-        return QIFState(numerator * scale, denominator * scale, decayed)
+        return QIFState(numerator * scale, denominator * scale, state.current * (1 - u) ** 2)
 
     def kick(self, state: QIFState, weights: Float[Array, " n"]) -> QIFState:
         return state._replace(current=state.current + weights)
@@ -90,7 +89,7 @@ class QIFDynamics(AbstractDynamics):
         return currents.pull(coefficients, cotangents, time)
 
 
-class QIF(AbstractNeuron):
+class QIF(AbstractSmoothNeuron):
     r"""Quadratic integrate-and-fire neurons whose inputs are exponential currents.
 
     $τ V' = V(V-1) + I$ and $τ I' = -2I + τ \sum_i w_i \sum_{t_i} δ(t-t_i)$; a spike is $V = ∞$, the
@@ -132,6 +131,15 @@ class QIF(AbstractNeuron):
     def values(self, state: QIFState) -> tuple[Array, Array]:
         """Potentials, infinite at spike and reset, and currents."""
         return state.n / state.d, state.current
+
+    def rate(self, state: QIFState) -> Float[Array, " n"]:
+        return pseudospikes.qif_rate(state.n, state.d)
+
+    def pseudospikes(
+        self, state: QIFState, drive: Float[Array, " n"], numbers: Int[Array, "n k"]
+    ) -> Float[Array, "n k"]:
+        n, d, current = (x[:, None] for x in state)
+        return self.tau * pseudospikes.qif(n, d, current + drive[:, None], numbers)
 
     def flow(self, potential, current, dt) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """Potential and current a time `dt` later; the potential passes through ∞ at a spike.
@@ -192,7 +200,7 @@ def _circular(x: Array) -> tuple[Array, Array, Array]:
 
 
 def _turn(state: QIFState, dt: Array) -> tuple[Array, ...]:
-    r"""$(n, d)$ a time `dt` later, not on the circle; also $u$, $x$ and the values of `_circular`."""
+    r"""$(n, d)$ a time `dt` later, not on the circle; also u, x and what `_circular` returns."""
     n, d, current = state
     u = -jnp.expm1(-dt)
     x = current * u**2
