@@ -11,6 +11,7 @@ from types import ModuleType
 REGISTRY: dict[str, str] = {
     "excitatory": "jaxnlif.experiments.excitatory",
     "learning": "jaxnlif.experiments.learning",
+    "spiketimes": "jaxnlif.experiments.spiketimes",
     "synchrony": "jaxnlif.experiments.synchrony",
 }
 

@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 SOFTNESS = 10.0
 """How softly the pseudodynamics of QIF neurons makes a drive positive (α in the reference)."""
 
 
 def qif(
-    n: Float[Array, "*k"],
-    d: Float[Array, "*k"],
-    drive: Float[Array, "*#k"],
-    numbers: Int[Array, "*#k"],
-) -> Float[Array, "*k"]:
+    n: Float[Array, "..."],
+    d: Float[Array, "..."],
+    drive: Float[Array, "..."],
+    numbers: Int[ArrayLike, "..."],
+) -> Float[Array, "..."]:
     r"""Pseudospikes of QIF neurons with exponential currents, after the end of the trial.
 
     With the positive drive $\tilde I = α \log(1 + e^{x/α})$, α = 10, period and phase are
@@ -33,13 +33,13 @@ def qif(
 
     **Arguments:** `n`, `d` ≥ 0: the potentials at the end, $V = n/d$, the limits $±∞$ included;
     `drive`: $x$, the current at the end plus the summed input; `numbers`: k, which spike beyond the
-    end (0 is the last one before it). **Returns:** $kΘ - φ$ (in units of τ).
+    end (0 is the last one before it); shapes that broadcast. **Returns:** $kΘ - φ$ (in units of τ).
     """
     root = jnp.sqrt(SOFTNESS * jax.nn.softplus(drive / SOFTNESS))
     return (numbers * jnp.pi - _angle(n, d, root)) / root
 
 
-def qif_rate(n: Float[Array, "*k"], d: Float[Array, "*k"]) -> Float[Array, "*k"]:
+def qif_rate(n: Float[Array, "..."], d: Float[Array, "..."]) -> Float[Array, "..."]:
     """What QIF neurons send to others in the pseudodynamics: φ/Θ at zero drive, from 0 to 1."""
     root = jnp.sqrt(SOFTNESS * jax.nn.softplus(jnp.zeros_like(n)))
     return _angle(n, d, root) / jnp.pi

@@ -218,7 +218,9 @@ def _check_trial(net: Recurrent, inputs: InputSpikes, duration: Any, max_events:
         return
     values, numbers = np.asarray(times), np.asarray(sources)
     for k in np.flatnonzero(np.isnan(values) | (values < 0))[:1]:
-        raise ValueError(f"inputs: time {values[k]:g} at [{k}]: must be a number that is at least 0")
+        raise ValueError(
+            f"inputs: time {values[k]:g} at [{k}]: must be a number that is at least 0"
+        )
     for k in np.flatnonzero(values[1:] < values[:-1])[:1]:
         raise ValueError(
             f"inputs: time {values[k + 1]:g} at [{k + 1}] after {values[k]:g}: times must ascend "

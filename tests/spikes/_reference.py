@@ -40,16 +40,22 @@ def integrate(setting: Setting, initial: np.ndarray, speed, kick, reset, thresho
     state after weights w have arrived; `reset(x, i)` after neuron i has spiked; `threshold(x)`,
     which falls through 0 where a neuron spikes.
     """
-    n = initial.shape[1]
+    n, shape = initial.shape[1], initial.shape
+
+    def stop(i):
+        def distance(_, y):
+            return threshold(y.reshape(shape))[i]
+
+        distance.terminal, distance.direction = True, -1
+        return distance
+
+    stops = [stop(i) for i in range(n)]
     inputs = [*zip(setting.times, setting.sources, strict=True), (setting.duration, -1)]
     spikes, t, x = [], 0.0, initial.copy()
     for arrival, source in inputs:
         while t < arrival:
-            stops = [lambda _, y, i=i: threshold(y.reshape(x.shape))[i] for i in range(n)]
-            for stop in stops:
-                stop.terminal, stop.direction = True, -1
             part = solve_ivp(
-                lambda _, y: speed(y.reshape(x.shape)).ravel(),
+                lambda _, y: speed(y.reshape(shape)).ravel(),
                 (t, arrival),
                 x.ravel(),
                 method="DOP853",
@@ -57,7 +63,7 @@ def integrate(setting: Setting, initial: np.ndarray, speed, kick, reset, thresho
                 rtol=1e-13,
                 atol=1e-14,
             )
-            t, x = part.t[-1], part.y[:, -1].reshape(x.shape)
+            t, x = part.t[-1], part.y[:, -1].reshape(shape)
             if part.status == 1:
                 who = next(i for i, found in enumerate(part.t_events) if found.size)
                 spikes.append((t, who))

@@ -68,12 +68,14 @@ def test_next_spike_and_its_derivatives(spikes, states, dtype):
                 assert in_v == in_i == 0
                 continue
             v, i = mp.mpf(float(v)), mp.mpf(float(i))
-            assert time == pytest.approx(float(expected), rel=tolerance)
+            # t = -log(1 - u) multiplies the rounding of u by e^t
+            loose = tolerance * np.exp(float(expected))
+            assert time == pytest.approx(float(expected), rel=tolerance, abs=loose)
             slope = mp.diff(lambda x, i=i: exact_spike(x, i), v, h=mp.mpf(10) ** -12)
-            assert in_v == pytest.approx(float(slope), rel=10 * tolerance)
+            assert in_v == pytest.approx(float(slope), rel=10 * loose)
             if abs(i) > 1e-8:
                 slope = mp.diff(lambda x, v=v: exact_spike(v, x), i, h=mp.mpf(10) ** -12)
-                assert in_i == pytest.approx(float(slope), rel=10 * tolerance)
+                assert in_i == pytest.approx(float(slope), rel=10 * loose)
 
 
 def test_no_spike_where_none_comes(spikes, states):
@@ -94,7 +96,7 @@ def test_flow_and_its_derivatives(neuron, states, dtype):
         for k, (v, i, t) in enumerate(zip(*map(np.asarray, states), dt, strict=True)):
             point = [mp.mpf(float(x)) for x in (v, i, t)]
             # a potential near 0 has lost digits to those it came from
-            scale = dict(rel=tolerance, abs=tolerance * (1 + float(abs(i))))
+            scale = {"rel": tolerance, "abs": tolerance * (1 + float(abs(i)))}
             assert later[k] == pytest.approx(float(exact_flow(*point)), **scale)
             if abs(i) < 1e-8:
                 continue
@@ -110,7 +112,7 @@ def test_flow_and_its_derivatives(neuron, states, dtype):
 def test_derivative_goes_on_through_current_zero(neuron):
     """At I = 0 the derivatives are the limits from both sides."""
     currents = np.array([-1e-7, 0.0, 1e-7])
-    slope = jax.vmap(jax.grad(neuron.next_spike, 1), (None, 0))(1.7, currents)
+    slope = jax.jit(jax.vmap(jax.grad(neuron.next_spike, 1), (None, 0)))(1.7, currents)
     np.testing.assert_allclose(slope, slope[1], rtol=1e-6)
     np.testing.assert_allclose(slope[1], (slope[0] + slope[2]) / 2, rtol=1e-12)
     # δt = -e^t ∫ D² du, D = 1 - u V, u = 1/V

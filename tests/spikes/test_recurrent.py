@@ -317,5 +317,5 @@ def test_wrong_time_constants(kind, tau):
 
 
 def test_wrong_current_of_theta():
-    with pytest.raises(ValueError, match="current = 0.25: must be above 1/4"):
+    with pytest.raises(ValueError, match=r"current = 0\.25: must be above 1/4"):
         Theta(1.0, 0.25)

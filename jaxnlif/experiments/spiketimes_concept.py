@@ -1,0 +1,198 @@
+r"""The time of the first spike against the weight and the time of an input, for QIF and LIF.
+
+A LIF neuron's spike vanishes in the middle of the trial, at a gradient that diverges; a QIF
+neuron's moves to the end of the trial, its gradient finite all the way (Klos & Memmesheimer 2025,
+Fig. 1). Weights are in units of the least one that makes a neuron at rest spike at all, $π^2/4$
+and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .. import plot
+from ..spikes import LIF, QIF, InputSpikes, Recurrent, Trial, sorted_spikes
+from ..spikes.neuron import AbstractNeuron
+
+ARRIVAL = 0.5
+"""When the excitatory input comes (membrane times)."""
+POINTS = 4001
+MAX_EVENTS = 12
+
+
+class Model(NamedTuple):
+    """A neuron, its least weight, the trial's duration, and the excitation where the time varies.
+
+    `weights`, `times` are the examples whose potentials are drawn, in units of the least weight and
+    in membrane times.
+    """
+
+    neuron: AbstractNeuron
+    least: float
+    duration: float
+    excitation: float
+    weights: tuple[float, ...]
+    times: tuple[float, ...]
+
+
+class Curve(NamedTuple):
+    """First spike times (`inf`: none) and derivatives against a parameter, shape `(k,)` each."""
+
+    parameter: Float[np.ndarray, " k"]
+    time: Float[np.ndarray, " k"]
+    slope: Float[np.ndarray, " k"]
+
+
+class Found(NamedTuple):
+    """A model and its curves."""
+
+    model: Model
+    by_weight: Curve
+    by_time: Curve
+
+
+def models() -> dict[str, Model]:
+    """QIF and LIF, as published."""
+    return {
+        "QIF": Model(QIF(), np.pi**2 / 4, 4.0, 1.5, (0.95, 1.15, 1.5), (0.65, 0.95, 2.2)),
+        "LIF": Model(LIF(), 4.0, 3.0, 1.4, (0.95, 1.05, 1.4), (0.55, 0.65, 1.5)),
+    }
+
+
+def excited(model: Model, weight: Array) -> tuple[Recurrent, InputSpikes]:
+    """The neuron with one excitatory input of this weight (in units of the least one)."""
+    return _net(model, jnp.stack([weight * model.least])[None]), InputSpikes(
+        jnp.full(1, ARRIVAL, weight.dtype), jnp.zeros(1, int)
+    )
+
+
+def inhibited(model: Model, time: Array) -> tuple[Recurrent, InputSpikes]:
+    """The neuron with a fixed excitatory input and an inhibitory one at this time."""
+    weights = model.least * jnp.asarray([[-1, model.excitation]], time.dtype)
+    times = jnp.stack([time, jnp.full((), ARRIVAL, time.dtype)])
+    return _net(model, weights), sorted_spikes(times, jnp.arange(2))
+
+
+def _net(model: Model, weights: Array) -> Recurrent:
+    neuron = jax.tree.map(lambda x: x.astype(weights.dtype), model.neuron)
+    return Recurrent(neuron, jnp.zeros((1, 1), weights.dtype), weights)
+
+
+def first_spike(net: Recurrent, inputs: InputSpikes, duration: float) -> Float[Array, ""]:
+    """The time of the first spike, `inf` if there is none."""
+    return net(inputs, duration=duration, max_events=MAX_EVENTS).spike_times(1)[0, 0]
+
+
+def explore(points: int = POINTS) -> dict[str, Found]:
+    """Spike times and derivatives of both neurons against both parameters."""
+    found = {}
+    for name, model in models().items():
+        weights, times = jnp.linspace(0, 2, points), jnp.linspace(0, model.duration, points)
+        curves = []
+        for setting, parameters in ((excited, weights), (inhibited, times)):
+
+            def time(p, setting=setting, model=model):
+                return first_spike(*setting(model, p), model.duration)
+
+            value, slope = jax.jit(jax.vmap(jax.value_and_grad(time)))(parameters)
+            curves.append(Curve(*map(np.asarray, (parameters, value, slope))))
+        found[name] = Found(model, *curves)
+    return found
+
+
+def arrays(found: Mapping[str, Found]) -> dict[str, np.ndarray]:
+    """Every curve by name."""
+    return {
+        f"{name}_{curve}_{column}": getattr(getattr(one, curve), column)
+        for name, one in found.items()
+        for curve in ("by_weight", "by_time")
+        for column in Curve._fields
+    }
+
+
+def vanishing(curve: Curve) -> tuple[float, float]:
+    """The latest spike, and the largest derivative in size, where there is a spike."""
+    spikes = np.isfinite(curve.time)
+    # no number where the potential only touches the threshold
+    return float(curve.time[spikes].max()), float(np.nanmax(np.abs(curve.slope[spikes])))
+
+
+def summary(found: Mapping[str, Found]) -> list[str]:
+    """Where spikes vanish and how large gradients become, in lines."""
+    lines = [f"{'':6}{'trial ends':>12}{'last spike at':>15}{'largest |dt/dw|':>17}"]
+    for name, one in found.items():
+        latest, steepest = vanishing(one.by_weight)
+        lines.append(f"{name:6}{one.model.duration:12g}{latest:15.4f}{steepest:17.3g}")
+    return lines
+
+
+# ---- the figure ------------------------------------------------------------------------------
+
+SHADES = {"QIF": ("#9ECAE1", "#4292C6", "#08519C"), "LIF": ("#FDBE85", "#E6772E", "#A63603")}
+
+
+def draw(found: Mapping[str, Found]) -> Figure:
+    """Potentials of three examples for each neuron and parameter; spike times; gradients."""
+    figure = plot.new_figure(10.0, 9.5)
+    panels = figure.subplots(4, 2, height_ratios=[1, 1, 1.5, 1])
+    for row, name in enumerate(("LIF", "QIF")):
+        one = found[name]
+        _potentials(panels[row, 0], name, one.model, excited, one.model.weights)
+        _potentials(panels[row, 1], name, one.model, inhibited, one.model.times)
+    panels[0, 0].set_title("weight of an input", loc="left", fontweight="bold", pad=16)
+    panels[0, 1].set_title("time of an inhibitory input", loc="left", fontweight="bold", pad=16)
+    for name, one in found.items():
+        _curves(panels[2:, 0], name, one.by_weight, 1.0, one.model, one.model.weights)
+        _curves(panels[2:, 1], name, one.by_time, one.model.duration, one.model, one.model.times)
+    for ax, label in ((panels[3, 0], "weight $w / w_{min}$"), (panels[3, 1], "input time $/ T$")):
+        ax.set(ylim=(-25, 1))
+        plot.finish(
+            ax, label, "gradient\n(membrane times / weight)" if ax is panels[3, 0] else "gradient"
+        )
+    for ax in panels[2]:
+        ax.set(ylim=(0, 1.02))
+        ax.axhline(1, color=plot.GREY, linewidth=1)
+        plot.finish(ax, "", "first spike $/ T$")
+    for ax in panels[2:, 0]:
+        ax.set_xlim(0, 2)
+    for ax in panels[2:, 1]:
+        ax.set_xlim(0, 1)
+    return figure
+
+
+def _potentials(ax: Axes, name: str, model: Model, setting, examples) -> None:
+    times = np.linspace(0, model.duration, 3000)
+    for parameter, color in zip(examples, SHADES[name], strict=True):
+        net, inputs = setting(model, jnp.asarray(parameter, float))
+        trial: Trial = net(inputs, duration=model.duration, max_events=MAX_EVENTS)
+        potential = np.asarray(net.trace(trial, times)[0])[:, 0]
+        limit = 6 if name == "QIF" else np.inf
+        ax.plot(times, np.where(np.abs(potential) < limit, potential, np.nan), color=color)
+        spikes = np.asarray(trial.times)[np.asarray(trial.sources) == 0]
+        blend = ax.get_xaxis_transform()
+        ax.vlines(spikes[:1], 0.94, 1.04, color, transform=blend, clip_on=False, linewidth=2)
+    ax.axhline(0, color=plot.GREY, linewidth=0.6)
+    ax.axhline(1, color=plot.GREY, linewidth=0.6, linestyle="--")
+    ax.set(xlim=(0, model.duration), ylim=(-2, 3.4) if name == "QIF" else (-0.6, 1.3))
+    plot.finish(ax, plot.MEMBRANE_TIME, f"{name}\npotential $V$")
+
+
+def _curves(axes, name: str, curve: Curve, scale: float, model: Model, examples) -> None:
+    color = {"QIF": plot.BLUE, "LIF": plot.RED}[name]
+    top, bottom = axes
+    shown = np.isfinite(curve.time)
+    time = np.where(shown, curve.time, np.nan)
+    top.plot(curve.parameter / scale, time / model.duration, color=color, label=name)
+    bottom.plot(curve.parameter / scale, np.where(shown, curve.slope, np.nan), color=color)
+    for example, shade in zip(examples, SHADES[name], strict=True):
+        value = np.interp(example, curve.parameter, np.nan_to_num(time, nan=-1)) / model.duration
+        if value > 0:
+            top.plot(example / scale, value, "o", color=shade, zorder=5)
