@@ -21,8 +21,8 @@ from ._training import train
 HELP = "spikes moved, created and removed by exact gradients: one neuron, a recurrent network"
 
 _TRAININGS = {"single": spiketimes_single, "recurrent": spiketimes_recurrent}
-_TRIALS = {"single": 3000, "recurrent": 10_000}
-_SEEDS = {"single": 14, "recurrent": 7}
+TRIALS = {"single": 3000, "recurrent": 10_000}
+SEEDS = {"single": 14, "recurrent": 7}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials",
         type=int,
         metavar="N",
-        help=f"default: {_TRIALS['single']} single, {_TRIALS['recurrent']} recurrent",
+        help=f"default: {TRIALS['single']} single, {TRIALS['recurrent']} recurrent",
     )
     parser.add_argument("--seed", type=int, metavar="S", help="of inputs and targets")
     parser.add_argument(
@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
     """
     name = arguments.task
     if name in _TRAININGS:
-        trials = _given("--trials", arguments.trials, _TRIALS[name], at_least=2)
-        seed = _given("--seed", arguments.seed, _SEEDS[name], at_least=0)
+        trials = _given("--trials", arguments.trials, TRIALS[name], at_least=2)
+        seed = _given("--seed", arguments.seed, SEEDS[name], at_least=0)
     else:
         for option in ("trials", "seed", "resume"):
             check(not getattr(arguments, option), f"--{option}: the concept task trains nothing")

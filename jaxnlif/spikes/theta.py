@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check, check_positive, check_scalar, is_concrete
 from ..model._leaf import as_leaf
-from .neuron import AbstractDynamics, AbstractSmoothNeuron
+from .neuron import AbstractDynamics, AbstractNeuron
 
 
 class ThetaState(NamedTuple):
@@ -88,7 +88,7 @@ class ThetaDynamics(AbstractDynamics):
         return k.stretch * cotangents + k.spike * time, k.weight * cotangents, time
 
 
-class Theta(AbstractSmoothNeuron):
+class Theta(AbstractNeuron):
     r"""Theta neurons: oscillating QIF neurons that kick one another.
 
     $τ V' = V(V-1) + I_0 + τ \sum_i w_i \sum_{t_i} δ(t-t_i)$, $I_0 > 1/4$; the phase φ in
@@ -132,13 +132,3 @@ class Theta(AbstractSmoothNeuron):
     def values(self, state: ThetaState) -> tuple[Array]:
         """Phases (time)."""
         return (jnp.arctan2(state.s, state.c) * self.time_unit,)
-
-    def rate(self, state: ThetaState) -> Float[Array, " n"]:
-        return jnp.arctan2(state.s, state.c) / jnp.pi
-
-    def pseudospikes(
-        self, state: ThetaState, drive: Float[Array, " n"], numbers: Int[Array, "n k"]
-    ) -> Float[Array, "n k"]:
-        kicked = self.dynamics.kick(state, drive / self.weight_unit)
-        angle = jnp.arctan2(kicked.s, kicked.c)[:, None]
-        return (jnp.pi * numbers - angle) * self.time_unit
