@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..spikes import LIF, QIF, InputSpikes, Recurrent, Trial, sorted_spikes
+from ..spikes import LIF, QIF, Recurrent, Trial, sorted_spikes
 from ..spikes.neuron import AbstractNeuron
 
 ARRIVAL = 0.5
@@ -67,43 +67,35 @@ def models() -> dict[str, Model]:
     }
 
 
-def excited(model: Model, weight: Array) -> tuple[Recurrent, InputSpikes]:
-    """The neuron with one excitatory input of this weight (in units of the least one)."""
-    return _net(model, jnp.stack([weight * model.least])[None]), InputSpikes(
-        jnp.full(1, ARRIVAL, weight.dtype), jnp.zeros(1, int)
-    )
+def trial(model: Model, weight: Array, inhibition: Array, time: Array) -> tuple[Recurrent, Trial]:
+    """The neuron with an excitatory input of this weight and an inhibitory one at this time.
 
-
-def inhibited(model: Model, time: Array) -> tuple[Recurrent, InputSpikes]:
-    """The neuron with a fixed excitatory input and an inhibitory one at this time."""
-    weights = model.least * jnp.asarray([[-1, model.excitation]], time.dtype)
-    times = jnp.stack([time, jnp.full((), ARRIVAL, time.dtype)])
-    return _net(model, weights), sorted_spikes(times, jnp.arange(2))
-
-
-def _net(model: Model, weights: Array) -> Recurrent:
-    neuron = jax.tree.map(lambda x: x.astype(weights.dtype), model.neuron)
-    return Recurrent(neuron, jnp.zeros((1, 1), weights.dtype), weights)
-
-
-def first_spike(net: Recurrent, inputs: InputSpikes, duration: float) -> Float[Array, ""]:
-    """The time of the first spike, `inf` if there is none."""
-    return net(inputs, duration=duration, max_events=MAX_EVENTS).spike_times(1)[0, 0]
+    Weights are in units of the least one.
+    """
+    dtype = time.dtype
+    weights = model.least * jnp.stack([weight, -inhibition])[None]
+    neuron = jax.tree.map(lambda x: x.astype(dtype), model.neuron)
+    net = Recurrent(neuron, jnp.zeros((1, 1), dtype), weights)
+    times = jnp.stack([jnp.full((), ARRIVAL, dtype), time])
+    inputs = sorted_spikes(times, jnp.arange(2))
+    return net, net(inputs, duration=model.duration, max_events=MAX_EVENTS)
 
 
 def explore(points: int = POINTS) -> dict[str, Found]:
     """Spike times and derivatives of both neurons against both parameters."""
     found = {}
     for name, model in models().items():
+
+        def first(weight, inhibition, time, model=model):
+            return trial(model, weight, inhibition, time)[1].spike_times(1)[0, 0]
+
+        slopes = jax.jit(jax.vmap(jax.value_and_grad(first, (0, 2))))
         weights, times = jnp.linspace(0, 2, points), jnp.linspace(0, model.duration, points)
-        curves = []
-        for setting, parameters in ((excited, weights), (inhibited, times)):
-
-            def time(p, setting=setting, model=model):
-                return first_spike(*setting(model, p), model.duration)
-
-            value, slope = jax.jit(jax.vmap(jax.value_and_grad(time)))(parameters)
-            curves.append(Curve(*map(np.asarray, (parameters, value, slope))))
+        same = jnp.ones(points)
+        by_weight, (slope, _) = slopes(weights, 0 * same, model.duration * same)
+        curves = [Curve(*map(np.asarray, (weights, by_weight, slope)))]
+        by_time, (_, slope) = slopes(model.excitation * same, same, times)
+        curves.append(Curve(*map(np.asarray, (times, by_time, slope))))
         found[name] = Found(model, *curves)
     return found
 
@@ -145,8 +137,11 @@ def draw(found: Mapping[str, Found]) -> Figure:
     panels = figure.subplots(4, 2, height_ratios=[1, 1, 1.5, 1])
     for row, name in enumerate(("LIF", "QIF")):
         one = found[name]
-        _potentials(panels[row, 0], name, one.model, excited, one.model.weights)
-        _potentials(panels[row, 1], name, one.model, inhibited, one.model.times)
+        model, beyond = one.model, one.model.duration
+        by_weight = [(weight, 0.0, beyond) for weight in model.weights]
+        by_time = [(model.excitation, 1.0, time) for time in model.times]
+        _potentials(panels[row, 0], name, model, by_weight)
+        _potentials(panels[row, 1], name, model, by_time)
     panels[0, 0].set_title("weight of an input", loc="left", fontweight="bold", pad=16)
     panels[0, 1].set_title("time of an inhibitory input", loc="left", fontweight="bold", pad=16)
     for name, one in found.items():
@@ -168,15 +163,14 @@ def draw(found: Mapping[str, Found]) -> Figure:
     return figure
 
 
-def _potentials(ax: Axes, name: str, model: Model, setting, examples) -> None:
+def _potentials(ax: Axes, name: str, model: Model, examples) -> None:
     times = np.linspace(0, model.duration, 3000)
-    for parameter, color in zip(examples, SHADES[name], strict=True):
-        net, inputs = setting(model, jnp.asarray(parameter, float))
-        trial: Trial = net(inputs, duration=model.duration, max_events=MAX_EVENTS)
-        potential = np.asarray(net.trace(trial, times)[0])[:, 0]
+    for example, color in zip(examples, SHADES[name], strict=True):
+        net, one = trial(model, *(jnp.asarray(x, float) for x in example))
+        potential = np.asarray(net.trace(one, times)[0])[:, 0]
         limit = 6 if name == "QIF" else np.inf
         ax.plot(times, np.where(np.abs(potential) < limit, potential, np.nan), color=color)
-        spikes = np.asarray(trial.times)[np.asarray(trial.sources) == 0]
+        spikes = np.asarray(one.times)[np.asarray(one.sources) == 0]
         blend = ax.get_xaxis_transform()
         ax.vlines(spikes[:1], 0.94, 1.04, color, transform=blend, clip_on=False, linewidth=2)
     ax.axhline(0, color=plot.GREY, linewidth=0.6)

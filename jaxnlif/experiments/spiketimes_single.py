@@ -81,7 +81,7 @@ def training(single: Single, seed: int) -> Training:
         learned, memory = state
         (value, times), slope = jax.value_and_grad(loss, has_aux=True)(learned)
         change, memory = optimiser.update(slope, memory)
-        changed = Learned(*optax.apply_updates(learned, change))
+        changed = jax.tree.map(jnp.add, learned, change)
         changed = changed._replace(times=jnp.clip(changed.times, 0, DURATION))
         record = {
             "loss": value,
@@ -114,7 +114,7 @@ def summary(history: Mapping[str, np.ndarray]) -> list[str]:
 def draw(single: Single, history: Mapping[str, np.ndarray]) -> Figure:
     """Potential, current and inputs before and after; spike times, loss and gradients in trials."""
     figure = plot.new_figure(10.0, 11.0)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.1, 1])
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1.1, 1], squeeze=False)[:, 0]
     panels = upper.subplots(3, 2, height_ratios=[2.4, 1.2, 1])
     for column, trial in enumerate((0, len(history["loss"]) - 1)):
         learned = Learned(

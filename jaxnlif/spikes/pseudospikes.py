@@ -36,7 +36,7 @@ def qif(
     end (0 is the last one before it); shapes that broadcast. **Returns:** $kΘ - φ$ (in units of τ).
     """
     root = jnp.sqrt(SOFTNESS * jax.nn.softplus(drive / SOFTNESS))
-    return (numbers * jnp.pi - _angle(n, d, root)) / root
+    return (jnp.asarray(numbers) * jnp.pi - _angle(n, d, root)) / root
 
 
 def qif_rate(n: Float[Array, "..."], d: Float[Array, "..."]) -> Float[Array, "..."]:

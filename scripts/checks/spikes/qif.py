@@ -14,7 +14,7 @@ from _report import Measured
 from jaxnlif.spikes import LIF, QIF, InputSpikes, Recurrent, sorted_spikes
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
-from tests.spikes import _reference as reference  # noqa: E402
+from tests.spikes import _reference as reference
 
 NETWORKS, MAX_EVENTS = 8, 160
 
@@ -69,7 +69,7 @@ def against_differences() -> Iterator[Measured]:
         setting = _setting(seed)
         arguments = _arguments(setting, float)
         slopes = _gradient(arguments, setting.sources, setting.duration)
-        for which, name in enumerate(("weights", "input weights", "input times")):
+        for which in range(3):
             direction = rng.normal(size=arguments[which].shape)
             direction /= np.linalg.norm(direction)
 
