@@ -98,7 +98,7 @@ def training(single: Single, seed: int) -> Training:
     return Training(step, (start, optimiser.init(start)), identity)
 
 
-def summary(history: Mapping[str, np.ndarray]) -> list[str]:
+def summary(single: Single, history: Mapping[str, np.ndarray]) -> list[str]:
     """What was learned, in lines."""
     loss, spikes = history["loss"], history["spikes"]
     return [

@@ -83,7 +83,6 @@ def test_output_times_go_continuously_through_the_end(parameter, dtype):
     # what the neurons send each other has a kink where one of them spikes: first order there
     assert jumps.max() < 10 * step.max()
     assert np.sort(jumps)[-3] < 100 * step.max() ** 2
-    print(jumps.max(), np.sort(jumps)[-3], step.max())
 
 
 def test_lif_neurons_have_none(dtype):
