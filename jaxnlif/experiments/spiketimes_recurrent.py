@@ -206,6 +206,6 @@ def _spike_times(ax: Axes, reservoir: Reservoir, history, k: int) -> None:
     ax.plot(np.full(len(targets), trials[-1]), targets, "o", color=plot.ORANGE, clip_on=False)
     top = 1.35 * DURATION
     ax.axhspan(DURATION, top, color=plot.GREY, alpha=0.25, linewidth=0)
-    ax.text(1.2, 0.99 * top, "pseudospikes", va="top")
+    ax.text(0.9 * len(spikes), 0.99 * top, "pseudospikes", ha="right", va="top")
     ax.set(xscale="log", ylim=(0, top))
     plot.finish(ax, "trial + 1", "spike times\n(membrane times)", f"neuron {k + 1}")

