@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..spikes import LIF, QIF, Recurrent, Trial, sorted_spikes
+from ..spikes import LIF, QIF, Recurrent, RecurrentTrial, sorted_spikes
 from ..spikes.neuron import AbstractNeuron
 
 ARRIVAL = 0.5
@@ -67,7 +67,9 @@ def models() -> dict[str, Model]:
     }
 
 
-def trial(model: Model, weight: Array, inhibition: Array, time: Array) -> tuple[Recurrent, Trial]:
+def trial(
+    model: Model, weight: Array, inhibition: Array, time: Array
+) -> tuple[Recurrent, RecurrentTrial]:
     """The neuron with an excitatory input of this weight and an inhibitory one at this time.
 
     Weights are in units of the least one.

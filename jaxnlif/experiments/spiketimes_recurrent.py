@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..spikes import QIF, InputSpikes, Recurrent, Trial
+from ..spikes import QIF, InputSpikes, Recurrent, RecurrentTrial
 from ._training import Training
 
 DURATION = 10.0
@@ -51,13 +51,13 @@ class Reservoir(NamedTuple):
     input_weights: Float[Array, "n m"]
     targets: tuple[Float[np.ndarray, " k"], ...]
 
-    def trial(self, learned: Learned) -> tuple[Recurrent, Trial]:
+    def trial(self, learned: Learned) -> tuple[Recurrent, RecurrentTrial]:
         """The network with these weights, and a trial of it."""
         neuron = QIF(jnp.ones((), learned.weights.dtype))
         net = Recurrent(neuron, learned.weights, self.input_weights, learned.initial)
         return net, net(self.inputs, duration=DURATION, max_events=MAX_EVENTS)
 
-    def outputs(self, net: Recurrent, trial: Trial) -> list[Float[Array, " k"]]:
+    def outputs(self, net: Recurrent, trial: RecurrentTrial) -> list[Float[Array, " k"]]:
         """For each trained neuron the times that are compared: of one spike more than targets."""
         longest = max(map(len, self.targets)) + 1
         times = net.output_times(trial, longest, range(len(self.targets)))

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..spikes import QIF, InputSpikes, Recurrent, Trial, sorted_spikes
+from ..spikes import QIF, InputSpikes, Recurrent, RecurrentTrial, sorted_spikes
 from ._training import Training
 
 DURATION = 10.0
@@ -43,7 +43,7 @@ class Single(NamedTuple):
     weights: Float[Array, " m"]
     times: Float[Array, " m"]
 
-    def trial(self, learned: Learned) -> tuple[Recurrent, Trial]:
+    def trial(self, learned: Learned) -> tuple[Recurrent, RecurrentTrial]:
         """The neuron with these inputs, and a trial of it."""
         weights = jnp.concatenate([learned.weights, self.weights])[None]
         neuron = QIF(jnp.ones((), weights.dtype))

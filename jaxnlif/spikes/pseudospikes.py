@@ -19,7 +19,7 @@ SOFTNESS = 10.0
 """How softly the pseudodynamics of QIF neurons makes a drive positive (α in the reference)."""
 
 
-def qif(
+def qif_pseudospikes(
     n: Float[Array, "..."],
     d: Float[Array, "..."],
     drive: Float[Array, "..."],
@@ -39,7 +39,7 @@ def qif(
     return (jnp.asarray(numbers) * jnp.pi - _angle(n, d, root)) / root
 
 
-def qif_rate(n: Float[Array, "..."], d: Float[Array, "..."]) -> Float[Array, "..."]:
+def qif_pseudorate(n: Float[Array, "..."], d: Float[Array, "..."]) -> Float[Array, "..."]:
     """What QIF neurons send to others in the pseudodynamics: φ/Θ at zero drive, from 0 to 1."""
     root = jnp.sqrt(SOFTNESS * jax.nn.softplus(jnp.zeros_like(n)))
     return _angle(n, d, root) / jnp.pi

@@ -133,13 +133,13 @@ class QIF(AbstractSmoothNeuron):
         return state.n / state.d, state.current
 
     def rate(self, state: QIFState) -> Float[Array, " n"]:
-        return pseudospikes.qif_rate(state.n, state.d)
+        return pseudospikes.qif_pseudorate(state.n, state.d)
 
     def pseudospikes(
         self, state: QIFState, drive: Float[Array, " n"], numbers: Int[Array, "n k"]
     ) -> Float[Array, "n k"]:
         n, d, current = (x[:, None] for x in state)
-        return self.tau * pseudospikes.qif(n, d, current + drive[:, None], numbers)
+        return self.tau * pseudospikes.qif_pseudospikes(n, d, current + drive[:, None], numbers)
 
     def flow(self, potential, current, dt) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """Potential and current a time `dt` later; the potential passes through ∞ at a spike.

@@ -19,7 +19,7 @@ from .event_loop import InputSpikes, follow
 from .neuron import AbstractNeuron, AbstractSmoothNeuron
 
 
-class Trial(eqx.Module):
+class RecurrentTrial(eqx.Module):
     """What a network did in a trial; arrays over events are as long as there is room for.
 
     - `times`: of the events (time), the end of the trial where there was none. Differentiable.
@@ -101,7 +101,7 @@ class Recurrent(eqx.Module):
         self.input_weights = self.input_weights.astype(dtype)
         self.initial = tuple(x.astype(dtype) for x in initial)
 
-    def __call__(self, inputs: InputSpikes, *, duration, max_events: int) -> Trial:
+    def __call__(self, inputs: InputSpikes, *, duration, max_events: int) -> RecurrentTrial:
         """Follows the network through a trial; differentiable and `vmap`-able.
 
         **Arguments:** `inputs`: input spikes, ascending times ≥ 0 (time), `inf` where there is
@@ -123,7 +123,7 @@ class Recurrent(eqx.Module):
         return trial
 
     def output_times(
-        self, trial: Trial, num: int, neurons: Sequence[int] | None = None
+        self, trial: RecurrentTrial, num: int, neurons: Sequence[int] | None = None
     ) -> Float[Array, "o {num}"]:
         """The first `num` spikes of some neurons; pseudospikes where ordinary ones are missing.
 
@@ -142,7 +142,7 @@ class Recurrent(eqx.Module):
         later = trial.duration + neuron.pseudospikes(some, drive, places + 1 - counts)
         return jnp.where(places < counts, trial.spike_times(num)[chosen], later)
 
-    def trace(self, trial: Trial, times) -> tuple[Float[Array, "t n"], ...]:
+    def trace(self, trial: RecurrentTrial, times) -> tuple[Float[Array, "t n"], ...]:
         """Potentials and currents (phases of `Theta`) at some times of a trial.
 
         **Arguments:** `trial` of this network; `times` within it (time), shape `(t,)`.
@@ -157,7 +157,9 @@ class Recurrent(eqx.Module):
 
 
 @eqx.filter_jit
-def _simulate(net: Recurrent, inputs: InputSpikes, duration: Array, max_events: int) -> Trial:
+def _simulate(
+    net: Recurrent, inputs: InputSpikes, duration: Array, max_events: int
+) -> RecurrentTrial:
     neuron, dtype = net.neuron, net.weights.dtype
     time_unit = neuron.time_unit.astype(dtype)
     duration = duration.astype(dtype)
@@ -175,7 +177,7 @@ def _simulate(net: Recurrent, inputs: InputSpikes, duration: Array, max_events: 
         return jnp.where(events.finished, x, jnp.nan)
 
     happened = events.sources < table.shape[0]
-    return Trial(
+    return RecurrentTrial(
         times=valid(jnp.where(happened, events.times * time_unit, duration)),
         sources=events.sources,
         ranks=events.ranks,

@@ -94,7 +94,7 @@ class Theta(AbstractNeuron):
     $τ V' = V(V-1) + I_0 + τ \sum_i w_i \sum_{t_i} δ(t-t_i)$, $I_0 > 1/4$; the phase φ in
     $(0, πτ/q)$ grows at speed 1.
 
-    **Arguments:** `tau` > 0: time constant (time); `current`: $I_0$ > 1/4.
+    **Arguments:** `tau` > 0: time constant (time); `I0` > 1/4: drive (voltage units).
 
     **Raises:** `ValueError` unless both are such numbers.
 
@@ -102,20 +102,20 @@ class Theta(AbstractNeuron):
     """
 
     tau: Float[Array, ""] = eqx.field(converter=as_leaf, default=1.0)
-    current: Float[Array, ""] = eqx.field(converter=as_leaf, default=1.25)
+    I0: Float[Array, ""] = eqx.field(converter=as_leaf, default=1.25)
 
     dynamics: ClassVar[ThetaDynamics] = ThetaDynamics()
 
     def __check_init__(self):
         check_scalar("tau", self.tau)
         check_positive("tau", self.tau)
-        check_scalar("current", self.current)
-        if is_concrete(self.current):
-            check(bool(self.current > 0.25), f"current = {self.current:g}: must be above 1/4")
+        check_scalar("I0", self.I0)
+        if is_concrete(self.I0):
+            check(bool(self.I0 > 0.25), f"I0 = {self.I0:g}: must be above 1/4")
 
     @property
     def weight_unit(self) -> Float[Array, ""]:
-        return jnp.sqrt(self.current - 0.25)
+        return jnp.sqrt(self.I0 - 0.25)
 
     @property
     def time_unit(self) -> Float[Array, ""]:

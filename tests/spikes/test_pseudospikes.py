@@ -20,7 +20,9 @@ def test_closed_form(dtype):
     for number in (-1, 1, 2):
         expected = number * np.pi / root - phase
         n, d = jnp.asarray(potential, dtype), jnp.ones(5, dtype)
-        measured = pseudospikes.qif(n, d, jnp.asarray(drive, dtype), np.full(5, number))
+        measured = pseudospikes.qif_pseudospikes(
+            n, d, jnp.asarray(drive, dtype), np.full(5, number)
+        )
         np.testing.assert_allclose(measured, expected, rtol=1e-5 if dtype == np.float32 else 1e-13)
 
 
@@ -28,17 +30,19 @@ def test_limits(dtype):
     """About to spike the next one comes at once; just after one it is a period away."""
     n, d = jnp.asarray([1.0, -1.0], dtype), jnp.zeros(2, dtype)
     drive = jnp.asarray([3.0, 3.0], dtype)
-    about, after = pseudospikes.qif(n, d, drive, jnp.ones(2, int))
+    about, after = pseudospikes.qif_pseudospikes(n, d, drive, jnp.ones(2, int))
     assert about == pytest.approx(0, abs=1e-6)
-    assert after == pytest.approx(float(pseudospikes.qif(n, d, drive, jnp.full(2, 2))[0]))
-    np.testing.assert_allclose(pseudospikes.qif_rate(n, d), [1, 0], atol=1e-6)
+    assert after == pytest.approx(
+        float(pseudospikes.qif_pseudospikes(n, d, drive, jnp.full(2, 2))[0])
+    )
+    np.testing.assert_allclose(pseudospikes.qif_pseudorate(n, d), [1, 0], atol=1e-6)
 
 
 def test_gradient_is_finite_at_infinite_potentials(dtype):
     n, d = jnp.asarray([1.0, -1.0], dtype), jnp.zeros(2, dtype)
 
     def total(n, d, drive):
-        return jnp.sum(pseudospikes.qif(n, d, drive, jnp.ones(2, int)))
+        return jnp.sum(pseudospikes.qif_pseudospikes(n, d, drive, jnp.ones(2, int)))
 
     for slope in jax.grad(total, (0, 1, 2))(n, d, jnp.ones(2, dtype)):
         assert np.all(np.isfinite(slope))

@@ -165,7 +165,7 @@ def test_gradients_in_float32_are_near_those_in_float64(gradients, dtype):
 
 
 @pytest.fixture(scope="module")
-def qif(dtype):
+def qif_pseudospikes(dtype):
     return network("qif", dtype)
 
 
@@ -317,5 +317,5 @@ def test_wrong_time_constants(kind, tau):
 
 
 def test_wrong_current_of_theta():
-    with pytest.raises(ValueError, match=r"current = 0\.25: must be above 1/4"):
+    with pytest.raises(ValueError, match=r"I0 = 0\.25: must be above 1/4"):
         Theta(1.0, 0.25)
