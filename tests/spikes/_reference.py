@@ -75,7 +75,7 @@ def integrate(setting: Setting, initial: np.ndarray, speed, kick, reset, thresho
     return np.array(spikes), x
 
 
-def qif_pseudospikes(setting: Setting, tau: float = 1.0):
+def qif(setting: Setting, tau: float = 1.0):
     """QIF neurons from rest; the state is (angle, current) with V = cot(angle)."""
 
     def speed(x):
