@@ -165,7 +165,7 @@ def test_gradients_in_float32_are_near_those_in_float64(gradients, dtype):
 
 
 @pytest.fixture(scope="module")
-def qif_pseudospikes(dtype):
+def qif(dtype):
     return network("qif", dtype)
 
 
