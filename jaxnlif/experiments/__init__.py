@@ -13,6 +13,7 @@ REGISTRY: dict[str, str] = {
     "excitatory": "jaxnlif.experiments.excitatory",
     "learning": "jaxnlif.experiments.learning",
     "mnist": "jaxnlif.experiments.mnist",
+    "spiketimes": "jaxnlif.experiments.spiketimes",
     "synchrony": "jaxnlif.experiments.synchrony",
     "yinyang": "jaxnlif.experiments.yinyang",
 }

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from .._check import check, check_finite, check_integer, check_positive, is_concrete
-from ..model._leaf import as_leaf
+from ..model._leaf import leaf
 
 
 class Volleys(eqx.Module):
@@ -24,7 +24,7 @@ class Volleys(eqx.Module):
     **Raises:** `ValueError` if the times are not finite, not increasing or negative.
     """
 
-    times: Float[Array, " e"] = eqx.field(converter=as_leaf)
+    times: Float[Array, " e"] = eqx.field(converter=leaf("times"))
     which: Int[Array, "*batch n"] = eqx.field(converter=jnp.asarray)
 
     def __check_init__(self):

@@ -72,12 +72,12 @@ class FeedForward(eqx.Module):
     max_spikes: int = eqx.field(static=True)
 
     def __init__(self, weights, initial, neuron, *, duration=2.0, delays=None, max_spikes=2):
-        self.weights = tuple(as_leaf(w) for w in weights)
-        self.initial = tuple(as_leaf(phase) for phase in initial)
+        self.weights = tuple(as_leaf("weights", w) for w in weights)
+        self.initial = tuple(as_leaf("initial", phase) for phase in initial)
         self.neuron = neuron
-        self.duration = as_leaf(duration)
+        self.duration = as_leaf("duration", duration)
         given = (None,) * len(self.weights) if delays is None else delays
-        self.delays = tuple(None if delay is None else as_leaf(delay) for delay in given)
+        self.delays = tuple(None if delay is None else as_leaf("delays", delay) for delay in given)
         self.max_spikes = check_integer("max_spikes", max_spikes, at_least=1)
         _check_layers(self)
 
@@ -202,16 +202,16 @@ def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) ->
 
 def _output_times(net: FeedForward, layers: list[LayerSpikes]) -> Float[Array, "b n k"]:
     """Ordinary spikes of the last layer, and its pseudospikes where there are no more."""
-    neuron, output = net.neuron, layers[-1]
+    q, omega, output = net.neuron.q, net.neuron.omega, layers[-1]
     total = jnp.zeros_like(layers[0].cos)
     for layer, weights in zip(layers[:-1], net.weights[1:], strict=True):
-        total = theta_pseudorate(neuron, layer.cos, layer.sin, total) @ weights
+        total = theta_pseudorate(layer.cos, layer.sin, total) @ (weights / q)
     index = jnp.arange(1, net.max_spikes + 1, dtype=total.dtype)
     number = index[None, None] - output.count[..., None]
-    pseudo = theta_pseudospikes(
-        neuron, output.cos, output.sin, total, jnp.maximum(number, 1), net.duration
-    )
-    ordinary = _real(jnp.moveaxis(output.times, 0, -1), neuron.omega)
+    cos, sin, total = (x[..., None] for x in (output.cos, output.sin, total))
+    later = theta_pseudospikes(cos, sin, total, jnp.maximum(number, 1))
+    pseudo = net.duration + later / omega
+    ordinary = _real(jnp.moveaxis(output.times, 0, -1), omega)
     return jnp.where(number >= 1, pseudo, ordinary)
 
 

@@ -1,46 +1,156 @@
-r"""Pseudospikes: spike times that go on beyond the end of the trial.
+r"""Pseudospikes: spike times beyond the end of the trial, as functions of the state at the end.
 
-A spike of these neurons can only appear or vanish at the end T of a trial. There its time is
+A spike of these neurons can only appear or vanish at the end of a trial. There its time is
 continued by that of a pseudospike, so that output times are continuous, and mostly smooth, in every
-parameter and silent neurons have gradients. After T a network is like a network of rates: every
-neuron has a pseudorate that depends on its phase at T and on the pseudorates it receives.
+parameter, silent neurons have gradients, and a gradient can bring in a spike that is missing or
+take one away.
+
+After the end of the trial a network is like a network of rates. Every neuron has a pseudorate
+between 0, just after a spike, and 1, just before the next: a spike that leaves the trial is
+replaced by a pseudorate of the same effect. A neuron that receives the total of these would
+oscillate with period Θ; with φ its phase at the end (time since the last spike) the k-th spike
+beyond the end comes $kΘ - φ$ after it. A spike that crosses the end changes φ from Θ to 0 and k by
+1: the time stays.
+
+Everything is in natural units: times of $1/ω$ and weights of q for theta neurons, times of τ for
+QIF neurons.
 
 **Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking neural
-networks, arXiv 2309.14523 (2025).
+networks, arXiv 2309.14523 (2025); the self-consistent pseudorates of recurrent theta networks are
+jaxnlif's.
 """
 
 from __future__ import annotations
 
-from jaxtyping import Array, Float
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, ArrayLike, Float, Num
 
-from .theta import Theta
+SOFTNESS = 10.0
+"""How softly the pseudodynamics of QIF neurons makes a drive positive (α in the reference)."""
+
+_ITERATIONS = 100
+
+
+# ---- theta neurons ---------------------------------------------------------------------------
 
 
 def theta_pseudorate(
-    neuron: Theta, c: Float[Array, "*n"], s: Float[Array, "*n"], total: Float[Array, "*n"]
+    c: Float[Array, "*n"], s: Float[Array, "*n"], total: Float[Array, "*n"]
 ) -> Float[Array, "*n"]:
-    r"""The pseudorate $r = H_W(φ(T))/Θ$ of theta neurons.
+    r"""The pseudorate $r = H_W(φ)/Θ$ of theta neurons, H their phase after an input.
 
-    It grows from 0 just after a spike to 1 just before the next. A spike that leaves the trial is
-    thus replaced by a pseudorate that has the same effect.
-
-    **Arguments:** `c`, `s`: cosine and sine of $ωφ(T)$, the state at the end; `total`:
-    $W = \sum_j W_{ij} r_j$ over the neurons before (voltage units).
+    **Arguments:** `c`, `s`: cosine and sine of $ωφ$, the state at the end; `total`:
+    $W = \sum_j W_{ij} r_j$ over the neurons that it hears (q).
     """
-    return neuron.shifted_point(c, s, total) / neuron.period
+    return shifted_angle(c, s, total) / jnp.pi
 
 
 def theta_pseudospikes(
-    neuron: Theta,
-    c: Float[Array, "*n"],
-    s: Float[Array, "*n"],
-    total: Float[Array, "*n"],
-    number: Float[Array, "*n k"],
-    end: Float[Array, ""],
-) -> Float[Array, "*n k"]:
-    r"""The times $T + kΘ - H_W(φ(T))$ of the k-th pseudospikes of theta neurons.
+    c: Float[Array, "..."],
+    s: Float[Array, "..."],
+    total: Float[Array, "..."],
+    numbers: Num[ArrayLike, "..."],
+) -> Float[Array, "..."]:
+    r"""Pseudospikes $kΘ - H_W(φ)$ of theta neurons, after the end of the trial.
 
-    **Arguments:** `c`, `s` and `total` as for `theta_pseudorate`; `number`: k = 1, 2, …; `end`: T
-    (time). **Returns:** times not before T (time).
+    **Arguments:** `c`, `s` and `total` as for `theta_pseudorate`; `numbers`: k, which spike beyond
+    the end (0 is the last one before it); shapes that broadcast. **Returns:** times (1/ω).
     """
-    return end + number * neuron.period - neuron.shifted_point(c, s, total)[..., None]
+    return jnp.asarray(numbers) * jnp.pi - shifted_angle(c, s, total)
+
+
+def theta_pseudorates(
+    c: Float[Array, " n"], s: Float[Array, " n"], weights: Float[Array, "n n"]
+) -> Float[Array, " n"]:
+    r"""The pseudorates of a recurrent network, $r_i = H_{(Wr)_i}(φ_i)/Θ$ for all neurons at once.
+
+    Kicks add up: with the spike of a neuron at the end of the trial its pseudorate falls from 1 to
+    0 and the potentials of the others jump by what they received from it, so that the solution
+    stays. It is unique where no neuron hears weights of more than π in total, and NaN where none is
+    found. Its derivative is that of the implicit function.
+
+    **Arguments:** as for `theta_pseudorate`; `weights` from neuron j to neuron i at `[i, j]` (q).
+    """
+
+    def excess(rates):
+        return rates - theta_pseudorate(c, s, weights @ rates)
+
+    return lax.custom_root(
+        excess,
+        theta_pseudorate(c, s, jnp.zeros_like(c)),
+        _newton,
+        lambda linear, y: jnp.linalg.solve(jax.jacfwd(linear)(y), y),
+    )
+
+
+def shifted_angle(
+    c: Float[Array, "*n"], s: Float[Array, "*n"], weight: Float[Array, "*n"]
+) -> Float[Array, "*n"]:
+    """The angle in [0, π] to which an input takes the point `(c, s)`."""
+    angle = jnp.arctan2(s, c - weight * s)
+    # the sine of the rounded π may be negative
+    return jnp.where((s < 0) & (c < 0), angle + 2 * jnp.pi, angle)
+
+
+def _newton(function, start: Float[Array, " n"]) -> Float[Array, " n"]:
+    """A zero of the function near `start` by Newton steps that shrink until they help; or NaN."""
+    tolerance = 4 * jnp.finfo(start.dtype).eps * start.size
+
+    def size(x):
+        return jnp.max(jnp.abs(function(x)))
+
+    def step(carry):
+        x, share, now, n = carry
+        change = jnp.linalg.solve(jax.jacfwd(function)(x), function(x))
+        tried = jnp.clip(x - share * change, 0, 1)
+        then = size(tried)
+        better = then < now
+        return (
+            jnp.where(better, tried, x),
+            jnp.where(better, jnp.minimum(2 * share, 1), share / 2),
+            jnp.where(better, then, now),
+            n + 1,
+        )
+
+    def unfinished(carry):
+        return (carry[2] > tolerance) & (carry[3] < _ITERATIONS)
+
+    begin = start, jnp.ones((), start.dtype), size(start), 0
+    x, _, left, _ = lax.while_loop(unfinished, step, begin)
+    return jnp.where(left <= tolerance, x, jnp.nan)
+
+
+# ---- QIF neurons with exponential currents ---------------------------------------------------
+
+
+def qif_pseudospikes(
+    n: Float[Array, "..."],
+    d: Float[Array, "..."],
+    drive: Float[Array, "..."],
+    numbers: Num[ArrayLike, "..."],
+) -> Float[Array, "..."]:
+    r"""Pseudospikes of QIF neurons with exponential currents, after the end of the trial.
+
+    With the positive drive $\tilde I = α \log(1 + e^{x/α})$, α = 10, period and phase are
+
+    $$Θ = π/\sqrt{\tilde I}, \quad φ = (\arctan((V - 1/2)/\sqrt{\tilde I}) + π/2)/\sqrt{\tilde I}.$$
+
+    **Arguments:** `n`, `d` ≥ 0: the potentials at the end, $V = n/d$, the limits $±∞$ included;
+    `drive`: $x$, the current at the end plus the summed input; `numbers`: k, which spike beyond the
+    end (0 is the last one before it); shapes that broadcast. **Returns:** $kΘ - φ$ (τ).
+    """
+    root = jnp.sqrt(SOFTNESS * jax.nn.softplus(drive / SOFTNESS))
+    return (jnp.asarray(numbers) * jnp.pi - _angle(n, d, root)) / root
+
+
+def qif_pseudorate(n: Float[Array, "..."], d: Float[Array, "..."]) -> Float[Array, "..."]:
+    """What QIF neurons send to others in the pseudodynamics: φ/Θ at zero drive, from 0 to 1."""
+    root = jnp.sqrt(SOFTNESS * jax.nn.softplus(jnp.zeros_like(n)))
+    return _angle(n, d, root) / jnp.pi
+
+
+def _angle(n: Array, d: Array, root: Array) -> Array:
+    """The phase as an angle: 0 after a spike, π before the next."""
+    return jnp.arctan2(n - d / 2, root * d) + jnp.pi / 2

@@ -16,7 +16,6 @@ from typing import Any
 
 import jax
 
-
 _SECONDS_PER_TURN = 0.3
 
 

@@ -1,0 +1,134 @@
+"""Training in trials: compiled in chunks, with progress, checkpoints and a bit-for-bit resume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from .._check import check
+from ..io import read_arrays, write_arrays
+from ..solve.progress import AbstractProgress
+from ..solve.result import SolveError
+
+CHUNK = 100
+"""Trials between two looks from the host."""
+
+SECONDS = 20.0
+"""Between two checkpoints."""
+
+Step = Callable[[Any], tuple[Any, dict[str, jax.Array]]]
+
+
+class Training(NamedTuple):
+    """What to train: `step(state)` makes one trial and returns the new state and a record of it.
+
+    A record is a dictionary of arrays, among them the "loss"; `identity` says what the training is,
+    as JSON can hold it, so that a checkpoint of another one is not taken up.
+    """
+
+    step: Step
+    state: Any
+    identity: Mapping[str, Any]
+
+
+def train(
+    training: Training,
+    trials: int,
+    *,
+    checkpoint: Path,
+    resume: bool,
+    progress: AbstractProgress,
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """Trains and returns the last state and the records of all trials, by name.
+
+    Trials are the same however often they were interrupted and resumed: the compiled chunk takes
+    the number of its trials as a value. A checkpoint is written every now and then, at the end and
+    on Ctrl-C.
+
+    **Raises:** `ValueError` if there is no checkpoint to resume from or it is of another training;
+    `SolveError` if the loss is no number.
+    """
+    leaves, structure = jax.tree.flatten(training.state)
+    shapes = jax.eval_shape(training.step, training.state)[1]
+    history = {k: np.zeros((0, *s.shape), s.dtype) for k, s in shapes.items()}
+    if resume:
+        leaves, history = _read(checkpoint, training.identity, leaves, history)
+    state = jax.tree.unflatten(structure, leaves)
+    chunk = _compiled(training.step, shapes)
+
+    def write():
+        names = {f"state_{k}": leaf for k, leaf in enumerate(jax.tree.leaves(state))}
+        write_arrays(checkpoint, names | history, {"training": dict(training.identity)})
+
+    bar = progress.start(trials)
+    done = len(history["loss"])
+    bar.update(done)
+    written = time.monotonic()
+    try:
+        while done < trials:
+            num = min(CHUNK, trials - done)
+            state, records = chunk(state, num)
+            history = {
+                name: np.concatenate([old, np.asarray(records[name])[:num]])
+                for name, old in history.items()
+            }
+            done += num
+            bar.update(num)
+            bad = np.flatnonzero(~np.isfinite(history["loss"]))
+            if bad.size:
+                raise SolveError(
+                    f"trial {bad[0]}: the loss is no number: more spikes than there is room for "
+                    "(raise --max-events), or a step too long (lower --rate)"
+                )
+            if time.monotonic() - written > SECONDS:
+                write()
+                written = time.monotonic()
+    except KeyboardInterrupt:
+        write()
+        raise
+    finally:
+        bar.close()
+    write()
+    return state, history
+
+
+def _compiled(step: Step, shapes: Mapping[str, jax.ShapeDtypeStruct]):
+    """Up to `CHUNK` trials in one call; how many is a value, not a shape."""
+
+    @jax.jit
+    def chunk(state, num):
+        def trial(carry):
+            k, state, records = carry
+            state, record = step(state)
+            records = {name: records[name].at[k].set(record[name]) for name in records}
+            return k + 1, state, records
+
+        empty = {name: jnp.zeros((CHUNK, *s.shape), s.dtype) for name, s in shapes.items()}
+        start = jnp.zeros((), jnp.int32), state, empty
+        return lax.while_loop(lambda carry: carry[0] < num, trial, start)[1:]
+
+    return chunk
+
+
+def _read(path: Path, identity: Mapping[str, Any], leaves, history):
+    """State and records of a checkpoint, if it is one of this training."""
+    try:
+        arrays, metadata = read_arrays(path)
+    except FileNotFoundError:
+        raise ValueError(f"--resume: there is no checkpoint {str(path)!r}") from None
+    kept = metadata.get("training")
+    check(
+        kept == dict(identity),
+        f"--resume: {str(path)!r} is of another training ({kept}, not {dict(identity)})",
+    )
+    return (
+        [jnp.asarray(arrays[f"state_{k}"]) for k in range(len(leaves))],
+        {name: arrays[name] for name in history},
+    )

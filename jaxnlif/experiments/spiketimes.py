@@ -1,0 +1,99 @@
+r"""`jaxnlif run spiketimes`: spikes moved, created and removed by exact gradients.
+
+**Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking neural
+networks, Phys. Rev. Lett. 2025, arXiv 2309.14523.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import numpy as np
+
+from .._check import check, check_integer
+from ..io import write_arrays, write_atomically
+from ..solve.progress import NoProgress, ProgressBar
+from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
+from ._output import prepare_directory
+from ._training import train
+
+HELP = "spikes moved, created and removed by exact gradients: one neuron, a recurrent network"
+
+_TRAININGS = {"single": spiketimes_single, "recurrent": spiketimes_recurrent}
+TRIALS = {"single": 3000, "recurrent": 10_000}
+SEEDS = {"single": 14, "recurrent": 0}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the experiment."""
+    parser.add_argument(
+        "--task",
+        choices=("concept", *_TRAININGS),
+        default="single",
+        help="spike times and gradients of QIF and LIF; one neuron, or a recurrent network, that "
+        "learns spike times (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help=f"default: {TRIALS['single']} single, {TRIALS['recurrent']} recurrent",
+    )
+    parser.add_argument("--seed", type=int, metavar="S", help="of inputs and targets")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue from the checkpoint in the directory"
+    )
+    parser.add_argument("--out", default="spiketimes", metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Runs the task, writes arrays and figure, and prints a summary.
+
+    **Raises:** `ValueError` for wrong arguments, before anything compiles or is written;
+    `SolveError` if a trial has more spikes than there is room for. On Ctrl-C the training so far is
+    kept, and `--resume` continues it bit for bit.
+    """
+    name = arguments.task
+    if name in _TRAININGS:
+        trials = _given("--trials", arguments.trials, TRIALS[name], at_least=2)
+        seed = _given("--seed", arguments.seed, SEEDS[name], at_least=0)
+    else:
+        for option in ("trials", "seed", "resume"):
+            check(not getattr(arguments, option), f"--{option}: the concept task trains nothing")
+        trials = seed = 0
+    directory = prepare_directory(arguments.out)
+    results, figure = directory / f"{name}.npz", directory / f"{name}.png"
+    metadata = {"experiment": "spiketimes", "task": name}
+    if name == "concept":
+        found = spiketimes_concept.explore()
+        arrays, lines = spiketimes_concept.arrays(found), spiketimes_concept.summary(found)
+        drawing = spiketimes_concept.draw(found)
+    else:
+        module = _TRAININGS[name]
+        task = module.task(seed)
+        checkpoint = directory / f"{name}-checkpoint.npz"
+        bar = NoProgress() if arguments.no_progress else ProgressBar(name)
+        try:
+            _, arrays = train(
+                module.training(task, seed),
+                trials,
+                checkpoint=checkpoint,
+                resume=arguments.resume,
+                progress=bar,
+            )
+        except KeyboardInterrupt:
+            print(f"stopped; continue with --resume from {checkpoint}", file=sys.stderr)
+            raise
+        metadata |= {"seed": seed, "trials": trials}
+        lines, drawing = module.summary(task, arrays), module.draw(task, arrays)
+    write_arrays(results, {k: np.asarray(x) for k, x in arrays.items()}, metadata)
+    with write_atomically(figure) as path:
+        drawing.savefig(path)
+    print("\n".join(lines))
+    print(f"\nwrote {results} and {figure}")
+
+
+def _given(name: str, value: int | None, default: int, *, at_least: int) -> int:
+    return default if value is None else check_integer(name, value, at_least=at_least)

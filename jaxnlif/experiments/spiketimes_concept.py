@@ -1,0 +1,194 @@
+r"""The time of the first spike against the weight and the time of an input, for QIF and LIF.
+
+A LIF neuron's spike vanishes in the middle of the trial, at a gradient that diverges; a QIF
+neuron's moves to the end of the trial, its gradient finite all the way (Klos & Memmesheimer 2025,
+Fig. 1). Weights are in units of the least one that makes a neuron at rest spike at all, $π^2/4$
+and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .. import plot
+from ..spikes import LIF, QIF, Recurrent, RecurrentTrial, sorted_spikes
+from ..spikes.neuron import AbstractNeuron
+
+ARRIVAL = 0.5
+"""When the excitatory input comes (membrane times)."""
+POINTS = 4001
+MAX_EVENTS = 12
+
+
+class Model(NamedTuple):
+    """A neuron, its least weight, the trial's duration, and the excitation where the time varies.
+
+    `weights`, `times` are the examples whose potentials are drawn, in units of the least weight and
+    in membrane times.
+    """
+
+    neuron: AbstractNeuron
+    least: float
+    duration: float
+    excitation: float
+    weights: tuple[float, ...]
+    times: tuple[float, ...]
+
+
+class Curve(NamedTuple):
+    """First spike times (`inf`: none) and derivatives against a parameter, shape `(k,)` each."""
+
+    parameter: Float[np.ndarray, " k"]
+    time: Float[np.ndarray, " k"]
+    slope: Float[np.ndarray, " k"]
+
+
+class Found(NamedTuple):
+    """A model and its curves."""
+
+    model: Model
+    by_weight: Curve
+    by_time: Curve
+
+
+def models() -> dict[str, Model]:
+    """QIF and LIF, as published."""
+    return {
+        "QIF": Model(QIF(), np.pi**2 / 4, 4.0, 1.5, (0.95, 1.15, 1.5), (0.65, 0.95, 2.2)),
+        "LIF": Model(LIF(), 4.0, 3.0, 1.4, (0.95, 1.05, 1.4), (0.55, 0.65, 1.5)),
+    }
+
+
+def trial(
+    model: Model, weight: Array, inhibition: Array, time: Array
+) -> tuple[Recurrent, RecurrentTrial]:
+    """The neuron with an excitatory input of this weight and an inhibitory one at this time.
+
+    Weights are in units of the least one.
+    """
+    dtype = time.dtype
+    weights = model.least * jnp.stack([weight, -inhibition])[None]
+    neuron = jax.tree.map(lambda x: x.astype(dtype), model.neuron)
+    net = Recurrent(neuron, jnp.zeros((1, 1), dtype), weights)
+    times = jnp.stack([jnp.full((), ARRIVAL, dtype), time])
+    inputs = sorted_spikes(times, jnp.arange(2))
+    return net, net(inputs, duration=model.duration, max_events=MAX_EVENTS)
+
+
+def explore(points: int = POINTS) -> dict[str, Found]:
+    """Spike times and derivatives of both neurons against both parameters."""
+    found = {}
+    for name, model in models().items():
+
+        def first(weight, inhibition, time, model=model):
+            return trial(model, weight, inhibition, time)[1].spike_times(1)[0, 0]
+
+        slopes = jax.jit(jax.vmap(jax.value_and_grad(first, (0, 2))))
+        weights, times = jnp.linspace(0, 2, points), jnp.linspace(0, model.duration, points)
+        same = jnp.ones(points)
+        by_weight, (slope, _) = slopes(weights, 0 * same, model.duration * same)
+        curves = [Curve(*map(np.asarray, (weights, by_weight, slope)))]
+        by_time, (_, slope) = slopes(model.excitation * same, same, times)
+        curves.append(Curve(*map(np.asarray, (times, by_time, slope))))
+        found[name] = Found(model, *curves)
+    return found
+
+
+def arrays(found: Mapping[str, Found]) -> dict[str, np.ndarray]:
+    """Every curve by name."""
+    return {
+        f"{name}_{curve}_{column}": getattr(getattr(one, curve), column)
+        for name, one in found.items()
+        for curve in ("by_weight", "by_time")
+        for column in Curve._fields
+    }
+
+
+def vanishing(curve: Curve) -> tuple[float, float]:
+    """The latest spike, and the largest derivative in size, where there is a spike."""
+    spikes = np.isfinite(curve.time)
+    # no number where the potential only touches the threshold
+    return float(curve.time[spikes].max()), float(np.nanmax(np.abs(curve.slope[spikes])))
+
+
+def summary(found: Mapping[str, Found]) -> list[str]:
+    """Where spikes vanish and how large gradients become, in lines."""
+    lines = [f"{'':6}{'trial ends':>12}{'last spike at':>15}{'largest |dt/dw|':>17}"]
+    for name, one in found.items():
+        latest, steepest = vanishing(one.by_weight)
+        lines.append(f"{name:6}{one.model.duration:12g}{latest:15.4f}{steepest:17.3g}")
+    return lines
+
+
+# ---- the figure ------------------------------------------------------------------------------
+
+SHADES = {"QIF": ("#9ECAE1", "#4292C6", "#08519C"), "LIF": ("#FDBE85", "#E6772E", "#A63603")}
+
+
+def draw(found: Mapping[str, Found]) -> Figure:
+    """Potentials of three examples for each neuron and parameter; spike times; gradients."""
+    figure = plot.new_figure(10.0, 9.5)
+    panels = figure.subplots(4, 2, height_ratios=[1, 1, 1.5, 1])
+    for row, name in enumerate(("LIF", "QIF")):
+        one = found[name]
+        model, beyond = one.model, one.model.duration
+        by_weight = [(weight, 0.0, beyond) for weight in model.weights]
+        by_time = [(model.excitation, 1.0, time) for time in model.times]
+        _potentials(panels[row, 0], name, model, by_weight)
+        _potentials(panels[row, 1], name, model, by_time)
+    panels[0, 0].set_title("weight of an input", loc="left", fontweight="bold", pad=16)
+    panels[0, 1].set_title("time of an inhibitory input", loc="left", fontweight="bold", pad=16)
+    for name, one in found.items():
+        _curves(panels[2:, 0], name, one.by_weight, 1.0, one.model, one.model.weights)
+        _curves(panels[2:, 1], name, one.by_time, one.model.duration, one.model, one.model.times)
+    for ax, label in ((panels[3, 0], "weight $w / w_{min}$"), (panels[3, 1], "input time $/ T$")):
+        ax.set(ylim=(-25, 1))
+        plot.finish(
+            ax, label, "gradient\n(membrane times / weight)" if ax is panels[3, 0] else "gradient"
+        )
+    for ax in panels[2]:
+        ax.set(ylim=(0, 1.02))
+        ax.axhline(1, color=plot.GREY, linewidth=1)
+        plot.finish(ax, "", "first spike $/ T$")
+    for ax in panels[2:, 0]:
+        ax.set_xlim(0, 2)
+    for ax in panels[2:, 1]:
+        ax.set_xlim(0, 1)
+    return figure
+
+
+def _potentials(ax: Axes, name: str, model: Model, examples) -> None:
+    times = np.linspace(0, model.duration, 3000)
+    for example, color in zip(examples, SHADES[name], strict=True):
+        net, one = trial(model, *(jnp.asarray(x, float) for x in example))
+        potential = np.asarray(net.trace(one, times)[0])[:, 0]
+        limit = 6 if name == "QIF" else np.inf
+        ax.plot(times, np.where(np.abs(potential) < limit, potential, np.nan), color=color)
+        spikes = np.asarray(one.times)[np.asarray(one.sources) == 0]
+        blend = ax.get_xaxis_transform()
+        ax.vlines(spikes[:1], 0.94, 1.04, color, transform=blend, clip_on=False, linewidth=2)
+    ax.axhline(0, color=plot.GREY, linewidth=0.6)
+    ax.axhline(1, color=plot.GREY, linewidth=0.6, linestyle="--")
+    ax.set(xlim=(0, model.duration), ylim=(-2, 3.4) if name == "QIF" else (-0.6, 1.3))
+    plot.finish(ax, plot.MEMBRANE_TIME, f"{name}\npotential $V$")
+
+
+def _curves(axes, name: str, curve: Curve, scale: float, model: Model, examples) -> None:
+    color = {"QIF": plot.BLUE, "LIF": plot.RED}[name]
+    top, bottom = axes
+    shown = np.isfinite(curve.time)
+    time = np.where(shown, curve.time, np.nan)
+    top.plot(curve.parameter / scale, time / model.duration, color=color, label=name)
+    bottom.plot(curve.parameter / scale, np.where(shown, curve.slope, np.nan), color=color)
+    for example, shade in zip(examples, SHADES[name], strict=True):
+        value = np.interp(example, curve.parameter, np.nan_to_num(time, nan=-1)) / model.duration
+        if value > 0:
+            top.plot(example / scale, value, "o", color=shade, zorder=5)

@@ -1,0 +1,197 @@
+r"""A single QIF neuron learns to spike at two times.
+
+It receives 22 inputs in a trial of duration 10 (membrane times); of two of them weights and times
+are learned, the weights from 0. Gradient descent with a bounded gradient on the mean squared error
+of the first two spike times, pseudospikes where ordinary ones are missing (Klos & Memmesheimer
+2025, Fig. 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .. import plot
+from ..spikes import QIF, InputSpikes, Recurrent, RecurrentTrial, sorted_spikes
+from ._training import Training
+
+DURATION = 10.0
+TARGETS = (2.5, 7.5)
+RATE, BOUND = 0.1, 2e-2
+NUM_INPUTS, NUM_LEARNED = 22, 2
+MAX_EVENTS = 60
+
+
+class Learned(NamedTuple):
+    """Weights and times of the learned inputs, shape `(2,)` each."""
+
+    weights: Float[Array, "2"]
+    times: Float[Array, "2"]
+
+
+class Single(NamedTuple):
+    """The inputs that are not learned: weights and times, shape `(20,)` each."""
+
+    weights: Float[Array, " m"]
+    times: Float[Array, " m"]
+
+    def trial(self, learned: Learned) -> tuple[Recurrent, RecurrentTrial]:
+        """The neuron with these inputs, and a trial of it."""
+        weights = jnp.concatenate([learned.weights, self.weights])[None]
+        neuron = QIF(jnp.ones((), weights.dtype))
+        net = Recurrent(neuron, jnp.zeros((1, 1), weights.dtype), weights)
+        return net, net(self.inputs(learned), duration=DURATION, max_events=MAX_EVENTS)
+
+    def inputs(self, learned: Learned) -> InputSpikes:
+        """All input spikes in order."""
+        times = jnp.concatenate([learned.times, self.times])
+        return sorted_spikes(times, jnp.arange(times.shape[0]))
+
+    def outputs(self, learned: Learned) -> Float[Array, "2"]:
+        """The times of the first two spikes."""
+        net, trial = self.trial(learned)
+        return net.output_times(trial, len(TARGETS))[0]
+
+
+def task(seed: int) -> Single:
+    """Draws the inputs: standard normal weights, times uniform in the trial."""
+    rng = np.random.default_rng(seed)
+    num = NUM_INPUTS - NUM_LEARNED
+    times = rng.uniform(0, DURATION, num)
+    return Single(jnp.asarray(rng.normal(size=num)), jnp.asarray(times))
+
+
+def training(single: Single, seed: int) -> Training:
+    """Gradient descent on the mean squared error of the spike times."""
+    optimiser = optax.chain(optax.clip(BOUND), optax.sgd(RATE))
+
+    def loss(learned):
+        times = single.outputs(learned)
+        return jnp.mean((times - jnp.asarray(TARGETS, times.dtype)) ** 2), times
+
+    def step(state):
+        learned, memory = state
+        (value, times), slope = jax.value_and_grad(loss, has_aux=True)(learned)
+        change, memory = optimiser.update(slope, memory)
+        changed = jax.tree.map(jnp.add, learned, change)
+        changed = changed._replace(times=jnp.clip(changed.times, 0, DURATION))
+        record = {
+            "loss": value,
+            "spikes": times,
+            "weights": learned.weights,
+            "input_times": learned.times,
+            "weight_gradient": slope.weights,
+            "time_gradient": slope.times,
+        }
+        return (changed, memory), record
+
+    start = Learned(jnp.zeros(NUM_LEARNED), jnp.asarray([0.1, 0.9]) * DURATION)
+    identity = {"task": "single", "seed": seed, "precision": start.weights.dtype.name}
+    return Training(step, (start, optimiser.init(start)), identity)
+
+
+def summary(single: Single, history: Mapping[str, np.ndarray]) -> list[str]:
+    """What was learned, in lines."""
+    loss, spikes = history["loss"], history["spikes"]
+    return [
+        f"trials {len(loss)}, loss {loss[0]:.3g} at first, {loss.min():.3g} at best",
+        f"spike times {spikes[-1]}, targets {TARGETS}",
+        f"learned weights {history['weights'][-1]}, input times {history['input_times'][-1]}",
+    ]
+
+
+# ---- the figure ------------------------------------------------------------------------------
+
+
+def draw(single: Single, history: Mapping[str, np.ndarray]) -> Figure:
+    """Potential, current and inputs before and after; spike times, loss and gradients in trials."""
+    figure = plot.new_figure(10.0, 11.0)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1.1, 1], squeeze=False)[:, 0]
+    panels = upper.subplots(3, 2, height_ratios=[2.4, 1.2, 1])
+    for column, trial in enumerate((0, len(history["loss"]) - 1)):
+        learned = Learned(
+            *(jnp.asarray(history[name][trial]) for name in ("weights", "input_times"))
+        )
+        _dynamics(panels[:, column], single, learned, history["spikes"][trial])
+        panels[0, column].set_title(f"trial {trial}", loc="left", fontweight="bold", pad=18)
+    mosaic = lower.subplot_mosaic([["times", "loss"], ["times", "gradients"]])
+    _spike_times(mosaic["times"], history)
+    _loss(mosaic["loss"], history)
+    _gradients(mosaic["gradients"], history)
+    return figure
+
+
+def _dynamics(axes, single: Single, learned: Learned, spikes: np.ndarray) -> None:
+    net, trial = single.trial(learned)
+    times = np.linspace(0, DURATION, 4001)
+    potential, current = (np.asarray(x)[:, 0] for x in net.trace(trial, times))
+    top, middle, bottom = axes
+    top.plot(times, np.where(np.abs(potential) < 40, potential, np.nan), color=plot.BLUE)
+    for value in (0, 1):
+        top.axhline(value, color=plot.GREY, linewidth=0.6)
+    blend = top.get_xaxis_transform()
+    inside = spikes[spikes < DURATION]
+    top.vlines(TARGETS, 1.02, 1.12, plot.RED, transform=blend, clip_on=False, linewidth=2.5)
+    top.vlines(inside, 1.02, 1.12, plot.BLACK, transform=blend, clip_on=False, linewidth=1.2)
+    top.set_ylim(-7, 8)
+    plot.finish(top, "", "potential $V$")
+    middle.plot(times, current, color=plot.BLUE)
+    middle.axhline(0, color=plot.GREY, linewidth=0.6)
+    plot.finish(middle, "", "current $I$")
+    for weight, time in zip(single.weights, single.times, strict=True):
+        bottom.plot([time, time], [0, float(weight)], color=plot.GREY)
+    for weight, time, color in zip(*learned, (plot.ORANGE, plot.GREEN), strict=True):
+        bottom.plot([time], [float(weight)], "o", color=color, markersize=4)
+        bottom.plot([time, time], [0, float(weight)], color=color, linewidth=2)
+    bottom.axhline(0, color=plot.GREY, linewidth=0.6)
+    plot.finish(bottom, plot.MEMBRANE_TIME, "weight")
+    for ax in axes:
+        ax.set_xlim(0, DURATION)
+    for ax in axes[:2]:
+        ax.tick_params(labelbottom=False)
+
+
+def _spike_times(ax: Axes, history: Mapping[str, np.ndarray]) -> None:
+    spikes, inputs = history["spikes"], history["input_times"]
+    for k, color in enumerate((plot.BLUE, plot.SKY)):
+        ax.plot(spikes[:, k], color=color, label=f"spike {k + 1}")
+    for k, color in enumerate((plot.ORANGE, plot.GREEN)):
+        ax.plot(inputs[:, k], color=color, linestyle="--", label=f"learned input {k + 1}")
+    for target in TARGETS:
+        ax.plot(len(spikes), target, "o", color=plot.RED, markersize=5, clip_on=False, zorder=5)
+    top = max(1.05 * spikes.max(), 1.1 * DURATION)
+    ax.axhspan(DURATION, top, color=plot.GREY, alpha=0.25, linewidth=0)
+    ax.text(0.97 * len(spikes), 0.99 * top, "pseudospikes", ha="right", va="top")
+    ax.set(xlim=(0, len(spikes)), ylim=(0, top))
+    plot.finish(ax, "trial", "time (membrane times)")
+    ax.legend(frameon=False, fontsize="small", loc="upper right", bbox_to_anchor=(1, 0.44))
+
+
+def _loss(ax: Axes, history: Mapping[str, np.ndarray]) -> None:
+    ax.semilogy(np.maximum(history["loss"], 1e-34), color=plot.BLACK)
+    ax.set_xlim(0, len(history["loss"]))
+    plot.finish(ax, "trial", "loss")
+
+
+def _gradients(ax: Axes, history: Mapping[str, np.ndarray]) -> None:
+    """Gradients, each divided by its largest value, along the way that the spike times went."""
+    spikes = history["spikes"]
+    way = np.cumsum(np.sum(np.abs(np.diff(spikes, axis=0, prepend=spikes[:1])), axis=1))
+    for name, colors, symbol in (
+        ("time_gradient", (plot.ORANGE, plot.GREEN), "t"),
+        ("weight_gradient", (plot.PINK, plot.BLACK), "w"),
+    ):
+        for k, color in enumerate(colors):
+            slope = history[name][:, k]
+            label = rf"$\partial L / \partial {symbol}_{k + 1}$"
+            ax.plot(way, slope / (np.abs(slope).max() or 1), color=color, label=label)
+    plot.finish(ax, "way of the spike times (membrane times)", "gradient / largest")
+    ax.legend(frameon=False, fontsize="small", ncols=2)

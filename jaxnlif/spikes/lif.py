@@ -1,0 +1,126 @@
+r"""The leaky integrate-and-fire neuron with exponential currents, for contrast.
+
+$$τ V' = -V + I, \quad τ I' = -2 I + τ \sum_i w_i \sum_{t_i} δ(t - t_i),$$
+
+threshold 1, reset 0. In time units of τ, with $u = 1 - e^{-t}$, $V = (1 - u)(V_0 + I_0 u)$, and the
+next spike is the smaller root of a quadratic equation in u. Where the two roots meet the potential
+only touches the threshold: there the derivative of the spike time diverges, and the spike vanishes
+in the middle of the trial.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._check import check_positive, check_scalar
+from ..model._leaf import leaf
+from . import currents
+from .neuron import AbstractDynamics, AbstractNeuron
+
+
+class LIFState(NamedTuple):
+    """Potentials and currents, shape `(n,)` each."""
+
+    potential: Array
+    current: Array
+
+
+class LIFDynamics(AbstractDynamics):
+    """The LIF neuron in time units of τ."""
+
+    def next_spike(self, state: LIFState) -> tuple[Int[Array, ""], Float[Array, ""]]:
+        u = first_passage(*state)
+        first = jnp.argmin(u)
+        return first, -jnp.log1p(-jnp.minimum(u[first], 1))
+
+    def evolve(self, state: LIFState, dt: Float[Array, "*b"]) -> LIFState:
+        potential, current = state
+        u = -jnp.expm1(-dt)
+        return LIFState((1 - u) * (potential + current * u), current * jnp.exp(-2 * dt))
+
+    def kick(self, state: LIFState, weights: Float[Array, " n"]) -> LIFState:
+        return state._replace(current=state.current + weights)
+
+    def reset(self, state: LIFState, fired: Bool[Array, " n"]) -> LIFState:
+        return state._replace(potential=jnp.where(fired, 0, state.potential))
+
+    def cotangents(self, state: LIFState, cotangent: LIFState) -> currents.Cotangents:
+        return cotangent.potential, cotangent.current
+
+    def state_cotangent(self, state: LIFState, cotangents: currents.Cotangents) -> LIFState:
+        return LIFState(*cotangents)
+
+    def end_time_cotangent(self, state: LIFState, cotangents) -> Float[Array, ""]:
+        membrane, current = cotangents
+        speed = state.current - state.potential
+        return jnp.sum(membrane * speed - 2 * current * state.current)
+
+    def linearise(self, before: LIFState, dt, after: LIFState, weights, fired):
+        decay = jnp.exp(-dt)
+        # at the threshold V' = I - 1, after the reset V' = I
+        speed = jnp.where(fired, after.current - 1, 1)
+        return currents.Linearised(
+            time_membrane=-weights - jnp.where(fired, after.current, 0),
+            time_current=2 * weights,
+            keep=1 - fired.astype(dt.dtype),
+            spike=-fired.astype(dt.dtype) / speed,
+            membrane=jnp.broadcast_to(decay, weights.shape),
+            current=jnp.broadcast_to(-decay * jnp.expm1(-dt), weights.shape),
+            decay=decay**2,
+        )
+
+    def pull(self, coefficients, cotangents, time):
+        return currents.pull(coefficients, cotangents, time)
+
+
+class LIF(AbstractNeuron):
+    r"""Leaky integrate-and-fire neurons whose inputs are exponential currents.
+
+    $τ V' = -V + I$ and $τ I' = -2I + τ \sum_i w_i \sum_{t_i} δ(t-t_i)$; threshold 1, reset 0. The
+    gradients are exact, yet no guide to learning: spikes vanish in the middle of a trial.
+
+    **Arguments:** `tau` > 0: the membrane time constant, twice the synaptic one (time).
+
+    **Raises:** `ValueError` unless `tau` is a positive number.
+    """
+
+    tau: Float[Array, ""] = eqx.field(converter=leaf("tau"), default=1.0)
+
+    dynamics: ClassVar[LIFDynamics] = LIFDynamics()
+
+    def __check_init__(self):
+        check_scalar("tau", self.tau)
+        check_positive("tau", self.tau)
+
+    @property
+    def time_unit(self) -> Float[Array, ""]:
+        return self.tau
+
+    @property
+    def weight_unit(self) -> Float[Array, ""]:
+        return jnp.ones_like(self.tau)
+
+    def rest(self, num: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        """Potentials and currents of `num` neurons at rest, $V = I = 0$."""
+        return jnp.zeros(num, self.tau.dtype), jnp.zeros(num, self.tau.dtype)
+
+    def state(self, initial) -> LIFState:
+        return LIFState(*initial)
+
+    def values(self, state: LIFState) -> tuple[Array, Array]:
+        """Potentials and currents."""
+        return state.potential, state.current
+
+
+def first_passage(potential: Array, current: Array) -> Array:
+    r"""The smallest $u ∈ [0, 1)$ with $(1 - u)(V + I u) = 1$, `inf` where there is none."""
+    square = (potential + current) ** 2 - 4 * current
+    meets = (current > 0) & (square >= 0)
+    root = jnp.sqrt(jnp.where(meets, square, 0))
+    # the quotient of the product of the roots and the larger root: nothing cancels
+    u = 2 * jnp.maximum(1 - potential, 0) / (current - potential + root)
+    return jnp.where(meets & (current > potential) & (u < 1), u, jnp.inf)

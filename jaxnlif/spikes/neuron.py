@@ -1,0 +1,138 @@
+r"""What the event loop asks of a neuron: its dynamics in natural units, and their adjoint.
+
+Between events every neuron moves freely; at an event one of them, or an input, kicks the others.
+An `AbstractDynamics` has no parameters: times are in units of `AbstractNeuron.time_unit`, weights
+in units of `weight_unit`, so that gradients in parameters follow from those in times and weights.
+
+The adjoint of a trial is linear. With $g$ the cotangents of the state just after an event at
+$t_k$, $f$ the vector field and $κ$ the kick (or the reset),
+
+$$\bar t_k = \partial L/\partial t_k + g·(Dκ\,f(x^-) - f(x^+)), \quad g^- = Dκ^T g,$$
+
+where the cotangent of the neuron that fired is replaced by $\bar t_k\,\partial t_k/\partial x^-$,
+and $g$ before the interval is the transposed flow of $g^-$. All coefficients are known from the
+states of the forward pass; `linearise` computes them for many events at once and `pull` applies
+those of one.
+
+**Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking neural
+networks, Phys. Rev. Lett. 2025, arXiv 2309.14523.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int
+
+State = Any
+"""The state of n neurons: a tuple of arrays of shape `(n,)`."""
+
+
+class AbstractDynamics(eqx.Module):
+    """Motion, kick, spike and adjoint of one type of neuron, in its natural units."""
+
+    @abc.abstractmethod
+    def next_spike(self, state: State) -> tuple[Int[Array, ""], Float[Array, ""]]:
+        """Which neuron spikes first if nothing arrives, and after what time (`inf`: none does)."""
+
+    @abc.abstractmethod
+    def evolve(self, state: State, dt: Float[Array, "*b"]) -> State:
+        """The state a time `dt` later, if nothing spikes or arrives before."""
+
+    @abc.abstractmethod
+    def kick(self, state: State, weights: Float[Array, " n"]) -> State:
+        """The state after a spike has arrived with these weights."""
+
+    @abc.abstractmethod
+    def reset(self, state: State, fired: Bool[Array, " n"]) -> State:
+        """The state after those who `fired` were reset."""
+
+    @abc.abstractmethod
+    def cotangents(self, state: State, cotangent: State) -> Any:
+        """The cotangents that are transported, from those of the state's arrays."""
+
+    @abc.abstractmethod
+    def state_cotangent(self, state: State, cotangents: Any) -> State:
+        """The inverse of `cotangents`."""
+
+    @abc.abstractmethod
+    def end_time_cotangent(self, state: State, cotangents: Any) -> Float[Array, ""]:
+        """The derivative in the time until which the state has moved freely."""
+
+    @abc.abstractmethod
+    def linearise(
+        self,
+        before: State,
+        dt: Float[Array, "k 1"],
+        after: State,
+        weights: Float[Array, "k n"],
+        fired: Bool[Array, "k n"],
+    ) -> Any:
+        """Coefficients of the adjoint for k events at once.
+
+        **Arguments:** `before`: states at the begin of the intervals that end with the events, each
+        array of shape `(k, n)`; `dt`: their lengths; `after`: states after the events; `weights`
+        of the kicks; `fired`: which neuron spiked.
+        """
+
+    @abc.abstractmethod
+    def pull(
+        self, coefficients: Any, cotangents: Any, time: Float[Array, ""]
+    ) -> tuple[Any, Float[Array, " n"], Float[Array, ""]]:
+        """Takes cotangents from after an event to after the event before.
+
+        **Arguments:** `coefficients` of the event; `cotangents` after it; `time`: the direct
+        derivative of the loss in its time. **Returns:** the cotangents at the begin of the
+        interval, those of the weights, and the whole derivative in the time of the event.
+        """
+
+
+class AbstractNeuron(eqx.Module):
+    """A type of neuron: its parameters, and what turns them into natural units."""
+
+    dynamics: eqx.AbstractClassVar[AbstractDynamics]
+
+    @property
+    @abc.abstractmethod
+    def time_unit(self) -> Float[Array, ""]:
+        """The natural unit of time."""
+
+    @property
+    @abc.abstractmethod
+    def weight_unit(self) -> Float[Array, ""]:
+        """The natural unit of weights."""
+
+    @abc.abstractmethod
+    def rest(self, num: int) -> State:
+        """The initial values of `num` neurons at rest, as `state` takes them."""
+
+    @abc.abstractmethod
+    def state(self, initial: State) -> State:
+        """The state that the dynamics move, from initial values a user would write."""
+
+    @abc.abstractmethod
+    def values(self, state: State) -> State:
+        """The inverse of `state`."""
+
+
+class AbstractSmoothNeuron(AbstractNeuron):
+    """A neuron whose spikes appear and vanish at the end of the trial only: it has pseudospikes."""
+
+    @abc.abstractmethod
+    def rates(self, state: State, weights: Float[Array, "n n"]) -> Float[Array, " n"]:
+        """The pseudorates: what each neuron sends to the others after the end of the trial.
+
+        **Arguments:** `state` at the end; `weights` from neuron j to neuron i at `[i, j]`.
+        """
+
+    @abc.abstractmethod
+    def pseudospikes(
+        self, state: State, drive: Float[Array, " n"], numbers: Int[Array, "n k"]
+    ) -> Float[Array, "n k"]:
+        """Times of pseudospikes after the end of the trial.
+
+        **Arguments:** `state` at the end; `drive`: the summed input, $\\sum_j w_{ij} r_j$;
+        `numbers`: 1 for the first spike beyond the end, 0 for the last before it, and so on.
+        """

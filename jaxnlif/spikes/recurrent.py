@@ -1,0 +1,242 @@
+"""Recurrent networks of spiking neurons, driven by input spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from ..model._leaf import as_leaf
+from ..solve.result import SolveError
+from .event_loop import InputSpikes, follow
+from .neuron import AbstractNeuron, AbstractSmoothNeuron
+
+
+class RecurrentTrial(eqx.Module):
+    """What a network did in a trial; arrays over events are as long as there is room for.
+
+    - `times`: of the events (time), the end of the trial where there was none. Differentiable.
+    - `sources`: whose: a neuron below n, n + j for input j, n + m where there was none.
+    - `ranks`: which spike of its neuron it is, or which of the input spikes, from 0 on.
+    - `counts`: how many spikes each neuron made. `num`: how many events there were.
+    - `end`: the state at the end of the trial, as `neuron.values` reads it. Differentiable.
+    - `duration` of the trial (time).
+    - `finished`: whether the budget of events was enough. If not, `times` and `end` are NaN.
+    - `states`: states at the begin of the trial and after each event. Not differentiable.
+    """
+
+    times: Float[Array, " k"]
+    sources: Int[Array, " k"]
+    ranks: Int[Array, " k"]
+    counts: Int[Array, " n"]
+    num: Int[Array, ""]
+    end: Any
+    duration: Float[Array, ""]
+    finished: Bool[Array, ""]
+    states: Any
+
+    def spike_times(self, num: int) -> Float[Array, "n {num}"]:
+        """The first `num` spikes of each neuron, `inf` for those that are missing."""
+        empty = jnp.full((self.counts.shape[0], num), jnp.inf, self.times.dtype)
+        return empty.at[self.sources, self.ranks].set(self.times, mode="drop")
+
+
+class Recurrent(eqx.Module):
+    r"""A network of n neurons with m inputs, followed from event to event.
+
+    Exact: nothing is discretised in time. The gradient is that of an adjoint written by hand, which
+    costs less than the trial itself. A neuron's weight to itself is ignored; an input is processed
+    before a spike only if it is strictly earlier. `n = 1` is a single neuron driven by inputs.
+
+    **Arguments:**
+
+    - `neuron`: `QIF`, `Theta` or `LIF`.
+    - `weights`: from neuron j to neuron i at `[i, j]`, shape `(n, n)`.
+    - `input_weights`: from input j to neuron i at `[i, j]`, shape `(n, m)`.
+    - `initial`: initial values, a tuple of arrays of shape `(n,)`: potentials and currents, or
+      phases of `Theta`. Default: at rest.
+
+    **Raises:** `ValueError` for wrong shapes or values that are not finite.
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
+    """
+
+    neuron: AbstractNeuron
+    weights: Float[Array, "n n"]
+    input_weights: Float[Array, "n m"]
+    initial: tuple[Float[Array, " n"], ...]
+
+    def __init__(self, neuron: AbstractNeuron, weights, input_weights, initial=None):
+        self.neuron = neuron
+        self.weights = as_leaf("weights", weights)
+        self.input_weights = as_leaf("input_weights", input_weights)
+        shape = self.weights.shape
+        check(
+            len(shape) == 2 and shape[0] == shape[1],
+            f"weights: shape {shape}: must be (n, n) for n neurons",
+        )
+        check(
+            self.input_weights.ndim == 2 and self.input_weights.shape[0] == shape[0],
+            f"input_weights: shape {self.input_weights.shape}: must be ({shape[0]}, m) for m "
+            f"inputs to {shape[0]} neurons",
+        )
+        rest = neuron.rest(shape[0])
+        initial = rest if initial is None else tuple(as_leaf("initial", x) for x in initial)
+        shapes = tuple(x.shape for x in initial)
+        expected = tuple(x.shape for x in rest)
+        check(shapes == expected, f"initial: shapes {shapes}: must be {expected}")
+        for name, value in (("weights", weights), ("input_weights", input_weights)):
+            check_finite(name, value)
+        for value in initial:
+            check_finite("initial", value)
+        dtype = jnp.result_type(self.weights, self.input_weights, *initial)
+        self.weights = self.weights.astype(dtype)
+        self.input_weights = self.input_weights.astype(dtype)
+        self.initial = tuple(x.astype(dtype) for x in initial)
+
+    def __call__(self, inputs: InputSpikes, *, duration, max_events: int) -> RecurrentTrial:
+        """Follows the network through a trial; differentiable and `vmap`-able.
+
+        **Arguments:** `inputs`: input spikes, ascending times ≥ 0 (time), `inf` where there is
+        none; `duration` of the trial (time); `max_events`: room for spikes and inputs. Unused room
+        costs next to nothing.
+
+        **Raises:** `ValueError` for wrong inputs; `SolveError` if there are more events than
+        `max_events`. Under transformations wrong inputs go unnoticed, and too many events show as
+        `finished` = False and NaN in `times` and `end`.
+        """
+        inputs = InputSpikes(as_leaf("inputs", inputs.times), jnp.asarray(inputs.sources))
+        _check_trial(self, inputs, duration, max_events)
+        trial = _simulate(self, inputs, as_leaf("duration", duration), int(max_events))
+        if is_concrete(trial.finished) and not np.all(trial.finished):
+            raise SolveError(
+                f"max_events = {max_events}: there are more spikes and inputs in a trial of "
+                f"{float(np.asarray(duration)):g}; give more room, or weaken the coupling"
+            )
+        return trial
+
+    def output_times(
+        self, trial: RecurrentTrial, num: int, neurons: Sequence[int] | None = None
+    ) -> Float[Array, "o {num}"]:
+        """The first `num` spikes of some neurons; pseudospikes where ordinary ones are missing.
+
+        **Arguments:** `trial` of this network; `neurons`: their numbers, all by default.
+
+        **Raises:** `ValueError` for a neuron without pseudospikes.
+        """
+        neuron = self.neuron
+        if not isinstance(neuron, AbstractSmoothNeuron):
+            raise ValueError(f"neuron: {type(neuron).__name__} has no pseudospikes")
+        chosen = np.arange(self.weights.shape[0]) if neurons is None else np.asarray(neurons)
+        some = jax.tree.map(lambda x: x[chosen], trial.end)
+        weights = _between(self.weights)
+        drive = weights[chosen] @ neuron.rates(trial.end, weights)
+        counts = trial.counts[chosen][:, None]
+        places = jnp.arange(num)[None]
+        later = trial.duration + neuron.pseudospikes(some, drive, places + 1 - counts)
+        return jnp.where(places < counts, trial.spike_times(num)[chosen], later)
+
+    def trace(self, trial: RecurrentTrial, times) -> tuple[Float[Array, "t n"], ...]:
+        """Potentials and currents (phases of `Theta`) at some times of a trial.
+
+        **Arguments:** `trial` of this network; `times` within it (time), shape `(t,)`.
+        """
+        times = as_leaf("times", times)
+        begins = jnp.concatenate([jnp.zeros_like(trial.times[:1]), trial.times])
+        place = jnp.searchsorted(begins[: trial.states[0].shape[0]], times, side="right") - 1
+        place = jnp.minimum(place, trial.num)
+        before = jax.tree.map(lambda x: x[place], trial.states)
+        passed = (times - begins[place]) / self.neuron.time_unit
+        return self.neuron.values(self.neuron.dynamics.evolve(before, passed[:, None]))
+
+
+@eqx.filter_jit
+def _simulate(
+    net: Recurrent, inputs: InputSpikes, duration: Array, max_events: int
+) -> RecurrentTrial:
+    neuron, dtype = net.neuron, net.weights.dtype
+    time_unit = neuron.time_unit.astype(dtype)
+    duration = duration.astype(dtype)
+    table = jnp.concatenate([_between(net.weights).T, net.input_weights.T])
+    events = follow(
+        neuron.dynamics,
+        max_events,
+        table / neuron.weight_unit.astype(dtype),
+        neuron.state(net.initial),
+        InputSpikes(_scale(inputs.times.astype(dtype), time_unit), inputs.sources),
+        duration / time_unit,
+    )
+
+    def valid(x):
+        return jnp.where(events.finished, x, jnp.nan)
+
+    happened = events.sources < table.shape[0]
+    return RecurrentTrial(
+        times=valid(jnp.where(happened, events.times * time_unit, duration)),
+        sources=events.sources,
+        ranks=events.ranks,
+        counts=events.counts,
+        num=events.num,
+        end=jax.tree.map(valid, events.end),
+        duration=duration,
+        finished=events.finished,
+        states=lax.stop_gradient(events.states),
+    )
+
+
+def _between(weights: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """The weights without those of neurons to themselves."""
+    return jnp.where(jnp.eye(weights.shape[0], dtype=bool), 0, weights)
+
+
+def _scale(times: Array, unit: Array) -> Array:
+    """Times in another unit; infinite ones have no derivative in it."""
+    finite = jnp.isfinite(times)
+    return jnp.where(finite, jnp.where(finite, times, 0) / unit, jnp.inf)
+
+
+def _check_trial(net: Recurrent, inputs: InputSpikes, duration: Any, max_events: Any) -> None:
+    """Looks at the arguments of a trial where they can be looked at."""
+    check_integer("max_events", max_events, at_least=1)
+    check_scalar("duration", duration)
+    check_positive("duration", duration)
+    times, sources = inputs
+    check(
+        times.ndim == 1 and times.shape == sources.shape,
+        f"inputs: times of shape {times.shape} and sources of shape {sources.shape}: must be "
+        "one-dimensional and as many",
+    )
+    check(
+        jnp.issubdtype(sources.dtype, jnp.integer),
+        f"inputs: sources of type {sources.dtype}: must be integers",
+    )
+    if not is_concrete(inputs):
+        return
+    values, numbers = np.asarray(times), np.asarray(sources)
+    for k in np.flatnonzero(np.isnan(values) | (values < 0))[:1]:
+        raise ValueError(
+            f"inputs: time {values[k]:g} at [{k}]: must be a number that is at least 0"
+        )
+    for k in np.flatnonzero(values[1:] < values[:-1])[:1]:
+        raise ValueError(
+            f"inputs: time {values[k + 1]:g} at [{k + 1}] after {values[k]:g}: times must ascend "
+            "(sorted_spikes sorts them)"
+        )
+    m = net.input_weights.shape[1]
+    for k in np.flatnonzero((numbers < 0) | (numbers >= m))[:1]:
+        raise ValueError(
+            f"inputs: source {numbers[k]} at [{k}]: must be from 0 to {m - 1}, one of {m} inputs"
+        )
+
+
+def sorted_spikes(times: Float[Array, " m"], sources: Int[Array, " m"]) -> InputSpikes:
+    """Input spikes in the order of their times; differentiable in the times."""
+    order = jnp.argsort(times)
+    return InputSpikes(times[order], sources[order])

@@ -1,0 +1,132 @@
+"""The claims of `jaxnlif run spiketimes`, on few trials."""
+
+import numpy as np
+import pytest
+
+from jaxnlif import SolveError
+from jaxnlif.cli import main
+from jaxnlif.experiments import _training, spiketimes_concept, spiketimes_recurrent
+from jaxnlif.io import read_arrays
+from jaxnlif.solve.progress import NoProgress
+
+from ..conftest import DOUBLE
+
+PRECISION = ["--precision", "float64" if DOUBLE else "float32"]
+
+
+def run(out, *options):
+    arguments = ["--out", str(out), "--no-progress", *PRECISION, *options]
+    return main(["run", "spiketimes", *arguments])
+
+
+@pytest.fixture(scope="module")
+def found():
+    return spiketimes_concept.explore(points=201)
+
+
+def test_lif_spikes_vanish_in_the_middle_of_the_trial_and_qif_ones_at_its_end(found):
+    latest, steepest = spiketimes_concept.vanishing(found["LIF"].by_weight)
+    assert latest < 0.5 * found["LIF"].model.duration
+    # the weight at which a spike vanishes is on the grid; just above it the gradient is large
+    assert steepest > 5
+    weight = found["QIF"].by_weight
+    spikes = np.isfinite(weight.time)
+    assert weight.time[spikes].max() > 0.95 * found["QIF"].model.duration
+    slope = np.diff(weight.time[spikes]) / np.diff(weight.parameter[spikes])
+    middle = (weight.slope[spikes][1:] + weight.slope[spikes][:-1]) / 2
+    np.testing.assert_allclose(slope, middle, rtol=0.05)
+
+
+def test_concept_draws_its_figure(found):
+    assert len(spiketimes_concept.draw(found).axes) == 8
+    assert "QIF" in "\n".join(spiketimes_concept.summary(found))
+
+
+def test_a_resumed_training_continues_bit_for_bit(tmp_path, capsys):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run(whole, "--task", "single", "--trials", "130") == 0
+    assert run(parts, "--task", "single", "--trials", "57") == 0
+    assert run(parts, "--task", "single", "--trials", "130", "--resume") == 0
+    assert "loss" in capsys.readouterr().out
+    one, metadata = read_arrays(whole / "single.npz")
+    two, _ = read_arrays(parts / "single.npz")
+    assert metadata["trials"] == 130
+    assert one.keys() == two.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+    assert len(one["loss"]) == 130
+    assert one["loss"][-1] < one["loss"][0]
+    assert (whole / "single.png").stat().st_size > 10_000
+
+    # what is resumed must be the same training
+    assert run(parts, "--task", "single", "--seed", "1", "--resume") == 2
+    assert "is of another training" in capsys.readouterr().err
+
+
+def test_an_interrupted_training_is_kept(tmp_path, capsys, monkeypatch):
+    class Stop(NoProgress):
+        def start(self, total):
+            bar = super().start(total)
+            bar.update = lambda steps: (_ for _ in ()).throw(KeyboardInterrupt) if steps else None
+            return bar
+
+    monkeypatch.setattr("jaxnlif.experiments.spiketimes.NoProgress", Stop)
+    monkeypatch.setattr(_training, "CHUNK", 5)
+    assert run(tmp_path, "--task", "single", "--trials", "20") == 130
+    assert "continue with --resume" in capsys.readouterr().err
+    arrays, _ = read_arrays(tmp_path / "single-checkpoint.npz")
+    assert len(arrays["loss"]) == 5
+
+
+@pytest.fixture(scope="module")
+def recurrent(tmp_path_factory):
+    task = spiketimes_recurrent.task(0)
+    path = tmp_path_factory.mktemp("recurrent") / "checkpoint.npz"
+    training = spiketimes_recurrent.training(task, 0)
+    _, history = _training.train(
+        training, 200, checkpoint=path, resume=False, progress=NoProgress()
+    )
+    return task, history
+
+
+def test_a_recurrent_network_learns(recurrent):
+    task, history = recurrent
+    assert history["loss"][-1] < 0.3 * history["loss"][0]
+    appeared, vanished = spiketimes_recurrent.changes(history)
+    assert appeared > 0
+    assert vanished > 0
+    assert np.all(spiketimes_recurrent.errors(task, history) > 0)
+    assert len(spiketimes_recurrent.draw(task, history).axes) == 6
+
+
+def test_a_trial_with_too_many_spikes_stops_the_training(recurrent, monkeypatch, tmp_path):
+    task, _ = recurrent
+    monkeypatch.setattr(spiketimes_recurrent, "MAX_EVENTS", 30)
+    with pytest.raises(SolveError, match="trial 0: the loss is no number"):
+        _training.train(
+            spiketimes_recurrent.training(task, 0),
+            5,
+            checkpoint=tmp_path / "checkpoint.npz",
+            resume=False,
+            progress=NoProgress(),
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--trials", "1"], "--trials = 1: must be at least 2"),
+        (["--seed", "-1"], "--seed = -1: must be at least 0"),
+        (["--task", "both"], "invalid choice: 'both'"),
+        (["--task", "concept", "--trials", "5"], "--trials: the concept task trains nothing"),
+    ],
+)
+def test_wrong_arguments(options, message, tmp_path, capsys):
+    assert run(tmp_path / "new", *options) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_to_resume(tmp_path, capsys):
+    assert run(tmp_path, "--resume") == 2
+    assert "--resume: there is no checkpoint" in capsys.readouterr().err

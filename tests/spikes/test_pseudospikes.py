@@ -1,0 +1,145 @@
+"""Pseudospikes continue the times of ordinary spikes beyond the end of the trial."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from jaxnlif.spikes import LIF, QIF, InputSpikes, Recurrent, Theta, pseudospikes, sorted_spikes
+
+from ..conftest import needs_double
+from ._reference import random_setting
+
+
+def test_closed_form(dtype):
+    """The formula of the reference, written with potentials."""
+    potential = np.array([-3.0, 0.0, 0.5, 1.2, 20.0])
+    drive = np.array([-30.0, -1.0, 0.0, 2.0, 9.0])
+    root = np.sqrt(10 * np.log(1 + np.exp(drive / 10)))
+    phase = (np.arctan((potential - 0.5) / root) + np.pi / 2) / root
+    for number in (-1, 1, 2):
+        expected = number * np.pi / root - phase
+        n, d = jnp.asarray(potential, dtype), jnp.ones(5, dtype)
+        measured = pseudospikes.qif_pseudospikes(
+            n, d, jnp.asarray(drive, dtype), np.full(5, number)
+        )
+        np.testing.assert_allclose(measured, expected, rtol=1e-5 if dtype == np.float32 else 1e-13)
+
+
+def test_limits(dtype):
+    """About to spike the next one comes at once; just after one it is a period away."""
+    n, d = jnp.asarray([1.0, -1.0], dtype), jnp.zeros(2, dtype)
+    drive = jnp.asarray([3.0, 3.0], dtype)
+    about, after = pseudospikes.qif_pseudospikes(n, d, drive, jnp.ones(2, int))
+    assert about == pytest.approx(0, abs=1e-6)
+    assert after == pytest.approx(
+        float(pseudospikes.qif_pseudospikes(n, d, drive, jnp.full(2, 2))[0])
+    )
+    np.testing.assert_allclose(pseudospikes.qif_pseudorate(n, d), [1, 0], atol=1e-6)
+
+
+def test_gradient_is_finite_at_infinite_potentials(dtype):
+    n, d = jnp.asarray([1.0, -1.0], dtype), jnp.zeros(2, dtype)
+
+    def total(n, d, drive):
+        return jnp.sum(pseudospikes.qif_pseudospikes(n, d, drive, jnp.ones(2, int)))
+
+    for slope in jax.grad(total, (0, 1, 2))(n, d, jnp.ones(2, dtype)):
+        assert np.all(np.isfinite(slope))
+
+
+# ---- spikes pushed through the end of the trial -------------------------------------------------
+
+
+SWEEPS = {
+    ("qif", "weight"): (QIF(), 0.0, (2.6, 3.2)),
+    ("qif", "time"): (QIF(), 2.9, (0.7, 2.2)),
+    ("theta", "weight"): (Theta(6 / np.pi), 0.0, (-0.4, 0.4)),
+    ("theta", "time"): (Theta(6 / np.pi), -0.3, (1.7, 3.2)),
+}
+"""The neuron, the weight of its first input where that is not swept, and what is swept."""
+
+
+def through_the_end(kind, parameter):
+    """Output times of two neurons, and their slope, while a spike of the first passes the end.
+
+    What is swept is the weight of its first input, or the time of the second, which inhibits.
+    """
+    neuron, first_weight, span = SWEEPS[kind, parameter]
+
+    def times(p):
+        weight, arrival = (p, 1.5) if parameter == "weight" else (first_weight, p)
+        inputs = jnp.zeros((2, 2)).at[0].set(jnp.stack([jnp.asarray(weight), jnp.asarray(-1.0)]))
+        spikes = sorted_spikes(jnp.stack([jnp.asarray(0.5), jnp.asarray(arrival)]), jnp.arange(2))
+        net = Recurrent(neuron, np.array([[0, 0.5], [2, 0]]), inputs)
+        trial = net(spikes, duration=4.0, max_events=20)
+        times = net.output_times(trial, 3)
+        weighted = times * jnp.linspace(1, 2, 6).reshape(2, 3)
+        return jnp.sum(weighted), (times[0], trial.counts[0])
+
+    sweep = jnp.linspace(*span, 2001)
+    (value, (first, count)), slope = jax.jit(jax.vmap(jax.value_and_grad(times, has_aux=True)))(
+        sweep
+    )
+    return map(np.asarray, (sweep, value, first, count, slope))
+
+
+@needs_double
+@pytest.mark.parametrize(("kind", "parameter"), SWEEPS)
+def test_output_times_go_continuously_through_the_end(kind, parameter):
+    sweep, value, first, count, slope = through_the_end(kind, parameter)
+    assert np.ptp(count) == 1, "a spike crosses the end"
+    crossing = first[:, count.min()]
+    assert crossing.min() < 4 < crossing.max()
+    step = np.diff(sweep)
+    jumps = np.abs(np.diff(value) - step * (slope[1:] + slope[:-1]) / 2)
+    # what the neurons send each other has a kink where one of them spikes: first order there
+    assert jumps.max() < 10 * step.max()
+    assert np.sort(jumps)[-3] < 100 * step.max() ** 2
+
+
+def test_pseudorates_of_a_recurrent_network_are_consistent(dtype):
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, np.pi, 8).astype(dtype)
+    weights = jnp.asarray(rng.normal(size=(8, 8)) - 1, dtype)
+    c, s = jnp.cos(angle), jnp.sin(angle)
+    rates = pseudospikes.theta_pseudorates(c, s, weights)
+    expected = pseudospikes.theta_pseudorate(c, s, weights @ rates)
+    np.testing.assert_allclose(rates, expected, atol=1e-5 if dtype == np.float32 else 1e-13)
+    assert float(rates.min()) > 0
+    assert float(rates.max()) < 1
+
+
+@needs_double
+def test_gradient_of_recurrent_pseudorates():
+    rng = np.random.default_rng(1)
+    angle = jnp.asarray(rng.uniform(0, np.pi, 6))
+    weights = jnp.asarray(rng.normal(size=(6, 6)) - 0.5)
+
+    def total(angle, weights):
+        rates = pseudospikes.theta_pseudorates(jnp.cos(angle), jnp.sin(angle), weights)
+        return jnp.sum(jnp.sin(3 * rates))
+
+    check_grads(jax.jit(total), (angle, weights), order=1, modes=("rev",))
+
+
+def test_lif_neurons_have_none(dtype):
+    net = Recurrent(LIF(dtype.type(1)), np.zeros((1, 1), dtype), np.ones((1, 1), dtype))
+    trial = net(InputSpikes(np.ones(1, dtype), np.zeros(1, int)), duration=2.0, max_events=5)
+    with pytest.raises(ValueError, match="neuron: LIF has no pseudospikes"):
+        net.output_times(trial, 1)
+
+
+def test_output_times_are_ordinary_ones_first(dtype):
+    setting = random_setting(1)
+    neuron = QIF(dtype.type(0.8))
+    weights, inputs = setting.weights.astype(dtype), setting.input_weights.astype(dtype)
+    net = Recurrent(neuron, weights, inputs)
+    trial = net(setting.inputs(dtype), duration=4.0, max_events=100)
+    times, spikes = np.asarray(net.output_times(trial, 9)), np.asarray(trial.spike_times(9))
+    ordinary = np.isfinite(spikes)
+    np.testing.assert_array_equal(times[ordinary], spikes[ordinary])
+    assert np.all(times[~ordinary] > 4)
+    assert np.all(np.diff(times, axis=1) > 0)
+    np.testing.assert_array_equal(net.output_times(trial, 3, [4, 1]), times[[4, 1], :3])

@@ -1,0 +1,321 @@
+"""Networks against differential equations and central differences; what a trial reports."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnlif import SolveError
+from jaxnlif.spikes import LIF, QIF, InputSpikes, Recurrent, Theta, sorted_spikes
+
+from ..conftest import needs_double
+from . import _reference as reference
+
+TAU, CURRENT = 0.8, 1.1
+BUDGET = 100
+
+NETWORKS = {
+    "qif": (lambda: QIF(TAU), reference.random_setting(1), lambda s: reference.qif(s, TAU)),
+    "lif": (
+        lambda: LIF(TAU),
+        reference.random_setting(5, strength=0.3, drive=1.5),
+        lambda s: reference.lif(s, TAU),
+    ),
+    "theta": (
+        lambda: Theta(TAU, CURRENT),
+        reference.random_setting(3, strength=0.5, drive=0.5),
+        lambda s: reference.theta(s, TAU, CURRENT),
+    ),
+}
+
+
+def network(name, dtype):
+    make, setting, _ = NETWORKS[name]
+    neuron = jax.tree.map(lambda x: x.astype(dtype), make())
+    weights, inputs = setting.weights.astype(dtype), setting.input_weights.astype(dtype)
+    return Recurrent(neuron, weights, inputs), setting.inputs(dtype), setting.duration
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def case(request, dtype):
+    net, inputs, duration = network(request.param, dtype)
+    trial = net(inputs, duration=duration, max_events=BUDGET)
+    return request.param, net, inputs, duration, trial
+
+
+def test_spikes_are_those_of_the_differential_equation(case, dtype):
+    name, net, _, _, trial = case
+    n = net.weights.shape[0]
+    _, setting, integrate = NETWORKS[name]
+    expected, end = integrate(setting)
+    spikes = np.asarray(trial.sources) < n
+    assert len(expected) > 8
+    np.testing.assert_array_equal(np.asarray(trial.sources)[spikes], expected[:, 1].astype(int))
+    tolerance = 1e-9 if dtype == np.float64 else 2e-5
+    np.testing.assert_allclose(np.asarray(trial.times)[spikes], expected[:, 0], atol=tolerance)
+    if name == "qif":
+        angle = np.arctan2(trial.end.d, trial.end.n)
+        np.testing.assert_allclose(angle, end[0], atol=10 * tolerance)
+        np.testing.assert_allclose(trial.end.current, end[1], atol=10 * tolerance)
+    if name == "lif":
+        np.testing.assert_allclose(np.asarray(trial.end), end, atol=10 * tolerance)
+
+
+def test_a_trial_counts_its_events(case):
+    _, net, inputs, duration, trial = case
+    n, m = net.input_weights.shape
+    sources, num = np.asarray(trial.sources), int(trial.num)
+    assert bool(trial.finished)
+    assert num == len(inputs.times) + np.sum(trial.counts)
+    assert np.all(sources[:num] < n + m)
+    assert np.all(sources[num:] == n + m)
+    assert np.all(np.asarray(trial.times)[num:] == np.asarray(duration, trial.times.dtype))
+    assert np.all(np.diff(np.asarray(trial.times)) >= 0)
+    for i in range(n):
+        mine = np.asarray(trial.times)[sources == i]
+        times = np.asarray(trial.spike_times(num))[i]
+        np.testing.assert_array_equal(times[: len(mine)], mine)
+        assert np.all(np.isinf(times[len(mine) :]))
+    arrived = sources[:num] >= n
+    np.testing.assert_array_equal(np.asarray(trial.ranks)[:num][arrived], np.arange(arrived.sum()))
+
+
+# ---- gradients -------------------------------------------------------------------------------
+
+
+def loss(net, inputs, duration):
+    """Something that depends on every spike time and on the state at the end."""
+    trial = net(inputs, duration=duration, max_events=BUDGET)
+    n = net.weights.shape[0]
+    first = jnp.where(trial.sources < n, jnp.sin(trial.times + trial.sources), 0)
+    end = net.neuron.values(trial.end)
+    weighted = [jnp.sum(jnp.arctan(x) * jnp.arange(1, n + 1)) for x in end]
+    return jnp.sum(first) + sum(weighted)
+
+
+@pytest.fixture(scope="module")
+def gradients(case):
+    name, net, inputs, duration, _ = case
+    # the initial state must not be symmetric
+    spread = np.linspace(-0.2, 0.3, net.weights.shape[0])
+    initial = tuple(x + np.asarray(spread, x.dtype) for x in net.initial)
+    net = Recurrent(net.neuron, net.weights, net.input_weights, initial)
+    duration = jnp.asarray(duration, net.weights.dtype)
+
+    def of(net, times, duration):
+        return loss(net, InputSpikes(times, inputs.sources), duration)
+
+    arguments = (net, jnp.asarray(inputs.times), duration)
+    return name, of, arguments, jax.jit(jax.grad(of, (0, 1, 2)))(*arguments)
+
+
+@needs_double
+def test_gradients_are_those_of_central_differences(gradients):
+    """In random directions of all leaves: parameters, weights, initial values, times, duration."""
+    name, of, arguments, gradient = gradients
+    leaves, structure = jax.tree.flatten(arguments)
+    slopes = jax.tree.leaves(gradient)
+    compiled = jax.jit(of)
+    rng = np.random.default_rng(9)
+    names = [jax.tree_util.keystr(k) for k, _ in jax.tree_util.tree_leaves_with_path(arguments)]
+    for which, leaf in enumerate(leaves):
+        direction = rng.normal(size=leaf.shape)
+
+        def at(step, which=which, leaf=leaf, direction=direction):
+            moved = [*leaves]
+            moved[which] = leaf + step * direction
+            return float(compiled(*jax.tree.unflatten(structure, moved)))
+
+        expected = _central_difference(at, STEPS[name])
+        measured = float(np.sum(np.asarray(slopes[which]) * direction))
+        message = f"{name} {names[which]}"
+        tolerance = 1e-8 if name != "lif" else 1e-6
+        assert measured == pytest.approx(expected, rel=tolerance, abs=tolerance), message
+
+
+# Pulses to one neuron have a kink where they coincide, and LIF neurons lose spikes.
+STEPS = {"qif": 2e-4, "theta": 2e-5, "lif": 2e-7}
+
+
+def _central_difference(at, h):
+    """Of order 6."""
+    one, two, three = ((at(k * h) - at(-k * h)) / (2 * k * h) for k in (1, 2, 3))
+    return (15 * one - 6 * two + three) / 10
+
+
+def test_gradient_of_the_weight_of_a_neuron_to_itself_is_zero(gradients):
+    slopes = np.asarray(gradients[3][0].weights)
+    np.testing.assert_array_equal(np.diag(slopes), 0)
+    assert np.count_nonzero(slopes) > slopes.size / 2
+
+
+def test_gradients_in_float32_are_near_those_in_float64(gradients, dtype):
+    if dtype == np.float32:
+        pytest.skip("has nothing more precise to compare with")
+    name, of, arguments, gradient = gradients
+    single = jax.tree.map(lambda x: x.astype(np.float32), arguments)
+    rough = jax.jit(jax.grad(of, (0, 1, 2)))(*single)
+    for a, b in zip(jax.tree.leaves(rough), jax.tree.leaves(gradient), strict=True):
+        assert a.dtype == np.float32
+        tolerance = 1e-4 if name != "lif" else 1e-2
+        assert np.linalg.norm(a - b) <= tolerance * np.linalg.norm(b)
+
+
+# ---- transformations and budget --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def qif(dtype):
+    return network("qif", dtype)
+
+
+def test_a_batch_is_its_trials(qif):
+    net, inputs, duration = qif
+    times = jnp.stack([inputs.times, jnp.sort(inputs.times * 0.8), inputs.times + 100])
+
+    def of(times):
+        return loss(net, InputSpikes(times, inputs.sources), duration)
+
+    together, slopes = jax.jit(jax.vmap(jax.value_and_grad(of)))(times)
+    single = jax.jit(jax.value_and_grad(of))
+    for k in range(3):
+        value, slope = single(times[k])
+        np.testing.assert_allclose(together[k], value, rtol=1e-4 if slope.dtype == "f4" else 1e-12)
+        np.testing.assert_allclose(slopes[k], slope, atol=1e-3 if slope.dtype == "f4" else 1e-10)
+
+
+def test_a_budget_just_large_enough_changes_nothing(qif):
+    net, inputs, duration = qif
+    wide = net(inputs, duration=duration, max_events=BUDGET)
+    num = int(wide.num)
+    exact = net(inputs, duration=duration, max_events=num)
+    np.testing.assert_array_equal(exact.times[:num], wide.times[:num])
+    with pytest.raises(SolveError, match=f"max_events = {num - 1}: there are more spikes"):
+        net(inputs, duration=duration, max_events=num - 1)
+
+
+def test_too_small_a_budget_shows_under_jit(qif):
+    net, inputs, duration = qif
+    trial = jax.jit(lambda net: net(inputs, duration=duration, max_events=20))(net)
+    assert not bool(trial.finished)
+    assert np.all(np.isnan(trial.times))
+    assert np.all(np.isnan(trial.end.n))
+
+
+def test_new_numbers_do_not_compile_again(qif):
+    net, inputs, duration = qif
+    traces = []
+
+    @jax.jit
+    def of(net, inputs, duration):
+        traces.append(1)
+        return net(inputs, duration=duration, max_events=BUDGET).num
+
+    of(net, inputs, jnp.asarray(duration, net.weights.dtype))
+    other = Recurrent(QIF(TAU / 2), net.weights * 0.9, net.input_weights, net.initial)
+    of(other, inputs, jnp.asarray(duration / 2, net.weights.dtype))
+    assert len(traces) == 1
+
+
+def test_an_input_comes_before_a_spike_only_if_strictly_earlier(dtype):
+    """A LIF neuron that an input would keep from its spike fires if both come at once."""
+    alone = Recurrent(LIF(dtype.type(1)), np.zeros((1, 1), dtype), np.array([[6.0, -60.0]], dtype))
+    first = InputSpikes(np.zeros(1, dtype), np.zeros(1, int))
+    spike = float(alone(first, duration=2.0, max_events=BUDGET).times[1])
+
+    def count(time):
+        inputs = InputSpikes(np.array([0, time], dtype), np.array([0, 1]))
+        return int(alone(inputs, duration=2.0, max_events=BUDGET).counts[0])
+
+    assert count(spike) == 1
+    assert count(spike * (1 - 1e-5)) == 0
+
+
+def test_nothing_happens_without_input(dtype):
+    net = Recurrent(QIF(dtype.type(1)), np.zeros((2, 2), dtype), np.zeros((2, 1), dtype))
+    none = InputSpikes(np.full(3, np.inf, dtype), np.zeros(3, int))
+    trial = net(none, duration=5.0, max_events=5)
+    assert int(trial.num) == 0
+
+
+def test_inputs_that_never_come_leave_the_gradient_finite(qif):
+    net, inputs, duration = qif
+    none = InputSpikes(jnp.full_like(inputs.times, jnp.inf), inputs.sources)
+    slope = jax.jit(jax.grad(loss))(net, none, duration)
+    assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(slope))
+    assert slope.neuron.tau == 0
+
+
+def test_trace_goes_through_the_states_at_events(qif):
+    net, inputs, duration = qif
+    trial = net(inputs, duration=duration, max_events=BUDGET)
+    times = np.linspace(0, duration, 500).astype(net.weights.dtype)
+    potential, current = net.trace(trial, times)
+    assert potential.shape == current.shape == (500, 5)
+    np.testing.assert_allclose(potential[0], 0)
+    n, d, end = trial.end
+    np.testing.assert_allclose(np.arctan(potential[-1]), np.arctan(n / d), rtol=1e-3)
+    np.testing.assert_allclose(current[-1], end, rtol=1e-3)
+
+
+def test_sorted_spikes_keep_their_sources(dtype):
+    times = jnp.asarray([2.0, 1.0, 3.0], dtype)
+    ordered = sorted_spikes(times, jnp.asarray([5, 6, 7]))
+    np.testing.assert_array_equal(ordered.times, [1, 2, 3])
+    np.testing.assert_array_equal(ordered.sources, [6, 5, 7])
+    slope = jax.grad(lambda t: sorted_spikes(t, jnp.arange(3)).times[0])(times)
+    np.testing.assert_array_equal(slope, [0, 1, 0])
+
+
+# ---- bad input -------------------------------------------------------------------------------
+
+GOOD = {"weights": np.zeros((2, 2)), "input_weights": np.zeros((2, 3)), "initial": None}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"weights": np.zeros((2, 3))}, r"weights: shape \(2, 3\): must be \(n, n\)"),
+        ({"weights": np.zeros(2)}, r"weights: shape \(2,\): must be \(n, n\)"),
+        ({"input_weights": np.zeros((3, 2))}, r"input_weights: shape \(3, 2\): must be \(2, m\)"),
+        ({"weights": np.full((2, 2), np.nan)}, r"weights = nan at \[0, 0\]: must be finite"),
+        ({"initial": (np.zeros(2),)}, r"initial: shapes \(\(2,\),\): must be"),
+    ],
+)
+def test_wrong_networks(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        Recurrent(QIF(), **(GOOD | wrong))
+
+
+@pytest.mark.parametrize(
+    ("times", "sources", "arguments", "message"),
+    [
+        ([0.2, 0.1], [0, 0], {}, r"inputs: time 0.1 at \[1\] after 0.2: times must ascend"),
+        ([0.2, np.nan], [0, 0], {}, r"inputs: time nan at \[1\]: must be a number"),
+        ([-0.2, 0.0], [0, 0], {}, r"inputs: time -0.2 at \[0\]: must be"),
+        ([0.1, 0.2], [0, 3], {}, r"inputs: source 3 at \[1\]: must be from 0 to 2"),
+        ([0.1, 0.2], [0], {}, "must be one-dimensional and as many"),
+        ([0.1, 0.2], [0.0, 1.0], {}, "must be integers"),
+        ([0.1], [0], {"duration": 0.0}, "duration = 0: must be positive"),
+        ([0.1], [0], {"max_events": 0}, "max_events = 0: must be at least 1"),
+    ],
+)
+def test_wrong_inputs(times, sources, arguments, message):
+    net = Recurrent(QIF(), **GOOD)
+    with pytest.raises(ValueError, match=message):
+        net(
+            InputSpikes(np.array(times), np.array(sources)),
+            **({"duration": 1.0, "max_events": 10} | arguments),
+        )
+
+
+@pytest.mark.parametrize("kind", [QIF, LIF, Theta])
+@pytest.mark.parametrize("tau", [0.0, -1.0, np.nan, np.array([1.0, 2.0])])
+def test_wrong_time_constants(kind, tau):
+    with pytest.raises(ValueError, match="tau"):
+        kind(tau)
+
+
+def test_wrong_current_of_theta():
+    with pytest.raises(ValueError, match=r"I0 = 0\.25: must be greater than 1/4"):
+        Theta(1.0, 0.25)
