@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._check import check, check_integer
-from ..io import read_arrays, write_arrays, write_atomically
+from ..io import write_atomically
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
+from . import _checkpoint as checkpoints
 from ._classifier import Encoder, Measures, Samples, State, Trainer, start
 from ._classifier_figure import draw
 from ._classifier_setting import Setting
@@ -125,10 +125,10 @@ def train(
     trainer = Trainer(setting, task.encoder, steps)
     key = jax.random.key(seed)
     state = start(setting, (task.inputs, task.classes), steps, jax.random.fold_in(key, 0))
-    metadata = {"task": task.name, "seed": seed, "setting": _as_json(setting)}
+    identity = {"task": task.name, "seed": seed, "setting": _as_json(setting)}
     train_set, test_set = jax.device_put((task.train, task.test))
     if resume and path is not None and path.exists():
-        training = _read(path, state, metadata)
+        training = Training(*checkpoints.read(path, state, identity))
     else:
         measures = trainer.evaluate(state.net, test_set)
         training = Training(state, _appended({}, measures))
@@ -146,7 +146,7 @@ def train(
             measures = trainer.evaluate(state.net, test_set)
             training = Training(state, _appended(training.history, measures))
             if path is not None:
-                write_arrays(path, _arrays(training), metadata)
+                checkpoints.write(path, training.state, training.history, identity)
             bar.update(1)
     finally:
         bar.close()
@@ -162,34 +162,9 @@ def summary(setting: Setting, trainings: list[Training]) -> list[str]:
     return lines
 
 
-# ---- checkpoints -----------------------------------------------------------------------------
-
-
 def _appended(history: dict[str, np.ndarray], measures: Measures) -> dict[str, np.ndarray]:
     new = measures._asdict()
     return {k: np.append(history.get(k, np.empty(0)), float(v)) for k, v in new.items()}
-
-
-def _arrays(training: Training) -> dict[str, Any]:
-    leaves = jax.tree.leaves(training.state)
-    return {f"leaf{n}": leaf for n, leaf in enumerate(leaves)} | training.history
-
-
-def _read(path: Path, state: State, metadata: Mapping[str, Any]) -> Training:
-    arrays, found = read_arrays(path)
-    check(
-        found == dict(metadata),
-        f"{path}: is the checkpoint of another setting, task or seed; give another --out",
-    )
-    leaves, tree = jax.tree.flatten(state)
-    saved = [arrays.get(f"leaf{n}") for n in range(len(leaves))]
-    for mine, theirs in zip(leaves, saved, strict=True):
-        check(
-            theirs is not None and theirs.dtype == mine.dtype and theirs.shape == mine.shape,
-            f"{path}: is a checkpoint of another precision or version",
-        )
-    history = {name: arrays[name] for name in Measures._fields}
-    return Training(jax.tree.unflatten(tree, [jnp.asarray(x) for x in saved]), history)
 
 
 def _as_json(setting: Setting) -> dict[str, Any]:

@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .._check import check
-from ..io import read_arrays, write_arrays
 from ..solve.progress import AbstractProgress
 from ..solve.result import SolveError
+from . import _checkpoint as checkpoints
 
 CHUNK = 100
 """Trials between two looks from the host."""
@@ -55,17 +54,15 @@ def train(
     **Raises:** `ValueError` if there is no checkpoint to resume from or it is of another training;
     `SolveError` if the loss is no number.
     """
-    leaves, structure = jax.tree.flatten(training.state)
+    state = training.state
     shapes = jax.eval_shape(training.step, training.state)[1]
     history = {k: np.zeros((0, *s.shape), s.dtype) for k, s in shapes.items()}
     if resume:
-        leaves, history = _read(checkpoint, training.identity, leaves, history)
-    state = jax.tree.unflatten(structure, leaves)
+        state, history = checkpoints.read(checkpoint, state, training.identity)
     chunk = _compiled(training.step, shapes)
 
     def write():
-        names = {f"state_{k}": leaf for k, leaf in enumerate(jax.tree.leaves(state))}
-        write_arrays(checkpoint, names | history, {"training": dict(training.identity)})
+        checkpoints.write(checkpoint, state, history, training.identity)
 
     bar = progress.start(trials)
     done = len(history["loss"])
@@ -115,20 +112,3 @@ def _compiled(step: Step, shapes: Mapping[str, jax.ShapeDtypeStruct]):
         return lax.while_loop(lambda carry: carry[0] < num, trial, start)[1:]
 
     return chunk
-
-
-def _read(path: Path, identity: Mapping[str, Any], leaves, history):
-    """State and records of a checkpoint, if it is one of this training."""
-    try:
-        arrays, metadata = read_arrays(path)
-    except FileNotFoundError:
-        raise ValueError(f"--resume: there is no checkpoint {str(path)!r}") from None
-    kept = metadata.get("training")
-    check(
-        kept == dict(identity),
-        f"--resume: {str(path)!r} is of another training ({kept}, not {dict(identity)})",
-    )
-    return (
-        [jnp.asarray(arrays[f"state_{k}"]) for k in range(len(leaves))],
-        {name: arrays[name] for name in history},
-    )

@@ -123,7 +123,7 @@ def test_missing_data_are_named(tmp_path, capsys):
 
 def test_checkpoints_of_other_settings_are_refused(directory, trained, capsys):
     assert run(directory, trained, "--epochs", "5", "--resume") == 2
-    assert "is the checkpoint of another setting, task or seed" in capsys.readouterr().err
+    assert "is of another training, by its setting" in capsys.readouterr().err
 
 
 @pytest.mark.slow
