@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import spikes_feedforward
+from . import spikes_feedforward, spikes_recurrent, spikes_single
 
 
 def run(spikegd: str | os.PathLike | None = None) -> None:
@@ -12,4 +12,7 @@ def run(spikegd: str | os.PathLike | None = None) -> None:
 
     **Arguments:** `spikegd`: a copy of the repository chklos/spikegd, to compare with.
     """
+    spikes_single.run(spikegd)
+    if spikegd is not None:  # whose inputs and targets this step takes
+        spikes_recurrent.run(spikegd)
     spikes_feedforward.run(spikegd)

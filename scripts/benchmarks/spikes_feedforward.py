@@ -5,26 +5,21 @@ The network is active as a trained one is. Needs a copy of the repository chklos
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _report import print_value
 
 from jaxnlif.experiments import mnist
 from jaxnlif.experiments._classifier import Samples, State, Trainer
 from jaxnlif.experiments._classifier_setting import MNIST
 from jaxnlif.spikes import FeedForward, Theta
 
-from ._timing import Case, interleaved
+from . import _spikegd
 
 SETTING = MNIST["published"]
 BATCH, STEPS, REPEATS = 1000, 3, 5
@@ -83,24 +78,12 @@ def our_gradient(net: FeedForward, data: Samples) -> tuple[jax.Array, FeedForwar
     return jax.jit(jax.value_and_grad(loss))(params)
 
 
-def load(directory: str | os.PathLike) -> tuple[ModuleType, ModuleType]:
-    """Their experiment and their neuron; PyTorch, which only loads their data, is left out."""
-    for name in ("torch", "torch.utils", "torch.utils.data", "torchvision"):
-        if name not in sys.modules:
-            sys.modules[name] = ModuleType(name)
-    vars(sys.modules["torch"]).setdefault("Tensor", object)
-    vars(sys.modules["torch.utils.data"]).update(DataLoader=object, TensorDataset=object)
-    vars(sys.modules["torchvision"]).setdefault("datasets", SimpleNamespace(MNIST=object))
-    for part in ("", "experiments/mnist"):
-        sys.path.insert(0, str(Path(directory) / part))
-    return importlib.import_module("mnist"), importlib.import_module("spikegd.theta")
-
-
 def their_gradient(
     directory: str | os.PathLike, net: FeedForward, data: Samples, eps: float = 1e-6
 ):
     """Their loss and gradient as a compiled function, and its arguments."""
-    experiment, theta = load(directory)
+    experiment = _spikegd.module(directory, "mnist", "mnist")
+    theta = _spikegd.module(directory, "spikegd.theta")
     neuron = theta.ThetaNeuron(float(net.neuron.tau), float(net.neuron.I0), eps)
 
     def loss(parameters, inputs, labels):
@@ -132,31 +115,4 @@ def run(spikegd: str | os.PathLike | None) -> None:
         steps = {"jaxnlif": our_step(dtype)}
         if spikegd is not None:
             steps["spikegd"] = their_step(spikegd, dtype)
-        timings = interleaved(
-            {who: _repeated(*step) for who, step in steps.items()}, repeats=REPEATS
-        )
-        memory = {who: _temporaries(*step) for who, step in steps.items()}
-        for who, timing in timings.items():
-            print_value(f"mnist_step/{name}/{who}", 1e3 * timing.step, "ms")
-            print_value(f"mnist_compile/{name}/{who}", timing.compile, "s")
-            print_value(f"mnist_temporaries/{name}/{who}", memory[who] / 2**20, "MiB")
-        if spikegd is not None:
-            ratio = timings["spikegd"].step / timings["jaxnlif"].step
-            print_value(f"mnist_speedup/{name}/spikegd", ratio, "times")
-            print_value(
-                f"mnist_memory/{name}/spikegd", memory["jaxnlif"] / memory["spikegd"], "times"
-            )
-
-
-def _repeated(step, arguments) -> Case:
-    def steps():
-        for _ in range(STEPS):
-            jax.block_until_ready(step(*arguments))
-
-    return Case(steps, STEPS)
-
-
-def _temporaries(step, arguments) -> int:
-    compiled = step.lower(*arguments).compile()
-    # equinox wraps the compiled function of JAX
-    return getattr(compiled, "compiled", compiled).memory_analysis().temp_size_in_bytes
+        _spikegd.compare(f"mnist_{name}", steps, runs=STEPS, repeats=REPEATS)

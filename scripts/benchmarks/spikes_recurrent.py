@@ -6,21 +6,17 @@ a copy of the repository chklos/spikegd.
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _report import print_value
 
 from jaxnlif.experiments.spiketimes_recurrent import Learned, Reservoir
 from jaxnlif.spikes import InputSpikes
 
-from ._timing import Case, interleaved
+from . import _spikegd
 
 CONFIG = {
     "seed": 7,
@@ -56,9 +52,8 @@ class Setting(NamedTuple):
 
 def load(directory: str | os.PathLike) -> Setting:
     """Their recurrent experiment, from a copy of their repository."""
-    for part in ("", "experiments/rnn"):
-        sys.path.insert(0, str(Path(directory) / part))
-    theirs, qif = importlib.import_module("rnn"), importlib.import_module("spikegd.qif")
+    theirs = _spikegd.module(directory, "rnn", "rnn")
+    qif = _spikegd.module(directory, "spikegd.qif")
     key, inputs = theirs.init_input(jax.random.PRNGKey(CONFIG["seed"]), CONFIG)
     input_weights = theirs.init_weights(CONFIG)
     _, targets = theirs.init_target(key, CONFIG)
@@ -119,23 +114,6 @@ def difference(setting: Setting, eps: float) -> tuple[float, float]:
 def run(spikegd: str | os.PathLike) -> None:
     """Prints everything that is measured as `name value unit`."""
     setting = load(spikegd)
-
-    def repeated(step, parameters):
-        def steps():
-            for _ in range(STEPS):
-                jax.block_until_ready(step(parameters))
-
-        return Case(steps, STEPS)
-
-    timings = interleaved(
-        {
-            "jaxnlif": repeated(*our_step(setting)),
-            "spikegd": repeated(*their_step(setting)),
-        },
-        repeats=REPEATS,
-    )
-    for name, timing in timings.items():
-        print_value(f"recurrent_step/{name}", 1e3 * timing.step, "ms")
-        print_value(f"recurrent_compile/{name}", timing.compile, "s")
-    ratio = timings["spikegd"].step / timings["jaxnlif"].step
-    print_value("recurrent_speedup/spikegd", ratio, "times")
+    steps = {"jaxnlif": our_step(setting), "spikegd": their_step(setting)}
+    steps = {who: (step, (parameters,)) for who, (step, parameters) in steps.items()}
+    _spikegd.compare("recurrent", steps, runs=STEPS, repeats=REPEATS)

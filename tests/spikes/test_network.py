@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from references.layers import integrate
 
 from jaxnlif.spikes import FeedForward, Theta, Volleys
 
 from ..conftest import needs_double
-from ._feedforward_reference import integrate
 
 DURATION = 7.0
 

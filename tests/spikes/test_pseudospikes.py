@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
+from references.networks import random_setting
 
 from jaxnlif.spikes import LIF, QIF, InputSpikes, Recurrent, Theta, pseudospikes, sorted_spikes
 
 from ..conftest import needs_double
-from ._reference import random_setting
 
 
 def test_closed_form(dtype):

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from references import networks as reference
 
 from jaxnlif import SolveError
 from jaxnlif.spikes import LIF, QIF, InputSpikes, Recurrent, Theta, sorted_spikes
 
 from ..conftest import needs_double
-from . import _reference as reference
 
 TAU, CURRENT = 0.8, 1.1
 BUDGET = 100

@@ -7,23 +7,39 @@ from functools import partial, update_wrapper
 
 from _report import Checks, Rule, at_least, at_most, below, reported, within
 
-from . import continuity, feedforward, training
+from . import continuity, cost, feedforward, qif, recurrent, tasks, training
 
 ACCURACY: dict[str, Rule] = {
-    "theta_times_ode": at_most(1e-8),
-    "theta_gradient_differences": at_most(1e-8),
-    "theta_times_float32": at_most(2e-5),
-    "theta_gradient_float32": at_most(1e-4),
-    # a spike pushed through the end, 10⁴ points, after subtracting slope × step
-    "theta_continuity": at_most(1e-12),
+    # relative, against an independent integration and central differences of order 6
+    "spike_times": at_most(1e-8),
+    "gradients": at_most(1e-8),
+    # relative, against float64
+    "float32_spike_times": at_most(2e-5),
+    "float32_gradients": at_most(1e-4),
+    # a spike pushed through the end, 10⁴ points: jumps after subtracting slope × step
+    "continuity": at_most(1e-12),
+    "continuity_loss": at_most(1e-12),
+    # the largest change of slope between two points over the median one
+    "continuity_slope": at_most(3),
+    # how far from the end a spike of a LIF neuron vanishes, and how steeply it moves there
+    "lif_jump": at_least(0.1),
+    "lif_steepest": at_least(1e3),
+    "single_task_loss": at_most(1e-20),
+    "recurrent_task_error": at_most(0.01),
+    "recurrent_task_appeared": at_least(1),
+    "recurrent_task_vanished": at_least(1),
 }
 
 PEER: dict[str, Rule] = {
-    "mnist_loss_spikegd": at_most(1e-10),
-    "mnist_gradient_spikegd": at_most(1e-10),
+    # relative, at the cut-off of theirs that brings the two nearest
+    "spikegd_loss": at_most(1e-10),
+    "spikegd_gradient": at_most(1e-10),
+    # their step over ours, our temporaries over theirs
     "mnist_step_float32": at_least(20),
     "mnist_step_float64": at_least(12),
     "mnist_temporaries": at_most(1 / 8),
+    "recurrent_step": at_least(5),
+    "single_step": reported(),
 }
 
 TRAINING: dict[str, Rule] = {
@@ -48,16 +64,24 @@ def table(arguments: argparse.Namespace) -> tuple[dict[str, Rule], Checks]:
     """The rows and the checks that the options of the command line allow for."""
     rows = dict(ACCURACY)
     checks = [
-        feedforward.against_differential_equations,
+        feedforward.against_integration,
         feedforward.against_differences,
         feedforward.float32,
+        qif.against_integration,
+        qif.against_differences,
+        qif.float32,
         continuity.feedforward,
+        continuity.recurrent,
+        continuity.lif_jumps,
+        tasks.single,
+        tasks.recurrent,
     ]
     if arguments.spikegd is not None:
         rows |= PEER
         checks += [
             _given(feedforward.against_spikegd, arguments.spikegd),
-            _given(feedforward.cost, arguments.spikegd),
+            _given(recurrent.against_spikegd, arguments.spikegd),
+            _given(cost.training_steps, arguments.spikegd),
         ]
     if arguments.long:
         rows |= TRAINING

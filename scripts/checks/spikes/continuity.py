@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from _report import Measured
 
-from jaxnlif.spikes import FeedForward, Theta
+from jaxnlif.spikes import LIF, QIF, FeedForward, Recurrent, Theta, sorted_spikes
 
-POINTS, STEP, END = 10_000, 1e-8, 2.0
+POINTS = 10_000
+STEP, END = 1e-8, 2.0  # of the feed-forward network
+WIDTH, DURATION = 0.05, 4.0  # of the sweep of a single neuron, and of its trial
 
 
 def feedforward() -> Iterator[Measured]:
@@ -48,4 +50,59 @@ def feedforward() -> Iterator[Measured]:
         passed = (times[:1] > END) != (times[-1:] > END)
         moved = STEP * (slopes[1:] + slopes[:-1]) @ direction / 2
         jump = np.max(np.abs(np.diff(times) - moved)) if passed else np.inf
-        yield Measured("theta_continuity", float(jump), name)
+        yield Measured("continuity", float(jump), f"theta,{name}")
+
+
+def _single(neuron, excitation, parameter, p):
+    """One neuron, an excitatory input and an inhibitory one; weight or time of one of them is p."""
+    weight, time = (p, 1.5) if parameter == "weight" else (excitation, p)
+    weights = jnp.stack([jnp.asarray(weight, float), jnp.asarray(-1.0)])[None]
+    times = jnp.stack([jnp.asarray(0.5), jnp.asarray(time, float)])
+    net = Recurrent(neuron, jnp.zeros((1, 1)), weights)
+    return net, net(sorted_spikes(times, jnp.arange(2)), duration=DURATION, max_events=16)
+
+
+def _crossing(neuron, excitation, parameter, low, high) -> float:
+    """Where the number of spikes changes, by bisection."""
+    count = jax.jit(lambda p: _single(neuron, excitation, parameter, p)[1].counts[0])
+    first = int(count(low))
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if int(count(middle)) == first else (low, middle)
+    return low
+
+
+def recurrent() -> Iterator[Measured]:
+    """The largest jump of the first output time, and of the loss, across the end of the trial."""
+    for parameter, excitation, low, high in (("weight", 0.0, 2.2, 4.0), ("time", 2.9, 0.6, 2.0)):
+        at = _crossing(QIF(), excitation, parameter, low, high)
+        sweep = jnp.linspace(at - WIDTH / 2, at + WIDTH / 2, POINTS + 1)
+
+        def output(p, parameter=parameter, excitation=excitation):
+            net, trial = _single(QIF(), excitation, parameter, p)
+            return net.output_times(trial, 1)[0, 0], trial.counts[0]
+
+        (time, count), slope = jax.jit(jax.vmap(jax.value_and_grad(output, has_aux=True)))(sweep)
+        assert np.ptp(count) == 1
+        jump = np.diff(time) - np.diff(sweep) * (slope[1:] + slope[:-1]) / 2
+        yield Measured("continuity", float(np.abs(jump).max()), f"QIF,{parameter}")
+        loss, loss_slope = (time - 3) ** 2, 2 * (time - 3) * slope
+        jump = np.diff(loss) - np.diff(sweep) * (loss_slope[1:] + loss_slope[:-1]) / 2
+        yield Measured("continuity_loss", float(np.abs(jump).max()), f"QIF,{parameter}")
+        bends = np.abs(np.diff(slope))
+        yield Measured(
+            "continuity_slope", float(bends.max() / np.median(bends)), f"QIF,{parameter}"
+        )
+
+
+def lif_jumps() -> Iterator[Measured]:
+    """How far from the end of the trial a LIF neuron's spike vanishes, and how steeply."""
+    at = _crossing(LIF(), 0.0, "weight", 3.0, 6.0)
+
+    def output(p):
+        return _single(LIF(), 0.0, "weight", p)[1].spike_times(1)[0, 0]
+
+    above = at + 10.0 ** -np.arange(3, 10)
+    time, slope = jax.jit(jax.vmap(jax.value_and_grad(output)))(jnp.asarray(above))
+    yield Measured("lif_jump", DURATION - float(time[-1]))
+    yield Measured("lif_steepest", float(np.abs(slope).max()))

@@ -1,20 +1,16 @@
-"""Spike times and gradients of QIF networks; spikes pushed through the end of a trial."""
+"""Spike times and gradients of recurrent QIF networks against references."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from _report import Measured
+from references import networks as reference
 
-from jaxnlif.spikes import LIF, QIF, InputSpikes, Recurrent, sorted_spikes
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-from tests.spikes import _reference as reference
+from jaxnlif.spikes import QIF, InputSpikes, Recurrent
 
 NETWORKS, MAX_EVENTS = 8, 160
 
@@ -58,7 +54,7 @@ def against_integration() -> Iterator[Measured]:
         assert np.array_equal(np.asarray(trial.sources)[mine], spikes[:, 1])
         error = np.abs(np.asarray(trial.times)[mine] / spikes[:, 0] - 1)
         worst = max(worst, float(error.max()))
-    yield Measured("qif_spike_times", worst)
+    yield Measured("spike_times", worst, "QIF")
 
 
 def against_differences() -> Iterator[Measured]:
@@ -85,7 +81,7 @@ def against_differences() -> Iterator[Measured]:
             scale = float(jnp.linalg.norm(slopes[which]))
             worst[which] = max(worst[which], error / scale)
     for which, name in enumerate(("weights", "input weights", "input times")):
-        yield Measured("qif_gradients", float(worst[which]), name)
+        yield Measured("gradients", float(worst[which]), f"QIF,{name}")
 
 
 def float32() -> Iterator[Measured]:
@@ -107,62 +103,3 @@ def float32() -> Iterator[Measured]:
             gradient_error = max(gradient_error, float(error))
     yield Measured("float32_spike_times", time_error, "QIF")
     yield Measured("float32_gradients", gradient_error, "QIF")
-
-
-# ---- continuity ------------------------------------------------------------------------------
-
-POINTS, WIDTH = 10_001, 0.05
-DURATION = 4.0
-
-
-def _single(neuron, excitation, parameter, p):
-    """One neuron, an excitatory input and an inhibitory one; weight or time of one of them is p."""
-    weight, time = (p, 1.5) if parameter == "weight" else (excitation, p)
-    weights = jnp.stack([jnp.asarray(weight, float), jnp.asarray(-1.0)])[None]
-    times = jnp.stack([jnp.asarray(0.5), jnp.asarray(time, float)])
-    net = Recurrent(neuron, jnp.zeros((1, 1)), weights)
-    return net, net(sorted_spikes(times, jnp.arange(2)), duration=DURATION, max_events=16)
-
-
-def _crossing(neuron, excitation, parameter, low, high) -> float:
-    """Where the number of spikes changes, by bisection."""
-    count = jax.jit(lambda p: _single(neuron, excitation, parameter, p)[1].counts[0])
-    first = int(count(low))
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if int(count(middle)) == first else (low, middle)
-    return low
-
-
-def continuity() -> Iterator[Measured]:
-    """The largest jump of the first output time, and of the loss, across the end of the trial."""
-    for parameter, excitation, low, high in (("weight", 0.0, 2.2, 4.0), ("time", 2.9, 0.6, 2.0)):
-        at = _crossing(QIF(), excitation, parameter, low, high)
-        sweep = jnp.linspace(at - WIDTH / 2, at + WIDTH / 2, POINTS)
-
-        def output(p, parameter=parameter, excitation=excitation):
-            net, trial = _single(QIF(), excitation, parameter, p)
-            return net.output_times(trial, 1)[0, 0], trial.counts[0]
-
-        (time, count), slope = jax.jit(jax.vmap(jax.value_and_grad(output, has_aux=True)))(sweep)
-        assert np.ptp(count) == 1
-        jump = np.diff(time) - np.diff(sweep) * (slope[1:] + slope[:-1]) / 2
-        yield Measured("continuity", float(np.abs(jump).max()), parameter)
-        loss, loss_slope = (time - 3) ** 2, 2 * (time - 3) * slope
-        jump = np.diff(loss) - np.diff(sweep) * (loss_slope[1:] + loss_slope[:-1]) / 2
-        yield Measured("continuity_loss", float(np.abs(jump).max()), parameter)
-        bends = np.abs(np.diff(slope))
-        yield Measured("continuity_slope", float(bends.max() / np.median(bends)), parameter)
-
-
-def lif_jumps() -> Iterator[Measured]:
-    """How far from the end of the trial a LIF neuron's spike vanishes, and how steeply."""
-    at = _crossing(LIF(), 0.0, "weight", 3.0, 6.0)
-
-    def output(p):
-        return _single(LIF(), 0.0, "weight", p)[1].spike_times(1)[0, 0]
-
-    above = at + 10.0 ** -np.arange(3, 10)
-    time, slope = jax.jit(jax.vmap(jax.value_and_grad(output)))(jnp.asarray(above))
-    yield Measured("lif_jump", DURATION - float(time[-1]))
-    yield Measured("lif_steepest", float(np.abs(slope).max()))

@@ -11,7 +11,7 @@ from _report import Measured
 
 from jaxnlif.experiments import spiketimes, spiketimes_recurrent, spiketimes_single
 from jaxnlif.experiments._training import train
-from jaxnlif.solve.progress import ProgressBar
+from jaxnlif.solve.progress import NoProgress
 
 
 def _trained(name: str, module):
@@ -23,7 +23,7 @@ def _trained(name: str, module):
             trials,
             checkpoint=Path(directory) / "checkpoint.npz",
             resume=False,
-            progress=ProgressBar(name),
+            progress=NoProgress(),
         )
     return task, history
 

@@ -1,0 +1,1 @@
+"""Slow and independent solutions, which tests and checks compare with."""
