@@ -13,6 +13,9 @@ from jaxtyping import install_import_hook
 hook = install_import_hook("jaxnlif", "beartype.beartype")
 hook.__enter__()
 
+# Tests compile more than they compute: XLA's older code for fused loops takes half the time.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -26,7 +26,7 @@ REQUIRED: dict[str, Rule] = {
     "multiscale_event_count": equal_to(0),
     "multiscale_event_time": at_most(1),
     "multiscale_spikes": at_most(0.01),
-    # spread of the first event over 48 seeds against that of particles
+    # spread of the first event over 144 seeds against that of particles
     "multiscale_spread": within(1 / 1.5, 1.5),
     "density_noise_spread": within(0.7, 1.3),
     # density -> particles -> density

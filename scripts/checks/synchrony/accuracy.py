@@ -65,8 +65,11 @@ def _compare(name: str, label: str, runs, truth) -> Iterator[Measured]:
 
 
 def spread_of_the_first_event() -> Iterator[Measured]:
-    """Standard deviations over 48 seeds, of runs that end after the first event."""
-    seeds = range(48)
+    """Standard deviations of runs that end after the first event.
+
+    Over 144 seeds a ratio of two of them is known to within 8 %; over 48, to within 14 %.
+    """
+    seeds = range(144)
 
     def spread(solver, dt):
         times = [first_events(solver, dt=dt, seed=s, count=1, t1=3.6)[0] for s in seeds]
