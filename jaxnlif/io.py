@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +70,19 @@ def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays.pop(_METADATA)))
         version, content = header["format"], header["content"]
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError):
+    except FileNotFoundError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+    ):
         raise ValueError(foreign) from None
     check(
         version <= FORMAT,

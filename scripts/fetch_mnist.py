@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
+import http.client
 import subprocess
 import sys
 import tarfile
 import tempfile
 import urllib.request
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +46,17 @@ EXPECTED = {
 
 Files = dict[str, bytes]
 
+_FAILURES = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    zlib.error,
+    http.client.HTTPException,
+    tarfile.TarError,
+    subprocess.SubprocessError,
+)
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -54,7 +67,7 @@ def main() -> int:
         try:
             files = fetch()
             _check(files)
-        except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+        except _FAILURES as error:
             print(f"{name}: {error}", file=sys.stderr)
             continue
         directory.mkdir(parents=True, exist_ok=True)

@@ -38,6 +38,13 @@ def _precision_returns():
     jax.config.update("jax_enable_x64", DOUBLE)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _forget_what_was_compiled():
+    """Hundreds of compiled functions in one process run out of memory maps."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def dtype() -> np.dtype:
     """The floating-point type of this run."""

@@ -36,7 +36,9 @@ def read(
         arrays, found = read_arrays(path)
     except FileNotFoundError:
         raise ValueError(f"--resume: there is no checkpoint {str(path)!r}") from None
-    differing = sorted(name for name in identity | found if identity.get(name) != found.get(name))
+    differing = sorted(
+        name for name in {**identity, **found} if identity.get(name) != found.get(name)
+    )
     check(
         not differing,
         f"--resume: {str(path)!r} is of another training, by its {' and '.join(differing)}",

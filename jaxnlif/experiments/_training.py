@@ -71,19 +71,20 @@ def train(
     try:
         while done < trials:
             num = min(CHUNK, trials - done)
-            state, records = chunk(state, num)
-            history = {
-                name: np.concatenate([old, np.asarray(records[name])[:num]])
-                for name, old in history.items()
-            }
+            new, records = chunk(state, num)
+            records = {name: np.asarray(record)[:num] for name, record in records.items()}
+            bad = np.flatnonzero(~np.isfinite(records["loss"]))
+            if bad.size:
+                write()
+                raise SolveError(
+                    f"trial {done + bad[0]}: the loss is no number: a network with more spikes "
+                    "than there is room for, or a step of learning that was too long"
+                )
+            # Together, so that an interruption leaves a state with its own history.
+            longer = {k: np.concatenate([old, records[k]]) for k, old in history.items()}
+            state, history = new, longer
             done += num
             bar.update(num)
-            bad = np.flatnonzero(~np.isfinite(history["loss"]))
-            if bad.size:
-                raise SolveError(
-                    f"trial {bad[0]}: the loss is no number: more spikes than there is room for "
-                    "(raise --max-events), or a step too long (lower --rate)"
-                )
             if time.monotonic() - written > SECONDS:
                 write()
                 written = time.monotonic()

@@ -85,8 +85,10 @@ def task(seed: int) -> Reservoir:
     order = np.argsort(times)
     targets = []
     for rate in TARGET_RATES:
-        gaps = rng.exponential(1 / rate, int(3 * DURATION))
-        train = np.cumsum(gaps + np.where(np.arange(gaps.size) > 0, DEAD_TIME, 0))
+        train = np.full(1, DURATION)
+        while train[0] >= DURATION:  # a neuron without a target would have nothing to learn
+            gaps = rng.exponential(1 / rate, int(3 * DURATION))
+            train = np.cumsum(gaps + np.where(np.arange(gaps.size) > 0, DEAD_TIME, 0))
         targets.append(train[train < DURATION])
     weights = INPUT_WEIGHT * np.hstack([np.eye(NEURONS), -np.eye(NEURONS)])
     inputs = InputSpikes(jnp.asarray(times[order]), jnp.asarray(sources[order]))

@@ -20,6 +20,7 @@ from ..density.interval import frozen
 from ..density.solver import DensityState, FluxShift
 from ..grid import Grid
 from ..model import Network
+from ..particles.expectation import next_expected
 from ..particles.solver import Particles, ParticlesState
 from ..solve.log import Log, Switch
 from ..solve.result import Result
@@ -167,7 +168,8 @@ class MultiScale(AbstractSolver[MultiScaleState]):
                 density, n, calm = carry
                 return calm & (n < stop) & (self.macro.result(density) == Result.completed)
 
-            density, n, calm = lax.while_loop(unfinished, step, (state.density, n, True))
+            quiet = state.watch.regime == Regime.density
+            density, n, calm = lax.while_loop(unfinished, step, (state.density, n, quiet))
             return MultiScaleState(density, state.watch), n, ~calm
 
         def steps(carry):
@@ -235,7 +237,9 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         gain = self._gain_of_particles(model, particles)
         restless = gain > self.switch.down
         calm_since = jnp.where(restless, end, watch.calm_since)
-        sleeps = ~restless & (end - calm_since >= self.switch.dwell)
+        # Particles that ended stay, for the result to say why.
+        going = self.micro.result(particles) == Result.completed
+        sleeps = ~restless & (end - calm_since >= self.switch.dwell) & going
         regime = jnp.where(sleeps, Regime.density, Regime.particles).astype(jnp.int32)
         switches = watch.switches.append(sleeps, Switch(end, Regime.density, gain))
         return Watch(particles, regime, calm_since, sleeps, switches, watch.key)
@@ -254,9 +258,12 @@ class MultiScale(AbstractSolver[MultiScaleState]):
     ) -> ParticlesState:
         """Particles from the density; records and counts go on."""
         new = self.micro.init(model, t, density.density, key)
+        share = density.rate * dt / (model.epsilon * self.substeps)
+        kick = jnp.max(kick_per_mass(model.response, self.macro.weights(model)))
+        jump = kick * share / (self.grid.v.threshold - self.grid.v.reset)
         return replace(
             new,
-            expected=density.rate * dt / (model.epsilon * self.substeps),
+            expected=next_expected(share, jump),
             rate=density.rate,
             spikes=density.spikes,
             cascade_rounds=old.cascade_rounds,

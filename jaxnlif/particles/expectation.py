@@ -22,6 +22,17 @@ class _Bracket(NamedTuple):
     iterations: Int[Array, ""]
 
 
+def next_expected(share: Float[Array, ""], jump: Float[Array, ""]) -> Float[Array, ""]:
+    """The fraction of the neurons to expect in a step after one in which `share` of them fired.
+
+    After a burst that would carry those who restarted half of their way, its spikes are no reason
+    to expect as many again.
+
+    **Arguments:** `jump`: by how much the spikes moved the others, over threshold - reset.
+    """
+    return jnp.where(jump > 0.5, 0, jnp.minimum(share, 1))
+
+
 def expected_fraction(
     margin: Float[Array, " m"], slope: Float[Array, "..."], last: Float[Array, ""]
 ) -> Float[Array, ""]:

@@ -20,15 +20,16 @@ from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .arguments import check_beginning, check_network
 from .cascade import cascade
 from .draws import normal_and_uniform
-from .expectation import expected_fraction
+from .expectation import expected_fraction, next_expected
 from .histogram import deposit, weight_counts
 from .membrane import fading, move, rest_of_step
 from .restart import AbstractReset, Hold, kicked, restarted
 from .sampling import stratified
-from .state import ParticlesState
+from .state import InARow, ParticlesState
 
 # Time stands still when so many steps on end have an event, or make nearly everybody fire.
 _CONSECUTIVE_EVENTS = 50
+_CONSECUTIVE_BURSTS = 4
 _EVERYBODY = 0.9
 
 
@@ -123,7 +124,7 @@ class Particles(AbstractSolver[ParticlesState]):
             memory=None if model.delay is None else model.delay.start(zero),
             spikes=zero,
             result=Result.completed,
-            in_a_row=none,
+            in_a_row=InARow(none, none),
             cascade_rounds=none,
             events=Log.empty(Event(zero, zero), self.max_events),
             raster=raster,
@@ -173,7 +174,10 @@ class Particles(AbstractSolver[ParticlesState]):
             potentials = jnp.where(resting > 0, v.reset, potentials)
 
         events = state.events.append(event, Event(t + dt, share))
-        in_a_row = jnp.where(event | (share > _EVERYBODY), state.in_a_row + 1, 0)
+        in_a_row = InARow(
+            events=jnp.where(event, state.in_a_row.events + 1, 0),
+            bursts=jnp.where(share > _EVERYBODY, state.in_a_row.bursts + 1, 0),
+        )
         rate = share / duration
         fired = fired | together.carried
         return ParticlesState(
@@ -182,9 +186,7 @@ class Particles(AbstractSolver[ParticlesState]):
             fired=None if state.weights is None else fired,
             resting=resting,
             key=key,
-            # After an event, or a burst that would carry those who restarted half of their way,
-            # the spikes of the step are no reason to expect as many again.
-            expected=jnp.where(event | (jump > 0.5), 0, share) if at_once else state.expected,
+            expected=jnp.where(event, 0, next_expected(share, jump)) if at_once else state.expected,
             rate=rate,
             memory=None if model.delay is None else model.delay.record(state.memory, rate, dt),
             spikes=state.spikes + rate * dt,
@@ -254,8 +256,11 @@ def _kicks_at_once(model: Network) -> bool:
     return isinstance(model.response, Identity) and model.delay is None
 
 
-def _outcome(potentials, events: Log[Event], in_a_row) -> Result:
-    exceeded = events.overflowed | (in_a_row >= _CONSECUTIVE_EVENTS)
+def _outcome(potentials, events: Log[Event], in_a_row: InARow) -> Result:
+    stands_still = (in_a_row.events >= _CONSECUTIVE_EVENTS) | (
+        in_a_row.bursts >= _CONSECUTIVE_BURSTS
+    )
+    exceeded = events.overflowed | stands_still
     finite = jnp.isfinite(jnp.sum(potentials))
     ended = Result.where(finite, Result.event_budget_exceeded, Result.non_finite)
     return Result.where(finite & ~exceeded, Result.completed, ended)

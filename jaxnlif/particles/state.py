@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ..solve.log import Event, Log, Spike
 from ..solve.result import Result
+
+
+class InARow(NamedTuple):
+    """How many steps up to the last had an event, and in how many nearly everybody fired."""
+
+    events: Int[Array, ""]
+    bursts: Int[Array, ""]
 
 
 class ParticlesState(eqx.Module):
@@ -22,7 +29,7 @@ class ParticlesState(eqx.Module):
     - `expected`: the fraction of the neurons that the last step gives reason to expect.
     - `rate`: network rate of the last step (spikes / neuron / membrane time).
     - `memory`: what the delay remembers, `None` without one.
-    - `in_a_row`: how many steps up to the last had an event or made nearly everybody fire.
+    - `in_a_row`: for how many steps it has fired together.
     """
 
     potentials: Float[Array, " m"]
@@ -35,7 +42,7 @@ class ParticlesState(eqx.Module):
     memory: Any
     spikes: Float[Array, ""]
     result: Result
-    in_a_row: Int[Array, ""]
+    in_a_row: InARow
     cascade_rounds: Int[Array, ""]
     events: Log[Event]
     raster: Log[Spike] | None

@@ -87,6 +87,7 @@ def flip(inputs: Volleys, probability: float, *, key) -> Volleys:
 
     **Arguments:** `inputs`: of `time_to_first_spike`; `probability`; `key`: a random key.
     """
+    check(0 <= probability <= 1, f"probability = {probability}: must be from 0 to 1")
     which = inputs.which
     flipped = jax.random.bernoulli(key, probability, which.shape)
     return Volleys(inputs.times, jnp.where(flipped, inputs.times.shape[0] - which, which))

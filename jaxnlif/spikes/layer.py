@@ -30,10 +30,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from .order import longest
+from .order import largest, longest
 
 _CHUNK = 32
-"""Events between two normalisations, few enough for float32 never to overflow between them."""
+"""Most events between two normalisations; fewer where weights are strong, see `_stride`."""
 
 
 class LayerSpikes(NamedTuple):
@@ -97,7 +97,8 @@ class _Turn(NamedTuple):
 class _Events(NamedTuple):
     """The table with a row of zeros for absent events, and the events in chunks.
 
-    `begin` is the time of the event before, the number of events that of the sample with most.
+    `begin` is the time of the event before, `number` that of events in the sample with most, and
+    `stride` how many of them make a chunk.
     """
 
     table: Array
@@ -105,19 +106,20 @@ class _Events(NamedTuple):
     begin: Array
     times: Array
     number: Array
+    stride: Array
 
     def chunk(self, n) -> tuple[Array, Array, Array, _Turn, Array]:
         """Rows, begins, times and turns of chunk n, and how many of it there are."""
         rows, begin, times = (
-            lax.dynamic_slice_in_dim(x, n * _CHUNK, _CHUNK)
+            lax.dynamic_slice_in_dim(x, n * self.stride, _CHUNK)
             for x in (self.rows, self.begin, self.times)
         )
-        number = jnp.minimum(self.number - n * _CHUNK, _CHUNK)
+        number = jnp.minimum(self.number - n * self.stride, self.stride)
         return rows, begin, times, _Turn.between(begin, times), number
 
     @property
     def chunks(self) -> Array:
-        return -(-self.number // _CHUNK)
+        return -(-self.number // self.stride)
 
     def weights(self, row: Array) -> Array:
         return self.table.at[row].get(mode="promise_in_bounds")
@@ -208,7 +210,9 @@ def _backward(max_spikes, saved, cotangent):
             table_bar = table_bar.at[rows[k]].add(g * s * s, mode="promise_in_bounds")
             # a product with ones, because a CPU sums along rows one by one
             time_bar = (g * v * s * (point.c + c)) @ ones
-            times_bar = lax.dynamic_update_index_in_dim(times_bar, time_bar, n * _CHUNK + k, 0)
+            times_bar = lax.dynamic_update_index_in_dim(
+                times_bar, time_bar, n * events.stride + k, 0
+            )
             return point._replace(c=c), table_bar, times_bar
 
         point, table_bar, times_bar = carry
@@ -236,7 +240,17 @@ def _prepare(weights, rows, times, end) -> _Events:
     rows = jnp.concatenate([rows, jnp.full((more, b), absent, rows.dtype)])
     times = jnp.concatenate([times, jnp.broadcast_to(end, (more, b))])
     begin = jnp.concatenate([jnp.zeros_like(times[:1]), times[:-1]])
-    return _Events(table, rows, begin, times, number)
+    return _Events(table, rows, begin, times, number, _stride(weights))
+
+
+def _stride(weights: Array) -> Array:
+    """So many events that squares of a point neither overflow nor vanish between them.
+
+    A shear by v makes a point longer or shorter by 1 + |v| at most.
+    """
+    room = 0.45 * math.log(float(jnp.finfo(weights.dtype).max))
+    events = jnp.floor(room / jnp.log1p(largest(jnp.abs(weights))))
+    return jnp.clip(jnp.where(jnp.isfinite(events), events, _CHUNK), 1, _CHUNK).astype(jnp.int32)
 
 
 def _initial(start: Array, samples: int) -> _Point:

@@ -11,13 +11,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._check import check, check_finite, check_integer, check_key, check_positive, is_concrete
+from .._check import (
+    check,
+    check_finite,
+    check_integer,
+    check_key,
+    check_positive,
+    check_scalar,
+    is_concrete,
+)
 from ..model._leaf import as_leaf
 from .encoding import Volleys
 from .layer import LayerSpikes, simulate
 from .order import ascending
 from .pseudospikes import theta_pseudorate, theta_pseudospikes
-from .theta import Theta
+from .theta import Theta, check_phases
 
 
 class Trial(eqx.Module):
@@ -74,6 +82,7 @@ class FeedForward(eqx.Module):
     def __init__(self, weights, initial, neuron, *, duration=2.0, delays=None, max_spikes=2):
         self.weights = tuple(as_leaf("weights", w) for w in weights)
         self.initial = tuple(as_leaf("initial", phase) for phase in initial)
+        check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
         self.neuron = neuron
         self.duration = as_leaf("duration", duration)
         given = (None,) * len(self.weights) if delays is None else delays
@@ -101,8 +110,11 @@ class FeedForward(eqx.Module):
         $± scale/\sqrt{before}$ (voltage units); `max_spikes` per neuron; `delayed`: the layers,
         from 0, that get trainable delays, zero at first; `dtype`: floating-point type.
         """
+        check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
         check(len(sizes) >= 2, f"sizes = {sizes}: must name the inputs and at least one layer")
         sizes = [check_integer("sizes", size, at_least=1) for size in sizes]
+        for layer in delayed:
+            check(0 <= layer < len(sizes) - 1, f"delayed = {layer}: must be a layer, from 0")
         check_key(key)
         keys = jax.random.split(key, len(sizes) - 1)
         shapes = list(pairwise(sizes))
@@ -139,6 +151,8 @@ class FeedForward(eqx.Module):
 
         **Raises:** `ValueError` if the inputs have the wrong number, or a time is NaN or negative.
         """
+        if not isinstance(inputs, Volleys):
+            inputs = as_leaf("inputs", inputs)
         _check_inputs(self, inputs)
         return _trial(self, inputs)
 
@@ -275,17 +289,11 @@ def _check_layers(net: FeedForward) -> None:
             )
         check(phase.shape == (n,), f"initial[{i}]: shape {phase.shape} must be {(n,)}")
         check_finite(f"weights[{i}]", weights)
-        check_positive(f"initial[{i}]", phase, allow_zero=True)
-        if is_concrete(phase, net.neuron):
-            period = float(net.neuron.period)
-            check(
-                bool(np.all(np.asarray(phase) <= period * (1 + 1e-6))),
-                f"initial[{i}]: phases must not exceed the period, {period:g}",
-            )
+        check_phases(f"initial[{i}]", phase, net.neuron)
         if delay is not None:
             check(delay.shape == (before,), f"delays[{i}]: shape {delay.shape} must be {(before,)}")
             check_positive(f"delays[{i}]", delay, allow_zero=True)
-    check(isinstance(net.neuron, Theta), f"neuron = {net.neuron!r}: must be a Theta")
+    check_scalar("duration", net.duration)
     check_positive("duration", net.duration)
 
 

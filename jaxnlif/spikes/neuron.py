@@ -108,6 +108,9 @@ class AbstractNeuron(eqx.Module):
     def rest(self, num: int) -> State:
         """The initial values of `num` neurons at rest, as `state` takes them."""
 
+    def check_initial(self, initial: State) -> None:
+        """Raises `ValueError` if finite initial values are none of this neuron."""
+
     @abc.abstractmethod
     def state(self, initial: State) -> State:
         """The state that the dynamics move, from initial values a user would write."""

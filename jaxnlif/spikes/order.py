@@ -25,6 +25,17 @@ def _(_size, _batched, present):
     return longest(wide.reshape(wide.shape[0], -1)), False
 
 
+@jax.custom_batching.custom_vmap
+def largest(x: Float[Array, "..."]) -> Float[Array, ""]:
+    """The largest entry; under `vmap` one for all, for the same reason."""
+    return jnp.max(x)
+
+
+@largest.def_vmap
+def _(_size, _batched, x):
+    return largest(x), False
+
+
 def ascending(times: Float[Array, "m b"], present: Bool[Array, "m b"]) -> Int[Array, "m b"]:
     """For each column the positions of its present entries by time, followed by m.
 

@@ -30,7 +30,8 @@ from jaxtyping import Array, ArrayLike, Float, Num
 SOFTNESS = 10.0
 """How softly the pseudodynamics of QIF neurons makes a drive positive (α in the reference)."""
 
-_ITERATIONS = 100
+_STAGES, _ITERATIONS = 8, 50
+"""Of the continuation in the strength of the coupling, and of Newton's method in each."""
 
 
 # ---- theta neurons ---------------------------------------------------------------------------
@@ -68,19 +69,32 @@ def theta_pseudorates(
 
     Kicks add up: with the spike of a neuron at the end of the trial its pseudorate falls from 1 to
     0 and the potentials of the others jump by what they received from it, so that the solution
-    stays. It is unique where no neuron hears weights of more than π in total, and NaN where none is
-    found. Its derivative is that of the implicit function.
+    stays a solution. It is the only one where no neuron hears weights of more than π in total
+    (absolute values); with stronger weights there may be others, and spike times may jump where a
+    spike passes the end. The one that is found is continued from that of a network without
+    coupling; NaN where none is found. Its derivative is that of the implicit function.
 
     **Arguments:** as for `theta_pseudorate`; `weights` from neuron j to neuron i at `[i, j]` (q).
     """
 
-    def excess(rates):
-        return rates - theta_pseudorate(c, s, weights @ rates)
+    def excess(rates, share=1.0):
+        return rates - theta_pseudorate(c, s, share * (weights @ rates))
+
+    def continued(_, rates):
+        strength = 1 + jnp.max(jnp.sum(jnp.abs(weights), 1))
+        tolerance = 8 * jnp.finfo(rates.dtype).eps * strength
+
+        def stage(k, rates):
+            return _newton(lambda x: excess(x, (k + 1) / _STAGES), rates, tolerance)
+
+        rates = lax.fori_loop(0, _STAGES, stage, rates)
+        found = jnp.max(jnp.abs(excess(rates))) <= tolerance
+        return jnp.where(found, rates, jnp.nan)
 
     return lax.custom_root(
         excess,
         theta_pseudorate(c, s, jnp.zeros_like(c)),
-        _newton,
+        continued,
         lambda linear, y: jnp.linalg.solve(jax.jacfwd(linear)(y), y),
     )
 
@@ -94,9 +108,11 @@ def shifted_angle(
     return jnp.where((s < 0) & (c < 0), angle + 2 * jnp.pi, angle)
 
 
-def _newton(function, start: Float[Array, " n"]) -> Float[Array, " n"]:
-    """A zero of the function near `start` by Newton steps that shrink until they help; or NaN."""
-    tolerance = 4 * jnp.finfo(start.dtype).eps * start.size
+def _newton(function, start: Float[Array, " n"], tolerance: Array) -> Float[Array, " n"]:
+    """A zero of the function near `start`, by Newton steps that shrink until they help.
+
+    Where they no longer do, what they have come to.
+    """
 
     def size(x):
         return jnp.max(jnp.abs(function(x)))
@@ -118,8 +134,7 @@ def _newton(function, start: Float[Array, " n"]) -> Float[Array, " n"]:
         return (carry[2] > tolerance) & (carry[3] < _ITERATIONS)
 
     begin = start, jnp.ones((), start.dtype), size(start), 0
-    x, _, left, _ = lax.while_loop(unfinished, step, begin)
-    return jnp.where(left <= tolerance, x, jnp.nan)
+    return lax.while_loop(unfinished, step, begin)[0]
 
 
 # ---- QIF neurons with exponential currents ---------------------------------------------------

@@ -74,7 +74,10 @@ class Recurrent(eqx.Module):
     initial: tuple[Float[Array, " n"], ...]
 
     def __init__(self, neuron: AbstractNeuron, weights, input_weights, initial=None):
-        self.neuron = neuron
+        check(
+            isinstance(neuron, AbstractNeuron),
+            f"neuron = {neuron!r}: must be a QIF(), Theta() or LIF()",
+        )
         self.weights = as_leaf("weights", weights)
         self.input_weights = as_leaf("input_weights", input_weights)
         shape = self.weights.shape
@@ -96,7 +99,9 @@ class Recurrent(eqx.Module):
             check_finite(name, value)
         for value in initial:
             check_finite("initial", value)
+        neuron.check_initial(initial)
         dtype = jnp.result_type(self.weights, self.input_weights, *initial)
+        self.neuron = jax.tree.map(lambda x: x.astype(dtype), neuron)
         self.weights = self.weights.astype(dtype)
         self.input_weights = self.input_weights.astype(dtype)
         self.initial = tuple(x.astype(dtype) for x in initial)
@@ -129,15 +134,25 @@ class Recurrent(eqx.Module):
 
         **Arguments:** `trial` of this network; `neurons`: their numbers, all by default.
 
-        **Raises:** `ValueError` for a neuron without pseudospikes.
+        With `Theta` neurons and weights of more than πq in total to one of them, times may jump
+        where a spike passes the end of the trial: see `theta_pseudorates`.
+
+        **Raises:** `ValueError` for a type of neuron without pseudospikes, or a number that is none
+        of a neuron; `SolveError` if no pseudorates are found.
         """
-        neuron = self.neuron
+        neuron, n = self.neuron, self.weights.shape[0]
         if not isinstance(neuron, AbstractSmoothNeuron):
             raise ValueError(f"neuron: {type(neuron).__name__} has no pseudospikes")
-        chosen = np.arange(self.weights.shape[0]) if neurons is None else np.asarray(neurons)
+        num = check_integer("num", num, at_least=1)
+        chosen = np.arange(n) if neurons is None else np.asarray(neurons)
+        for one in chosen[(chosen < 0) | (chosen >= n)][:1]:
+            raise ValueError(f"neurons = {one}: must be from 0 to {n - 1}")
         some = jax.tree.map(lambda x: x[chosen], trial.end)
         weights = _between(self.weights)
-        drive = weights[chosen] @ neuron.rates(trial.end, weights)
+        rates = neuron.rates(trial.end, weights)
+        if is_concrete(rates, trial) and np.all(trial.finished) and np.any(np.isnan(rates)):
+            raise SolveError("weights: too strong to find pseudorates that agree with one another")
+        drive = weights[chosen] @ rates
         counts = trial.counts[chosen][:, None]
         places = jnp.arange(num)[None]
         later = trial.duration + neuron.pseudospikes(some, drive, places + 1 - counts)

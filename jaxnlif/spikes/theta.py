@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -162,9 +163,13 @@ class Theta(AbstractSmoothNeuron):
         """Phases of `num` neurons in the middle of their period."""
         return (jnp.full(num, self.period / 2),)
 
+    def check_initial(self, initial) -> None:
+        check_phases("initial", initial[0], self)
+
     def state(self, initial) -> ThetaState:
         angle = self.omega * initial[0]
-        return ThetaState(jnp.cos(angle), jnp.sin(angle))
+        # the sine of the rounded π may be negative
+        return ThetaState(jnp.cos(angle), jnp.maximum(jnp.sin(angle), 0))
 
     def values(self, state: ThetaState) -> tuple[Array]:
         """Phases (time)."""
@@ -178,3 +183,14 @@ class Theta(AbstractSmoothNeuron):
     ) -> Float[Array, "n k"]:
         c, s, total = (x[:, None] for x in (state.c, state.s, drive / self.q))
         return pseudospikes.theta_pseudospikes(c, s, total, numbers) / self.omega
+
+
+def check_phases(name: str, phases, neuron: Theta) -> None:
+    """Requires phases in [0, Θ]; traced values pass."""
+    check_positive(name, phases, allow_zero=True)
+    if is_concrete(phases, neuron):
+        period, highest = float(neuron.period), float(np.max(np.asarray(phases), initial=0))
+        check(
+            highest <= period * (1 + 1e-6),
+            f"{name} = {highest:g}: phases must not exceed the period, {period:g}",
+        )

@@ -92,6 +92,13 @@ def test_resumed_training_is_the_same_bit_for_bit(directory, trained, tmp_path):
         np.testing.assert_array_equal(resumed[name], array)
 
 
+def test_other_data_are_not_taken_up(directory, trained, tmp_path):
+    images = load_images(directory)
+    other = mnist.task(images._replace(test=255 - images.test), TINY)
+    with pytest.raises(ValueError, match="is of another training, by its data"):
+        train(TINY, other, 0, trained / "mnist-0.npz", resume=True)
+
+
 def test_shifted_images():
     image = jnp.zeros((200, 9), jnp.uint8).at[:, 4].set(9)
     moved = mnist.shifted(image, 3, 1, key=jax.random.key(0))

@@ -1,5 +1,7 @@
 """The multi-scale solver: hand-over, regimes, events, cost-free when it never switches."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,6 +40,18 @@ def test_strong_excitation_synchronises_on_and_on(synchronous):
     assert sol.events.time[0] == pytest.approx(3.416, abs=0.4)
     np.testing.assert_allclose(np.diff(sol.events.time), 0.23, atol=0.05)
     assert np.all(np.asarray(sol.events.size) > 0.95)
+
+
+def test_rates_beyond_one_spike_a_step_end_the_run(line):
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(500))
+    sol = run(jn.Network(weight=0.9, drive=60.0), solver, t1=1.0, dt=0.05)
+    assert sol.result == jn.Result.event_budget_exceeded
+
+
+def test_kicks_as_large_as_can_be_are_recorded_as_events(line):
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(500))
+    sol = run(jn.Network(weight=1e6), solver, t1=2.0, dt=0.02)
+    assert len(sol.events.time) > 0
 
 
 def test_particles_are_followed_around_events_only(synchronous):
@@ -110,7 +124,9 @@ def test_gradient_of_a_run_that_never_switches(line):
         return run(jn.Network(weight=b), solver, t1=0.5, dt=2e-2, saveat=saveat).rate[-1]
 
     solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(100), finite_size_noise=False)
-    slope, plain = (jax.grad(rate)(jnp.asarray(0.5), s) for s in (solver, solver.macro))
+    slope, plain = (
+        jax.jit(jax.grad(partial(rate, solver=s)))(jnp.asarray(0.5)) for s in (solver, solver.macro)
+    )
     np.testing.assert_allclose(slope, plain, rtol=1e-12)
 
 

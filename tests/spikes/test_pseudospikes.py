@@ -111,6 +111,13 @@ def test_pseudorates_of_a_recurrent_network_are_consistent(dtype):
     assert float(rates.max()) < 1
 
 
+def test_pseudorates_of_strong_coupling_are_found(dtype):
+    angle = jnp.asarray([2.3, 2.8], dtype)
+    weights = jnp.asarray([[0, -6], [-9, 0]], dtype)
+    rates = pseudospikes.theta_pseudorates(jnp.cos(angle), jnp.sin(angle), weights)
+    np.testing.assert_allclose(rates, [0.0731, 0.8617], atol=2e-4)
+
+
 @needs_double
 def test_gradient_of_recurrent_pseudorates():
     rng = np.random.default_rng(1)

@@ -309,6 +309,16 @@ def test_wrong_inputs(times, sources, arguments, message):
         )
 
 
+def test_wrong_phases_and_neurons(dtype):
+    theta = Theta(dtype.type(1))
+    with pytest.raises(ValueError, match=r"initial = 4: phases must not exceed the period, 3\.14"):
+        Recurrent(theta, np.zeros((1, 1)), np.zeros((1, 0)), ([4.0],))
+    net = Recurrent(QIF(), **GOOD)
+    trial = net(InputSpikes(np.ones(1), np.zeros(1, int)), duration=2.0, max_events=5)
+    with pytest.raises(ValueError, match="neurons = 2: must be from 0 to 1"):
+        net.output_times(trial, 1, [0, 2])
+
+
 @pytest.mark.parametrize("kind", [QIF, LIF, Theta])
 @pytest.mark.parametrize("tau", [0.0, -1.0, np.nan, np.array([1.0, 2.0])])
 def test_wrong_time_constants(kind, tau):
