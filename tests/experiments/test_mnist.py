@@ -16,6 +16,8 @@ from jaxnlif.experiments._classifier_run import train
 from jaxnlif.io import read_arrays
 from jaxnlif.spikes.data.idx import FILES, load_images
 
+pytestmark = pytest.mark.slow  # in single precision, whatever that of the run
+
 TINY = replace(settings.Setting(), hidden=(12,), batch=50, epochs=2, rate=2e-2, shift=1)
 
 

@@ -42,6 +42,7 @@ def test_concept_draws_its_figure(found):
     assert "QIF" in "\n".join(spiketimes_concept.summary(found))
 
 
+@pytest.mark.slow
 def test_a_resumed_training_continues_bit_for_bit(tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run(whole, "--task", "single", "--trials", "130") == 0

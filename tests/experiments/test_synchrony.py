@@ -9,6 +9,8 @@ from jaxnlif.experiments import synchrony
 from jaxnlif.experiments.synchrony_cases import CASES, Run, density_solver, follow, mean_rate
 from jaxnlif.io import read_arrays
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def strong():

@@ -192,11 +192,10 @@ def test_gradients_of_a_batch_are_those_of_its_members(coupling):
     np.testing.assert_allclose(batch, [single(a) for a in noises], rtol=1e-8)
 
 
-@pytest.mark.parametrize("checkpoint", [1, 3])
-def test_the_checkpoint_knob_changes_no_gradient(checkpoint):
+def test_the_checkpoint_knob_changes_no_gradient():
     p = parameters()
     default = jax.jit(jax.grad(lambda p: loss(p, jn.Lagged())))(p)
-    chosen = jax.jit(jax.grad(lambda p: loss(p, jn.Lagged(), checkpoint=checkpoint)))(p)
+    chosen = jax.jit(jax.grad(lambda p: loss(p, jn.Lagged(), checkpoint=3)))(p)
     for name in p:
         assert float(chosen[name]) == pytest.approx(float(default[name]), rel=1e-9), name
 

@@ -15,6 +15,8 @@ import jaxnlif as jn
 
 from ..conftest import DOUBLE
 
+pytestmark = pytest.mark.slow  # the run in double precision makes both
+
 STEPS = 3
 DTYPES = [np.float32, np.float64] if DOUBLE else [np.float32]
 # (voltages, weights, reset node): a network, one weight, and the smallest grid there is.
