@@ -21,6 +21,9 @@ def main() -> int:
     parser.add_argument("--only", metavar="NAME", help="the checks whose function has this name")
     spikes = parser.add_argument_group("spikes")
     spikes.add_argument("--long", action="store_true", help="train as well; takes an hour or more")
+    spikes.add_argument(
+        "--keep", metavar="DIR", help="keep the trainings there, and go on with those found there"
+    )
     spikes.add_argument("--data", default="data/mnist", metavar="DIR", help="IDX files of MNIST")
     spikes.add_argument(
         "--fashion", default="data/fashion-mnist", metavar="DIR", help="those of Fashion-MNIST"

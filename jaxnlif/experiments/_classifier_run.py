@@ -36,7 +36,10 @@ class Task(NamedTuple):
 
 
 class Training(NamedTuple):
-    """A training so far: its state, and the measures before it and after each epoch."""
+    """A training so far: its state, and the measures before it and after each epoch.
+
+    The history also holds the "seconds" that the training has taken until then.
+    """
 
     state: State
     history: dict[str, np.ndarray]
@@ -137,11 +140,12 @@ def train(
         training = Training(*checkpoints.read(path, state, identity))
     else:
         measures = trainer.evaluate(state.net, test_set)
-        training = Training(state, _appended({}, measures))
+        training = Training(state, _appended({}, measures, 0.0))
     bar = (progress or NoProgress()).start(setting.epochs)
     bar.update(training.epochs)
     try:
         for epoch in range(training.epochs + 1, setting.epochs + 1):
+            began = time.perf_counter()
             state, loss = trainer.epoch(training.state, train_set, jax.random.fold_in(key, epoch))
             if not np.isfinite(loss):
                 raise SolveError(
@@ -150,7 +154,8 @@ def train(
                     "lower the learning rate"
                 )
             measures = trainer.evaluate(state.net, test_set)
-            training = Training(state, _appended(training.history, measures))
+            seconds = time.perf_counter() - began
+            training = Training(state, _appended(training.history, measures, seconds))
             if path is not None:
                 checkpoints.write(path, training.state, training.history, identity)
             bar.update(1)
@@ -168,8 +173,12 @@ def summary(setting: Setting, trainings: list[Training]) -> list[str]:
     return lines
 
 
-def _appended(history: dict[str, np.ndarray], measures: Measures) -> dict[str, np.ndarray]:
-    new = measures._asdict()
+def _appended(
+    history: dict[str, np.ndarray], measures: Measures, seconds: float
+) -> dict[str, np.ndarray]:
+    """The history with the measures after one more epoch, which took so many seconds."""
+    total = history["seconds"][-1] + seconds if history else seconds
+    new = measures._asdict() | {"seconds": total}
     return {k: np.append(history.get(k, np.empty(0)), float(v)) for k, v in new.items()}
 
 

@@ -57,6 +57,7 @@ TRAINING: dict[str, Rule] = {
     "yin_yang_delays": reported("99.2"),
     "yin_yang_delays_ordinary": reported(),
     "fashion": reported(),
+    "fashion_ordinary": reported(),
 }
 
 
@@ -86,10 +87,11 @@ def table(arguments: argparse.Namespace) -> tuple[dict[str, Rule], Checks]:
     if arguments.long:
         rows |= TRAINING
         checks += [
-            _given(training.published, arguments.data),
-            _given(training.best, arguments.data),
-            _given(training.fashion, arguments.fashion),
-            training.yin_yang,
+            _given(training.published, arguments.data, arguments.keep),
+            _given(training.best, arguments.data, arguments.keep),
+            _given(training.best_plain, arguments.data, arguments.keep),
+            _given(training.fashion, arguments.fashion, arguments.keep),
+            _given(training.yin_yang, arguments.keep),
         ]
     return rows, checks
 

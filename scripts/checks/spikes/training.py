@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import jax
 import numpy as np
@@ -13,54 +12,66 @@ from _report import Measured
 from jaxnlif.experiments import mnist, yinyang
 from jaxnlif.experiments._classifier_run import Task, train
 from jaxnlif.experiments._classifier_setting import MNIST, YIN_YANG, Setting
+from jaxnlif.experiments._output import prepare_directory
 from jaxnlif.spikes.data import load_images
 
 
-def published(data: str | os.PathLike) -> Iterator[Measured]:
+def published(data: str, keep: str | None) -> Iterator[Measured]:
     """Five networks at the published setting, silent at first."""
-    setting = MNIST["published"]
-    runs = _train(setting, mnist.task, load_images(data), seeds=5)
+    runs = _train(keep, "published", MNIST["published"], _images(data), seeds=5)
     yield from _accuracies("mnist_published", runs)
     yield Measured("mnist_published_initial_spikes", max(r["spikes_per_neuron"][0] for r in runs))
-    yield Measured("mnist_published_minutes", max(r["minutes"] for r in runs))
+    yield Measured("mnist_published_minutes", _minutes(runs))
 
 
-def best(data: str | os.PathLike) -> Iterator[Measured]:
-    """Three networks at the best setting with shifted images, and three without."""
-    images = load_images(data)
-    runs = _train(MNIST["best"], mnist.task, images, seeds=3)
+def best(data: str, keep: str | None) -> Iterator[Measured]:
+    """Three networks at the best setting with shifted images."""
+    runs = _train(keep, "best", MNIST["best"], _images(data), seeds=3)
     yield from _accuracies("mnist_best", runs)
-    yield Measured("mnist_best_minutes", max(r["minutes"] for r in runs))
-    plain = _train(MNIST["best-plain"], mnist.task, images, seeds=3)
-    yield Measured("mnist_best_plain", _percent(plain, "accuracy"), _spread(plain))
+    yield Measured("mnist_best_minutes", _minutes(runs))
 
 
-def fashion(data: str | os.PathLike) -> Iterator[Measured]:
-    """Three networks of the same setting, without shifted images, on Fashion-MNIST."""
-    runs = _train(MNIST["best-plain"], mnist.task, load_images(data), seeds=3)
-    yield Measured("fashion", _percent(runs, "accuracy"), _spread(runs))
+def best_plain(data: str, keep: str | None) -> Iterator[Measured]:
+    """Three networks at the best setting without shifted images."""
+    runs = _train(keep, "best-plain", MNIST["best-plain"], _images(data), seeds=3)
+    yield Measured("mnist_best_plain", _percent(runs, "accuracy"), _spread(runs))
 
 
-def yin_yang() -> Iterator[Measured]:
+def fashion(data: str, keep: str | None) -> Iterator[Measured]:
+    """Three networks of the same setting on Fashion-MNIST."""
+    runs = _train(keep, "fashion", MNIST["best-plain"], _images(data), seeds=3)
+    yield from _accuracies("fashion", runs)
+
+
+def yin_yang(keep: str | None) -> Iterator[Measured]:
     """Five networks with thirty hidden neurons, and five with trained delays."""
-    for name, row in (("plain", "yin_yang"), ("delays", "yin_yang_delays")):
-        runs = _train(YIN_YANG[name], lambda _, s: yinyang.task(s), None, seeds=5)
+    for setting, row in (("plain", "yin_yang"), ("delays", "yin_yang_delays")):
+        runs = _train(keep, row, YIN_YANG[setting], yinyang.task, seeds=5)
         yield from _accuracies(row, runs)
 
 
-def _train(setting: Setting, task, data, *, seeds: int) -> list[dict]:
-    """Histories of trainings in float32."""
+def _images(data: str) -> Callable[[Setting], Task]:
+    return partial(mnist.task, load_images(data))
+
+
+def _train(
+    keep: str | None, name: str, setting: Setting, task: Callable[[Setting], Task], *, seeds: int
+) -> list[dict]:
+    """Histories of trainings in float32; with `keep`, their checkpoints are kept and taken up."""
     jax.config.update("jax_enable_x64", False)
     try:
-        learned: Task = task(data, setting)
-        runs = []
+        learned, runs = task(setting), []
         for seed in range(seeds):
-            began = time.perf_counter()
-            history = train(setting, learned, seed).history
-            runs.append({**history, "minutes": (time.perf_counter() - began) / 60})
+            path = None if keep is None else prepare_directory(keep) / f"{name}-{seed}.npz"
+            runs.append(train(setting, learned, seed, path, resume=True).history)
         return runs
     finally:
         jax.config.update("jax_enable_x64", True)
+
+
+def _minutes(runs: list[dict]) -> float:
+    """What the slowest training took."""
+    return max(run["seconds"][-1] for run in runs) / 60
 
 
 def _accuracies(row: str, runs: list[dict]) -> Iterator[Measured]:
