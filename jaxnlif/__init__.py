@@ -1,5 +1,6 @@
 """jaxnlif: noisy leaky integrate-and-fire networks as densities, differentiable in JAX."""
 
+from . import losses as losses
 from . import plot as plot
 from . import spikes as spikes
 from .density import stationary as stationary
@@ -8,9 +9,16 @@ from .density.coupling import Implicit as Implicit
 from .density.coupling import Lagged as Lagged
 from .density.events import Cascade as Cascade
 from .density.solver import FluxShift as FluxShift
+from .fit.bounds import Between as Between
+from .fit.bounds import Free as Free
+from .fit.bounds import Positive as Positive
+from .fit.fit import fit as fit
+from .fit.result import Fit as Fit
+from .fit.result import FitResult as FitResult
 from .grid import Grid as Grid
 from .grid import VoltageGrid as VoltageGrid
 from .grid import WeightGrid as WeightGrid
+from .initial import at_reset as at_reset
 from .initial import from_samples as from_samples
 from .initial import gaussian as gaussian
 from .initial import normalise as normalise
@@ -25,6 +33,7 @@ from .model import ExponentialDelay as ExponentialDelay
 from .model import Hebbian as Hebbian
 from .model import Identity as Identity
 from .model import Network as Network
+from .model import Never as Never
 from .model import Pulse as Pulse
 from .model import Saturating as Saturating
 from .model import Sinusoid as Sinusoid

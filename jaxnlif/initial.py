@@ -36,6 +36,15 @@ def gaussian(
     return density / grid.cell_area
 
 
+def at_reset(grid: Grid) -> Float[Array, "v w"]:
+    """All neurons at the reset potential, as just after a spike; weights, if any, equally filled.
+
+    **Returns:** density of shape `(v, w)` and mass 1.
+    """
+    density = jnp.zeros(grid.shape, grid.dtype).at[grid.v.reset_index].set(1)
+    return density / grid.mass(density).astype(grid.dtype)
+
+
 def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
     """A non-negative array of shape `(v, w)`, scaled to mass 1 on the grid.
 

@@ -26,13 +26,14 @@ def bernoulli(x: Float[Array, "..."]) -> Float[Array, "..."]:
 @bernoulli.defjvp
 def _bernoulli_jvp(primals, tangents):
     (x,), (dx,) = primals, tangents
-    value = bernoulli(x)
+    return bernoulli(x), bernoulli_slope(x) * dx
+
+
+def bernoulli_slope(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""$B'(x) = B(x) (1 - B(-x)) / x$, and a series near 0, where the numerator cancels."""
     small = jnp.abs(x) < 0.03
-    safe = jnp.where(small, 1, x)
-    # B' = B (1 - B(-x)) / x, whose numerator cancels near 0: there the series.
     series = -0.5 + x / 6 - x**3 / 180 + x**5 / 5040
-    slope = jnp.where(small, series, value * (1 - bernoulli(-x)) / safe)
-    return value, slope * dx
+    return jnp.where(small, series, bernoulli(x) * (1 - bernoulli(-x)) / jnp.where(small, 1, x))
 
 
 def bernoulli_even(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -42,3 +43,12 @@ def bernoulli_even(x: Float[Array, "..."]) -> Float[Array, "..."]:
     for coefficient in reversed(lower):
         value = value * square + coefficient
     return value * square + 1
+
+
+def bernoulli_even_slope(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""The derivative of `bernoulli_even`."""
+    square = x * x
+    *lower, value = (2 * k * c for k, c in enumerate(_EVEN[: _TERMS[x.dtype.itemsize]], start=1))
+    for coefficient in reversed(lower):
+        value = value * square + coefficient
+    return value * x

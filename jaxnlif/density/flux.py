@@ -7,7 +7,9 @@ and Zhou, arXiv 1911.07619, and He, Hu and Zhou 2022, arXiv 2109.04667).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,13 @@ from jaxtyping import Array, Float
 from .. import _tolerance
 from ..grid import VoltageGrid
 from . import mmatrix
-from .bernoulli import EVEN_LIMIT, bernoulli, bernoulli_even
+from .bernoulli import (
+    EVEN_LIMIT,
+    bernoulli,
+    bernoulli_even,
+    bernoulli_even_slope,
+    bernoulli_slope,
+)
 from .blocks import in_blocks
 
 
@@ -34,7 +42,7 @@ def exchange_rates(
     **Returns:** `(up, down)`, each of shape `(v, w)` (1/time), non-negative.
     """
     h = grid.spacing
-    peclet = (drive[None] - jnp.asarray(grid.interfaces)[:, None]) * (h / noise)
+    peclet = (drive[None] - _interfaces(grid)[:, None]) * (h / noise)
     scale = noise / h**2
     return scale * bernoulli(-peclet), scale * bernoulli(peclet)
 
@@ -78,10 +86,10 @@ def shift_flux(
     kappa = _positive(kappa)
 
     def columns(drive, density):
-        def step(rates):
-            return mmatrix.sweep_down(rates, *_sweep_up(grid, kappa, rates, density))
+        def step(cells):
+            return mmatrix.sweep_down(cells.rates, *_sweep_up(grid, kappa, cells.rates, density))
 
-        unscaled = _with_rates(grid, drive, noise, step)
+        unscaled = _with_cells(grid, drive, noise, step)
         mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
         return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
 
@@ -110,10 +118,10 @@ def absorb_flux(
     kappas = jnp.broadcast_to(kappa, density[0].shape)
     given = _with_inflow(grid, kappa * density, inflow)
 
-    def step(rates):
-        return mmatrix.sweep_down(rates, *mmatrix.sweep_up(rates, kappas, given))
+    def step(cells):
+        return mmatrix.sweep_down(cells.rates, *mmatrix.sweep_up(cells.rates, kappas, given))
 
-    new = _with_rates(grid, drive, noise, step)
+    new = _with_cells(grid, drive, noise, step)
     left = firing_rates(grid, drive, noise, new[-1]) / grid.spacing
     found = kappa * jnp.sum(new, 0) + left
     return new * jnp.where(found > 0, jnp.sum(given, 0) / jnp.where(found > 0, found, 1), 0)[None]
@@ -133,13 +141,13 @@ def probe_firing(
     kappa = _positive(kappa)
 
     def columns(drive, density, *inflow):
-        def last(rates):
+        def last(cells):
             if not inflow:
-                return kappa * _sweep_up(grid, kappa, rates, density)[0][-1]
+                return kappa * _sweep_up(grid, kappa, cells.rates, density)[0][-1]
             given = _with_inflow(grid, kappa * density, *inflow)
-            return mmatrix.sweep_up(rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
+            return mmatrix.sweep_up(cells.rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
 
-        return firing_rates(grid, drive, noise, _with_rates(grid, drive, noise, last))
+        return firing_rates(grid, drive, noise, _with_cells(grid, drive, noise, last))
 
     return in_blocks(columns, drive, density, *(() if inflow is None else (inflow,)))
 
@@ -179,61 +187,124 @@ def _with_inflow(grid: VoltageGrid, density: Array, inflow: Array) -> Array:
     return density.at[grid.reset_index].add(inflow / grid.spacing)
 
 
-def _with_rates(grid: VoltageGrid, drive: Array, noise: Array, step):
+class _Cells(NamedTuple):
+    """The exchange between neighbouring nodes: the rates, row by row, and the flux between them.
+
+    `flux(density, above)`, with `above` the density one node up, is the flux and its slope in the
+    cell Péclet number.
+    """
+
+    rates: mmatrix.Rates
+    flux: Callable[[Array, Array], tuple[Array, Array]]
+
+
+def _with_cells(grid: VoltageGrid, drive: Array, noise: Array, step: Callable[[_Cells], Any]):
     """Runs `step` with rates that cost no exponential where all cell Péclet numbers are small."""
-    h, faces = grid.spacing, jnp.asarray(grid.interfaces)
+    h, faces = grid.spacing, _interfaces(grid)
     inverse, scale = h / noise, noise / h**2
     drive_cells, face_cells = drive * inverse, faces * inverse
 
+    def everywhere():
+        return drive_cells[None] - face_cells[:, None]
+
     def polynomial():
-        def even_and_odd(face):
-            x = drive_cells - face
+        def even_and_odd(x):
             return scale * bernoulli_even(x), (0.5 * scale) * x
 
         def at(faces):
             below, face = faces
-            even, odd = even_and_odd(face)
-            return sum(even_and_odd(below)), even + odd, even - odd
+            even, odd = even_and_odd(drive_cells - face)
+            return sum(even_and_odd(drive_cells - below)), even + odd, even - odd
 
-        return step(mmatrix.Rates((mmatrix.shifted_up(face_cells), face_cells), at))
+        def flux(density, above):
+            difference, total = density - above, density + above
+            x = everywhere()
+            (even, odd), slope = even_and_odd(x), bernoulli_even_slope(x)
+            return even * difference + odd * total, scale * (slope * difference + 0.5 * total)
+
+        rows = mmatrix.shifted_up(face_cells), face_cells
+        return step(_Cells(mmatrix.Rates(rows, at), flux))
 
     def exponential():
-        return step(mmatrix.Rates.table(*exchange_rates(grid, drive, noise)))
+        up, down = exchange_rates(grid, drive, noise)
+
+        def flux(density, above):
+            # B(-x) = B(x) + x, so that the flux is (a/h²) (B(x) (p_i - p_{i+1}) + x p_i).
+            slope = bernoulli_slope(everywhere())
+            return up * density - down * above, scale * (slope * (density - above) + density)
+
+        return step(_Cells(mmatrix.Rates.table(up, down), flux))
 
     ends = drive_cells[None] - face_cells[np.array([0, -1]), None]
     return lax.cond(jnp.max(jnp.abs(ends)) <= EVEN_LIMIT, polynomial, exponential)
 
 
-def _differentiate(grid: VoltageGrid, new: Array, primals, tangents):
-    r"""Right side of the differentiated step, its matrix, and the change of the exit."""
+def _interfaces(grid: VoltageGrid) -> Array:
+    """Counted, because reverse mode would store a constant in every step."""
+    return grid.minimum + grid.spacing * (jnp.arange(grid.num, dtype=grid.dtype) + 0.5)
+
+
+def _differentiate(grid: VoltageGrid, cells: _Cells, new: Array, primals, tangents):
+    """Right side of the differentiated step, with what it changes in the exit left out."""
     kappa, drive, noise, density = primals
     d_kappa, d_drive, d_noise, d_density = tangents
-    (up, down), (d_up, d_down) = jax.jvp(
-        partial(exchange_rates, grid), (drive, noise), (d_drive, d_noise)
-    )
-    d_flux = (d_up * new).at[:-1].add(-d_down[:-1] * new[1:])
-    gain = jnp.zeros_like(new).at[1:].set(d_flux[:-1])
-    rhs = kappa * d_density + d_kappa * (density - new) + gain - d_flux
-    return rhs, (jnp.broadcast_to(_positive(kappa), drive.shape), up, down), d_flux[-1]
+    h, faces = grid.spacing, _interfaces(grid)
+    above = jnp.concatenate([new[1:], jnp.zeros_like(new[:1])])
+    flux, slope = cells.flux(new, above)
+    # The Péclet number is (μ - v) h/a, and the flux (a/h²) times a function of it.
+    distance = drive[None] - faces[:, None]
+    d_peclet = (d_drive[None] - distance * (d_noise / noise)) * (h / noise)
+    d_flux = slope * d_peclet + flux * (d_noise / noise)
+    gain = jnp.concatenate([jnp.zeros_like(d_flux[:1]), d_flux[:-1]])
+    return kappa * d_density + d_kappa * (density - new) + gain - d_flux
+
+
+def _matrix(grid: VoltageGrid, kappa: Array, drive: Array, noise: Array):
+    """κ, and the exchange rates as tables."""
+    return jnp.broadcast_to(_positive(kappa), drive.shape), *exchange_rates(grid, drive, noise)
 
 
 @shift_flux.defjvp
 def _shift_flux_jvp(grid, primals, tangents):
+    new = shift_flux(grid, *primals)
+    return new, _shift_flux_tangent(grid, primals, new, tangents)
+
+
+@partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
+def _shift_flux_tangent(grid, primals, new, tangents):
     # Differentiating the step gives (κ + A - e_R cᵀ) dp = κ dp* + g with Σg = 0 and Σdp = Σdp*;
     # the last condition replaces the division by κ, so that the rule holds as κ → 0 too.
-    new = shift_flux(grid, *primals)
-    rhs, matrix, d_exit = _differentiate(grid, new, primals, tangents)
-    source = jnp.zeros_like(new).at[grid.reset_index].set(1)
-    absorbed = mmatrix.solve(*matrix, rhs.at[grid.reset_index].add(d_exit))
-    z = mmatrix.solve(*matrix, source)
-    missing = jnp.sum(tangents[-1], 0) - jnp.sum(absorbed, 0)
-    return new, absorbed + z * (missing / jnp.sum(z, 0))[None]
+    # Of all this, reverse mode stores the densities alone.
+    kappa, drive, noise, _ = primals
+    kappas = jnp.broadcast_to(_positive(kappa), drive.shape)
+
+    def product(x):
+        return mmatrix.apply(*_matrix(grid, kappa, drive, noise), x)
+
+    def step(cells):
+        rhs = _differentiate(grid, cells, new, primals, tangents)
+        mass = jnp.sum(tangents[-1], 0)
+        return mmatrix.solve_shifted(
+            cells.rates, kappas, grid.reset_index, rhs, mass, matvec=product
+        )
+
+    return _with_cells(grid, drive, noise, step)
 
 
 @absorb_flux.defjvp
 def _absorb_flux_jvp(grid, primals, tangents):
-    *primals, inflow = primals
+    new = absorb_flux(grid, *primals)
+    return new, _absorb_flux_tangent(grid, primals, new, tangents)
+
+
+@partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
+def _absorb_flux_tangent(grid, primals, new, tangents):
+    *primals, _ = primals
     *tangents, d_inflow = tangents
-    new = absorb_flux(grid, *primals, inflow)
-    rhs, matrix, _ = _differentiate(grid, new, primals, tangents)
-    return new, mmatrix.solve(*matrix, _with_inflow(grid, rhs, d_inflow))
+    kappa, drive, noise, _ = primals
+
+    def step(cells):
+        return _differentiate(grid, cells, new, primals, tangents)
+
+    rhs = _with_inflow(grid, _with_cells(grid, drive, noise, step), d_inflow)
+    return mmatrix.solve(*_matrix(grid, kappa, drive, noise), rhs)

@@ -105,10 +105,11 @@ def solve(
     kappa: Float[Array, " #w"],
     up: Float[Array, "n #w"],
     down: Float[Array, "n #w"],
-    rhs: Float[Array, "n w"],
+    rhs: Float[Array, "rows columns"],
     *,
     matvec: Callable[[Array], Array] | None = None,
-) -> Float[Array, "n w"]:
+    transposed: bool = False,
+) -> Float[Array, "rows columns"]:
     r"""Solves $(κ + A)\,x = r$; non-negative to the last bit for $r ≥ 0$.
 
     Derivatives of every order and in both modes come from further solves with the same matrix or
@@ -117,20 +118,29 @@ def solve(
     **Arguments:** `kappa` > 0 (1/time), shape `(w,)`; `up`, `down` ≥ 0 exchange rates (1/time),
     shape `(n, w)`, or `(1,)` and `(n, 1)` for one matrix shared by all columns; `rhs` of shape
     `(n, w)`; `matvec`, the product with the matrix where that is known as a function through which
-    derivatives should flow. **Returns:** `x`, shaped like `rhs`.
+    derivatives should flow; `transposed`, whether `rhs` comes as `(w, n)`.
+    **Returns:** `x`, shaped like `rhs`.
     """
+
+    def turn(x):
+        return x.T if transposed else x
+
     rates = Rates.table(*lax.stop_gradient((up, down)))
     fixed = lax.stop_gradient(kappa)
 
     def forward(_, rhs):
-        return sweep_down(rates, *sweep_up(rates, fixed, rhs))
+        return turn(sweep_down(rates, *sweep_up(rates, fixed, turn(rhs))))
 
-    def transposed(_, rhs):
-        return _solve_transposed(rates, fixed, rhs)
+    def adjoint(_, rhs):
+        return turn(_solve_transposed(rates, fixed, turn(rhs)))
+
+    @partial(jax.checkpoint, prevent_cse=False)
+    def product(kappa, up, down, x):  # of which reverse mode stores the factors alone
+        return turn(apply(kappa, up, down, turn(x)))
 
     if matvec is None:
-        matvec = partial(apply, kappa, up, down)
-    return lax.custom_linear_solve(matvec, rhs, forward, transposed)
+        matvec = partial(product, kappa, up, down)
+    return lax.custom_linear_solve(matvec, rhs, forward, adjoint)
 
 
 def _solve_transposed(rates: Rates, kappa: Array, rhs: Array) -> Array:
@@ -153,3 +163,89 @@ def _solve_transposed(rates: Rates, kappa: Array, rhs: Array) -> Array:
     zero = jnp.zeros_like(rhs[0])
     _, (y, excess) = lax.scan(up_row, (kappa, zero), (rhs, rates.rows))
     return lax.scan(down_row, zero, (y, excess, rates.rows), reverse=True)[1]
+
+
+def solve_shifted(
+    rates: Rates,
+    kappa: Float[Array, " w"],
+    source: int,
+    rhs: Float[Array, "n w"],
+    mass: Float[Array, " w"],
+    *,
+    matvec: Callable[[Array], Array],
+) -> Float[Array, "n w"]:
+    r"""Solves $(κ + A)\,x = r + s\,e_R$ with $Σx = m$: what is missing comes in at one row.
+
+    With $s$ as a further unknown the matrix is regular for κ = 0 too. Derivatives come, as those of
+    `solve`, from further solves; the transposed one needs two sweeps, as one right side has.
+
+    **Arguments:** as `solve`; `source`, the row R; `mass`, m, shape `(w,)`; `matvec`, the product
+    with $κ + A$, through which derivatives flow.
+    """
+    rates, fixed = Rates(lax.stop_gradient(rates.rows), rates.at), lax.stop_gradient(kappa)
+
+    def bordered(unknown):
+        x, entering = unknown
+        return matvec(x).at[source].add(-entering), jnp.sum(x, 0)
+
+    def forward(_, right):
+        rhs, mass = right
+        both = rhs, jnp.zeros_like(rhs).at[source].set(1)
+        (y, z), excess = sweep_up(rates, fixed, both)
+        x, z = (sweep_down(rates, part, excess) for part in (y, z))
+        entering = (mass - jnp.sum(x, 0)) / jnp.sum(z, 0)
+        return x + entering[None] * z, entering
+
+    def adjoint(_, right):
+        return _solve_shifted_transposed(rates, fixed, source, *right)
+
+    # Transposition asks for both right sides to be variables, or neither.
+    rhs, mass = rhs + 0 * mass[None], mass + 0 * rhs[0]
+    return lax.custom_linear_solve(bordered, (rhs, mass), forward, adjoint)[0]
+
+
+def _solve_shifted_transposed(
+    rates: Rates, kappa: Array, source: int, rhs: Array, entering: Array
+) -> tuple[Array, Array]:
+    r"""Solves $(κ + A)^T x + α = r$ with $-x_R$ given.
+
+    $x = y - α q$, where $y$ and $q$ belong to the right sides $r$ and 1 and vanish at R but for
+    what is given; row R then determines $α$ from positive terms.
+    """
+    n = rhs.shape[0]
+    is_source = jnp.arange(n) == source
+    given = -entering, jnp.zeros_like(entering)
+
+    def up_row(carry, inputs):
+        excess, carried = carry
+        right, here, rates_row = inputs
+        _, up, down = rates.at(rates_row)
+        inverse = 1 / (excess + up)
+        free = (carried[0] + right) * inverse, (carried[1] + 1) * inverse
+        y = tuple(jnp.where(here, fixed, x) for fixed, x in zip(given, free, strict=True))
+        stay = jnp.where(here, 1, inverse * excess)
+        return (kappa + down * stay, tuple(down * x for x in y)), (y, excess)
+
+    def down_row(above, inputs):
+        y, excess, here, rates_row = inputs
+        _, up, _ = rates.at(rates_row)
+        ratio = jnp.where(here, 0, up / (excess + up))
+        x = tuple(y + ratio * x for y, x in zip(y, above, strict=True))
+        return x, x
+
+    zero = jnp.zeros_like(rhs[0])
+    _, (both, excess) = lax.scan(up_row, (kappa, (zero, zero)), (rhs, is_source, rates.rows))
+    rows = both, excess, is_source, rates.rows
+    y, q = lax.scan(down_row, (zero, zero), rows, reverse=True)[1]
+
+    def at(row):
+        return rates.at(jax.tree.map(lambda rows: rows[row], rates.rows))
+
+    above, below = min(source + 1, n - 1), source - 1
+    up, from_below = at(source)[1], at(below)[2]
+    from_above = up if source + 1 < n else zero
+    held = (kappa + up + from_below) * entering
+    alpha = (rhs[source] + from_above * y[above] + from_below * y[below] + held) / (
+        1 + from_above * q[above] + from_below * q[below]
+    )
+    return y - alpha[None] * q, alpha

@@ -84,7 +84,8 @@ def move_weights(
     )
     moved, iterations = advect(courant, weights[:, None])
     up, down = courant.exchange(moved)
-    return mmatrix.solve(jnp.ones(1, grid.dtype), up, down, density.T).T, iterations
+    one = jnp.ones(1, grid.dtype)
+    return mmatrix.solve(one, up, down, density, transposed=True), iterations
 
 
 def advect(

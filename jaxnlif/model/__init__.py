@@ -1,6 +1,6 @@
 """What is simulated: the network, its input, its response and its learning rule."""
 
-from .delay import AbstractDelay, Delay, ExponentialDelay
+from .delay import AbstractDelay, Delay, ExponentialDelay, Never
 from .drive import AbstractDrive, Bump, Constant, Pulse, Sinusoid, Tabulated
 from .learning import AbstractLearning, Hebbian
 from .network import Network
@@ -19,6 +19,7 @@ __all__ = [
     "Hebbian",
     "Identity",
     "Network",
+    "Never",
     "Pulse",
     "Saturating",
     "Sinusoid",

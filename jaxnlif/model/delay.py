@@ -123,3 +123,29 @@ class ExponentialDelay(AbstractDelay):
 
     def record(self, memory, sent, dt):
         return sent + (memory - sent) * jnp.exp(-dt / self.duration)
+
+
+class Never(AbstractDelay):
+    r"""For a refractory period without end: who fires does not come back.
+
+    The rate is then the density of first-passage times, and `Solution.spikes` their distribution
+    function; from the reset potential, that of interspike intervals.
+    """
+
+    duration: Float[Array, ""]
+
+    def __init__(self):
+        self.duration = jnp.asarray(jnp.inf)
+
+    def start(self, like: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.zeros_like(like)
+
+    def seen(self, memory: Float[Array, "..."], dt: Float[Array, ""]) -> Float[Array, "..."]:
+        return jnp.zeros_like(memory)
+
+    def record(self, memory, sent, dt):
+        return memory + sent
+
+    def outstanding(self, memory: Float[Array, "..."], dt: Float[Array, ""]) -> Float[Array, "..."]:
+        """The sum of what was sent, step by step."""
+        return memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 
 from .._check import check, check_finite, check_positive, check_scalar
 from ._leaf import as_leaf
-from .delay import AbstractDelay, Delay
+from .delay import AbstractDelay, Delay, Never
 from .drive import Constant
 from .learning import AbstractLearning
 from .response import Identity
@@ -39,7 +40,7 @@ class Network(eqx.Module):
     - `delay`: transmission delay after which the rate is seen: a number, `ExponentialDelay(d)`, or
       `None` (time).
     - `refractory`: how long a neuron rests between its spike and its re-entry at the reset
-      potential: a number, a `Delay`, or `None` (time).
+      potential: a number, a `Delay`, `Never()`, or `None` (time).
 
     Every array leaf may be differentiated. **Raises:** `ValueError` if a number is not finite or
     has the wrong sign, or if an unstructured network is given a learning rule.
@@ -53,7 +54,7 @@ class Network(eqx.Module):
     weight: Float[Array, ""] | None
     noise_slope: Float[Array, ""]
     delay: AbstractDelay | None
-    refractory: Delay | None
+    refractory: Delay | Never | None
 
     def __init__(
         self,
@@ -98,8 +99,9 @@ class Network(eqx.Module):
         self.response = Identity() if response is None else response
         self.learning = learning
         self.weight = None if weight is None else as_leaf("weight", weight)
-        self.delay = _as_delay("delay", delay, AbstractDelay)
-        self.refractory = _as_delay("refractory", refractory, Delay)
+        check(not isinstance(delay, Never), "delay = Never(): is for refractory; use weight=0.0")
+        self.delay = _as_delay("delay", delay, (AbstractDelay,))
+        self.refractory = _as_delay("refractory", refractory, (Delay, Never))
 
     def input(
         self, t: Float[Array, ""], w: Float[Array, " w"], rate: Float[Array, ""]
@@ -117,13 +119,14 @@ class Network(eqx.Module):
         return self.noise + self.noise_slope * rate
 
 
-def _as_delay(name: str, value, kind: type) -> AbstractDelay | None:
-    """A number as the delay of that duration; delays and `None` unchanged."""
-    if value is None or isinstance(value, kind):
+def _as_delay(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
+    """A number as the delay of that duration; delays of these kinds and `None` unchanged."""
+    if value is None or isinstance(value, kinds):
         return value
     check(
         not isinstance(value, AbstractDelay),
-        f"{name} = {type(value).__name__}: must be a number, a {kind.__name__} or None",
+        f"{name} = {type(value).__name__}: must be a number, "
+        f"{' or '.join(kind.__name__ for kind in kinds)}, or None",
     )
     check_scalar(name, value)
     check_positive(name, value)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,25 +11,26 @@ from jax import lax
 from jaxtyping import Array
 
 
-def checkpointed_scan(function: Callable, init, xs: Array, *, block: int | None = None):
+def checkpointed_scan(function: Callable, init, xs: Array, *, block: int | None):
     """`lax.scan(function, init, xs)` in blocks, of which reverse mode stores the first states only.
 
-    With k blocks of b steps reverse mode holds k + b states and steps twice forward. A last block
-    that is not full is filled up with the last x: called with it once more, `function` must leave
-    the carry as it is. Thus one block, and in it one `function`, is all that is compiled.
+    With k blocks of b steps reverse mode holds k states and what one block stores, and steps twice
+    forward. A last block that is not full is filled up with the last x: called with it once more,
+    `function` must leave the carry as it is. Thus one block, and in it one `function`, is all that
+    is compiled.
 
-    **Arguments:** as `lax.scan`, with `xs` one array; `block`, the steps of a block: by default
-    the square root of their number; 1 stores every state.
+    **Arguments:** as `lax.scan`, with `xs` one array; `block`, the most steps of a block, or `None`
+    for no blocks at all.
     """
     length = xs.shape[0]
-    block = math.isqrt(max(length - 1, 0)) + 1 if block is None else min(block, length)
-    if block <= 1 or block >= length:
+    if block is None or block >= length:
         return lax.scan(function, init, xs)
     blocks = -(-length // block)
+    block = -(-length // blocks)
     missing = blocks * block - length
     xs = jnp.concatenate([xs, jnp.repeat(xs[-1:], missing, axis=0)])
 
-    @jax.checkpoint
+    @partial(jax.checkpoint, prevent_cse=False)
     def run_block(carry, xs):
         return lax.scan(function, carry, xs)
 

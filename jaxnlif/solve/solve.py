@@ -19,6 +19,7 @@ from .._check import check, check_finite, check_positive, check_scalar, is_concr
 from ..model import Network
 from . import saveat as saveat_module
 from .progress import AbstractProgress, NoProgress
+from .refusal import refuse_derivatives, refuse_early_end
 from .result import Interrupted, Result, SolveError
 from .saveat import SaveAt
 from .scan import checkpointed_scan
@@ -41,7 +42,7 @@ def solve(
     key: PRNGKeyArray | None = None,
     progress: AbstractProgress | None = None,
     checkpoint: int | None = None,
-    throw: bool = False,
+    throw: bool | None = None,
 ) -> Solution:
     r"""Solves a network from `t0` to `t1`.
 
@@ -61,11 +62,14 @@ def solve(
     - `saveat`: what is saved and when; 101 equally spaced times by default.
     - `key`: random key, for solvers that draw numbers.
     - `progress`: for example `ProgressBar()`.
-    - `checkpoint`: steps between stored states in reverse mode; by default about the square root
-      of their number, which makes memory grow as that root too.
-    - `throw`: raise `SolveError` if the run does not complete, in place of a `Solution.result`.
+    - `checkpoint`: steps between the states that reverse mode stores, and repeats from; by default
+      the square root of half their number, which makes memory grow as that root too.
+    - `throw`: whether a run that does not complete raises an error. By default it does where it is
+      differentiated, as does a derivative across an event or a switch, which would be wrong; the
+      value alone comes with a `Solution.result`. `False` never raises, `True` always does.
 
-    **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule.
+    **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule;
+    as `throw` says, `SolveError`, or, from compiled code, `eqx.EquinoxRuntimeError`.
     """
     saveat = SaveAt(num=101) if saveat is None else saveat
     progress = NoProgress() if progress is None else progress
@@ -81,9 +85,9 @@ def solve(
     save_steps = saveat.steps(float(t0), float(t1), num_steps)
     solver.validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
     model = _cast(model, solver.dtype)
-    span = tuple(jnp.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
+    span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
     # Inside jit the sum is traced even where no argument is.
-    if is_concrete(model, y0, key, span[0] + 0):
+    if is_concrete(model, y0, key, jnp.asarray(span[0]) + 0):
         bar = progress.start(num_steps)
         try:
             solution = _run_from_host(
@@ -94,7 +98,9 @@ def solve(
         if throw and solution.result != Result.completed:
             raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
         return solution
-    return _run_traced(model, solver, saveat, y0, key, span, save_steps, num_steps, checkpoint)
+    return _run_traced(
+        model, solver, saveat, y0, key, span, save_steps, num_steps, checkpoint, throw
+    )
 
 
 def _count_steps(t0, t1, dt) -> int:
@@ -191,6 +197,12 @@ def _gather(model, solver, saveat, state, closing, saved: _Saved, ts, t_end, ste
     )
 
 
+def _times(span, steps: np.ndarray) -> np.ndarray:
+    """The times of steps; in NumPy, because JAX would compile the sum."""
+    t0, dt = span
+    return t0 + steps.astype(t0.dtype) * dt
+
+
 # ---- from the host ---------------------------------------------------------------------------
 
 
@@ -273,8 +285,8 @@ def _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, 
             raise
         interrupt = caught
     saved = jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
-    t0, dt = (np.asarray(x) for x in span)  # not in JAX, which would compile the sum
-    ts = jnp.asarray(t0 + save_steps[:count].astype(t0.dtype) * dt)
+    t0, dt = span
+    ts = jnp.asarray(_times(span, save_steps[:count]))
     t_end = jnp.asarray(t0 + np.asarray(done, t0.dtype) * dt)
     closing = _finish(solver, state)
     solution = _gather(model, solver, saveat, state, closing, saved, ts, t_end, done)
@@ -287,16 +299,23 @@ def _run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, 
 
 
 def _run_traced(
-    model, solver, saveat, y0, key, span, save_steps, num_steps, checkpoint
+    model, solver, saveat, y0, key, span, save_steps, num_steps, checkpoint, throw
 ) -> Solution:
     """One scan over the stretches between saves, in each a scan over steps: all that compiles.
 
     Stretches are as long as the longest; the steps that a shorter one has not are skipped, which
     under `vmap` costs as much as making them: equally spaced saves are the cheapest.
     """
-    t0, dt = span
-    stops = np.append(save_steps, num_steps)
+    t0, dt = (jnp.asarray(x) for x in span)
+    at_start, at_end = save_steps[0] == 0, save_steps[-1] == num_steps
+    stops = (
+        save_steps[save_steps > 0] if at_end else np.append(save_steps[save_steps > 0], num_steps)
+    )
     longest = int(np.max(np.diff(stops, prepend=0)))
+    # Blocks lie within stretches, or, where those are short, hold several: reverse mode repeats
+    # every step once, and a step stores about two states.
+    block = max(1, checkpoint or math.isqrt(longest * len(stops) // 2))
+    block, stretches = (None, block // longest) if block >= longest else (block, None)
 
     def to_stop(carry, stop):
         def step(carry, _):
@@ -308,14 +327,28 @@ def _run_traced(
             going = (n < stop) & _running(solver, state)
             return lax.cond(going, go, lambda state: (state, n), state), None
 
-        carry, _ = checkpointed_scan(step, carry, jnp.arange(longest), block=checkpoint)
+        carry, _ = checkpointed_scan(step, carry, jnp.arange(longest), block=block)
         return carry, _look(solver, saveat.fn, carry[0])
 
-    begin = solver.init(model, t0, y0, key), jnp.zeros((), jnp.int32)
+    begin = solver.init(model, t0, y0, key)
     (state, steps), saved = checkpointed_scan(
-        to_stop, begin, jnp.asarray(stops, jnp.int32), block=checkpoint
+        to_stop,
+        (begin, jnp.zeros((), jnp.int32)),
+        jnp.asarray(stops, jnp.int32),
+        block=stretches,
     )
-    saved = jax.tree.map(lambda every: every[:-1], saved)  # the last one is for the end
-    ts = t0 + jnp.asarray(save_steps, solver.dtype) * dt
-    closing = _close(solver, state)
+    if at_start:
+        first = _look(solver, saveat.fn, begin)
+        saved = jax.tree.map(lambda one, every: jnp.append(one[None], every, 0), first, saved)
+    if not at_end:
+        saved = jax.tree.map(lambda every: every[:-1], saved)
+    with jax.ensure_compile_time_eval():  # known, so that data can be held against them
+        ts = jnp.asarray(_times(span, save_steps))
+    result, stats = _close(solver, state)
+    if throw is None:
+        stopped = stats["differentiable_from"] > t0
+        state, saved = refuse_derivatives((state, saved), (model, y0), result, stopped)
+    elif throw:
+        state, saved = refuse_early_end((state, saved), result)
+    closing = result, stats
     return _gather(model, solver, saveat, state, closing, saved, ts, t0 + steps * dt, steps)

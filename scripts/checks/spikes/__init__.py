@@ -46,7 +46,7 @@ TRAINING: dict[str, Rule] = {
     # percent, means over seeds, with and without pseudospikes
     "mnist_published": within(97.45, 97.75),
     "mnist_published_ordinary": at_least(97.2),
-    "mnist_published_initial_spikes": at_most(0),
+    "mnist_published_initial_spikes": at_most(1e-4),  # per neuron and image
     "mnist_published_minutes": below(10),
     "mnist_best": at_least(98.3),
     "mnist_best_ordinary": at_least(98.2),

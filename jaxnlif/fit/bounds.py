@@ -1,0 +1,97 @@
+"""Where a parameter may lie, and the unbounded coordinate in which it is searched."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._check import check, check_finite, check_scalar
+
+
+class AbstractBounds(eqx.Module):
+    """A smooth, increasing map from all numbers onto the values that are allowed."""
+
+    @abc.abstractmethod
+    def value(self, free: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The value at an unbounded coordinate."""
+
+    @abc.abstractmethod
+    def free(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The unbounded coordinate of a value strictly inside the bounds."""
+
+    @abc.abstractmethod
+    def contains(self, value: np.ndarray) -> np.ndarray:
+        """Whether values lie strictly inside."""
+
+    @abc.abstractmethod
+    def near(self, value: np.ndarray) -> np.ndarray:
+        """Whether values have come so near to a bound that they are as good as on it."""
+
+
+class Free(AbstractBounds):
+    """Every finite number."""
+
+    def value(self, free: Float[Array, "..."]) -> Float[Array, "..."]:
+        return free
+
+    def free(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return value
+
+    def contains(self, value: np.ndarray) -> np.ndarray:
+        return np.isfinite(value)
+
+    def near(self, value: np.ndarray) -> np.ndarray:
+        return np.zeros_like(value, bool)
+
+
+class Positive(AbstractBounds):
+    """Numbers above zero, searched by their logarithm: steps are relative."""
+
+    def value(self, free: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.exp(free)
+
+    def free(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.log(value)
+
+    def contains(self, value: np.ndarray) -> np.ndarray:
+        return np.isfinite(value) & (value > 0)
+
+    def near(self, value: np.ndarray) -> np.ndarray:
+        return value < 1e-6
+
+
+class Between(AbstractBounds):
+    r"""Numbers between two bounds, $low + (high - low)/(1 + e^{-x})$ of the coordinate x.
+
+    **Arguments:** `low` < `high` (the parameter's units).
+
+    **Raises:** `ValueError` unless both are finite and in order.
+    """
+
+    low: float = eqx.field(static=True)
+    high: float = eqx.field(static=True)
+
+    def __init__(self, low: float | int, high: float | int):
+        for name, bound in (("low", low), ("high", high)):
+            check_scalar(name, bound)
+            check_finite(name, bound)
+        self.low, self.high = float(low), float(high)
+        check(self.low < self.high, f"low = {low}: must be below high = {high}")
+
+    def value(self, free: Float[Array, "..."]) -> Float[Array, "..."]:
+        return self.low + (self.high - self.low) * jax.nn.sigmoid(free)
+
+    def free(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.log((value - self.low) / (self.high - value))
+
+    def contains(self, value: np.ndarray) -> np.ndarray:
+        return (value > self.low) & (value < self.high)
+
+    def near(self, value: np.ndarray) -> np.ndarray:
+        slack = 1e-3 * (self.high - self.low)
+        return (value < self.low + slack) | (value > self.high - slack)

@@ -1,0 +1,218 @@
+"""One descent by an optax optimiser, one evaluation a turn, that steps back where runs fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from ..solve.result import Result
+from ..solve.solution import Solution
+from .parameters import Parameters
+from .result import FitResult
+
+Free = list[Array]
+_SHORTEST = 1e-8
+
+
+class Problem(eqx.Module):
+    """What is minimised: `loss(run(model))` over the free leaves of a model."""
+
+    parameters: Parameters
+    run: Callable[[Any], Any]
+    loss: Callable[[Any], Any]
+
+    def residuals(self, values: list[Array]) -> tuple[Any, Bool[Array, ""]]:
+        """The loss as it was written, and whether the run completed."""
+        output = self.run(self.parameters.with_values(values))
+        completed = jnp.ones((), bool)
+        if isinstance(output, Solution):
+            completed = output.result == Result.completed
+        return self.loss(output), completed
+
+    def objective(self, free: Free) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+        """The number to minimise, and whether it is one that a completed run gave."""
+        residuals, completed = self.residuals(self.parameters.values(free))
+        value = as_number(residuals)
+        good = completed & jnp.isfinite(value)
+        return jnp.where(good, value, _huge(value.dtype)), good
+
+
+def is_number(residuals: Any) -> bool:
+    """Whether a loss is one number to be minimised, and not residuals."""
+    leaves = jax.tree.leaves(residuals)
+    return len(leaves) == 1 and leaves[0].ndim == 0
+
+
+def as_number(residuals: Any) -> Float[Array, ""]:
+    """Half the sum of squares of residuals, or the number that a loss is."""
+    if is_number(residuals):
+        return jax.tree.leaves(residuals)[0]
+    return jnp.asarray(0.5) * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(residuals))
+
+
+def _huge(dtype) -> float:
+    """A loss beyond every other, of which an optimiser can still compute."""
+    return float(jnp.finfo(dtype).max) ** 0.25
+
+
+class Rules(eqx.Module):
+    """How a descent goes on, and when it ends.
+
+    - `tolerance`: it ends at a largest derivative that many times that at the start.
+    - `progress`, `patience`: it ends if the best loss fell by less than `progress` times itself
+      within `patience` turns.
+    - `monotone`: whether the loss must fall (Armijo's rule), for optimisers that choose directions
+      rather than steps.
+    """
+
+    tolerance: Float[Array, ""]
+    progress: Float[Array, ""]
+    patience: Int[Array, ""]
+    monotone: bool = eqx.field(static=True)
+
+
+class Descent(NamedTuple):
+    """How far a descent is.
+
+    - `point`, `height`: the last point that was accepted, and the loss there.
+    - `updates`: the way that the optimiser goes from there, shortened by `factor`; `fall`: the
+      derivative of the loss along it. `optimiser`: its state.
+    - `value`: the loss at the point tried last, infinite if the run failed there.
+    - `best`, `lowest`: the best point so far, and the loss there.
+    - `slope`: the largest derivative at the start.
+    - `reference`, `stale`: the best loss when it last fell appreciably, and the turns since then.
+    - `result`, `ended`: why it ended, and whether it has.
+    """
+
+    point: Free
+    height: Array
+    updates: Free
+    fall: Array
+    factor: Array
+    optimiser: Any
+    value: Array
+    best: Free
+    lowest: Array
+    slope: Array
+    reference: Array
+    stale: Array
+    turns: Array
+    result: FitResult
+    ended: Array
+
+
+def begin(problem: Problem, optimiser: optax.GradientTransformation, start: Free) -> Descent:
+    """A descent of which nothing is known yet."""
+    value = jax.eval_shape(problem.objective, start)[0]
+    infinite, zero = jnp.full((), jnp.inf, value.dtype), jnp.zeros((), value.dtype)
+    none = jnp.zeros((), jnp.int32)
+    return Descent(
+        point=start,
+        height=infinite,
+        updates=jax.tree.map(jnp.zeros_like, start),
+        fall=zero,
+        factor=zero + 1,
+        optimiser=optimiser.init(start),
+        value=infinite,
+        best=start,
+        lowest=infinite,
+        slope=infinite,
+        reference=infinite,
+        stale=none,
+        turns=none,
+        result=FitResult.step_limit,
+        ended=jnp.zeros((), bool),
+    )
+
+
+def turn(
+    problem: Problem, optimiser: optax.GradientTransformation, rules: Rules, old: Descent
+) -> Descent:
+    """Tries the next point. The optimiser goes on from it; if the run fails there, or the loss does
+    not fall where it must, a shorter step is tried in the next turn."""
+    trial = jax.tree.map(lambda x, dx: x + old.factor.astype(x.dtype) * dx, old.point, old.updates)
+    (value, good), gradient = jax.value_and_grad(problem.objective, has_aux=True)(trial)
+    good &= _finite(gradient)
+    gradient = [jnp.where(good, g, 0) for g in gradient]
+    first = old.turns == 0
+    low_enough = value <= old.height + 1e-4 * old.factor * old.fall
+    accepted = good & (low_enough | first | (not rules.monotone))
+
+    state, updates = _next(problem, optimiser, rules, old.optimiser, trial, value, gradient)
+    slope = jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in gradient])).astype(value.dtype)
+    slope_at_start = jnp.where(first, slope, old.slope)
+    better = good & (value < old.lowest)
+    lowest = jnp.where(better, value, old.lowest)
+    fell = lowest < (1 - rules.progress) * old.reference
+    stale = jnp.where(fell, 0, old.stale + 1)
+    factor = jnp.where(accepted, 1, old.factor * _shorter(old, value))
+
+    flat = factor < _SHORTEST
+    vanished = accepted & (slope <= rules.tolerance * slope_at_start)
+    settled = (good & (stale >= rules.patience)) | (good & flat)
+    stuck = (~good & flat) | (accepted & ~_finite(updates))
+    failed = first & ~good
+    result = FitResult.where(settled, FitResult.converged, FitResult.step_limit)
+    result = FitResult.where(vanished, FitResult.gradient_vanished, result)
+    result = FitResult.where(stuck, FitResult.no_way_on, result)
+    result = FitResult.where(failed, FitResult.start_failed, result)
+
+    def if_accepted(new, old):
+        return jax.tree.map(lambda new, old: jnp.where(accepted, new, old), new, old)
+
+    fall = sum(jnp.vdot(g, u) for g, u in zip(gradient, updates, strict=True))
+    new = Descent(
+        point=if_accepted(trial, old.point),
+        height=if_accepted(value, old.height),
+        updates=if_accepted(updates, old.updates),
+        fall=if_accepted(fall.astype(value.dtype), old.fall),
+        factor=factor,
+        optimiser=if_accepted(state, old.optimiser),
+        value=jnp.where(good, value, jnp.inf),
+        best=jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, old.best),
+        lowest=lowest,
+        slope=slope_at_start,
+        reference=jnp.where(fell, lowest, old.reference),
+        stale=stale,
+        turns=old.turns + 1,
+        result=result,
+        ended=vanished | settled | stuck | failed,
+    )
+    # Once ended a descent stays as it is, in the types that it began with.
+    return jax.tree.map(
+        lambda new, same: jnp.where(old.ended, same, new).astype(same.dtype), new, old
+    )
+
+
+def _next(problem, optimiser, rules, state, trial, value, gradient) -> tuple[Any, Free]:
+    """The optimiser's state and way on from an accepted point."""
+    extended = optax.with_extra_args_support(optimiser)
+    known = {
+        "value": value,
+        "grad": gradient,
+        "value_fn": lambda free: problem.objective(free)[0],
+    }
+    updates, new = extended.update(gradient, state, trial, **known)
+    if not rules.monotone:
+        return new, updates
+    # A direction that does not lead down has a curvature in it that was none: forget the past.
+    fresh, begun = extended.update(gradient, optimiser.init(trial), trial, **known)
+    down = sum(jnp.vdot(g, u) for g, u in zip(gradient, updates, strict=True)) < 0
+    return jax.tree.map(lambda x, y: jnp.where(down, x, y), (new, updates), (begun, fresh))
+
+
+def _shorter(old: Descent, value: Array) -> Array:
+    """By how much a step is shortened: to the minimum of the parabola through what is known."""
+    step = -old.factor * old.fall
+    excess = value - old.height + step
+    return jnp.clip(0.5 * step / jnp.where(excess > 0, excess, 1), 0.1, 0.5)
+
+
+def _finite(leaves: Free) -> Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))

@@ -1,0 +1,246 @@
+"""`fit`: find the parameters of a model by gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import PRNGKeyArray
+
+from .._check import check, check_integer, check_key, check_positive
+from ..solve.progress import AbstractProgress, NoProgress
+from .descent import Descent, Problem, Rules, begin, is_number, turn
+from .parameters import Parameters, Where, choose
+from .result import Fit, FitResult
+from .uncertainty import Uncertainty, estimate, jacobian
+
+_DEFAULT = optax.chain(optax.scale_by_lbfgs(memory_size=20), optax.scale(-1.0))
+
+
+def fit(
+    model: Any,
+    run: Callable[[Any], Any],
+    loss: Callable[[Any], Any],
+    *,
+    where: Where,
+    bounds: Any = None,
+    optimiser: optax.GradientTransformation | None = None,
+    steps: int = 200,
+    starts: Any = 1,
+    spread: float = 0.5,
+    key: PRNGKeyArray | None = None,
+    tolerance: float | None = None,
+    patience: int = 50,
+    absolute: bool = False,
+    uncertainty: bool = True,
+    progress: AbstractProgress | None = None,
+) -> Fit:
+    r"""Finds the values of some leaves of a model that minimise `loss(run(model))`.
+
+    ```python
+    fitted = jn.fit(
+        model,
+        lambda model: jn.solve(model, solver, y0=y0, t1=5.0, dt=1e-2, throw=False),
+        jn.losses.Rate(ts, observed),
+        where=lambda model: (model.drive.value, model.noise),
+        bounds=(jn.Free(), jn.Positive()),
+    )
+    ```
+
+    The gradient goes backwards through the run, in bounded memory; a run that fails (blow-up)
+    makes the step shorter. One of several starts is compiled as many are, in one `vmap`.
+
+    **Arguments:**
+
+    - `model`: the start, a `Network` or any other pytree.
+    - `run`: what is done with a model, usually `solve` with `throw=False` (without that, a run that
+      fails ends the fit); a function of stationary rates as well.
+    - `loss`: maps what `run` returns to residuals, half of whose squares is minimised, or to one
+      number: a loss of `jn.losses` or a function.
+    - `where`: picks the leaves to fit, as in `eqx.tree_at`.
+    - `bounds`: `Free()`, `Positive()` or `Between(low, high)`, one for all leaves or one for each.
+    - `optimiser`: any optax optimiser; by default L-BFGS, with steps that lower the loss.
+    - `steps`: the most steps.
+    - `starts`: how many descents to make: the first from the model's values, the others from normal
+      numbers around them, of standard deviation `spread` in the unbounded coordinates (`key`); or
+      the values themselves, as `where` picks them, with a leading axis.
+    - `tolerance`: of the largest derivative, relative to that at the start, at which a descent has
+      arrived; by default $10^{-9}$ in float64 and $10^{-4}$ in float32.
+    - `patience`: steps without appreciable progress (a thousandth of the loss) after which a
+      descent has converged.
+    - `absolute`: whether residuals are in units of the noise, so that standard errors are not
+      scaled by the residuals that remain.
+    - `uncertainty`: whether to compute standard errors, by forward mode.
+    - `progress`: for example `ProgressBar("fit")`.
+
+    **Returns:** a `Fit`, with the best point that was seen, whatever happened; never NaN.
+
+    **Raises:** `ValueError`, before anything compiles, for wrong arguments, a start at or beyond a
+    bound, or data that do not fit the run.
+    """
+    _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance)
+    parameters = choose(model, where, bounds)
+    begun = _starts(parameters, starts, spread, key)
+    problem = Problem(parameters, run, loss)
+    # Traced with the data as they are, so that they can be held against the run.
+    written = jax.eval_shape(lambda: problem.residuals(parameters.start)[0])
+    precision = float(jnp.finfo(parameters.start[0].dtype).eps)
+    rules = Rules(
+        jnp.asarray(tolerance or max(precision**0.6, 1e-9)),
+        jnp.asarray(1e-3),
+        jnp.asarray(patience, jnp.int32),
+        monotone=optimiser is None,
+    )
+    end, losses, interrupted = _descend(
+        problem, optimiser or _DEFAULT, rules, begun, steps, progress or NoProgress()
+    )
+    return _gather(
+        problem,
+        end,
+        np.stack(losses, 1),
+        interrupted,
+        absolute if uncertainty and not is_number(written) else None,
+    )
+
+
+def _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance) -> None:
+    for name, function in (("run", run), ("loss", loss)):
+        check(callable(function), f"{name} = {function!r}: must be a function")
+    check(
+        optimiser is None or isinstance(optimiser, optax.GradientTransformation),
+        f"optimiser = {optimiser!r}: must be an optax optimiser such as optax.adam(1e-2)",
+    )
+    check_integer("steps", steps, at_least=1)
+    check_integer("patience", patience, at_least=1)
+    check_positive("spread", spread)
+    if tolerance is not None:
+        check_positive("tolerance", tolerance)
+
+
+def _starts(parameters: Parameters, starts: Any, spread: float, key) -> list[jax.Array]:
+    """The unbounded coordinates of all starts, with a leading axis."""
+    own = parameters.free(parameters.start)
+    if isinstance(starts, (int, np.integer)):
+        num = check_integer("starts", starts, at_least=1)
+        if num == 1:
+            return [x[None] for x in own]
+        check_key(key)
+        keys = jax.random.split(key, len(own))
+        return [
+            x + spread * jax.random.normal(k, (num, *x.shape), x.dtype).at[0].set(0)
+            for x, k in zip(own, keys, strict=True)
+        ]
+    given = jax.tree.leaves(starts)
+    shapes = [np.shape(x)[1:] for x in given]
+    check(
+        shapes == [x.shape for x in own] and len({np.shape(x)[0] for x in given}) == 1,
+        f"starts: shapes {[np.shape(x) for x in given]} must be those of the leaves that where "
+        f"picks, {[x.shape for x in own]}, with the same leading axis",
+    )
+    values = [jnp.asarray(x, mine.dtype) for x, mine in zip(given, own, strict=True)]
+    parameters.check_inside(values)
+    return parameters.free(values)
+
+
+@eqx.filter_jit
+def _begin(problem: Problem, optimiser, starts) -> Descent:
+    return jax.vmap(partial(begin, problem, optimiser))(starts)
+
+
+@eqx.filter_jit
+def _turn(problem: Problem, optimiser, rules: Rules, descents: Descent) -> Descent:
+    one = partial(turn, problem, optimiser, rules)
+    if descents.ended.size > 1:
+        return jax.vmap(one)(descents)
+    # A batch of one would pay for both branches of every condition.
+    only = one(jax.tree.map(lambda x: x[0], descents))
+    return jax.tree.map(lambda x: x[None], only)
+
+
+def _descend(problem, optimiser, rules, starts, steps, progress: AbstractProgress):
+    """All descents to their ends: the last state, the losses turn by turn, what cut them off."""
+    descent, losses, interrupted = _begin(problem, optimiser, starts), [], None
+    bar = progress.start(steps + 1)
+    try:
+        for _ in range(steps + 1):
+            ended = np.asarray(descent.ended)
+            descent = _turn(problem, optimiser, rules, descent)
+            losses.append(np.where(ended, np.nan, np.asarray(descent.value, float)))
+            bar.update(1)
+            if np.all(descent.ended):
+                break
+    except KeyboardInterrupt:
+        if not losses:
+            raise
+        interrupted = FitResult.interrupted
+    except eqx.EquinoxRuntimeError:
+        if not losses:
+            raise
+        interrupted = FitResult.no_way_on
+    finally:
+        bar.close()
+    return descent, losses, interrupted
+
+
+def _gather(problem: Problem, end: Descent, losses, interrupted, absolute) -> Fit:
+    parameters = problem.parameters
+    ends = jax.vmap(parameters.values)(end.best)
+    best = int(np.argmin(np.asarray(end.lowest)))
+    values = [x[best] for x in ends]
+    result = jax.tree.map(lambda x: x[best], end.result)
+    if interrupted is not None and not bool(end.ended[best]):
+        result = interrupted
+    failed = np.asarray(
+        (end.result == FitResult.start_failed) | (end.result == FitResult.no_way_on)
+    )
+    at_bound = () if bool(failed[best]) else parameters.at_bound(values)
+    message = FitResult[result]
+    if at_bound:
+        message += f"; at a bound: {', '.join(at_bound)}"
+    known = absolute is not None and np.isfinite(float(end.lowest[best]))
+    structure = jax.tree.structure(parameters.where(parameters.model))
+    trace = losses[best]
+    return Fit(
+        model=parameters.with_values(values),
+        values=jax.tree.unflatten(structure, values),
+        names=parameters.names,
+        loss=trace[~np.isnan(trace)],
+        result=result,
+        message=message,
+        at_bound=at_bound,
+        uncertainty=_uncertainty(problem, values, absolute=absolute) if known else None,
+        losses=losses,
+        ends=jax.tree.unflatten(structure, ends),
+        completed=~failed,
+        best=best,
+    )
+
+
+def _uncertainty(problem: Problem, values: list, *, absolute: bool) -> Uncertainty:
+    parameters = problem.parameters
+    row = parameters.flat(values)
+    residuals, derivative = _linearised(problem, row)
+    return estimate(
+        np.asarray(derivative),
+        np.asarray(residuals),
+        np.asarray(row),
+        parameters.names,
+        absolute=absolute,
+    )
+
+
+@eqx.filter_jit
+def _linearised(problem: Problem, row):
+    """The residuals in one row, and their Jacobian."""
+
+    def residuals(row):
+        leaves = jax.tree.leaves(problem.residuals(problem.parameters.unflat(row))[0])
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
+
+    return residuals(row), jacobian(residuals, row)

@@ -1,0 +1,115 @@
+"""The leaves of a model that are fitted: picked, named, checked and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._check import check
+from .bounds import AbstractBounds, Free
+
+Where = Callable[[Any], Any]
+
+
+class Parameters(eqx.Module):
+    """Which leaves of a model are free, and within which bounds.
+
+    - `model`: the model whose other leaves stay as they are.
+    - `where`: picks the free leaves, as in `eqx.tree_at`.
+    - `bounds`: one for each of them.
+    - `paths`: their names in the model.
+    """
+
+    model: Any
+    where: Where = eqx.field(static=True)
+    bounds: tuple[AbstractBounds, ...]
+    paths: tuple[str, ...] = eqx.field(static=True)
+
+    @property
+    def start(self) -> list[Array]:
+        """The values that the model has."""
+        return jax.tree.leaves(self.where(self.model))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all numbers, `leaf` or `leaf[k]`, in the order of `flat`."""
+        return tuple(
+            path if leaf.ndim == 0 else f"{path}[{', '.join(map(str, index))}]"
+            for path, leaf in zip(self.paths, self.start, strict=True)
+            for index in np.ndindex(leaf.shape)
+        )
+
+    def with_values(self, values: list[Array]) -> Any:
+        """The model with these values."""
+        structure = jax.tree.structure(self.where(self.model))
+        return eqx.tree_at(self.where, self.model, jax.tree.unflatten(structure, values))
+
+    def values(self, free: list[Array]) -> list[Array]:
+        """The values at unbounded coordinates."""
+        return [b.value(x) for b, x in zip(self.bounds, free, strict=True)]
+
+    def free(self, values: list[Array]) -> list[Array]:
+        """The unbounded coordinates of values."""
+        return [b.free(x) for b, x in zip(self.bounds, values, strict=True)]
+
+    def flat(self, values: list[Array]) -> Float[Array, " p"]:
+        """All numbers in one row."""
+        return jnp.concatenate([jnp.ravel(value) for value in values])
+
+    def unflat(self, row: Float[Array, " p"]) -> list[Array]:
+        """The values that a row of numbers stands for."""
+        ends = np.cumsum([leaf.size for leaf in self.start])[:-1]
+        parts = jnp.split(row, ends)
+        return [part.reshape(x.shape) for part, x in zip(parts, self.start, strict=True)]
+
+    def check_inside(self, values: list[Any]) -> None:
+        """Requires values strictly inside the bounds."""
+        for path, bounds, value in zip(self.paths, self.bounds, values, strict=True):
+            inside = bounds.contains(np.asarray(value, float))
+            if not np.all(inside):
+                bad = np.asarray(value, float)[~inside].ravel()[0]
+                raise ValueError(f"{path} = {bad:g}: must lie strictly inside {bounds}")
+
+    def at_bound(self, values: list[Any]) -> tuple[str, ...]:
+        """The names of the numbers that have come to a bound."""
+        near = [b.near(np.asarray(v, float)) for b, v in zip(self.bounds, values, strict=True)]
+        flags = np.concatenate([np.ravel(flag) for flag in near])
+        return tuple(name for name, flag in zip(self.names, flags, strict=True) if flag)
+
+
+def choose(model: Any, where: Where, bounds: Any) -> Parameters:
+    """The free leaves of a model.
+
+    **Raises:** `ValueError` if `where` picks what is no floating-point leaf, or nothing, or the
+    bounds do not match.
+    """
+    check(callable(where), f"where = {where!r}: must be a function that picks leaves of the model")
+    picked, structure = jax.tree.flatten(where(model))
+    check(len(picked) > 0, "where: picks no leaf of the model")
+    for leaf in picked:
+        check(
+            eqx.is_inexact_array(leaf),
+            f"where: picks {leaf!r}, which is no array of floating-point numbers",
+        )
+    # The same function, applied to the tree of names, picks the names.
+    names = jax.tree_util.tree_map_with_path(lambda path, _: jax.tree_util.keystr(path), model)
+    paths = tuple(name.lstrip(".") for name in jax.tree.leaves(where(names)))
+    if bounds is None or isinstance(bounds, AbstractBounds):
+        each = tuple(bounds or Free() for _ in picked)
+    else:
+        leaves, given = jax.tree.flatten(bounds, is_leaf=lambda b: isinstance(b, AbstractBounds))
+        check(
+            given == structure and all(isinstance(b, AbstractBounds) for b in leaves),
+            f"bounds = {bounds!r}: must be one of Free(), Positive() and Between(low, high), or as "
+            "many of them, in the same order, as where picks leaves",
+        )
+        each = tuple(leaves)
+    parameters = Parameters(model, where, each, paths)
+    parameters.check_inside(picked)
+    return parameters
