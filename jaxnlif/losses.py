@@ -7,6 +7,7 @@ number to be minimised is a loss as well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -17,6 +18,8 @@ from jaxtyping import Array, Float
 
 from ._check import check, check_finite, check_positive, is_concrete
 from .solve.solution import Solution
+
+Data = ArrayLike | Sequence
 
 
 class Rate(eqx.Module):
@@ -33,7 +36,13 @@ class Rate(eqx.Module):
     rate: Float[np.ndarray, " k"]
     std: Float[np.ndarray, "..."]
 
-    def __init__(self, ts: ArrayLike, rate: ArrayLike, *, std: ArrayLike = 1.0):
+    def __init__(
+        self,
+        ts: Data,
+        rate: Data,
+        *,
+        std: Data = 1.0,
+    ):
         self.ts = _times("ts", ts)
         self.rate = _observed("rate", rate, self.ts.shape)
         self.std = _std(std, self.rate)
@@ -56,7 +65,13 @@ class MeanRate(eqx.Module):
     rate: Float[np.ndarray, " k"]
     std: Float[np.ndarray, "..."]
 
-    def __init__(self, edges: ArrayLike, rate: ArrayLike, *, std: ArrayLike = 1.0):
+    def __init__(
+        self,
+        edges: Data,
+        rate: Data,
+        *,
+        std: Data = 1.0,
+    ):
         self.edges = _times("edges", edges)
         check(self.edges.size > 1, "edges: must be at least two times")
         self.rate = _observed("rate", rate, (self.edges.size - 1,))
@@ -81,7 +96,13 @@ class Rates(eqx.Module):
     rates: Float[np.ndarray, "k m"]
     std: Float[np.ndarray, "..."]
 
-    def __init__(self, ts: ArrayLike, rates: ArrayLike, *, std: ArrayLike = 1.0):
+    def __init__(
+        self,
+        ts: Data,
+        rates: Data,
+        *,
+        std: Data = 1.0,
+    ):
         self.ts = _times("ts", ts)
         self.rates = _observed("rates", rates, (self.ts.size, None))
         self.std = _std(std, self.rates)
@@ -105,7 +126,13 @@ class Weights(eqx.Module):
     std: Float[np.ndarray, "..."]
     t: float | None
 
-    def __init__(self, weights: ArrayLike, *, std: ArrayLike = 1.0, t: float | None = None):
+    def __init__(
+        self,
+        weights: Data,
+        *,
+        std: Data = 1.0,
+        t: float | None = None,
+    ):
         self.weights = _observed("weights", weights, (None,))
         self.std = _std(std, self.weights)
         self.t = None if t is None else float(_times("t", [t])[0])
@@ -139,13 +166,19 @@ class Intervals(eqx.Module):
     counts: Float[np.ndarray, " k"]
     total: float
 
-    def __init__(self, edges: ArrayLike, counts: ArrayLike, *, total: float | None = None):
+    def __init__(
+        self,
+        edges: Data,
+        counts: Data,
+        *,
+        total: ArrayLike | None = None,
+    ):
         self.edges = _times("edges", edges)
         check(self.edges.size > 1, "edges: must be at least two times")
         self.counts = _observed("counts", counts, (self.edges.size - 1,))
         inside = float(np.sum(self.counts))
+        check_positive("total", inside if total is None else total)
         self.total = inside if total is None else float(total)
-        check_positive("total", self.total)
         check(inside <= self.total, f"total = {self.total:g}: there are {inside:g} counts")
 
     def __call__(self, sol: Solution) -> Float[Array, " k"]:
@@ -186,14 +219,14 @@ def _std(std: Any, observed: np.ndarray) -> np.ndarray:
     return std
 
 
-def _covered(name: str, times: np.ndarray, sol: Solution) -> None:
+def _covered(name: str, times: Any, sol: Solution) -> None:
     if not is_concrete(times, sol.ts):
         return
     saved = np.asarray(sol.ts)
     first, last = float(saved[0]), float(saved[-1])
     slack = 1e-6 * (last - first)
     check(
-        first - slack <= times[0] and times[-1] <= last + slack,
+        bool(first - slack <= times[0] and times[-1] <= last + slack),
         f"{name} = {times[0]:g} … {times[-1]:g}: must lie within the saved times of the run, "
         f"{first:g} … {last:g}",
     )
@@ -203,7 +236,7 @@ def _matches_grid(name: str, given: int, weights: int) -> None:
     check(given == weights, f"{name}: has {given} weights, the grid of the run has {weights}")
 
 
-def _rows_at(ts: np.ndarray, saved: Array, rows: Array) -> Array:
+def _rows_at(ts: Any, saved: Array, rows: Array) -> Array:
     """Rows interpolated linearly in time."""
     index = jnp.clip(jnp.searchsorted(saved, ts, side="right") - 1, 0, max(saved.shape[0] - 2, 0))
     following = jnp.minimum(index + 1, saved.shape[0] - 1)

@@ -12,7 +12,7 @@ import sys
 import jax
 from _report import run_checks
 
-SECTIONS = ("density", "synchrony", "spikes")
+SECTIONS = ("density", "synchrony", "spikes", "fit")
 
 
 def main() -> int:

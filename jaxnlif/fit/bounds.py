@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._check import check, check_finite, check_scalar
 
@@ -25,11 +25,11 @@ class AbstractBounds(eqx.Module):
         """The unbounded coordinate of a value strictly inside the bounds."""
 
     @abc.abstractmethod
-    def contains(self, value: np.ndarray) -> np.ndarray:
+    def contains(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
         """Whether values lie strictly inside."""
 
     @abc.abstractmethod
-    def near(self, value: np.ndarray) -> np.ndarray:
+    def near(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
         """Whether values have come so near to a bound that they are as good as on it."""
 
 
@@ -42,10 +42,10 @@ class Free(AbstractBounds):
     def free(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return value
 
-    def contains(self, value: np.ndarray) -> np.ndarray:
-        return np.isfinite(value)
+    def contains(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
+        return np.asarray(np.isfinite(value))
 
-    def near(self, value: np.ndarray) -> np.ndarray:
+    def near(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
         return np.zeros_like(value, bool)
 
 
@@ -58,11 +58,11 @@ class Positive(AbstractBounds):
     def free(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.log(value)
 
-    def contains(self, value: np.ndarray) -> np.ndarray:
-        return np.isfinite(value) & (value > 0)
+    def contains(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
+        return np.asarray(np.isfinite(value) & (value > 0))
 
-    def near(self, value: np.ndarray) -> np.ndarray:
-        return value < 1e-6
+    def near(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
+        return np.asarray(value < 1e-6)
 
 
 class Between(AbstractBounds):
@@ -89,9 +89,9 @@ class Between(AbstractBounds):
     def free(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.log((value - self.low) / (self.high - value))
 
-    def contains(self, value: np.ndarray) -> np.ndarray:
-        return (value > self.low) & (value < self.high)
+    def contains(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
+        return np.asarray((value > self.low) & (value < self.high))
 
-    def near(self, value: np.ndarray) -> np.ndarray:
+    def near(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
         slack = 1e-3 * (self.high - self.low)
-        return (value < self.low + slack) | (value > self.high - slack)
+        return np.asarray((value < self.low + slack) | (value > self.high - slack))

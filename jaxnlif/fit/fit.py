@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 from .._check import check, check_integer, check_key, check_positive
 from ..solve.progress import AbstractProgress, NoProgress
 from .descent import Descent, Problem, Rules, begin, is_number, turn
-from .parameters import Parameters, Where, choose
+from .parameters import Parameters, choose
 from .result import Fit, FitResult
 from .uncertainty import Uncertainty, estimate, jacobian
 
@@ -28,9 +28,9 @@ def fit(
     run: Callable[[Any], Any],
     loss: Callable[[Any], Any],
     *,
-    where: Where,
+    where: Any,
     bounds: Any = None,
-    optimiser: optax.GradientTransformation | None = None,
+    optimiser: Any = None,
     steps: int = 200,
     starts: Any = 1,
     spread: float = 0.5,
@@ -191,7 +191,7 @@ def _descend(problem, optimiser, rules, starts, steps, progress: AbstractProgres
 def _gather(problem: Problem, end: Descent, losses, interrupted, absolute) -> Fit:
     parameters = problem.parameters
     ends = jax.vmap(parameters.values)(end.best)
-    best = int(np.argmin(np.asarray(end.lowest)))
+    best = int(np.argmin(end.lowest))
     values = [x[best] for x in ends]
     result = jax.tree.map(lambda x: x[best], end.result)
     if interrupted is not None and not bool(end.ended[best]):
@@ -203,7 +203,7 @@ def _gather(problem: Problem, end: Descent, losses, interrupted, absolute) -> Fi
     message = FitResult[result]
     if at_bound:
         message += f"; at a bound: {', '.join(at_bound)}"
-    known = absolute is not None and np.isfinite(float(end.lowest[best]))
+    known = absolute is not None and bool(np.isfinite(end.lowest[best]))
     structure = jax.tree.structure(parameters.where(parameters.model))
     trace = losses[best]
     return Fit(

@@ -83,7 +83,7 @@ class Parameters(eqx.Module):
         return tuple(name for name, flag in zip(self.names, flags, strict=True) if flag)
 
 
-def choose(model: Any, where: Where, bounds: Any) -> Parameters:
+def choose(model: Any, where: Any, bounds: Any) -> Parameters:
     """The free leaves of a model.
 
     **Raises:** `ValueError` if `where` picks what is no floating-point leaf, or nothing, or the

@@ -5,6 +5,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from references.gradients import (
+    GRID,
+    LINE,
+    difference,
+    directions,
+    loss_of,
+    structured,
+)
+from references.gradients import structured_parameters as parameters
 
 import jaxnlif as jn
 
@@ -12,45 +21,7 @@ from ..conftest import needs_double
 
 pytestmark = [needs_double, pytest.mark.slow]
 
-GRID = jn.Grid(v=jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=16), w=jn.WeightGrid(-0.5, 1.0, num=5))
-LINE = jn.Grid(v=GRID.v)
 COUPLINGS = [jn.Lagged(), jn.Implicit()]
-CENTERS = np.linspace(-0.35, 0.85, 5)
-
-
-def structured(p):
-    return jn.Network(
-        noise=p["noise"],
-        noise_slope=p["noise_slope"],
-        drive=jn.Bump(p["base"], p["height"], p["center"], p["width"]),
-        response=jn.Saturating(),
-        learning=jn.Hebbian(p["gain"]),
-        epsilon=p["epsilon"],
-    )
-
-
-def parameters(**changes):
-    numbers = {
-        "noise": 0.8,
-        "noise_slope": 0.1,
-        "base": 1.0,
-        "height": 2.0,
-        "center": 0.3,
-        "width": 0.4,
-        "gain": 0.3,
-        "epsilon": 0.05,
-    }
-    return {name: jnp.asarray(value) for name, value in (numbers | changes).items()}
-
-
-def loss_of(sol):
-    """Depends on every saved quantity, and on no symmetry of the problem."""
-    columns = jnp.asarray(CENTERS[: sol.weights.shape[1]])
-    return (
-        jnp.sum(sol.rate * jnp.linspace(1.0, 2.0, len(sol.rate)))
-        + jnp.sum(sol.weights[-1] * columns**2)
-        + jnp.sum(sol.saved[-1] ** 2)
-    )
 
 
 def run(network, grid, coupling, y0, **arguments):
@@ -63,21 +34,6 @@ Y0 = jn.gaussian(GRID, v=(0.0, 0.5), w=(0.3, 0.1))
 
 def loss(p, coupling, y0=Y0, **arguments):
     return run(structured(p), GRID, coupling, y0, **arguments)
-
-
-def difference(function, x, direction, step):
-    """Central difference of fourth order."""
-
-    def at(k):
-        shift = jax.tree.map(lambda a, d: a + k * step * d, x, direction)
-        return function(shift)
-
-    return (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
-
-
-def directions(p):
-    for name in p:
-        yield name, {n: jnp.ones_like(v) if n == name else jnp.zeros_like(v) for n, v in p.items()}
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)

@@ -1,0 +1,38 @@
+"""Bounds: maps onto the allowed values and back."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+
+
+@pytest.mark.parametrize(
+    ("bounds", "inside", "outside"),
+    [
+        (jn.Free(), [-3.0, 0.0, 5.0], [np.inf, np.nan]),
+        (jn.Positive(), [1e-3, 1.0, 50.0], [0.0, -1.0, np.nan]),
+        (jn.Between(-1.0, 2.0), [-0.9, 0.5, 1.9], [-1.0, 2.0, 3.0, np.nan]),
+    ],
+)
+def test_values_go_there_and_back(bounds, inside, outside, dtype):
+    values = jnp.asarray(inside, dtype)
+    free = bounds.free(values)
+    np.testing.assert_allclose(bounds.value(free), values, rtol=1e-5, atol=1e-7)
+    assert np.all(np.asarray(jax.vmap(jax.grad(bounds.value))(free)) > 0)
+    assert np.all(bounds.contains(np.asarray(values)))
+    assert not np.any(bounds.contains(np.array(outside)))
+
+
+def test_what_has_come_to_a_bound():
+    assert list(jn.Between(0.0, 1.0).near(np.array([1e-4, 0.5, 0.9999]))) == [True, False, True]
+    assert list(jn.Positive().near(np.array([1e-9, 1.0]))) == [True, False]
+    assert not np.any(jn.Free().near(np.array([0.0, 1e9])))
+
+
+def test_bounds_out_of_order():
+    with pytest.raises(ValueError, match=r"low = 2.0: must be below high = 1.0"):
+        jn.Between(2.0, 1.0)
+    with pytest.raises(ValueError, match="high = nan: must be finite"):
+        jn.Between(2.0, np.nan)

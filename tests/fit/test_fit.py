@@ -1,0 +1,220 @@
+"""`fit`: descents on functions that cost nothing, then on a network."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxnlif as jn
+from jaxnlif.solve.progress import AbstractProgress
+
+from ..conftest import needs_double
+
+
+class Valley(eqx.Module):
+    """Rosenbrock's valley, as a model with two leaves and one that stays."""
+
+    x: jax.Array
+    y: jax.Array
+    other: jax.Array
+
+
+def valley(x=-1.2, y=1.0):
+    return Valley(jnp.asarray(x), jnp.asarray(y), jnp.asarray(10.0))
+
+
+def residuals(model):
+    return jnp.stack([model.other * (model.y - model.x**2), 1 - model.x])
+
+
+def both(model):
+    return model.x, model.y
+
+
+def same(output):
+    return output
+
+
+def test_the_bottom_of_the_valley():
+    fitted = jn.fit(valley(), residuals, lambda r: 100 * r, where=both, absolute=True)
+    np.testing.assert_allclose(fitted.values, (1.0, 1.0), rtol=1e-3)
+    assert fitted.result in (jn.FitResult.gradient_vanished, jn.FitResult.converged)
+    assert fitted.names == ("x", "y")
+    assert float(fitted.model.other) == 10
+    assert np.all(np.diff(np.minimum.accumulate(fitted.loss)) <= 0)
+    # The covariance of (x, y) at (1, 1): (JᵀJ)⁻¹ with J = [[-20, 10], [-1, 0]].
+    expected = np.linalg.inv(np.array([[401.0, -200.0], [-200.0, 100.0]]))
+    np.testing.assert_allclose(1e4 * fitted.uncertainty.covariance, expected, rtol=2e-2)
+
+
+def test_any_optimiser_and_one_number_as_loss():
+    fitted = jn.fit(
+        valley(0.5, 0.3),
+        residuals,
+        lambda r: jnp.sum(r**2),
+        where=lambda model: model.y,
+        optimiser=optax.adam(0.02),
+        steps=300,
+    )
+    assert float(fitted.values) == pytest.approx(0.25, abs=1e-3)
+    assert fitted.uncertainty is None
+
+
+def test_bounds_hold_and_are_told():
+    fitted = jn.fit(
+        valley(0.5, 0.6), residuals, same, where=both, bounds=(jn.Free(), jn.Between(0.5, 0.9))
+    )
+    assert 0.5 < float(fitted.values[1]) <= 0.9
+    assert fitted.at_bound == ("y",)
+    assert fitted.message.endswith("at a bound: y")
+
+
+def test_several_starts_end_together():
+    starts = (jnp.array([0.5, -1.0, 2.0]), jnp.array([0.5, 1.0, 0.0]))
+    fitted = jn.fit(valley(), residuals, same, where=both, starts=starts)
+    assert fitted.ends[0].shape == (3,)
+    np.testing.assert_allclose(fitted.ends[0], 1.0, rtol=2e-3)
+    assert fitted.losses.shape[0] == 3
+    assert list(fitted.completed) == [True] * 3
+    alone = jn.fit(valley(0.5, 0.5), residuals, same, where=both)
+    np.testing.assert_allclose(fitted.losses[0][:5], alone.loss[:5], rtol=1e-4)
+
+
+def test_drawn_starts_keep_the_model_as_the_first():
+    fitted = jn.fit(valley(), residuals, same, where=both, starts=4, key=jax.random.key(0), steps=1)
+    own = jn.fit(valley(), residuals, same, where=both, steps=1)
+    assert fitted.losses[0][0] == pytest.approx(own.loss[0], rel=1e-5)
+    assert len(set(fitted.losses[:, 0])) == 4
+
+
+def test_a_region_without_a_loss_is_kept_away_from():
+    def fails_beyond(model):
+        return jnp.stack([jnp.where(model.x < 0.7, 1, jnp.nan) * (model.x - 1.0)])
+
+    fitted = jn.fit(valley(0.0), fails_beyond, same, where=lambda m: m.x)
+    assert 0.5 < float(fitted.values) < 0.7
+    assert np.isfinite(fitted.loss[fitted.loss < np.inf]).all()
+    assert not np.any(np.isnan(fitted.loss))
+    assert fitted.result in (jn.FitResult.no_way_on, jn.FitResult.converged)
+
+
+def test_a_start_without_a_loss():
+    fitted = jn.fit(valley(), lambda m: jnp.stack([jnp.log(m.x)]), same, where=lambda m: m.x)
+    assert fitted.result == jn.FitResult.start_failed
+    assert float(fitted.values) == pytest.approx(-1.2)
+    assert fitted.uncertainty is None
+    assert "start" in fitted.message
+
+
+def test_a_table_is_named_number_by_number():
+    model = jn.Network(weight=0.1, drive=jn.Tabulated([1.0, 2.0], t=[0.0, 1.0]))
+    fitted = jn.fit(
+        model,
+        lambda m: m.drive.values - jnp.array([3.0, 4.0]),
+        same,
+        where=lambda m: m.drive.values,
+    )
+    assert fitted.names == ("drive.values[0]", "drive.values[1]")
+    np.testing.assert_allclose(fitted.values, [3.0, 4.0], rtol=1e-4)
+
+
+class Interrupting(AbstractProgress):
+    """A bar that is stopped at the fifth turn."""
+
+    def start(self, total):
+        class Bar:
+            count = 0
+
+            def update(self, steps):
+                self.count += 1
+                if self.count == 5:
+                    raise KeyboardInterrupt
+
+            def close(self):
+                pass
+
+        return Bar()
+
+
+def test_an_interrupt_returns_the_best_so_far():
+    fitted = jn.fit(valley(), residuals, same, where=both, progress=Interrupting())
+    assert fitted.result == jn.FitResult.interrupted
+    assert len(fitted.loss) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"where": "x"}, "where = 'x': must be a function"),
+        ({"where": lambda m: ()}, "where: picks no leaf"),
+        ({"bounds": jn.Positive()}, r"x = -1.2: must lie strictly inside Positive\(\)"),
+        ({"bounds": (jn.Free(),)}, "bounds = .*as many of them"),
+        ({"optimiser": 0.1}, "optimiser = 0.1: must be an optax optimiser"),
+        ({"steps": 0}, "steps = 0: must be at least 1"),
+        ({"starts": 3}, "key: needed"),
+        ({"starts": (jnp.zeros(2), jnp.zeros(3))}, "starts: shapes"),
+        ({"spread": 0.0}, "spread = 0: must be positive"),
+        ({"tolerance": -1.0}, "tolerance = -1: must be positive"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        jn.fit(valley(), residuals, same, **({"where": both} | arguments))
+
+
+def test_leaves_that_cannot_be_fitted():
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24))
+    with pytest.raises(ValueError, match="which is no array of floating-point numbers"):
+        jn.fit(jn.FluxShift(grid, neurons=10), same, same, where=lambda solver: solver.neurons)
+
+
+# ---- a network -------------------------------------------------------------------------------
+
+LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24))
+SOLVER = jn.FluxShift(LINE)
+Y0 = jn.gaussian(LINE, v=(-1.0, 0.5))
+
+
+def network(noise, weight, drive):
+    return jn.Network(noise=noise, weight=weight, drive=drive)
+
+
+def simulate(model):
+    saveat = jn.SaveAt(num=21, fn=None)
+    return jn.solve(model, SOLVER, y0=Y0, t1=2.0, dt=0.05, saveat=saveat, throw=False)
+
+
+def leaves(model):
+    return model.noise, model.weight, model.drive.value
+
+
+BOUNDS = (jn.Positive(), jn.Free(), jn.Free())
+
+
+@pytest.mark.slow
+def test_noise_coupling_and_input_from_a_rate():
+    truth = (1.2, 0.6, 0.7)
+    sol = simulate(network(*truth))
+    data = jn.losses.Rate(sol.ts, sol.rate)
+    start = network(1.0, 0.2, 0.3)
+    fitted = jn.fit(start, simulate, data, where=leaves, bounds=BOUNDS)
+    np.testing.assert_allclose(fitted.values, truth, rtol=1e-2)
+    assert len(fitted.loss) <= 201
+    assert fitted.names == ("noise", "weight", "drive.value")
+
+
+@needs_double
+def test_blow_up_at_the_start_is_told():
+    data = jn.losses.Rate([0.0, 2.0], [0.1, 0.2])
+    fitted = jn.fit(network(1.0, 30.0, 2.0), simulate, data, where=leaves, bounds=BOUNDS, steps=3)
+    assert fitted.result == jn.FitResult.start_failed
+    assert not np.any(np.isnan(fitted.loss))
+
+
+def test_data_are_held_against_the_run():
+    with pytest.raises(ValueError, match=r"ts = 0 … 3: must lie within the saved times of the run"):
+        jn.fit(
+            network(1.0, 0.1, 0.1), simulate, jn.losses.Rate([0.0, 3.0], [0.1, 0.2]), where=leaves
+        )
