@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import jax
 import numpy as np
-from _report import Measured, parse_values
+from _report import Measured
 
 import jaxnlif as jn
 
+from .._benchmark import benchmark
 from ._problems import before_learning, learning_grid, learning_network
 
-BENCHMARK = Path(__file__).parents[2] / "benchmark.py"
 SIZES = ("300x200", "300x1000")
 
 
 def speed() -> Iterator[Measured]:
     """Ratios of the times that the benchmark measures on one core."""
-    output = subprocess.run(
-        [sys.executable, BENCHMARK, "density"], check=True, text=True, stdout=subprocess.PIPE
-    ).stdout
-    values = parse_values(output)
+    values = benchmark("density")
     for size in SIZES:
         over = f"fp_speedup/{size}/jaxnlif"
         yield Measured("float64_over_numba", values[f"{over}_float64/numba_float64"], size)

@@ -1,27 +1,18 @@
-"""What a training step costs beside the authors' code, from the benchmark in its own process."""
+"""What a training step costs beside the authors' code, from the benchmark."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-from _report import Measured, parse_values
+from _report import Measured
 
-BENCHMARK = Path(__file__).parents[2] / "benchmark.py"
+from .._benchmark import benchmark
 
 
 def training_steps(directory: str | os.PathLike) -> Iterator[Measured]:
     """Their steps over ours, interleaved, and our temporaries over theirs."""
-    output = subprocess.run(
-        [sys.executable, BENCHMARK, "spikes", "--spikegd", str(directory)],
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
-    ).stdout
-    values = parse_values(output)
+    values = benchmark("spikes", "--spikegd", str(directory))
     for dtype in ("float32", "float64"):
         yield Measured(f"mnist_step_{dtype}", values[f"mnist_{dtype}_speedup/spikegd"])
         yield Measured("mnist_temporaries", values[f"mnist_{dtype}_memory/spikegd"], dtype)

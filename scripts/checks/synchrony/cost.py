@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
-from _report import Measured, parse_values
+from _report import Measured
 
-BENCHMARK = Path(__file__).parents[2] / "benchmark.py"
-
-
-@cache
-def _benchmark(section: str) -> dict[str, float]:
-    output = subprocess.run(
-        [sys.executable, BENCHMARK, section], check=True, text=True, stdout=subprocess.PIPE
-    ).stdout
-    return parse_values(output)
+from .._benchmark import benchmark
 
 
 def speedups() -> Iterator[Measured]:
     """Seconds of particles over seconds of the others, M = 10⁵."""
-    values = _benchmark("multiscale")
+    values = benchmark("multiscale")
     for case in ("instantaneous", "periodic", "self-sustained", "weak"):
         yield Measured("cost_density", values[f"speedup/{case}/density"], case)
     for case in ("instantaneous", "self-sustained", "periodic"):
@@ -32,12 +20,12 @@ def speedups() -> Iterator[Measured]:
 
 def never_switching() -> Iterator[Measured]:
     """The multi-scale solver over the density alone, where it never switches."""
-    yield Measured("cost_never_switching", _benchmark("multiscale")["never_switching/ratio"])
+    yield Measured("cost_never_switching", benchmark("multiscale")["never_switching/ratio"])
 
 
 def against_brian2() -> Iterator[Measured]:
     """Brian2 over particles: neuron-steps in a second, and time to 1 % error of the mean rate."""
-    values = _benchmark("particles")
+    values = benchmark("particles")
     yield Measured(
         "brian2_neuron_steps", values["particles_speedup/jaxnlif_float32/brian2_float32"]
     )
