@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from .. import _tolerance
@@ -256,7 +257,8 @@ def _differentiate(grid: VoltageGrid, cells: _Cells, new: Array, primals, tangen
     d_peclet = (d_drive[None] - distance * (d_noise / noise)) * (h / noise)
     d_flux = slope * d_peclet + flux * (d_noise / noise)
     gain = jnp.concatenate([jnp.zeros_like(d_flux[:1]), d_flux[:-1]])
-    return kappa * d_density + d_kappa * (density - new) + gain - d_flux
+    rhs = kappa * d_density + gain - d_flux
+    return rhs if d_kappa is None else rhs + d_kappa * (density - new)
 
 
 def _matrix(grid: VoltageGrid, kappa: Array, drive: Array, noise: Array):
@@ -264,14 +266,26 @@ def _matrix(grid: VoltageGrid, kappa: Array, drive: Array, noise: Array):
     return jnp.broadcast_to(_positive(kappa), drive.shape), *exchange_rates(grid, drive, noise)
 
 
-@shift_flux.defjvp
 def _shift_flux_jvp(grid, primals, tangents):
     new = shift_flux(grid, *primals)
-    return new, _shift_flux_tangent(grid, primals, new, tangents)
+    return new, _shift_flux_tangent(grid, *_needed(primals, tangents), new)
+
+
+shift_flux.defjvp(_shift_flux_jvp, symbolic_zeros=True)
+
+
+def _needed(primals, tangents):
+    """Without the density where κ is not differentiated, which is all that it is needed for."""
+    kappa, drive, noise, density, *others = primals
+    d_kappa, *d_others = tangents
+    if isinstance(d_kappa, SymbolicZero):
+        d_kappa = density = None
+    zeros = (jnp.zeros(d.shape, d.dtype) if isinstance(d, SymbolicZero) else d for d in d_others)
+    return (kappa, drive, noise, density, *others), (d_kappa, *zeros)
 
 
 @partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
-def _shift_flux_tangent(grid, primals, new, tangents):
+def _shift_flux_tangent(grid, primals, tangents, new):
     # Differentiating the step gives (κ + A - e_R cᵀ) dp = κ dp* + g with Σg = 0 and Σdp = Σdp*;
     # the last condition replaces the division by κ, so that the rule holds as κ → 0 too.
     # Of all this, reverse mode stores the densities alone.
@@ -291,14 +305,16 @@ def _shift_flux_tangent(grid, primals, new, tangents):
     return _with_cells(grid, drive, noise, step)
 
 
-@absorb_flux.defjvp
 def _absorb_flux_jvp(grid, primals, tangents):
     new = absorb_flux(grid, *primals)
-    return new, _absorb_flux_tangent(grid, primals, new, tangents)
+    return new, _absorb_flux_tangent(grid, *_needed(primals, tangents), new)
+
+
+absorb_flux.defjvp(_absorb_flux_jvp, symbolic_zeros=True)
 
 
 @partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
-def _absorb_flux_tangent(grid, primals, new, tangents):
+def _absorb_flux_tangent(grid, primals, tangents, new):
     *primals, _ = primals
     *tangents, d_inflow = tangents
     kappa, drive, noise, _ = primals

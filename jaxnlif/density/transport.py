@@ -73,19 +73,31 @@ def move_weights(
     """
     assert grid.w is not None, "only a structured network learns"
     weights = grid.weight_density(density)
+    courant = _courant(grid, weights, rates, rate, strength, dt)
+    moved, iterations = advect(courant, weights[:, None])
+    up, down = _exchange(courant, moved)
+    one = jnp.ones(1, grid.dtype)
+    return mmatrix.solve(one, up, down, density, transposed=True), iterations
+
+
+# Of what only weights depend on, reverse mode stores little and repeats the rest.
+@partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
+def _courant(grid: Grid, weights, rates, rate, strength, dt) -> Courant:
     occupied = weights > _tolerance.floor(grid.dtype)
     conditional = jnp.where(occupied, rates / jnp.where(occupied, weights, 1), 0)
+    assert grid.w is not None
     faces = jnp.asarray(grid.w.faces, grid.dtype)
     scale = dt / grid.weight_spacing
-    courant = Courant(
+    return Courant(
         hebbian=(scale * strength * conditional * rate)[:, None],
         fall=(scale * jnp.maximum(faces, 0))[:, None],
         rise=(scale * jnp.maximum(-faces, 0))[:, None],
     )
-    moved, iterations = advect(courant, weights[:, None])
-    up, down = courant.exchange(moved)
-    one = jnp.ones(1, grid.dtype)
-    return mmatrix.solve(one, up, down, density, transposed=True), iterations
+
+
+@partial(jax.checkpoint, prevent_cse=False)
+def _exchange(courant: Courant, moved: Array) -> tuple[Array, Array]:
+    return courant.exchange(moved)
 
 
 def advect(
@@ -109,6 +121,7 @@ def advect(
     return moved, iterations
 
 
+@partial(jax.checkpoint, prevent_cse=False)
 def _residual(courant: Courant, weights: Array, moved: Array) -> Array:
     up, down = courant.exchange(moved)
     return mmatrix.apply(jnp.ones(1, weights.dtype), up, down, moved) - weights

@@ -91,7 +91,7 @@ def make_loss(
             y0=y0,
             t1=steps * DT,
             dt=DT,
-            saveat=jn.SaveAt(num=11, fn=None),
+            saveat=jn.SaveAt(num=saves, fn=None),
         )
         return jnp.mean(sol.rate**2) + jnp.mean(sol.weights[-1] ** 2)
 

@@ -25,7 +25,10 @@ def time() -> Iterator[Measured]:
 
 
 def memory() -> Iterator[Measured]:
-    """Temporaries of a gradient in states, besides those of a single step, over √steps."""
+    """Temporaries of a gradient in states, besides those of a single step, over √steps.
+
+    The loss is one of the last state, as where learned weights are fitted.
+    """
     for num_v, num_w in ((300, None), (96, 50)):
         state = 8 * num_v * (num_w or 1)
         many, one = (_temporaries(num_v, num_w, steps) for steps in (_STEPS, 1))
@@ -34,6 +37,6 @@ def memory() -> Iterator[Measured]:
 
 
 def _temporaries(num_v: int, num_w: int | None, steps: int) -> int:
-    loss = make_loss(num_v, num_w, steps, jn.Lagged())
+    loss = make_loss(num_v, num_w, steps, jn.Lagged(), saves=2)
     compiled = jax.jit(jax.value_and_grad(loss)).lower(jnp.zeros(2)).compile()
     return compiled.memory_analysis().temp_size_in_bytes  # pyright: ignore
