@@ -68,7 +68,7 @@ def _call(function: Callable, at: jax.Array) -> Callable[[], jax.Array]:
 
 
 def make_loss(
-    num_v: int, num_w: int | None, steps: int, coupling
+    num_v: int, num_w: int | None, steps: int, coupling, saves: int = 11
 ) -> Callable[[jax.Array], jax.Array]:
     """The loss of `steps` steps as a function of two parameters."""
     v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num_v)
