@@ -6,9 +6,11 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ._check import check
+from .fit.result import Fit
 from .grid import Grid
 from .model import Hebbian
 from .solve.result import Result
@@ -124,6 +126,38 @@ def density(sol: Solution | ArrayLike, grid: Grid | None = None, ax: Axes | None
     if grid.w is None:
         return _density_curve(values[:, 0], grid, ax)
     return _density_map(values, grid, ax)
+
+
+def descent(fitted: Fit, ax: Axes | None = None) -> Axes:
+    """The loss of a fit before each step, on a logarithmic scale; other starts in grey."""
+    ax = _axes(ax)
+    others = [loss for k, loss in enumerate(fitted.losses) if k != fitted.best]
+    for k, loss in enumerate(others):
+        ax.plot(loss, color=GREY, linewidth=1, label=None if k else "other starts")
+    ax.plot(fitted.loss, color=BLUE, label="best start" if others else None)
+    ax.set_yscale("log")
+    return finish(ax, "step", "loss $\\frac{1}{2} \\sum r^2$", "Descent")
+
+
+def singular_values(fitted: Fit, ax: Axes | None = None) -> Axes:
+    """How strongly residuals follow relative changes of the parameters; flat directions hollow.
+
+    **Raises:** `ValueError` for a fit without an uncertainty.
+    """
+    ax, sure = _axes(ax), fitted.uncertainty
+    if sure is None:
+        raise ValueError("fitted: has no uncertainty to draw")
+    values, number = sure.singular_values, np.arange(1, sure.singular_values.size + 1)
+    known = number <= number.size - len(sure.flat)
+    ax.plot(number[known], values[known], "o", color=BLUE, markersize=5, label="determined")
+    if sure.flat:
+        hollow = {"color": BLUE, "markersize": 5, "markerfacecolor": "white"}
+        ax.plot(number[~known], values[~known], "o", label="flat", **hollow)
+    ax.axhline(sure.noise, color=GREY, linestyle=":", label="noise")
+    ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    sensitivity = "singular value of $\\partial r / \\partial \\log \\theta$"
+    return finish(ax, "direction of the parameters", sensitivity, "How much the data tell")
 
 
 def summary(sol: Solution) -> Figure:

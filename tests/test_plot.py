@@ -1,3 +1,4 @@
+import jax
 import matplotlib
 import matplotlib.pyplot
 import numpy as np
@@ -103,3 +104,32 @@ def test_what_cannot_be_drawn_is_refused(learned, blown_up):
         jn.plot.density(learned.density(0))
     with pytest.raises(ValueError, match=r"shape \(2, 2\): must be that of its grid"):
         jn.plot.density(np.zeros((2, 2)), learned.solver.grid)
+
+
+def test_a_fit_shows_its_starts_and_what_is_flat():
+    sum_of_two = jn.fit(
+        jn.Bump(base=1.0, height=2.0, center=0.3, width=0.1),
+        lambda bump: bump.base + bump.height,
+        lambda found: found - np.array([1.9, 2.0, 2.1]),
+        where=lambda bump: (bump.base, bump.height),
+        starts=3,
+        key=jax.random.key(0),
+    )
+    drawn = lines(jn.plot.descent(sum_of_two))
+    assert {"other starts", "best start"} <= set(drawn)
+    np.testing.assert_allclose(drawn["best start"][:, 1], sum_of_two.loss)
+    drawn = lines(jn.plot.singular_values(sum_of_two))
+    assert len(drawn["determined"]) == 1
+    assert len(drawn["flat"]) == 1
+
+
+def test_what_a_fit_does_not_know_is_not_drawn():
+    fitted = jn.fit(
+        jn.Constant(1.0),
+        lambda drive: drive.value,
+        lambda found: found**2,
+        where=lambda drive: drive.value,
+        uncertainty=False,
+    )
+    with pytest.raises(ValueError, match="has no uncertainty to draw"):
+        jn.plot.singular_values(fitted)

@@ -11,6 +11,7 @@ from types import ModuleType
 
 REGISTRY: dict[str, str] = {
     "excitatory": "jaxnlif.experiments.excitatory",
+    "fit": "jaxnlif.experiments.fit",
     "learning": "jaxnlif.experiments.learning",
     "mnist": "jaxnlif.experiments.mnist",
     "spiketimes": "jaxnlif.experiments.spiketimes",

@@ -1,0 +1,186 @@
+"""Recordings of a network, rates or spike times, from files in their own unit of time."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from .. import losses
+from .._check import check, check_integer, check_positive
+from ._csv import number, rows
+
+_HEADERS = ("t,rate", "t", "t,neuron")
+_RULE = "must be the header 't,rate' (times and rates), 't' or 't,neuron' (spike times)"
+_BINS_PER_MEMBRANE_TIME = 10
+
+
+class Rates(NamedTuple):
+    """Network rates (spikes / neuron / unit of time) at increasing times `ts`, both `(k,)`."""
+
+    ts: Float[np.ndarray, " k"]
+    rate: Float[np.ndarray, " k"]
+
+
+class Spikes(NamedTuple):
+    """The times `(k,)` of all spikes, in order, and of how many neurons, where that is known."""
+
+    ts: Float[np.ndarray, " k"]
+    neurons: int | None
+
+
+class Observed(NamedTuple):
+    """What a run is held against, in membrane times.
+
+    - `ts`, `rate`: times `(k,)`, in the middle of bins, and the rates observed there.
+    - `std`: the standard deviations of the rates, or `None` where they are unknown.
+    - `t1`: how long a run has to be.
+    - `loss`: a loss of `jn.losses`.
+    - `what`: the same in words.
+    """
+
+    ts: Float[np.ndarray, " k"]
+    rate: Float[np.ndarray, " k"]
+    std: Float[np.ndarray, " k"] | None
+    t1: float
+    loss: losses.Rate | losses.MeanRate
+    what: str
+
+
+# ---- from a file to a recording --------------------------------------------------------------
+
+
+def read_recording(path: str | os.PathLike) -> Rates | Spikes:
+    """The recording in a CSV file, whose header tells what it holds: `t,rate`, `t` or `t,neuron`.
+
+    Text after `#` and blank lines are skipped. Times count from the beginning of a run, 0.
+
+    **Raises:** `ValueError` that names the file, the line, the value and the rule.
+    """
+    table = list(rows(path))
+    check(len(table) > 0, f"{path}: is empty; its first line {_RULE}")
+    (line, fields), *table = table
+    header = ",".join(fields).lower()
+    check(header in _HEADERS, f"{path}, line {line}: {','.join(fields)!r} {_RULE}")
+    for line, row in table:
+        check(
+            len(row) == len(fields),
+            f"{path}, line {line}: {','.join(row)!r} has {len(row)} columns; "
+            f"a row must have {len(fields)}, {header}",
+        )
+    lines = [line for line, _ in table]
+    ts, *others = (
+        [number(path, line, row[column]) for line, row in table] for column in range(len(fields))
+    )
+    _check_times(path, lines, ts, strictly=header == "t,rate")
+    if header == "t,rate":
+        _check_rates(path, lines, others[0])
+        return Rates(np.array(ts), np.array(others[0]))
+    check(len(ts) > 0, f"{path}: holds no spike; there must be at least one")
+    if header == "t":
+        return Spikes(np.array(ts), None)
+    for line, neuron in zip(lines, others[0], strict=True):
+        check(neuron.is_integer(), f"{path}, line {line}: neuron {neuron:g} must be an integer")
+    return Spikes(np.array(ts), len(set(others[0])))
+
+
+def _check_times(path, lines: list[int], ts: list[float], *, strictly: bool) -> None:
+    for line, t in zip(lines, ts, strict=True):
+        check(
+            t >= 0,
+            f"{path}, line {line}: time {t:g} must not be negative; runs begin at time 0",
+        )
+    rule = "increase" if strictly else "not decrease"
+    for line, (before, t) in zip(lines[1:], pairwise(ts), strict=True):
+        check(
+            before < t or (before == t and not strictly),
+            f"{path}, line {line}: time {t:g} follows {before:g}; times must {rule}",
+        )
+
+
+def _check_rates(path, lines: list[int], rates: list[float]) -> None:
+    check(len(rates) >= 2, f"{path}: {len(rates)} rows of numbers; rates must have at least 2")
+    for line, rate in zip(lines, rates, strict=True):
+        check(rate >= 0, f"{path}, line {line}: rate {rate:g} must not be negative")
+    check(max(rates) > 0, f"{path}: all rates are 0; at least one must be positive")
+
+
+# ---- from a recording to a loss --------------------------------------------------------------
+
+
+def observe(
+    recording: Rates | Spikes,
+    *,
+    membrane_time: float = 1.0,
+    bin_width: float | None = None,
+    neurons: int | None = None,
+) -> Observed:
+    """A recording in membrane times; spikes as mean rates in bins, with their Poisson noise.
+
+    **Arguments:** `membrane_time`, `bin_width`: in the recording's unit of time, the latter by
+    default a tenth of the former; `neurons`: how many, for spikes that do not tell.
+
+    **Raises:** `ValueError` for wrong numbers, too few or too many, which it calls by the names of
+    the options.
+    """
+    check_positive("--membrane-time", membrane_time)
+    if isinstance(recording, Rates):
+        for option, given in (("--bin", bin_width), ("--neurons", neurons)):
+            check(given is None, f"{option}: is for spike times, but the file holds rates")
+        return _observe_rates(recording, membrane_time)
+    if bin_width is None:
+        bin_width = membrane_time / _BINS_PER_MEMBRANE_TIME
+    check_positive("--bin", bin_width)
+    return _observe_spikes(
+        recording.ts / membrane_time, _count(recording, neurons), bin_width / membrane_time
+    )
+
+
+def _observe_rates(recording: Rates, membrane_time: float) -> Observed:
+    ts, rate = recording.ts / membrane_time, recording.rate * membrane_time
+    # The noise is unknown, so that the fit estimates it; this scale makes residuals of order one.
+    scale = float(np.sqrt(np.mean(rate**2)))
+    what = f"{ts.size} rates"
+    return Observed(ts, rate, None, float(ts[-1]), losses.Rate(ts, rate, std=scale), what)
+
+
+def _observe_spikes(ts: Float[np.ndarray, " k"], neurons: int, width: float) -> Observed:
+    """Counts in the bins that the recording fills: the one that the last spike cuts off is not."""
+    bins = int(np.floor(ts[-1] / width * (1 + 1e-12)))
+    check(
+        bins >= 2,
+        f"--bin: the last spike, {ts[-1]:g} membrane times from the beginning, must come after at "
+        f"least two bins of {width:g}",
+    )
+    edges = width * np.arange(bins + 1)
+    counts, _ = np.histogram(ts[ts < edges[-1]], edges)
+    check(bool(np.any(counts)), "--bin: there must be a spike in a bin before that of the last one")
+    per_spike = 1 / (neurons * width)
+    rate = counts * per_spike
+    std = np.sqrt(np.maximum(counts, 1)) * per_spike
+    return Observed(
+        ts=(edges[1:] + edges[:-1]) / 2,
+        rate=rate,
+        std=std,
+        t1=float(edges[-1]),
+        loss=losses.MeanRate(edges, rate, std=std),
+        what=f"{counts.sum()} spikes of {neurons} neurons in {bins} bins",
+    )
+
+
+def _count(spikes: Spikes, neurons: int | None) -> int:
+    """How many neurons were recorded: silent ones are counted only if they are told."""
+    seen = spikes.neurons
+    if neurons is None:
+        check(seen is not None, "--neurons: must be given, because the file does not name neurons")
+        assert seen is not None
+        return seen
+    check_integer("--neurons", neurons, at_least=1)
+    check(
+        seen is None or neurons >= seen,
+        f"--neurons = {neurons}: must be at least {seen}, the neurons that spike in the file",
+    )
+    return neurons

@@ -1,0 +1,148 @@
+"""The figures of `jaxnlif run fit`: data and fit, what was found, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .. import plot
+from ..fit.result import Fit
+from ..model import Network
+from ..solve.solution import Solution
+from .fit_data import Observed
+from .fit_recovery import Learned
+
+Run = Callable[[Network], Solution]
+
+_DATA = {"color": plot.BLACK, "fmt": ".", "markersize": 4, "elinewidth": 1}
+_START = {"color": plot.GREY, "linestyle": "--", "label": "start"}
+_FIT = {"color": plot.BLUE, "label": "fit"}
+_TRUTH = {"color": plot.ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
+_POINT = {"color": plot.BLUE, "marker": "o", "markersize": 5, "linestyle": "none"}
+_ESTIMATE = _POINT | {"capsize": 3}
+_UNDETERMINED = _POINT | {"markerfacecolor": "white"}
+
+
+# ---- what a network learned ------------------------------------------------------------------
+
+
+def recovery(run: Run, data: Learned, start: Network, truth: Network, fitted: Fit) -> Figure:
+    """What a network learned, and the strength and the input by which it learned it."""
+    figure = plot.new_figure(14.0, 7.5)
+    panels = figure.subplot_mosaic([["weights", "rates", "loss"], ["gain", "input", "singular"]])
+    begin, end = run(start), run(fitted.model)
+    grid = end.solver.grid.w
+    assert grid is not None
+    w, weights, rates = grid.centers, data.weights, data.rates
+    ax = panels["weights"]
+    _data_and_fit(ax, w, weights.weights, weights.std, begin.weights[-1], end.weights[-1])
+    plot.finish(ax, plot.WEIGHT, plot.WEIGHT_DENSITY, "The weights learned")
+    ax = panels["rates"]
+    _data_and_fit(ax, w, rates.rates[0], rates.std[0], begin.rates[-1], end.rates[-1])
+    plot.finish(ax, plot.WEIGHT, plot.RATES, "The response learned")
+    _gain(panels["gain"], start, truth, fitted)
+    _input(panels["input"], w, start, truth, fitted)
+    plot.descent(fitted, panels["loss"])
+    plot.singular_values(fitted, panels["singular"])
+    return figure
+
+
+def _data_and_fit(ax: Axes, w, data, std, start, end) -> None:
+    ax.errorbar(w, data, std, label="data ± standard deviation", **_DATA)
+    ax.plot(w, start, **_START)
+    ax.plot(w, end, **_FIT)
+
+
+def _gain(ax: Axes, start: Network, truth: Network, fitted: Fit) -> None:
+    """The learning strength; knots that the data do not determine are hollow, without a bar."""
+    assert fitted.uncertainty is not None
+    knots, values = (np.asarray(x) for x in _table(fitted.model))
+    std = fitted.uncertainty.std[: knots.size]
+    ax.plot(*_table(truth), **_TRUTH)
+    ax.plot(*_table(start), **_START)
+    known = np.isfinite(std)
+    label = "fit ± standard error"
+    ax.errorbar(knots[known], values[known], std[known], label=label, **_ESTIMATE)
+    if not np.all(known):
+        ax.plot(knots[~known], values[~known], label="not determined", **_UNDETERMINED)
+    strength = "learning strength $K(w)$\n(unit weight × membrane time²)"
+    plot.finish(ax, plot.WEIGHT, strength, "The learning rule found")
+
+
+def _table(model: Network) -> tuple[Array, Array]:
+    table = model.learning.gain  # pyright: ignore
+    return table.knots, table.values
+
+
+def _input(ax: Axes, w, start: Network, truth: Network, fitted: Fit) -> None:
+    assert fitted.uncertainty is not None
+    for model, style in ((truth, _TRUTH), (start, _START), (fitted.model, _FIT)):
+        ax.plot(w, model.drive(jnp.zeros(()), jnp.asarray(w)), **style)
+    height, std = float(fitted.model.drive.height), fitted.uncertainty.std[-1]
+    place = {"xycoords": "axes fraction", "fontsize": "small", "color": plot.BLUE}
+    ax.annotate(f"height {height:.4g} {_error(std)}", (0.03, 0.03), **place)
+    plot.finish(ax, plot.WEIGHT, "input $I(w)$ (potential)", "The input found")
+
+
+# ---- a recording -----------------------------------------------------------------------------
+
+
+def recording(run: Run, observed: Observed, start: Network, fitted: Fit) -> Figure:
+    """Rates as recorded and as fitted, what the fit leaves, and what it found."""
+    figure = plot.new_figure(14.0, 7.5)
+    panels = figure.subplot_mosaic(
+        [["rate", "rate", "loss"], ["left", "left", "found"]], height_ratios=(3, 2)
+    )
+    begin, end = run(start), run(fitted.model)
+    _rates(panels["rate"], observed, begin, end)
+    _left(panels["left"], observed, np.asarray(observed.loss(end)))
+    panels["left"].sharex(panels["rate"])
+    plot.descent(fitted, panels["loss"])
+    _found(panels["found"], fitted)
+    return figure
+
+
+def _rates(ax: Axes, observed: Observed, begin: Solution, end: Solution) -> None:
+    label = "recorded" if observed.std is None else "recorded ± standard deviation"
+    ax.errorbar(observed.ts, observed.rate, observed.std, label=label, **_DATA)
+    ax.plot(begin.ts, begin.rate, **_START)
+    ax.plot(end.ts, end.rate, **_FIT, zorder=3)
+    plot.finish(ax, plot.MEMBRANE_TIME, plot.RATE, "Rate of the network")
+
+
+def _left(ax: Axes, observed: Observed, residuals: Float[np.ndarray, " k"]) -> None:
+    ax.axhline(0, color=plot.GREY, linewidth=1)
+    ax.plot(observed.ts, residuals, ".", color=plot.BLACK, markersize=4)
+    unit = "root mean square rate" if observed.std is None else "standard deviations"
+    plot.finish(ax, plot.MEMBRANE_TIME, f"fit − data\n({unit})", "What the fit leaves")
+
+
+def _found(ax: Axes, fitted: Fit) -> None:
+    """Each number with its standard error; hollow, without a bar, if it is not determined."""
+    assert fitted.uncertainty is not None
+    names = (
+        "input $I$\n(potential)",
+        "noise $a$\n(potential² / time)",
+        "coupling $b$\n(potential × time)",
+    )
+    values, std = [float(x) for x in fitted.values], fitted.uncertainty.std
+    above = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "fontsize": "small"}
+    for row, (value, error) in enumerate(zip(values, std, strict=True)):
+        if np.isfinite(error):
+            ax.errorbar(value, row, xerr=error, **_ESTIMATE)
+        else:
+            ax.plot(value, row, **_UNDETERMINED)
+        ax.annotate(f"{value:.4g} {_error(error)}", (value, row), **above)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.7)
+    ax.margins(x=0.25)
+    plot.finish(ax, "fitted value ± standard error", "", "The network found")
+
+
+def _error(std: float) -> str:
+    return f"± {std:.2g}" if np.isfinite(std) else "(not determined)"

@@ -1,0 +1,257 @@
+"""`jaxnlif run fit`: what it reads, what it refuses, and that it finds what made the data."""
+
+import json
+
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+from jaxnlif import losses
+from jaxnlif.cli import main
+from jaxnlif.experiments import fit, fit_network, fit_recovery
+from jaxnlif.experiments.fit_data import Rates, Spikes, observe, read_recording
+
+
+def written(tmp_path, text):
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    return path
+
+
+# ---- files -----------------------------------------------------------------------------------
+
+
+def test_rates_are_read(tmp_path):
+    path = written(tmp_path, "# by hand\nt, Rate\n0, 1 # start\n\n0.5, 3\n1, 2\n")
+    recording = read_recording(path)
+    assert isinstance(recording, Rates)
+    np.testing.assert_array_equal(recording.ts, [0, 0.5, 1])
+    np.testing.assert_array_equal(recording.rate, [1, 3, 2])
+
+
+def test_spikes_are_read(tmp_path):
+    recording = read_recording(written(tmp_path, "t\n0.1\n0.3\n0.3\n"))
+    assert isinstance(recording, Spikes)
+    np.testing.assert_array_equal(recording.ts, [0.1, 0.3, 0.3])
+    assert recording.neurons is None
+
+
+def test_neurons_that_spike_are_counted(tmp_path):
+    recording = read_recording(written(tmp_path, "t,neuron\n0.1,7\n0.3,2\n0.3,7\n"))
+    assert isinstance(recording, Spikes)
+    assert recording.neurons == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; its first line must be the header 't,rate'"),
+        ("# nothing\n\n", "is empty"),
+        ("0,1\n1,2\n", "line 1: '0,1' must be the header 't,rate'"),
+        ("\ntime,rate\n0,1\n", "line 2: 'time,rate' must be the header"),
+        ("t,rate,std\n0,1,1\n", "line 1: 't,rate,std' must be the header"),
+        ("rate,t\n0,1\n", "line 1: 'rate,t' must be the header"),
+        ("t,rate\n", "0 rows of numbers; rates must have at least 2"),
+        ("t,rate\n0,1\n", "1 rows of numbers; rates must have at least 2"),
+        ("t,rate\n0,1\n1\n", "line 3: '1' has 1 columns; a row must have 2, t,rate"),
+        ("t,rate\n0,1\n1,2,3\n", "line 3: '1,2,3' has 3 columns"),
+        ("t,rate\n0,1\n1,two\n", "line 3: 'two' must be a number"),
+        ("t,rate\n0,1\n1,\n", "line 3: '' must be a number"),
+        ("t,rate\n0,1\n1,nan\n", "line 3: 'nan' must be finite"),
+        ("t,rate\n0,1\ninf,1\n", "line 3: 'inf' must be finite"),
+        ("t,rate\n0,1\n1,-2\n", "line 3: rate -2 must not be negative"),
+        ("t,rate\n-1,1\n1,2\n", "line 2: time -1 must not be negative; runs begin at time 0"),
+        ("t,rate\n0,1\n2,1\n1,1\n", "line 4: time 1 follows 2; times must increase"),
+        ("t,rate\n0,1\n0,2\n", "line 3: time 0 follows 0; times must increase"),
+        ("t,rate\n0,0\n1,0\n", "all rates are 0; at least one must be positive"),
+        ("t\n", "holds no spike; there must be at least one"),
+        ("t\n1\n0.5\n", "line 3: time 0.5 follows 1; times must not decrease"),
+        ("t\n-0.5\n", "line 2: time -0.5 must not be negative"),
+        ("t\n1,2\n", "line 2: '1,2' has 2 columns; a row must have 1, t"),
+        ("t,neuron\n1,0.5\n", "line 2: neuron 0.5 must be an integer"),
+        ("t,neuron\n1,x\n", "line 2: 'x' must be a number"),
+    ],
+)
+def test_wrong_files_are_refused(tmp_path, text, message):
+    path = written(tmp_path, text)
+    with pytest.raises(ValueError, match="^.*" + message.replace("(", r"\(")) as caught:
+        read_recording(path)
+    assert str(path) in str(caught.value)
+
+
+def test_what_is_no_text_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="must be a readable file"):
+        read_recording(tmp_path / "missing.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="must be a text file"):
+        read_recording(tmp_path / "binary.csv")
+
+
+# ---- from recordings to what runs are held against -------------------------------------------
+
+
+def test_rates_in_membrane_times():
+    ts, rate = np.array([0.0, 20, 40]), np.array([0.0, 0.01, 0.02])
+    observed = observe(Rates(ts, rate), membrane_time=20.0)
+    np.testing.assert_allclose(observed.ts, [0, 1, 2])
+    np.testing.assert_allclose(observed.rate, [0, 0.2, 0.4])
+    assert observed.std is None
+    assert observed.t1 == 2
+
+
+def test_spikes_are_binned():
+    # Bins of 10 ms, half a membrane time; the last spike, at 31 ms, leaves a bin unfinished.
+    spikes = Spikes(np.array([1.0, 2, 10, 29, 31]), None)
+    observed = observe(spikes, membrane_time=20.0, bin_width=10.0, neurons=4)
+    counts = np.array([2, 1, 1])
+    np.testing.assert_allclose(observed.ts, [0.25, 0.75, 1.25])
+    np.testing.assert_allclose(observed.rate, counts / (4 * 0.5))
+    assert observed.std is not None
+    np.testing.assert_allclose(observed.std, np.sqrt(counts) / (4 * 0.5))
+    assert isinstance(observed.loss, losses.MeanRate)
+    np.testing.assert_allclose(observed.loss.edges, [0, 0.5, 1, 1.5])
+    assert observed.t1 == 1.5
+
+
+def test_an_empty_bin_is_as_uncertain_as_one_spike():
+    observed = observe(Spikes(np.array([0.1, 2.0]), 3), bin_width=1.0)
+    np.testing.assert_allclose(observed.rate, [1 / 3, 0])
+    assert observed.std is not None
+    np.testing.assert_allclose(observed.std, [1 / 3, 1 / 3])
+
+
+def test_a_spike_on_an_edge_belongs_to_the_bin_that_it_opens():
+    observed = observe(Spikes(0.1 * np.arange(1, 31), 1), bin_width=1.0)
+    assert observed.rate.size == 3
+    assert observed.rate.sum() == 29
+
+
+def test_silent_neurons_count_if_they_are_told():
+    spikes = Spikes(np.array([0.5, 1.5, 2.5]), 2)
+    np.testing.assert_allclose(observe(spikes, bin_width=1.0).rate, 0.5)
+    np.testing.assert_allclose(observe(spikes, bin_width=1.0, neurons=4).rate, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("recording", "options", "message"),
+    [
+        (Rates(np.arange(2.0), np.ones(2)), {"bin_width": 1.0}, "--bin: is for spike times"),
+        (Rates(np.arange(2.0), np.ones(2)), {"neurons": 9}, "--neurons: is for spike times"),
+        (Rates(np.arange(2.0), np.ones(2)), {"membrane_time": 0.0}, "--membrane-time = 0: must"),
+        (Spikes(np.arange(9.0), None), {}, "--neurons: must be given"),
+        (Spikes(np.arange(9.0), None), {"neurons": 0}, "--neurons = 0: must be at least 1"),
+        (Spikes(np.arange(9.0), 3), {"neurons": 2}, "--neurons = 2: must be at least 3"),
+        (Spikes(np.arange(9.0), 3), {"bin_width": -1.0}, "--bin = -1: must be positive"),
+        (Spikes(np.arange(9.0), 3), {"bin_width": 5.0}, "--bin: the last spike, 8 membrane times"),
+        (Spikes(np.array([9.5]), 3), {"bin_width": 1.0}, "--bin: there must be a spike in a bin"),
+    ],
+)
+def test_wrong_numbers_are_refused(recording, options, message):
+    with pytest.raises(ValueError, match=message):
+        observe(recording, **options)
+
+
+# ---- data that are made ----------------------------------------------------------------------
+
+
+def test_counts_have_the_noise_that_is_asked_for():
+    values = np.full(20_000, 0.7)
+    found, std = fit_recovery._counted(values, 0.02, np.random.default_rng(0))
+    assert found.mean() == pytest.approx(0.7, rel=1e-3)
+    assert found.std() == pytest.approx(0.02 * 0.7, rel=0.03)
+    np.testing.assert_allclose(std.mean(), 0.02 * 0.7, rtol=1e-2)
+
+
+def test_data_without_noise_are_exact():
+    values = np.linspace(0, 1, 5)
+    found, std = fit_recovery._counted(values, 0.0, np.random.default_rng(0))
+    np.testing.assert_allclose(found, values)
+    assert np.all(std > 0)
+
+
+# ---- whole runs ------------------------------------------------------------------------------
+
+
+def run(*options):
+    return main(["run", "fit", "--no-progress", *map(str, options)])
+
+
+@pytest.mark.slow
+def test_a_learning_rule_is_recovered(tmp_path, capsys):
+    assert run("--knots", 4, "--steps", 30, "--dt", 0.05, "--out", tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert "truths lie within 2 standard errors" in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit.json", "fit.png"]
+    found = json.loads((tmp_path / "fit.json").read_text())
+    assert list(found["parameters"]) == [
+        *(f"learning.gain.values[{k}]" for k in range(4)),
+        "drive.height",
+    ]
+    for parameter in found["parameters"].values():
+        assert abs(parameter["fitted"] - parameter["truth"]) < 4 * parameter["std"]
+    assert found["parameters"]["drive.height"]["fitted"] == pytest.approx(3, rel=0.05)
+    assert f"{found['steps']} steps" in printed
+
+
+NETWORK = jn.Network(drive=1.5, noise=0.8, weight=0.6)
+
+
+@pytest.mark.slow
+def test_a_network_is_found_from_its_rate(tmp_path, capsys):
+    sol = fit_network.Run((-1.0, 0.5), 4.0, 0.02)(NETWORK)
+    rows = np.column_stack([20 * sol.ts, sol.rate / 20])[::4]  # milliseconds, per millisecond
+    lines = [f"{t},{rate}" for t, rate in rows]
+    path = written(tmp_path, "\n".join(["t,rate", *lines]))
+    assert run("--data", path, "--membrane-time", 20, "--out", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    truth = {"drive.value": 1.5, "noise": 0.8, "weight": 0.6}
+    for name, value in truth.items():
+        assert found["parameters"][name]["fitted"] == pytest.approx(value, rel=0.01)
+    assert found["flat"] == []
+    assert "51 rates, 4 membrane times" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_constant_rate_does_not_tell_parameters_apart(tmp_path, capsys):
+    ts = np.linspace(3, 4, 51)  # as many, and as late, as above: nothing compiles again
+    rate = 0.8 * (1 + 0.05 * np.random.default_rng(0).normal(size=ts.size))
+    lines = [f"{t},{r}" for t, r in zip(ts, rate, strict=True)]
+    path = written(tmp_path, "\n".join(["t,rate", *lines]))
+    assert run("--data", path, "--out", tmp_path) == 0
+    found = json.loads((tmp_path / "fit.json").read_text())
+    assert len(found["flat"]) > 0
+    assert all(parameter["std"] is None for parameter in found["parameters"].values())
+    assert capsys.readouterr().out.count("flat, not determined by the data:") == len(found["flat"])
+    assert (tmp_path / "fit.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--steps", "0"], "--steps = 0: must be at least 1"),
+        (["--starts", "0"], "--starts = 0: must be at least 1"),
+        (["--seed", "-1"], "--seed = -1: must be at least 0"),
+        (["--dt", "0"], "--dt = 0: must be positive"),
+        (["--knots", "1"], "--knots = 1: must be at least 2"),
+        (["--noise", "-1"], "--noise = -1: must not be negative"),
+        (["--noise", "nan"], "--noise = nan: must be finite"),
+        (["--bin", "1"], "--bin: needs --data"),
+        (["--initial", "0", "1"], "--initial: needs --data"),
+        (["--data", "DATA", "--knots", "3"], "--knots: is not for --data"),
+        (["--data", "DATA", "--neurons", "3"], "--neurons: is for spike times"),
+        (["--data", "DATA", "--initial", "2", "1"], "mean = 2: must lie between -4 and the thre"),
+        (["--data", "DATA", "--initial", "0", "0"], "--initial: variance = 0: must be positive"),
+        (["--data", "missing.csv"], "missing.csv: must be a readable file"),
+    ],
+)
+def test_wrong_options_are_refused_before_any_work(options, message, tmp_path, capsys, monkeypatch):
+    for name in ("_recovery", "_recording"):
+        monkeypatch.setattr(fit, name, lambda *_: pytest.fail("work was begun"))
+    path = written(tmp_path, "t,rate\n0,1\n1,2\n")
+    options = [str(path) if option == "DATA" else option for option in options]
+    assert run(*options, "--out", tmp_path / "out") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
