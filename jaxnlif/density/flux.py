@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
@@ -237,7 +238,19 @@ def _with_cells(grid: VoltageGrid, drive: Array, noise: Array, step: Callable[[_
         return step(_Cells(mmatrix.Rates.table(up, down), flux))
 
     ends = drive_cells[None] - face_cells[np.array([0, -1]), None]
-    return lax.cond(jnp.max(jnp.abs(ends)) <= EVEN_LIMIT, polynomial, exponential)
+    small = _in_all_of_a_batch(jnp.max(jnp.abs(lax.stop_gradient(ends))) <= EVEN_LIMIT)
+    return lax.cond(small, polynomial, exponential)
+
+
+@custom_vmap
+def _in_all_of_a_batch(condition: Array) -> Array:
+    """A condition that `vmap` does not make many of: a batch takes one branch, and pays for one."""
+    return condition
+
+
+@_in_all_of_a_batch.def_vmap
+def _(axis_size, in_batched, condition):
+    return jnp.all(condition), False
 
 
 def _interfaces(grid: VoltageGrid) -> Array:

@@ -8,9 +8,10 @@ import numpy as np
 
 import jaxnlif as jn
 
-T1 = 1.0
-KNOTS = np.linspace(0.0, 0.95, 20)
-TABLE = 0.3 + 0.15 * np.sin(2 * np.pi * KNOTS)
+# Weights decay by e^-t: above e^-T1 few neurons are left to tell what K is there.
+T1 = 0.3
+KNOTS = np.linspace(0.0, 0.7, 20)
+TABLE = 0.3 + 0.15 * np.sin(9 * KNOTS)
 SCALAR, HEIGHT = 0.3, 3.0
 
 

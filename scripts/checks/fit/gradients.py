@@ -16,7 +16,7 @@ from jaxnlif import stationary as toolbox
 from jaxnlif.density.coupling import Corrected
 
 EPSILONS = (1.0, 0.05, 1e-4, 1e-10, 0.0)
-Y0, Y0_LINE = jn.gaussian(GRID, v=(0.0, 0.5), w=(0.3, 0.1)), jn.gaussian(LINE, v=(0.0, 0.5))
+Y0 = jn.gaussian(GRID, v=(0.0, 0.5), w=(0.3, 0.1))
 SPAN = {"t1": 0.5, "dt": 0.05, "saveat": jn.SaveAt(num=3)}
 
 
@@ -35,7 +35,8 @@ def structured() -> Iterator[Measured]:
 def unstructured() -> Iterator[Measured]:
     """One weight: every coupling, events, the multi-scale solver, delay and refractory period."""
     lagged = jn.FluxShift(LINE)
-    calm = jn.MultiScale(lagged, jn.Particles(1000), finite_size_noise=False)
+    fine = jn.FluxShift(jn.Grid(v=jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=60)))
+    calm = jn.MultiScale(fine, jn.Particles(1000), finite_size_noise=False)
     for name, solver, epsilons, arguments in (
         ("Lagged", lagged, EPSILONS, {}),
         ("Implicit", jn.FluxShift(LINE, jn.Implicit()), EPSILONS, {}),
@@ -54,7 +55,8 @@ def unstructured() -> Iterator[Measured]:
             if name == "exponential":
                 delays = {"delay": jn.ExponentialDelay(p["delay"])}
             network = reference.unstructured(p, **delays)
-            return loss_of(jn.solve(network, solver, y0=Y0_LINE, key=jax.random.key(0), **SPAN))
+            y0 = jn.gaussian(solver.grid, v=(0.0, 0.5))
+            return loss_of(jn.solve(network, solver, y0=y0, key=jax.random.key(0), **SPAN))
 
         yield from _compare(loss, p, f"unstructured,{name}", epsilons)
 
