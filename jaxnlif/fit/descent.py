@@ -190,7 +190,7 @@ def turn(
     )
 
 
-def _next(problem, optimiser, rules, state, trial, value, gradient) -> tuple[Any, Free]:
+def _next(problem, optimiser, rules, state, trial, value, gradient) -> tuple[Any, Any]:
     """The optimiser's state and way on from an accepted point."""
     extended = optax.with_extra_args_support(optimiser)
     known = {
