@@ -140,7 +140,7 @@ def _found(ax: Axes, fitted: Fit) -> None:
         ax.annotate(f"{value:.4g} {_error(error)}", (value, row), **above)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.7)
-    ax.margins(x=0.25)
+    ax.margins(x=0.4)  # room for the numbers
     plot.finish(ax, "fitted value ± standard error", "", "The network found")
 
 
