@@ -124,7 +124,7 @@ class Weights(eqx.Module):
 
     weights: Float[np.ndarray, " m"]
     std: Float[np.ndarray, "..."]
-    t: float | None
+    t: float | None = eqx.field(static=True)
 
     def __init__(
         self,
