@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .. import _tolerance
+from ..solve.scan import remember
 from .blowup import MAX_RATE
 
 
@@ -79,7 +80,7 @@ class Implicit(AbstractCoupling):
     max_evaluations: int = eqx.field(static=True, default=60)
 
     def __call__(self, response, probe, previous):
-        root = nearest_root(probe, lax.stop_gradient(previous), self.max_evaluations)
+        root = remember(nearest_root(probe, lax.stop_gradient(previous), self.max_evaluations))
         rate = lax.custom_root(
             lambda rate: response(rate) - rate,
             lax.stop_gradient(root.rate),

@@ -8,7 +8,16 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array
+
+_FOUND = "found"
+_POLICY = jax.checkpoint_policies.save_only_these_names(_FOUND)
+
+
+def remember(found):
+    """The same, stored in every step, so that reverse mode need not search for it again."""
+    return jax.tree.map(lambda x: checkpoint_name(x, _FOUND), found)
 
 
 def checkpointed_scan(function: Callable, init, xs: Array, *, block: int | None):
@@ -30,7 +39,7 @@ def checkpointed_scan(function: Callable, init, xs: Array, *, block: int | None)
     missing = blocks * block - length
     xs = jnp.concatenate([xs, jnp.repeat(xs[-1:], missing, axis=0)])
 
-    @partial(jax.checkpoint, prevent_cse=False)
+    @partial(jax.checkpoint, prevent_cse=False, policy=_POLICY)
     def run_block(carry, xs):
         return lax.scan(function, carry, xs)
 
