@@ -90,8 +90,8 @@ def test_resumed_training_is_the_same_bit_for_bit(directory, trained, tmp_path):
     train(longer, task, 0, path, resume=True)
     whole, resumed = read_arrays(trained / "mnist-0.npz")[0], read_arrays(path)[0]
     assert whole.keys() == resumed.keys()
-    for name, array in whole.items():
-        np.testing.assert_array_equal(resumed[name], array)
+    for name in whole.keys() - {"seconds"}:
+        np.testing.assert_array_equal(resumed[name], whole[name])
 
 
 def test_other_data_are_not_taken_up(directory, trained, tmp_path):
