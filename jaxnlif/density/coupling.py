@@ -15,31 +15,31 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from .. import _tolerance
 from ..solve.scan import remember
 from .blowup import MAX_RATE
+from .interval import Interval, frozen
+from .own_rate import own_rate
 
 
 class Coupled(NamedTuple):
-    r"""The rate to couple with, the residual evaluations it took, and whether it exists."""
+    r"""The rate to couple with, the residual evaluations it took, and whether it exists.
+
+    `own`: whether it is the rate that results at the end of the step, if there is one.
+    """
 
     rate: Float[Array, ""]
     evaluations: Int[Array, ""]
     found: Bool[Array, ""]
+    own: bool = False
 
 
 class AbstractCoupling(eqx.Module):
     r"""Chooses the rate $\bar N$ that the neurons see within a step."""
 
     @abc.abstractmethod
-    def __call__(
-        self,
-        response: Callable[[Array], Array],
-        probe: Callable[[Array], Array],
-        previous: Float[Array, ""],
-    ) -> Coupled:
+    def __call__(self, interval: Interval, previous: Float[Array, ""]) -> Coupled:
         r"""Chooses the rate.
 
-        **Arguments:** `response`, the differentiable map from the rate that is seen to the rate
-        that results at the end of the step; `probe`, the same map, cheaper and never
-        differentiated; `previous`, the rate at the beginning of the step (1/time).
+        **Arguments:** the `Interval`, in which every rate results in one at the end; `previous`,
+        the rate at the beginning of the step (1/time).
         """
 
 
@@ -50,7 +50,7 @@ class Lagged(AbstractCoupling):
     can lock into a spurious two-cycle; use `Implicit` there.
     """
 
-    def __call__(self, response, probe, previous):
+    def __call__(self, interval, previous):
         return Coupled(previous, jnp.zeros((), jnp.int32), jnp.ones((), bool))
 
 
@@ -61,8 +61,8 @@ class Corrected(AbstractCoupling):
     one step; what the bound holds back comes with the next ones.
     """
 
-    def __call__(self, response, probe, previous):
-        predicted = jnp.minimum(response(previous), 2 * previous + 1)
+    def __call__(self, interval, previous):
+        predicted = jnp.minimum(interval.firing(previous), 2 * previous + 1)
         return Coupled(predicted, jnp.ones((), jnp.int32), jnp.ones((), bool))
 
 
@@ -79,15 +79,10 @@ class Implicit(AbstractCoupling):
 
     max_evaluations: int = eqx.field(static=True, default=60)
 
-    def __call__(self, response, probe, previous):
-        root = remember(nearest_root(probe, lax.stop_gradient(previous), self.max_evaluations))
-        rate = lax.custom_root(
-            lambda rate: response(rate) - rate,
-            lax.stop_gradient(root.rate),
-            lambda _, found: found,
-            lambda slope, y: y / slope(jnp.ones_like(y)),
-        )
-        return Coupled(rate, root.evaluations, root.found)
+    def __call__(self, interval, previous):
+        firing, start = frozen(interval).firing, lax.stop_gradient(previous)
+        root = remember(nearest_root(firing, start, self.max_evaluations))
+        return Coupled(own_rate(interval, root.rate), root.evaluations, root.found, own=True)
 
 
 class _Iterate(NamedTuple):
@@ -101,9 +96,17 @@ class _Iterate(NamedTuple):
     evaluations: Array
 
 
+class Root(NamedTuple):
+    """A root, the evaluations it took to find it, and whether it was found."""
+
+    rate: Float[Array, ""]
+    evaluations: Int[Array, ""]
+    found: Bool[Array, ""]
+
+
 def nearest_root(
     response: Callable[[Array], Array], start: Float[Array, ""], max_evaluations: int
-) -> Coupled:
+) -> Root:
     r"""The root of $F(x) = G(x) - x$ next to `start` in the direction in which F points.
 
     Fixed-point steps and secant extrapolation approach a root without passing it where F is convex,
@@ -147,7 +150,7 @@ def nearest_root(
     first = residual(start)
     no, one = jnp.zeros((), bool), jnp.ones((), jnp.int32)
     end = lax.while_loop(unfinished, improve, _Iterate(start, first, start, first, no, one))
-    return Coupled(end.x, end.evaluations, (solved(end) | end.bracketed) & (end.x < MAX_RATE))
+    return Root(end.x, end.evaluations, (solved(end) | end.bracketed) & (end.x < MAX_RATE))
 
 
 def finite_sample(

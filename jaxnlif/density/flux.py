@@ -71,6 +71,7 @@ def shift_flux(
     drive: Float[Array, " w"],
     noise: Float[Array, ""],
     density: Float[Array, "v w"],
+    known: Float[Array, "v w"] | None = None,
 ) -> Float[Array, "v w"]:
     r"""One implicit step of drift, diffusion, firing and re-entry, uniform in $κ = ε/Δt ≥ 0$.
 
@@ -81,10 +82,12 @@ def shift_flux(
     point for every κ, and as κ → 0 the step becomes the quasi-static solver, $p = (Σp^*) z/Σz$.
     What rounding does to the mass of a column is returned to that column.
 
-    **Arguments:** `kappa` (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`.
+    **Arguments:** `kappa` (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`; `known`, the
+    new density if it has been found before, and only derivatives are missing.
     **Returns:** the new density, `(v, w)`.
     """
-
+    if known is not None:
+        return known
     kappa = _positive(kappa)
 
     def columns(drive, density):
@@ -106,6 +109,7 @@ def absorb_flux(
     noise: Float[Array, ""],
     density: Float[Array, "v w"],
     inflow: Float[Array, " w"],
+    known: Float[Array, "v w"] | None = None,
 ) -> Float[Array, "v w"]:
     r"""One implicit step in which the flux that enters at the reset potential is known.
 
@@ -114,8 +118,11 @@ def absorb_flux(
     leaves, $h Σp + N/κ = h Σp^* + f/κ$ with $N$ the `firing_rates` after the step.
 
     **Arguments:** `kappa` > 0 (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`, `inflow`
-    f `(w,)` (1 / membrane time / weight unit). **Returns:** the new density, `(v, w)`.
+    f `(w,)` (1 / membrane time / weight unit); `known` as in `shift_flux`.
+    **Returns:** the new density, `(v, w)`.
     """
+    if known is not None:
+        return known
     kappa = _positive(kappa)
     kappas = jnp.broadcast_to(kappa, density[0].shape)
     given = _with_inflow(grid, kappa * density, inflow)
@@ -239,7 +246,9 @@ def _with_cells(grid: VoltageGrid, drive: Array, noise: Array, step: Callable[[_
 
     ends = drive_cells[None] - face_cells[np.array([0, -1]), None]
     small = _in_all_of_a_batch(jnp.max(jnp.abs(lax.stop_gradient(ends))) <= EVEN_LIMIT)
-    return lax.cond(small, polynomial, exponential)
+    # Each branch repeats what it needs: reverse mode would store what either of them makes.
+    branches = (jax.checkpoint(branch, prevent_cse=False) for branch in (polynomial, exponential))
+    return lax.cond(small, *branches)
 
 
 @custom_vmap
@@ -266,9 +275,10 @@ def _differentiate(grid: VoltageGrid, cells: _Cells, new: Array, primals, tangen
     above = jnp.concatenate([new[1:], jnp.zeros_like(new[:1])])
     flux, slope = cells.flux(new, above)
     # The Péclet number is (μ - v) h/a, and the flux (a/h²) times a function of it.
-    distance = drive[None] - faces[:, None]
-    d_peclet = (d_drive[None] - distance * (d_noise / noise)) * (h / noise)
-    d_flux = slope * d_peclet + flux * (d_noise / noise)
+    relative = jnp.broadcast_to(d_noise / noise, drive.shape)
+    rows = jnp.stack([jnp.ones_like(faces), faces], 1)
+    d_peclet = rows @ jnp.stack([d_drive - drive * relative, relative]) * (h / noise)
+    d_flux = slope * d_peclet + flux * mmatrix.repeated(relative, grid.num)
     gain = jnp.concatenate([jnp.zeros_like(d_flux[:1]), d_flux[:-1]])
     rhs = kappa * d_density + gain - d_flux
     return rhs if d_kappa is None else rhs + d_kappa * (density - new)
@@ -281,7 +291,7 @@ def _matrix(grid: VoltageGrid, kappa: Array, drive: Array, noise: Array):
 
 def _shift_flux_jvp(grid, primals, tangents):
     new = shift_flux(grid, *primals)
-    return new, _shift_flux_tangent(grid, *_needed(primals, tangents), new)
+    return new, _shift_flux_tangent(grid, *_needed(primals[:-1], tangents[:-1]), new)
 
 
 shift_flux.defjvp(_shift_flux_jvp, symbolic_zeros=True)
@@ -320,7 +330,7 @@ def _shift_flux_tangent(grid, primals, tangents, new):
 
 def _absorb_flux_jvp(grid, primals, tangents):
     new = absorb_flux(grid, *primals)
-    return new, _absorb_flux_tangent(grid, *_needed(primals, tangents), new)
+    return new, _absorb_flux_tangent(grid, *_needed(primals[:-1], tangents[:-1]), new)
 
 
 absorb_flux.defjvp(_absorb_flux_jvp, symbolic_zeros=True)

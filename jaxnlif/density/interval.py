@@ -34,12 +34,15 @@ class Interval(eqx.Module):
     density: Float[Array, "v w"]
     inflow: Float[Array, " w"] | None
 
-    def after(self, rate: Array) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
-        """Density and firing rates at the end."""
+    def after(
+        self, rate: Array, known: Float[Array, "v w"] | None = None
+    ) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
+        """Density and firing rates at the end; `known`, that density if it has been found before,
+        and only derivatives are missing."""
         if self.inflow is not None:
-            return self._absorbed(rate, self.inflow)
+            return self._absorbed(rate, self.inflow, known)
         mu, noise = self.input(rate)
-        density = shift_flux(self.grid.v, self.kappa, mu, noise, self.density)
+        density = shift_flux(self.grid.v, self.kappa, mu, noise, self.density, known)
         return density, firing_rates(self.grid.v, mu, noise, density[-1])
 
     def absorbed(self, rate: Array) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
@@ -74,9 +77,9 @@ class Interval(eqx.Module):
         """The weight of the layer below the threshold."""
         return edge_weight(self.grid.v, *self.input(rate))
 
-    def _absorbed(self, rate, inflow):
+    def _absorbed(self, rate, inflow, known=None):
         mu, noise = self.input(rate)
-        density = absorb_flux(self.grid.v, self.kappa, mu, noise, self.density, inflow)
+        density = absorb_flux(self.grid.v, self.kappa, mu, noise, self.density, inflow, known)
         return density, firing_rates(self.grid.v, mu, noise, density[-1])
 
 

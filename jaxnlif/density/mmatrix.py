@@ -88,17 +88,28 @@ def sweep_down(
 
 
 def apply(
-    kappa: Float[Array, " #w"],
-    up: Float[Array, "n #w"],
-    down: Float[Array, "n #w"],
-    x: Float[Array, "n w"],
-) -> Float[Array, "n w"]:
-    r"""The product $(κ + A)\,x$."""
-    rising, falling = up * x, down[:-1] * x[1:]
-    none = jnp.zeros_like(rising[:1])
-    arriving = jnp.concatenate([none, rising[:-1]]) + jnp.concatenate([falling, none])
-    leaving = rising + jnp.concatenate([none, falling])
-    return kappa[None] * x + leaving - arriving
+    kappa: Float[Array, "#columns"],
+    up: Float[Array, "n #columns"],
+    down: Float[Array, "n #columns"],
+    x: Float[Array, "rows columns"],
+    *,
+    axis: int = 0,
+) -> Float[Array, "rows columns"]:
+    r"""The product $(κ + A)\,x$ along an axis, along which `up` and `down` are given too."""
+
+    def shifted(rows, by):
+        edges = [(0, 0, 0)] * rows.ndim
+        edges[axis] = (by, -by, 0)
+        return lax.pad(rows, jnp.zeros((), rows.dtype), edges)
+
+    through = up * x - down * shifted(x, -1)
+    return jnp.expand_dims(kappa, axis) * x + through - shifted(through, 1)
+
+
+def repeated(row: Float[Array, " w"], num: int) -> Float[Array, "num w"]:
+    """A row, `num` times, by a product: its transpose is one too, and not a sum over rows, which
+    XLA's code for CPUs takes number by number together with all that is summed."""
+    return jnp.ones((num, 1), row.dtype) @ row[None]
 
 
 def solve(
@@ -136,7 +147,10 @@ def solve(
 
     @partial(jax.checkpoint, prevent_cse=False)
     def product(kappa, up, down, x):  # of which reverse mode stores the factors alone
-        return turn(apply(kappa, up, down, turn(x)))
+        if transposed:
+            up, down = (repeated(rates[:, 0], x.shape[0]) for rates in (up, down))
+            return apply(kappa, up, down, x, axis=1)
+        return apply(kappa, up, down, x)
 
     if matvec is None:
         matvec = partial(product, kappa, up, down)
@@ -209,43 +223,48 @@ def _solve_shifted_transposed(
 ) -> tuple[Array, Array]:
     r"""Solves $(κ + A)^T x + α = r$ with $-x_R$ given.
 
-    $x = y - α q$, where $y$ and $q$ belong to the right sides $r$ and 1 and vanish at R but for
-    what is given; row R then determines $α$ from positive terms.
+    Elimination from both ends leaves row R, which determines $α$; substitution leads back out.
+    Pivots, and what $α$ is divided by, are sums of positive terms: of the unit column below R a
+    part $κ q_j$ stays, and $1 - κ q_j$ comes from above; above R some of it also exits.
     """
-    n = rhs.shape[0]
-    is_source = jnp.arange(n) == source
-    given = -entering, jnp.zeros_like(entering)
 
-    def up_row(carry, inputs):
-        excess, carried = carry
-        right, here, rates_row = inputs
+    def from_below(carry, inputs):
+        ones, right = carry
+        rhs, rates_row = inputs
         _, up, down = rates.at(rates_row)
-        inverse = 1 / (excess + up)
-        free = (carried[0] + right) * inverse, (carried[1] + 1) * inverse
-        y = tuple(jnp.where(here, fixed, x) for fixed, x in zip(given, free, strict=True))
-        stay = jnp.where(here, 1, inverse * excess)
-        return (kappa + down * stay, tuple(down * x for x in y)), (y, excess)
+        ones, right = 1 + ones, rhs + right
+        inverse = 1 / (kappa * ones + up)
+        q, y = ones * inverse, right * inverse
+        return (down * q, down * y), (y, q)
 
-    def down_row(above, inputs):
-        y, excess, here, rates_row = inputs
-        _, up, _ = rates.at(rates_row)
-        ratio = jnp.where(here, 0, up / (excess + up))
-        x = tuple(y + ratio * x for y, x in zip(y, above, strict=True))
-        return x, x
+    def from_above(carry, inputs):
+        exiting, ones, right = carry
+        rhs, rates_row = inputs  # of the row below
+        _, up, down = rates.at(rates_row)
+        excess, ones, right = kappa + exiting, 1 + ones, rhs + right
+        inverse = 1 / (excess + down)
+        q, y = ones * inverse, right * inverse
+        return (up * inverse * excess, up * q, up * y), (y, q, down * inverse)
+
+    def rows(first, last):
+        return jax.tree.map(lambda rows: rows[first:last], rates.rows)
 
     zero = jnp.zeros_like(rhs[0])
-    _, (both, excess) = lax.scan(up_row, (kappa, (zero, zero)), (rhs, is_source, rates.rows))
-    rows = both, excess, is_source, rates.rows
-    y, q = lax.scan(down_row, (zero, zero), rows, reverse=True)[1]
+    inputs = rhs[:source], rows(0, source)
+    (ones_below, right_below), (y_below, q_below) = lax.scan(from_below, (zero, zero), inputs)
+    inputs = rhs[source + 1 :], rows(source, -1)
+    start = rates.exit + zero, zero, zero
+    end, (y_above, q_above, ratio) = lax.scan(from_above, start, inputs, reverse=True)
+    exiting, ones_above, right_above = end
+    held = (kappa * (1 + ones_below) + exiting) * entering
+    alpha = (rhs[source] + right_below + right_above + held) / (1 + ones_below + ones_above)
 
-    def at(row):
-        return rates.at(jax.tree.map(lambda rows: rows[row], rates.rows))
+    def outwards(x, inputs):
+        y, q, ratio = inputs
+        x = y - alpha * q + ratio * x
+        return x, x
 
-    above, below = min(source + 1, n - 1), source - 1
-    up, from_below = at(source)[1], at(below)[2]
-    from_above = up if source + 1 < n else zero
-    held = (kappa + up + from_below) * entering
-    alpha = (rhs[source] + from_above * y[above] + from_below * y[below] + held) / (
-        1 + from_above * q[above] + from_below * q[below]
-    )
-    return y - alpha[None] * q, alpha
+    inputs = y_below, q_below, 1 - kappa[None] * q_below
+    below = lax.scan(outwards, -entering, inputs, reverse=True)[1]
+    above = lax.scan(outwards, -entering, (y_above, q_above, ratio))[1]
+    return jnp.concatenate([below, -entering[None], above]), alpha

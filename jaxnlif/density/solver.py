@@ -23,6 +23,7 @@ from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged, fi
 from .events import Cascade, fire
 from .flux import firing_rates
 from .interval import Interval, frozen
+from .own_rate import own_step
 from .state import DensityState
 from .substep import next_substep
 from .transport import move_weights
@@ -172,7 +173,8 @@ class FluxShift(AbstractSolver[DensityState]):
             felt = finite_sample(draw, felt, self.neurons / kappa)
         events = state.events
         if self.events is None:
-            density, rates = interval.after(felt)
+            after = own_step if seen.own and self.neurons is None else Interval.after
+            density, rates = after(interval, felt)
             fired = rates * dt
         else:
             density, rates, together, happened = fire(interval, felt)
@@ -203,7 +205,7 @@ class FluxShift(AbstractSolver[DensityState]):
             return Coupled(arriving, jnp.zeros((), jnp.int32), jnp.ones((), bool))
         corrected = self.events is not None and isinstance(self.coupling, Lagged)
         coupling = Corrected() if corrected else self.coupling
-        return coupling(interval.firing, frozen(interval).firing, previous)
+        return coupling(interval, previous)
 
     def _outcome(self, interval: Interval, state: DensityState, found: Array) -> Result:
         density, rate = lax.stop_gradient((state.density, state.rate))

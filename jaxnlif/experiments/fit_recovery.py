@@ -22,27 +22,28 @@ from ..solve.saveat import SaveAt
 from ..solve.solution import Solution
 from ..solve.solve import solve
 
-DURATION = 1.0  # of learning, in learning times
 _ASSUMED_NOISE = 0.02  # by which data without noise are weighed
 
 
 def where(model: Any) -> tuple[Any, Any]:
-    """What is fitted: the learning strength at the knots, and the height of the input."""
-    return model.learning.gain.values, model.drive.height
+    """What is fitted: the learning strength, at its knots if it has any, and the input's height."""
+    gain = model.learning.gain
+    return gain.values if isinstance(gain, Table) else gain, model.drive.height
 
 
 def truth(knots: int) -> Network:
     """The network that is to be found."""
     w = np.linspace(0, 1, knots)
-    return _network(Table(w, 0.3 + 0.15 * np.sin(2 * np.pi * w)), height=3.0)
+    return network(Table(w, 0.3 + 0.15 * np.sin(2 * np.pi * w)), height=3.0)
 
 
 def begin(knots: int) -> Network:
     """The start of the fit: the same learning strength everywhere, and a weaker input."""
-    return _network(Table(np.linspace(0, 1, knots), np.full(knots, 0.2)), height=2.0)
+    return network(Table(np.linspace(0, 1, knots), np.full(knots, 0.2)), height=2.0)
 
 
-def _network(gain: Table, *, height: float) -> Network:
+def network(gain: Table | float, *, height: float) -> Network:
+    """A network that learns with this strength from an input of this height."""
     return Network(
         drive=Bump(base=1.0, height=height, center=0.4, width=0.2),
         response=Saturating(),
@@ -52,20 +53,24 @@ def _network(gain: Table, *, height: float) -> Network:
 
 
 class Run(eqx.Module):
-    """Learning from a broad distribution of weights, of which the end is kept."""
+    """Learning from a broad distribution of weights, of which the end is kept.
+
+    **Arguments:** `dt`, `duration` (learning times); `num` of voltages, and of weights; `dtype`.
+    """
 
     dt: float = eqx.field(static=True)
-    num: int = eqx.field(static=True, default=60)  # voltages, and weights
+    duration: float = eqx.field(static=True, default=1.0)
+    num: int = eqx.field(static=True, default=60)
+    dtype: Any = eqx.field(static=True, default=None)
 
     def __call__(self, model: Network) -> Solution:
-        grid = Grid(
-            v=VoltageGrid(-4.0, 2.0, reset=1.0, num=self.num), w=WeightGrid(0.0, 1.0, num=self.num)
-        )
+        v = VoltageGrid(-4.0, 2.0, reset=1.0, num=self.num, dtype=self.dtype)
+        grid = Grid(v=v, w=WeightGrid(0.0, 1.0, num=self.num))
         return solve(
             model,
             FluxShift(grid),
             y0=gaussian(grid, v=(-1.0, 0.5), w=(0.5, 0.08)),
-            t1=DURATION,
+            t1=self.duration,
             dt=self.dt,
             saveat=SaveAt(num=2, fn=None),
             throw=False,
@@ -88,7 +93,7 @@ def observe(sol: Solution, *, noise: float, seed: int) -> Learned:
     weights, weights_std = _counted(np.asarray(sol.weights[-1], float), noise, rng)
     rates, rates_std = _counted(np.asarray(sol.rates[-1], float), noise, rng)
     return Learned(
-        Weights(weights, std=weights_std), Rates([DURATION], rates[None], std=rates_std[None])
+        Weights(weights, std=weights_std), Rates(sol.ts[-1:], rates[None], std=rates_std[None])
     )
 
 

@@ -63,7 +63,8 @@ def fit(
       fails ends the fit); a function of stationary rates as well.
     - `loss`: maps what `run` returns to residuals, half of whose squares is minimised, or to one
       number: a loss of `jn.losses` or a function.
-    - `where`: picks the leaves to fit, as in `eqx.tree_at`.
+    - `where`: picks the leaves to fit, as in `eqx.tree_at`, and does nothing else: it is called
+      with the names of leaves in their places, too.
     - `bounds`: `Free()`, `Positive()` or `Between(low, high)`, one for all leaves or one for each.
     - `optimiser`: any optax optimiser; by default L-BFGS, with steps that lower the loss.
     - `steps`: the most steps.

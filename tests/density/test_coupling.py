@@ -7,6 +7,8 @@ import pytest
 
 import jaxnlif as jn
 from jaxnlif.density.coupling import nearest_root
+from jaxnlif.density.interval import Interval
+from jaxnlif.density.own_rate import own_step
 
 from ..conftest import needs_double
 
@@ -55,23 +57,39 @@ def test_a_rate_that_is_not_a_number_is_not_found():
 
 
 def test_lagged_coupling_sees_the_rate_before():
-    seen = jn.Lagged()(None, None, jnp.asarray(0.7))
+    seen = jn.Lagged()(None, jnp.asarray(0.7))
     assert float(seen.rate) == pytest.approx(0.7)
     assert bool(seen.found)
     assert int(seen.evaluations) == 0
 
 
 @needs_double
-def test_derivative_of_the_implicit_rate_is_that_of_the_implicit_function():
-    def rate_of(strength):
-        frozen = jax.lax.stop_gradient(strength)
-        return jn.Implicit()(
-            lambda x: strength / (1 + x), lambda x: frozen / (1 + x), jnp.asarray(0.1)
-        ).rate
+@needs_double
+def test_derivatives_of_the_implicit_step_are_those_of_an_unrolled_iteration():
+    grid = jn.Grid(v=jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=20))
+    density = jnp.asarray(jn.gaussian(grid, v=(0.0, 0.5)))
 
-    # N (1 + N) = s has dN/ds = 1/(1 + 2N) = 1/3 at s = 2.
-    assert float(jax.grad(rate_of)(2.0)) == pytest.approx(1 / 3, rel=1e-8)
-    assert float(jax.jvp(rate_of, (2.0,), (1.0,))[1]) == pytest.approx(1 / 3, rel=1e-8)
+    def interval(b):
+        network = jn.Network(weight=b, drive=1 + b, noise_slope=0.1)
+        zero, kappa = jnp.zeros(()), jnp.asarray(3.0)
+        return Interval(grid, network, jnp.stack([b]), zero, kappa, density, None)
+
+    def implicit(b):
+        seen = jn.Implicit()(interval(b), jnp.asarray(0.1))
+        density, rates = own_step(interval(b), seen.rate)
+        return jnp.sum(density**2) + rates[0] + seen.rate
+
+    def unrolled(b):
+        def iterate(rate, _):
+            return interval(b).network_rate(interval(b).after(rate)[1]), None
+
+        rate, _ = jax.lax.scan(iterate, jnp.asarray(0.1), length=30)
+        density, rates = interval(b).after(rate)
+        return jnp.sum(density**2) + rates[0] + rate
+
+    for derivative in (jax.grad, lambda f: jax.jacfwd(jax.grad(f))):
+        found, expected = (derivative(jax.jit(f))(0.5) for f in (implicit, unrolled))
+        assert float(found) == pytest.approx(float(expected), rel=1e-8)
 
 
 # ---- strong inhibition in the stiff regime-----------------------------------------------------

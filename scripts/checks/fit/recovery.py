@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -11,23 +12,19 @@ import numpy as np
 from _report import Measured
 
 import jaxnlif as jn
+from jaxnlif.experiments import fit_recovery
 
 from . import _problems as problem
 
 
 def from_learning() -> Iterator[Measured]:
     """K and the height of the drive from the learned weights and the response."""
-    run = problem.Learning()
-    for name, gain, start in (
-        ("scalar", problem.SCALAR, 0.2),
-        ("table", problem.TABLE, np.full(20, 0.2)),
-    ):
-        data = problem.observed(run(problem.learning_network(gain, problem.HEIGHT)))
+    for name, gain in problem.GAINS.items():
         fitted = jn.fit(
-            problem.learning_network(start, 2.0),
-            run,
-            data,
-            where=problem.gain_and_height,
+            problem.learning(np.full_like(gain, 0.2), height=2.0),
+            problem.LEARNING,
+            fit_recovery.observe(problem.LEARNING(problem.learning(gain)), noise=0, seed=0),
+            where=fit_recovery.where,
             uncertainty=False,
         )
         errors = [
@@ -40,14 +37,13 @@ def from_learning() -> Iterator[Measured]:
 
 def coverage() -> Iterator[Measured]:
     """How often one standard error covers the truth: 20 draws of 2 % noise."""
-    run = problem.Learning()
-    for name, gain in (("scalar", problem.SCALAR), ("table", problem.TABLE)):
-        model = problem.learning_network(gain, problem.HEIGHT)
-        clean, truth = run(model), np.append(np.ravel(gain), problem.HEIGHT)
+    for name, gain in problem.GAINS.items():
+        model = problem.learning(gain)
+        clean, truth = problem.LEARNING(model), np.append(np.ravel(gain), problem.HEIGHT)
         inside = []
         for seed in range(20):
-            data = problem.observed(clean, noise=0.02, seed=seed)
-            fitted = jn.fit(model, run, data, where=problem.gain_and_height, absolute=True)
+            data = fit_recovery.observe(clean, noise=0.02, seed=seed)
+            fitted = jn.fit(model, problem.LEARNING, data, where=fit_recovery.where, absolute=True)
             found = np.concatenate([np.ravel(x) for x in fitted.values])
             inside.append(np.abs(found - truth) <= fitted.uncertainty.std)
         yield Measured("coverage", 100 * float(np.mean(inside)), name)
@@ -100,11 +96,11 @@ def float32() -> Iterator[Measured]:
     """The same optimum in single precision."""
     found = []
     for dtype in (np.float64, np.float32):
-        run = problem.Learning(dtype)
-        exact = run(problem.learning_network(problem.SCALAR, problem.HEIGHT, dtype))
-        data = problem.observed(exact, noise=0.02, seed=0)
-        start = problem.learning_network(0.2, 2.0, dtype)
-        fitted = jn.fit(start, run, data, where=problem.gain_and_height, uncertainty=False)
+        run = replace(problem.LEARNING, dtype=dtype)
+        exact, start = problem.learning(problem.GAINS["scalar"]), problem.learning(0.2, height=2.0)
+        exact, start = jax.tree.map(lambda x, dtype=dtype: x.astype(dtype), (exact, start))
+        data = fit_recovery.observe(run(exact), noise=0.02, seed=0)
+        fitted = jn.fit(start, run, data, where=fit_recovery.where, uncertainty=False)
         found.append(np.array([float(x) for x in fitted.values]))
     yield Measured("float32", float(np.max(np.abs(found[1] / found[0] - 1))))
 

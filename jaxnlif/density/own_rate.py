@@ -1,0 +1,62 @@
+r"""Steps that see the rate they themselves result in, $\bar N = G(\bar N)$, and their derivatives.
+
+With $L$ the tangent of a step that sees a given rate, and $s = L(0, 1)$ its answer to that rate,
+the step with its own rate has $\dot p = L(\dot θ, 0) + s \dot N$ and
+$\dot N = \bar N[L(\dot θ, 0)] / (1 - \bar N[s])$: one tangent solve for $s$, and in reverse mode
+one transposed solve for the rest. The root is not searched again, nor is the step repeated.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .interval import Interval
+
+
+@eqx.filter_custom_jvp
+def own_rate(interval: Interval, root: Float[Array, ""]) -> Float[Array, ""]:
+    r"""The root of $\bar N = G(\bar N)$, which was found, with derivatives by the interval."""
+    return root
+
+
+@eqx.filter_custom_jvp
+def own_step(
+    interval: Interval, root: Float[Array, ""]
+) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
+    """Density and firing rates at the end of the interval, the root being a function of it."""
+    return interval.after(root)
+
+
+@own_rate.def_jvp
+def _own_rate_jvp(primals, tangents):
+    interval, root = primals
+    rate = own_rate(interval, root)
+    density, _ = own_step(interval, root)
+    return rate, _tangent(interval, rate, density, tangents[0])[0]
+
+
+@own_step.def_jvp
+def _own_step_jvp(primals, tangents):
+    interval, root = primals
+    density, rates = own_step(interval, root)
+    rate = own_rate(interval, root)
+    return (density, rates), _tangent(interval, rate, density, tangents[0])[1]
+
+
+@eqx.filter_checkpoint(prevent_cse=False)
+def _tangent(interval: Interval, rate: Array, density: Array, tangent: Interval):
+    """The tangents of the rate, and of density and firing rates."""
+    given = jax.tree.map(lambda x: x is not None, tangent, is_leaf=lambda x: x is None)
+    moving, fixed = eqx.partition(interval, given)
+
+    def step(moving, rate):
+        return eqx.combine(moving, fixed).after(rate, known=density)
+
+    push = jax.linearize(step, moving, rate)[1]
+    direct = push(tangent, jnp.zeros_like(rate))
+    answer = push(jax.tree.map(jnp.zeros_like, moving), jnp.ones_like(rate))
+    d_rate = interval.network_rate(direct[1]) / (1 - interval.network_rate(answer[1]))
+    return d_rate, jax.tree.map(lambda d, s: d + s * d_rate, direct, answer)
