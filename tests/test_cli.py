@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif import experiments, io
+from jaxnlif import _files, experiments
 from jaxnlif.cli import main
 from jaxnlif.experiments import _trial, learning
 from jaxnlif.solve.progress import AbstractProgress
@@ -67,7 +67,7 @@ def test_a_run_writes_what_it_says(tmp_path, capsys):
     ):
         assert word in printed
     assert sorted(path.name for path in out.iterdir()) == ["learning.npz", "learning.png"]
-    arrays, metadata = io.read_arrays(out / "learning.npz")
+    arrays, metadata = _files.read_arrays(out / "learning.npz")
     assert metadata["precision"] == PRECISION[1]
     assert metadata["phases"] == ["learning", "learned input", "steps"]
     assert metadata["findings"]["tests"]["learned input"]["discrimination"] < 0.05
@@ -184,7 +184,7 @@ def test_ctrl_c_leaves_what_was_saved(phase, tmp_path, capsys, monkeypatch):
     errors = capsys.readouterr().err
     assert f"stopped in phase {phase!r}; saved so far: {tmp_path / 'learning.npz'}" in errors
     assert errors.endswith("jaxnlif: interrupted\n")
-    arrays, metadata = io.read_arrays(tmp_path / "learning.npz")
+    arrays, metadata = _files.read_arrays(tmp_path / "learning.npz")
     assert metadata["phases"][-1] == phase
     assert len(arrays["phase0_t"]) > 10
     assert [path.name for path in tmp_path.iterdir()] == ["learning.npz"]
@@ -216,4 +216,4 @@ def test_a_silent_network_is_reported_and_its_run_kept(tmp_path, capsys):
     signal.write_text("0,-200\n1.2,-200\n")
     assert run("--out", out, "--signal", signal, "--no-progress", "--epsilon", 0) == 1
     assert "the network fell silent" in capsys.readouterr().err
-    assert io.read_arrays(out / "learning.npz")[1]["phases"] == ["learning"]
+    assert _files.read_arrays(out / "learning.npz")[1]["phases"] == ["learning"]

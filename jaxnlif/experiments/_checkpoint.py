@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._check import check
-from ..io import read_arrays, write_arrays
+from .._files import read_arrays, write_arrays
 
 State = TypeVar("State")
 _LEAF = "state_"

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from .._check import check, check_integer
-from ..io import write_atomically
+from .._files import write_atomically
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
 from . import _checkpoint as checkpoints

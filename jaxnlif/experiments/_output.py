@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from ..io import write_atomically as write_atomically
+from .._files import write_atomically as write_atomically
 
 
 def prepare_directory(path: str | os.PathLike) -> Path:

@@ -16,11 +16,11 @@ import sys
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._files import write_arrays, write_atomically
 from ..density import stationary
 from ..density.coupling import Implicit
 from ..density.solver import FluxShift
 from ..initial import normalise
-from ..io import write_arrays, write_atomically
 from ..solve.result import SolveError
 from ..solve.saveat import SaveAt
 from ..solve.solve import solve

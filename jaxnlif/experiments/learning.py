@@ -18,11 +18,11 @@ from jaxtyping import Float
 
 from .. import plot
 from .._check import check_integer, check_positive
+from .._files import write_arrays
 from ..density.coupling import Implicit, Lagged
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
 from ..initial import gaussian
-from ..io import write_arrays
 from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure

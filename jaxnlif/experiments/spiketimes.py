@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 from .._check import check, check_integer
-from ..io import write_arrays, write_atomically
+from .._files import write_arrays, write_atomically
 from ..solve.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
 from ._output import prepare_directory

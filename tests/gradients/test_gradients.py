@@ -148,10 +148,10 @@ def test_gradients_of_a_batch_are_those_of_its_members(coupling):
     np.testing.assert_allclose(batch, [single(a) for a in noises], rtol=1e-8)
 
 
-def test_the_checkpoint_knob_changes_no_gradient():
+def test_the_knob_of_storing_changes_no_gradient():
     p = parameters()
     default = jax.jit(jax.grad(lambda p: loss(p, jn.Lagged())))(p)
-    chosen = jax.jit(jax.grad(lambda p: loss(p, jn.Lagged(), checkpoint=3)))(p)
+    chosen = jax.jit(jax.grad(lambda p: loss(p, jn.Lagged(), store_every=3)))(p)
     for name in p:
         assert float(chosen[name]) == pytest.approx(float(default[name]), rel=1e-9), name
 

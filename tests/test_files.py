@@ -4,15 +4,15 @@ import stat
 import numpy as np
 import pytest
 
-from jaxnlif import io
+from jaxnlif import _files
 
 
 def test_arrays_and_metadata_come_back_as_written(tmp_path):
     path = tmp_path / "result.npz"
     arrays = {"rate": np.linspace(0, 1, 5), "count": np.arange(3, dtype=np.int32)}
     metadata = {"gain": 0.3, "phases": ["learning", "Prüfung"], "nested": {"none": None}}
-    io.write_arrays(path, arrays, metadata)
-    read, content = io.read_arrays(path)
+    _files.write_arrays(path, arrays, metadata)
+    read, content = _files.read_arrays(path)
     assert content == metadata
     assert read.keys() == arrays.keys()
     for name, array in arrays.items():
@@ -22,7 +22,7 @@ def test_arrays_and_metadata_come_back_as_written(tmp_path):
 
 
 def test_result_files_follow_the_umask(tmp_path):
-    io.write_arrays(tmp_path / "result.npz", {}, {})
+    _files.write_arrays(tmp_path / "result.npz", {}, {})
     plain = tmp_path / "plain"
     plain.touch()
     assert stat.S_IMODE((tmp_path / "result.npz").stat().st_mode) == stat.S_IMODE(
@@ -37,7 +37,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, error):
     beside = []
 
     def write():
-        with io.write_atomically(path) as partial:
+        with _files.write_atomically(path) as partial:
             partial.write_text("half")
             beside.append(partial)
             raise error
@@ -52,9 +52,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, error):
 
 def test_wrong_metadata_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="metadata: must be what JSON can hold"):
-        io.write_arrays(tmp_path / "result.npz", {}, {"set": {1}})
+        _files.write_arrays(tmp_path / "result.npz", {}, {"set": {1}})
     with pytest.raises(ValueError, match="'metadata' is reserved"):
-        io.write_arrays(tmp_path / "result.npz", {"metadata": np.zeros(1)}, {})
+        _files.write_arrays(tmp_path / "result.npz", {"metadata": np.zeros(1)}, {})
     assert os.listdir(tmp_path) == []
 
 
@@ -62,13 +62,13 @@ def test_foreign_and_newer_files_are_refused(tmp_path, monkeypatch):
     text = tmp_path / "text.npz"
     text.write_text("not an archive")
     with pytest.raises(ValueError, match=r"text\.npz: must be a result file of jaxnlif"):
-        io.read_arrays(text)
+        _files.read_arrays(text)
     foreign = tmp_path / "foreign.npz"
     np.savez(foreign, rate=np.zeros(2))
     with pytest.raises(ValueError, match="must be a result file of jaxnlif"):
-        io.read_arrays(foreign)
-    monkeypatch.setattr(io, "FORMAT", io.FORMAT + 1)
-    io.write_arrays(tmp_path / "newer.npz", {}, {})
+        _files.read_arrays(foreign)
+    monkeypatch.setattr(_files, "FORMAT", _files.FORMAT + 1)
+    _files.write_arrays(tmp_path / "newer.npz", {}, {})
     monkeypatch.undo()
     with pytest.raises(ValueError, match="file format 2 is newer than 1"):
-        io.read_arrays(tmp_path / "newer.npz")
+        _files.read_arrays(tmp_path / "newer.npz")
