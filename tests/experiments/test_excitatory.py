@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
+from jaxnlif._files import read_arrays
 from jaxnlif.experiments import excitatory
 from jaxnlif.experiments.excitatory_networks import BOUNDED, MANY_WEIGHTS, ONE_WEIGHT, Family
-from jaxnlif.io import read_arrays
 
 pytestmark = pytest.mark.slow
 

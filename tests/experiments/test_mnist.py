@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxnlif._files import read_arrays
 from jaxnlif.cli import main
 from jaxnlif.experiments import _classifier_setting as settings
 from jaxnlif.experiments import mnist
 from jaxnlif.experiments._classifier_run import train
-from jaxnlif.io import read_arrays
 from jaxnlif.spikes.data.idx import FILES, load_images
 
 pytestmark = pytest.mark.slow  # in single precision, whatever that of the run

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from jaxnlif import SolveError
+from jaxnlif._files import read_arrays
 from jaxnlif.cli import main
 from jaxnlif.experiments import _training, spiketimes_concept, spiketimes_recurrent
-from jaxnlif.io import read_arrays
 from jaxnlif.solve.progress import NoProgress
 
 from ..conftest import DOUBLE
