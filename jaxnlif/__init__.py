@@ -45,6 +45,7 @@ from .multiscale.switch import RateSwitch as RateSwitch
 from .particles.restart import Hold as Hold
 from .particles.restart import Shift as Shift
 from .particles.solver import Particles as Particles
+from .solve.checkpoint import Checkpoint as Checkpoint
 from .solve.progress import ProgressBar as ProgressBar
 from .solve.result import Interrupted as Interrupted
 from .solve.result import Result as Result

@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from .keeper import AbstractKeeper
 from .looks import Look, close, gather, look, running, times
 from .result import Interrupted
 from .solution import Solution
@@ -69,17 +70,23 @@ def _advance(
     return chunk, running(solver, chunk.state)
 
 
-def run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, bar) -> Solution:
+def run_from_host(
+    model, solver, saveat, y0, key, span, save_steps, num_steps, bar, keeper: AbstractKeeper
+) -> Solution:
     state, first = _begin(model, solver, saveat.fn, y0, key, span[0])
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.
     room = max(1, min(len(save_steps), _BYTES_PER_CHUNK // size))
     never = num_steps + 1
-    done, count, steps, interrupt, pieces = 0, 0, 32, None, []
-    going = True
+    steps, interrupt, going = 32, None, True
+    keeper.begin(state, first)
+    begin = keeper.at.step
     try:
-        while going and (done < num_steps or count < len(save_steps)):
+        if begin:
+            bar.update(begin)
+        while going and (keeper.at.step < num_steps or keeper.at.count < len(save_steps)):
             began = time.perf_counter()
+            state, done, count = keeper.at
             upcoming = np.full(room + 1, never, np.int32)
             upcoming[: len(save_steps) - count] = save_steps[count : count + room + 1]
             stop = np.int32(min(done + steps, num_steps))
@@ -87,23 +94,27 @@ def run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, b
                 model, solver, saveat.fn, span, state, np.int32(done), stop, upcoming, room
             )
             new = int(chunk.count)
-            pieces.append(jax.tree.map(lambda x: np.asarray(x)[:new], chunk.saved))  # noqa: B023
-            state, count, going = chunk.state, count + new, bool(more)
+            saved = jax.tree.map(lambda x: np.asarray(x)[:new], chunk.saved)  # noqa: B023
+            going = bool(more)
+            keeper.append(chunk.state, int(chunk.step), saved)
             elapsed = time.perf_counter() - began
             # The first chunk also compiles; later ones grow until they take a fixed time.
-            steps = steps if done == 0 else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
-            moved, done = int(chunk.step) - done, int(chunk.step)
-            bar.update(moved)
+            first_chunk = done == begin
+            steps = steps if first_chunk else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
+            if keeper.due():
+                keeper.keep()
+            bar.update(keeper.at.step - done)
     except KeyboardInterrupt as caught:
-        if not pieces:
+        if keeper.at.step == keeper.at.count == 0:
             raise
         interrupt = caught
-    saved = jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
+    keeper.keep()
+    state, done, count = keeper.at
     t0, dt = span
     ts = jnp.asarray(times(span, save_steps[:count]))
     t_end = jnp.asarray(t0 + np.asarray(done, t0.dtype) * dt)
     closing = _finish(solver, state)
-    solution = gather(model, solver, saveat, state, closing, saved, ts, t_end, done)
+    solution = gather(model, solver, saveat, state, closing, keeper.saved(), ts, t_end, done)
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution

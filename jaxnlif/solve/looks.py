@@ -58,14 +58,15 @@ def close(solver: AbstractSolver, state: Any) -> tuple[Result, dict[str, Array]]
 
 def gather(model, solver, saveat, state, closing, saved: Look, ts, t_end, steps) -> Solution:
     result, stats = closing
-    drift = abs(saved.mass - saved.mass[0]).max()
+    drift = abs(saved.mass - saved.mass[:1]).max(initial=0)
     stats = {
         "mass_drift": drift,
-        "minimum": saved.minimum.min(),
+        "minimum": saved.minimum.min(initial=np.inf),
         "steps": steps,
         **stats,
     }
-    saved = jax.tree.map(jnp.asarray, saved)
+    # What was streamed to a file may be larger than memory.
+    saved = jax.tree.map(lambda x: x if isinstance(x, np.memmap) else jnp.asarray(x), saved)
     return Solution(
         ts=ts,
         rate=saved.rate,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._check import check
@@ -24,7 +25,8 @@ class Solution(eqx.Module):
       differences give mean rates.
     - `refractory`: fraction of the neurons that rest after a spike, `(k,)`.
     - `regime`: the `Regime` of each saved time, `(k,)`.
-    - `saved`: what `SaveAt.fn` made of each snapshot; densities `(k, n, m)` by default.
+    - `saved`: what `SaveAt.fn` made of each snapshot; densities `(k, n, m)` by default;
+      NumPy memory maps in a run with a `Checkpoint`.
     - `result`: how the run ended, a `Result`; `Result[sol.result]` is a message.
     - `t_end`: the time that was reached; the time of a blow-up.
     - `stats`: `mass_drift` (largest |mass - initial mass|) and `minimum` of the density over the
@@ -60,7 +62,7 @@ class Solution(eqx.Module):
         **Raises:** `ValueError` if `SaveAt.fn` saved something else.
         """
         check(self.holds_density, "density: not saved, because SaveAt was given another fn")
-        return self.saved[index]
+        return jnp.asarray(self.saved[index])
 
     @property
     def events(self) -> Event:

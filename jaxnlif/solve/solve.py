@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from typing import Any
 
 import equinox as eqx
@@ -14,7 +15,9 @@ from jaxtyping import PRNGKeyArray
 
 from .._check import check, check_finite, check_positive, check_scalar, is_concrete
 from ..model import Network
+from .checkpoint import Checkpoint, Store
 from .host import run_from_host
+from .keeper import Kept
 from .progress import AbstractProgress, NoProgress
 from .result import Result, SolveError
 from .saveat import SaveAt
@@ -34,6 +37,7 @@ def solve(
     saveat: SaveAt | None = None,
     key: PRNGKeyArray | None = None,
     progress: AbstractProgress | None = None,
+    checkpoint: Checkpoint | None = None,
     store_every: int | None = None,
     throw: bool | None = None,
 ) -> Solution:
@@ -55,6 +59,8 @@ def solve(
     - `saveat`: what is saved and when; 101 equally spaced times by default.
     - `key`: random key, for solvers that draw numbers.
     - `progress`: for example `ProgressBar()`.
+    - `checkpoint`: a `Checkpoint(directory)` writes the run there every now and then, and goes on
+      from what it finds there; for plain calls only.
     - `store_every`: steps between the states that reverse mode stores, and repeats from; by default
       the square root of half their number, which makes memory grow as that root too.
     - `throw`: whether a run that does not complete raises an error. By default it does where it is
@@ -62,13 +68,15 @@ def solve(
       value alone comes with a `Solution.result`. `False` never raises, `True` always does.
 
     **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule;
-    as `throw` says, `SolveError`, or, from compiled code, `eqx.EquinoxRuntimeError`.
+    as `throw` says, `SolveError`, or, from compiled code, `eqx.EquinoxRuntimeError`; `ValueError`
+    if the directory of the checkpoint holds another run, `OSError` if another process is using it.
     """
     saveat = SaveAt(num=101) if saveat is None else saveat
     progress = NoProgress() if progress is None else progress
     for name, value, kind, rule in (
         ("saveat", saveat, SaveAt, "must be a SaveAt"),
         ("progress", progress, AbstractProgress, "must be a progress display, as ProgressBar()"),
+        ("checkpoint", checkpoint, Checkpoint | None, "must be a Checkpoint(directory)"),
         ("solver", solver, AbstractSolver, "must be a solver such as FluxShift(grid)"),
         ("model", model, Network, "must be a Network"),
     ):
@@ -81,16 +89,25 @@ def solve(
     span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
     # Inside jit the sum is traced even where no argument is.
     if is_concrete(model, y0, key, jnp.asarray(span[0]) + 0):
-        bar = progress.start(num_steps)
-        try:
+        run = {
+            "model": model,
+            "solver": solver,
+            "saveat": saveat,
+            "y0": y0,
+            "key": key,
+            "t0": span[0],
+            "dt": span[1],
+            "steps": num_steps,
+        }
+        keeper = Kept() if checkpoint is None else Store(checkpoint, run)
+        with keeper, closing(progress.start(num_steps)) as bar:
             solution = run_from_host(
-                model, solver, saveat, y0, key, span, save_steps, num_steps, bar
+                model, solver, saveat, y0, key, span, save_steps, num_steps, bar, keeper
             )
-        finally:
-            bar.close()
         if throw and solution.result != Result.completed:
             raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
         return solution
+    check(checkpoint is None, "checkpoint: none is written under jit, grad and vmap; leave it out")
     return run_traced(
         model, solver, saveat, y0, key, span, save_steps, num_steps, store_every, throw
     )

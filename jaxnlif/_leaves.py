@@ -1,0 +1,53 @@
+"""The leaves of a pytree as named arrays, for files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+Tree = TypeVar("Tree")
+_LEAF = "state_"
+
+
+def to_arrays(tree: Any) -> dict[str, np.ndarray]:
+    """The arrays of a pytree, random keys as the numbers they are made of."""
+    leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_array))
+    return {f"{_LEAF}{k}": np.asarray(_numbers(leaf)) for k, leaf in enumerate(leaves)}
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray], like: Tree) -> tuple[Tree, dict[str, np.ndarray]]:
+    """The pytree of the structure of `like` whose arrays these are, on its devices; and the rest.
+
+    **Raises:** `ValueError` if they differ from those of `like` in number, dtype or shape.
+    """
+    dynamic, static = eqx.partition(like, eqx.is_array)
+    leaves, structure = jax.tree.flatten(dynamic)
+    names = [f"{_LEAF}{k}" for k in range(len(leaves))]
+    rest = {name: array for name, array in arrays.items() if name not in names}
+    if any(name.startswith(_LEAF) for name in rest) or not set(names) <= set(arrays):
+        raise ValueError("arrays: must be as many as those of `like`")
+    found = [_restored(arrays[name], leaf) for name, leaf in zip(names, leaves, strict=True)]
+    return eqx.combine(jax.tree.unflatten(structure, found), static), rest
+
+
+def _numbers(leaf: Array) -> Array:
+    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jax.random.key_data(leaf) if is_key else leaf
+
+
+def _restored(array: np.ndarray, leaf: Array) -> Array:
+    numbers = _numbers(leaf)
+    if array.dtype != numbers.dtype or array.shape != numbers.shape:
+        raise ValueError("arrays: must have the dtypes and shapes of those of `like`")
+    restored = jnp.asarray(array)
+    if numbers is not leaf:
+        restored = jax.random.wrap_key_data(restored, impl=jax.random.key_impl(leaf))
+    # What lies where JAX puts it stays free to move, and compiles to the same.
+    spread = isinstance(leaf, jax.Array) and leaf.committed
+    return jax.device_put(restored, leaf.sharding) if spread else restored
