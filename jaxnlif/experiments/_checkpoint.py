@@ -1,4 +1,4 @@
-"""Checkpoints of a training: its whole state and its history, in one file."""
+"""Checkpoints of a training: its whole state and its history, the newest in a directory."""
 
 from __future__ import annotations
 
@@ -6,48 +6,50 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._check import check
-from .._files import read_arrays, write_arrays
+from .._leaves import from_arrays, to_arrays
+from .._rotation import Rotation, going_on_if_full
 
 State = TypeVar("State")
-_LEAF = "state_"
 
 
 def write(
-    path: Path, state: Any, history: Mapping[str, np.ndarray], identity: Mapping[str, Any]
+    directory: Path,
+    number: int,
+    state: Any,
+    history: Mapping[str, np.ndarray],
+    identity: Mapping[str, Any],
 ) -> None:
-    """Writes a checkpoint, whole or not at all; `identity` says, as JSON, of which training."""
-    leaves = {f"{_LEAF}{k}": leaf for k, leaf in enumerate(jax.tree.leaves(state))}
-    write_arrays(path, leaves | dict(history), identity)
+    """Writes a checkpoint, whole or not at all, and keeps the one before; a full disk is a warning.
+
+    **Arguments:** `number`, how far the training is; `identity` says, as JSON, which one it is.
+    """
+    with going_on_if_full(directory):
+        Rotation(directory).write(number, to_arrays(state) | dict(history), identity)
 
 
 def read(
-    path: Path, state: State, identity: Mapping[str, Any]
-) -> tuple[State, dict[str, np.ndarray]]:
-    """State, of the structure of `state`, and history of a checkpoint.
+    directory: Path, state: State, identity: Mapping[str, Any]
+) -> tuple[State, dict[str, np.ndarray]] | None:
+    """State, of the structure of `state`, and history of the newest checkpoint that is intact.
 
-    **Raises:** `ValueError` if there is none, or it is of another training, precision or version.
+    **Raises:** `ValueError` if it is of another training, precision or version.
     """
-    try:
-        arrays, found = read_arrays(path)
-    except FileNotFoundError:
-        raise ValueError(f"--resume: there is no checkpoint {str(path)!r}") from None
-    differing = sorted(
-        name for name in {**identity, **found} if identity.get(name) != found.get(name)
-    )
-    check(
-        not differing,
-        f"--resume: {str(path)!r} is of another training, by its {' and '.join(differing)}",
-    )
-    leaves, structure = jax.tree.flatten(state)
-    saved = [arrays.pop(f"{_LEAF}{k}", None) for k in range(len(leaves))]
-    for mine, theirs in zip(leaves, saved, strict=True):
-        check(
-            theirs is not None and theirs.dtype == mine.dtype and theirs.shape == mine.shape,
-            f"--resume: {str(path)!r} is of another precision or version",
+    for found in Rotation(directory).intact():
+        differing = sorted(
+            name
+            for name in {**identity, **found.metadata}
+            if identity.get(name) != found.metadata.get(name)
         )
-    return jax.tree.unflatten(structure, [jnp.asarray(x) for x in saved]), arrays
+        check(
+            not differing,
+            f"--resume: {str(directory)!r} is of another training, by its "
+            + " and ".join(differing),
+        )
+        try:
+            return from_arrays(found.arrays, state)
+        except ValueError:
+            raise ValueError(f"--resume: {str(directory)!r} is of another precision") from None
+    return None

@@ -6,6 +6,7 @@ import argparse
 import time
 import zlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,9 @@ import jax
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_atomically
+from .._files import write_arrays, write_atomically
+from .._leaves import to_arrays
+from .._rotation import exclusive
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
 from . import _checkpoint as checkpoints
@@ -97,8 +100,14 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
     trainings = []
     for seed in range(arguments.seeds):
         bar = NoProgress() if arguments.no_progress else ProgressBar(f"{task.name} {seed}")
-        path = directory / f"{task.name}-{seed}.npz"
-        trainings.append(train(setting, task, seed, path, resume=arguments.resume, progress=bar))
+        path = directory / f"{task.name}-{seed}-checkpoint"
+        training = train(setting, task, seed, path, resume=arguments.resume, progress=bar)
+        trainings.append(training)
+        write_arrays(
+            directory / f"{task.name}-{seed}.npz",
+            to_arrays(training.state) | training.history,
+            _identity(setting, task, seed),
+        )
     figure = directory / f"{task.name}.png"
     with write_atomically(figure) as partial:
         draw(
@@ -119,29 +128,32 @@ def train(
     resume: bool = False,
     progress=None,
 ) -> Training:
-    """Trains a network; after each epoch the whole state is written to `path`.
+    """Trains a network; after each epoch the whole state is written to the directory `path`.
 
     An epoch depends on the state before it, the seed and its number alone, so that a resumed
     training continues bit for bit.
     """
+    with nullcontext() if path is None else exclusive(path):
+        return _train(setting, task, seed, path, resume, progress or NoProgress())
+
+
+def _train(
+    setting: Setting, task: Task, seed: int, path: Path | None, resume: bool, progress
+) -> Training:
     steps = len(task.train.label) // setting.batch
     check(steps > 0, f"batch = {setting.batch}: must not exceed {len(task.train.label)} samples")
     trainer = Trainer(setting, task.encoder, steps)
     key = jax.random.key(seed)
     state = start(setting, (task.inputs, task.classes), steps, jax.random.fold_in(key, 0))
-    identity = {
-        "task": task.name,
-        "data": _fingerprint(task),
-        "seed": seed,
-        "setting": _as_json(setting),
-    }
+    identity = _identity(setting, task, seed)
     train_set, test_set = jax.device_put((task.train, task.test))
-    if resume and path is not None and path.exists():
-        training = Training(*checkpoints.read(path, state, identity))
+    found = checkpoints.read(path, state, identity) if resume and path is not None else None
+    if found is not None:
+        training = Training(*found)
     else:
         measures = trainer.evaluate(state.net, test_set)
         training = Training(state, _appended({}, measures, 0.0))
-    bar = (progress or NoProgress()).start(setting.epochs)
+    bar = progress.start(setting.epochs)
     bar.update(training.epochs)
     try:
         for epoch in range(training.epochs + 1, setting.epochs + 1):
@@ -157,7 +169,7 @@ def train(
             seconds = time.perf_counter() - began
             training = Training(state, _appended(training.history, measures, seconds))
             if path is not None:
-                checkpoints.write(path, training.state, training.history, identity)
+                checkpoints.write(path, epoch, training.state, training.history, identity)
             bar.update(1)
     finally:
         bar.close()
@@ -180,6 +192,16 @@ def _appended(
     total = history["seconds"][-1] + seconds if history else seconds
     new = measures._asdict() | {"seconds": total}
     return {k: np.append(history.get(k, np.empty(0)), float(v)) for k, v in new.items()}
+
+
+def _identity(setting: Setting, task: Task, seed: int) -> dict[str, Any]:
+    """Tells a training from others."""
+    return {
+        "task": task.name,
+        "data": _fingerprint(task),
+        "seed": seed,
+        "setting": _as_json(setting),
+    }
 
 
 def _as_json(setting: Setting) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from .._rotation import exclusive
 from ..solve.progress import AbstractProgress
 from ..solve.result import SolveError
 from . import _checkpoint as checkpoints
@@ -48,21 +49,32 @@ def train(
     """Trains and returns the last state and the records of all trials, by name.
 
     Trials are the same however often they were interrupted and resumed: the compiled chunk takes
-    the number of its trials as a value. A checkpoint is written every now and then, at the end and
-    on Ctrl-C.
+    the number of its trials as a value. A checkpoint is written to the directory `checkpoint` every
+    now and then, at the end and on Ctrl-C.
 
     **Raises:** `ValueError` if there is no checkpoint to resume from or it is of another training;
-    `SolveError` if the loss is no number.
+    `OSError` if another process is writing there; `SolveError` if the loss is no number.
     """
+    with exclusive(checkpoint):
+        return _train(training, trials, checkpoint, resume, progress)
+
+
+def _train(
+    training: Training, trials: int, checkpoint: Path, resume: bool, progress: AbstractProgress
+) -> tuple[Any, dict[str, np.ndarray]]:
     state = training.state
     shapes = jax.eval_shape(training.step, training.state)[1]
     history = {k: np.zeros((0, *s.shape), s.dtype) for k, s in shapes.items()}
     if resume:
-        state, history = checkpoints.read(checkpoint, state, training.identity)
+        found = checkpoints.read(checkpoint, state, training.identity)
+        if found is None:
+            raise ValueError(f"--resume: there is no checkpoint in {str(checkpoint)!r}")
+        state, history = found
     chunk = _compiled(training.step, shapes)
 
     def write():
-        checkpoints.write(checkpoint, state, history, training.identity)
+        number = len(history["loss"])
+        checkpoints.write(checkpoint, number, state, history, training.identity)
 
     bar = progress.start(trials)
     done = len(history["loss"])

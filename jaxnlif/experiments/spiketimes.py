@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         module = _TRAININGS[name]
         task = module.task(seed)
-        checkpoint = directory / f"{name}-checkpoint.npz"
+        checkpoint = directory / f"{name}-checkpoint"
         bar = NoProgress() if arguments.no_progress else ProgressBar(name)
         try:
             _, arrays = train(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxnlif._files import read_arrays
+from jaxnlif._leaves import to_arrays
 from jaxnlif.cli import main
 from jaxnlif.experiments import _classifier_setting as settings
 from jaxnlif.experiments import mnist
@@ -68,7 +69,7 @@ def test_command_learns_and_writes(trained):
 
 def test_resumed_training_is_the_same_bit_for_bit(directory, trained, tmp_path):
     task = mnist.task(load_images(directory), TINY)
-    path = tmp_path / "mnist-0.npz"
+    path = tmp_path / "checkpoint"
     longer = replace(TINY, epochs=4)
 
     class Stop:
@@ -86,9 +87,10 @@ def test_resumed_training_is_the_same_bit_for_bit(directory, trained, tmp_path):
     jax.config.update("jax_enable_x64", False)
     with pytest.raises(KeyboardInterrupt):
         train(longer, task, 0, path, progress=Stop())
-    assert len(read_arrays(path)[0]["loss"]) == 3
-    train(longer, task, 0, path, resume=True)
-    whole, resumed = read_arrays(trained / "mnist-0.npz")[0], read_arrays(path)[0]
+    assert len(read_arrays(max(path.glob("state-*.npz")))[0]["loss"]) == 3
+    resumed = train(longer, task, 0, path, resume=True)
+    resumed = to_arrays(resumed.state) | resumed.history
+    whole = read_arrays(trained / "mnist-0.npz")[0]
     assert whole.keys() == resumed.keys()
     for name in whole.keys() - {"seconds"}:
         np.testing.assert_array_equal(resumed[name], whole[name])
@@ -98,7 +100,7 @@ def test_other_data_are_not_taken_up(directory, trained, tmp_path):
     images = load_images(directory)
     other = mnist.task(images._replace(test=255 - images.test), TINY)
     with pytest.raises(ValueError, match="is of another training, by its data"):
-        train(TINY, other, 0, trained / "mnist-0.npz", resume=True)
+        train(TINY, other, 0, trained / "mnist-0-checkpoint", resume=True)
 
 
 def test_shifted_images():

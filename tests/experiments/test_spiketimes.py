@@ -75,14 +75,32 @@ def test_an_interrupted_training_is_kept(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(_training, "CHUNK", 5)
     assert run(tmp_path, "--task", "single", "--trials", "20") == 130
     assert "continue with --resume" in capsys.readouterr().err
-    arrays, _ = read_arrays(tmp_path / "single-checkpoint.npz")
-    assert len(arrays["loss"]) == 5
+    (path,) = (tmp_path / "single-checkpoint").glob("state-0000000005-*.npz")
+    assert len(read_arrays(path)[0]["loss"]) == 5
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(recurrent, tmp_path):
+    task, _ = recurrent
+    training = spiketimes_recurrent.training(task, 0)
+
+    def train(trials, resume):
+        arguments = {"checkpoint": tmp_path, "resume": resume, "progress": NoProgress()}
+        return _training.train(training, trials, **arguments)[1]
+
+    train(3, resume=False)
+    whole = train(6, resume=True)
+    newest = max(tmp_path.glob("state-*.npz"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match="state-0000000006-.* is damaged"):
+        again = train(6, resume=True)
+    for name in whole:
+        np.testing.assert_array_equal(again[name], whole[name])
 
 
 @pytest.fixture(scope="module")
 def recurrent(tmp_path_factory):
     task = spiketimes_recurrent.task(0)
-    path = tmp_path_factory.mktemp("recurrent") / "checkpoint.npz"
+    path = tmp_path_factory.mktemp("recurrent")
     training = spiketimes_recurrent.training(task, 0)
     _, history = _training.train(
         training, 200, checkpoint=path, resume=False, progress=NoProgress()
@@ -107,7 +125,7 @@ def test_a_trial_with_too_many_spikes_stops_the_training(recurrent, monkeypatch,
         _training.train(
             spiketimes_recurrent.training(task, 0),
             5,
-            checkpoint=tmp_path / "checkpoint.npz",
+            checkpoint=tmp_path,
             resume=False,
             progress=NoProgress(),
         )

@@ -21,7 +21,7 @@ def _trained(name: str, module):
         _, history = train(
             module.training(task, seed),
             trials,
-            checkpoint=Path(directory) / "checkpoint.npz",
+            checkpoint=Path(directory),
             resume=False,
             progress=NoProgress(),
         )

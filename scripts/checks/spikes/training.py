@@ -62,7 +62,7 @@ def _train(
     try:
         learned, runs = task(setting), []
         for seed in range(seeds):
-            path = None if keep is None else prepare_directory(keep) / f"{name}-{seed}.npz"
+            path = None if keep is None else prepare_directory(keep) / f"{name}-{seed}"
             runs.append(train(setting, learned, seed, path, resume=True).history)
         return runs
     finally:

@@ -1,0 +1,429 @@
+"""Runs go on from their checkpoints bit for bit, and nothing else is taken for one."""
+
+import errno
+import importlib
+import os
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from checks.scale.kills import Outcome, killed
+
+import jaxnlif as jn
+from jaxnlif import _rotation
+from jaxnlif.solve.progress import AbstractProgress, NoProgress
+
+from ..conftest import needs_double
+
+host = importlib.import_module("jaxnlif.solve.host")  # `jaxnlif.solve` is the function
+checkpoint_module = importlib.import_module("jaxnlif.solve.checkpoint")
+
+GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=6))
+LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=90))
+STEPS = 300
+
+
+class Stopped(Exception):
+    """What ends a run as if its process had died: nothing is written any more."""
+
+
+class Bar:
+    """Raises an error once so many steps were made."""
+
+    def __init__(self, steps, error):
+        self.left, self.error = steps, error
+
+    def update(self, steps):
+        self.left -= steps
+        if self.left <= 0:
+            raise self.error
+
+    def close(self):
+        pass
+
+
+class Until(AbstractProgress):
+    bar: Bar = eqx.field(static=True)
+
+    def start(self, total):
+        return self.bar
+
+
+@pytest.fixture(autouse=True)
+def _short_chunks(monkeypatch):
+    """Of 33 steps, then as many as fit into a few milliseconds."""
+    monkeypatch.setattr(host, "_SECONDS_PER_CHUNK", 2e-3)
+
+
+def learning(directory=None, *, num=24, noise=1.0, gain=0.3, dtype=None, every=0, keep=2, **given):
+    grid = jn.Grid(
+        v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num, dtype=dtype), w=jn.WeightGrid(0, 1, num=6)
+    )
+    model = jn.Network(
+        noise=noise,
+        drive=jn.Bump(1.0, 3.0, 0.3, 0.1),
+        response=jn.Saturating(),
+        learning=jn.Hebbian(gain),
+        epsilon=1e-2,
+    )
+    y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02))
+    return solved(model, jn.FluxShift(grid), y0, directory, every, keep, **given)
+
+
+def multi_scale(directory=None, **given):
+    solver = jn.MultiScale(jn.FluxShift(LINE), jn.Particles(300, raster=5))
+    y0, key = jn.gaussian(LINE, v=(0.5, 0.5)), jax.random.key(1)
+    return solved(jn.Network(weight=3.0), solver, y0, directory, key=key, **given)
+
+
+def particles(directory=None, *, seed=2, **given):
+    solver, key = jn.Particles(300, GRID, raster=5), jax.random.key(seed)
+    y0 = jn.gaussian(GRID, v=(-1.0, 0.5), w=(0.3, 0.02))
+    return solved(jn.Network(drive=2.0), solver, y0, directory, key=key, **given)
+
+
+def solved(model, solver, y0, directory, every=0.0, keep=2, *, steps=STEPS, **given):
+    given = {"saveat": jn.SaveAt(num=31)} | given
+    if directory is not None:
+        given["checkpoint"] = jn.Checkpoint(directory, every, keep)
+    return jn.solve(model, solver, y0=y0, t1=steps * 1e-2, dt=1e-2, **given)
+
+
+def stop(run, directory, *, after, error=Stopped, **given):
+    """Ends a run once it has made so many steps, or a chunk more; returns the error."""
+    with pytest.raises(error) as caught:
+        run(directory, progress=Until(Bar(after, error)), **given)
+    return caught.value
+
+
+def assert_identical(one, other):
+    for a, b in zip(numbers(one), numbers(other), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+def numbers(solution):
+    """Everything in a solution, with random keys as numbers."""
+    leaves = jax.tree.leaves(eqx.filter(solution, eqx.is_array_like))
+    is_key = [jax.dtypes.issubdtype(jnp.result_type(x), jax.dtypes.prng_key) for x in leaves]
+    return [
+        np.asarray(jax.random.key_data(x) if key else x)
+        for x, key in zip(leaves, is_key, strict=True)
+    ]
+
+
+def states(directory):
+    return sorted(Path(directory).glob("state-*.npz"))
+
+
+def content(directory):
+    return {path.name: path.read_bytes() for path in sorted(Path(directory).iterdir())}
+
+
+def flip(path, place):
+    """Changes one bit of a file."""
+    data = bytearray(path.read_bytes())
+    data[place] ^= 4
+    path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return learning()
+
+
+# ---- going on ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", [learning, multi_scale, particles])
+def test_a_stopped_run_goes_on_bit_for_bit(run, tmp_path):
+    expected = run()
+    if run is multi_scale:
+        assert len(expected.switches.time) >= 2
+    for after in (40, 120, 250):
+        stop(run, tmp_path, after=after)
+        assert states(tmp_path)
+    assert_identical(run(tmp_path), expected)
+    assert isinstance(run(tmp_path).saved, np.memmap)
+
+
+def test_a_run_that_was_over_returns_at_once(whole, tmp_path, monkeypatch):
+    assert_identical(learning(tmp_path), whole)
+    before = content(tmp_path)
+    monkeypatch.setattr(host, "_advance", None)
+    solution = learning(tmp_path)
+    assert_identical(solution, whole)
+    assert content(tmp_path) == before
+    assert isinstance(solution.density(-1), jax.Array)
+
+
+def test_a_run_that_ended_early_is_over_too(tmp_path):
+    def explosive(directory):
+        y0 = jn.gaussian(LINE, v=(-1.0, 0.5))
+        return solved(jn.Network(weight=10.0), jn.FluxShift(LINE), y0, directory)
+
+    expected = explosive(None)
+    assert expected.result == jn.Result.blow_up
+    assert_identical(explosive(tmp_path), expected)
+    assert_identical(explosive(tmp_path), expected)
+
+
+def test_a_checkpoint_is_written_every_so_often_and_at_the_end(tmp_path):
+    stop(learning, tmp_path, after=200, every=1e6)
+    assert not states(tmp_path)
+    learning(tmp_path, every=1e6)
+    assert [path.name[:16] for path in states(tmp_path)] == ["state-0000000300"]
+
+
+def test_ctrl_c_writes_a_checkpoint(whole, tmp_path):
+    interrupted = stop(learning, tmp_path, after=100, error=KeyboardInterrupt, every=1e6)
+    assert isinstance(interrupted, jn.Interrupted)
+    part = interrupted.solution
+    assert 10 <= len(part.ts) < 31
+    np.testing.assert_array_equal(part.saved, whole.saved[: len(part.ts)])
+    (path,) = states(tmp_path)
+    assert int(path.name[6:16]) == part.stats["steps"]
+    assert_identical(learning(tmp_path), whole)
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+def test_so_many_checkpoints_are_kept(keep, tmp_path):
+    stop(learning, tmp_path, after=250, keep=keep)
+    assert len(states(tmp_path)) == keep
+    assert sorted(content(tmp_path)) == ["lock", "saved.bin", *(p.name for p in states(tmp_path))]
+
+
+def test_what_a_killed_process_left_behind_is_removed(whole, tmp_path):
+    stop(learning, tmp_path, after=100)
+    (tmp_path / ".state-0000000099-half.npz").write_bytes(b"half")
+    with open(tmp_path / "saved.bin", "ab") as file:
+        file.write(b"half a record")
+    assert_identical(learning(tmp_path), whole)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_nothing_but_statistics_may_be_saved(tmp_path):
+    saveat = jn.SaveAt(num=31, fn=None)
+    expected = learning(saveat=saveat)
+    stop(learning, tmp_path, after=100, saveat=saveat)
+    assert_identical(learning(tmp_path, saveat=saveat), expected)
+
+
+def test_nothing_need_be_saved_before_a_checkpoint(tmp_path):
+    saveat = jn.SaveAt(ts=[2.5], fn=lambda seen: {"twice": 2 * seen.rate})
+    stop(learning, tmp_path, after=100, saveat=saveat)
+    assert_identical(learning(tmp_path, saveat=saveat), learning(saveat=saveat))
+
+
+# ---- damage --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(damage, whole, tmp_path):
+    stop(learning, tmp_path, after=200)
+    older, newest = states(tmp_path)
+    if damage == "flipped":
+        flip(newest, newest.stat().st_size // 2)
+    else:
+        newest.write_bytes(newest.read_bytes()[: 500 if damage == "truncated" else 0])
+    with pytest.warns(UserWarning, match=f"{newest.name} is damaged"):
+        stop(learning, tmp_path, after=1)
+    assert states(tmp_path) == [older]
+    assert_identical(learning(tmp_path), whole)
+
+
+def test_without_an_intact_checkpoint_the_run_begins(whole, tmp_path):
+    stop(learning, tmp_path, after=200)
+    for path in states(tmp_path):
+        flip(path, 100)
+    with pytest.warns(UserWarning, match="is damaged") as caught:
+        assert_identical(learning(tmp_path), whole)
+    assert len(caught) == 2
+
+
+def test_damage_to_what_was_saved_costs_what_came_after_it(whole, tmp_path):
+    stop(learning, tmp_path, after=200)
+    flip(tmp_path / "saved.bin", (tmp_path / "saved.bin").stat().st_size - 1)
+    newest = states(tmp_path)[-1].name
+    with pytest.warns(UserWarning, match=rf"saved\.bin is damaged within what {newest} needs"):
+        assert_identical(learning(tmp_path), whole)
+    assert_identical(learning(tmp_path), whole)
+
+
+def test_damage_to_the_first_of_what_was_saved_costs_the_run(whole, tmp_path):
+    stop(learning, tmp_path, after=200)
+    (tmp_path / "saved.bin").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"saved\.bin is damaged"):
+        assert_identical(learning(tmp_path), whole)
+
+
+# ---- what is no checkpoint of this run ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"noise": 0.9}, r"model\.noise = 1\.0, here 0\.9"),
+        ({"gain": 0.2}, r"model\.learning\.gain = 0\.3, here 0\.2"),
+        ({"num": 30}, r"solver\.grid\.v\.num = 24, here 30"),
+        ({"saveat": jn.SaveAt(num=3)}, r"saveat\.num = 31, here 3"),
+        ({"steps": 400}, r"steps = 300, here 400"),
+        pytest.param(
+            {"dtype": np.float32}, r"precision = float64, here float32", marks=needs_double
+        ),
+    ],
+)
+def test_another_run_is_refused_and_left_alone(change, message, tmp_path):
+    stop(learning, tmp_path, after=100)
+    before = content(tmp_path)
+    with pytest.raises(ValueError, match=f"checkpoint: .* holds another run: .*{message}"):
+        learning(tmp_path, **change)
+    assert content(tmp_path) == before
+
+
+def test_another_key_is_another_run(tmp_path):
+    stop(particles, tmp_path, after=100)
+    with pytest.raises(ValueError, match="holds another run: key = "):
+        particles(tmp_path, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value", "message"),
+    [
+        (jn, "__version__", "7.0", rf"jaxnlif = {jn.__version__}, here 7\.0"),
+        (_rotation, "FORMAT", 7, "format = 1, here 7"),
+    ],
+)
+def test_another_version_is_refused_and_left_alone(
+    module, name, value, message, tmp_path, monkeypatch
+):
+    stop(learning, tmp_path, after=100)
+    before = content(tmp_path)
+    monkeypatch.setattr(module, name, value)
+    with pytest.raises(ValueError, match=f"is of another version: {message}"):
+        learning(tmp_path)
+    assert content(tmp_path) == before
+
+
+def test_another_machine_is_told(tmp_path, monkeypatch):
+    stop(learning, tmp_path, after=100)
+    monkeypatch.setattr(_rotation, "_machine", lambda: {"jax": "0.0", "device": "abacus"})
+    with pytest.warns(UserWarning, match="written elsewhere, by .*here 0.0.*may differ"):
+        learning(tmp_path)
+
+
+def test_two_runs_cannot_share_a_directory(tmp_path):
+    with (
+        _rotation.exclusive(tmp_path),
+        pytest.raises(OSError, match=r"another run is writing to .*; give each a directory"),
+    ):
+        learning(tmp_path)
+    learning(tmp_path)
+
+
+# ---- a full disk --------------------------------------------------------------------------------
+
+
+class Disk:
+    """A disk on which there is room for so many bytes more."""
+
+    def __init__(self):
+        self.room = 2**30
+
+    def take(self, size):
+        if self.room == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = min(size, self.room)
+        self.room -= taken
+        return taken
+
+    def open(self, path, mode, buffering=-1):
+        file = open(path, mode, buffering)  # noqa: SIM115
+        return Records(file, self) if buffering == 0 else file
+
+
+class Records:
+    """A file on such a disk, which like others may be written in part."""
+
+    def __init__(self, file, disk):
+        self.fileno, self.seek, self.close = file.fileno, file.seek, file.close
+        self.write = lambda data: file.write(data[: disk.take(len(data))])
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    disk = Disk()
+    write_atomically = _rotation.write_atomically
+    monkeypatch.setattr(checkpoint_module, "open", disk.open, raising=False)
+    monkeypatch.setattr(
+        _rotation, "write_atomically", lambda path: disk.take(1) and write_atomically(path)
+    )
+    return disk
+
+
+def test_on_a_full_disk_the_run_goes_on_and_the_checkpoint_before_is_kept(whole, tmp_path, disk):
+    stop(learning, tmp_path, after=100)
+    before = states(tmp_path)
+    disk.room = 3000  # two records and a half
+    with pytest.warns(UserWarning, match="No space left on device; the run goes on"):
+        solution = learning(tmp_path)
+    assert_identical(solution, whole)
+    assert states(tmp_path) == before
+    disk.room = 2**30
+    assert_identical(learning(tmp_path), whole)
+    assert len(states(tmp_path)) == 2
+
+
+def test_what_waits_for_room_is_written_when_there_is_some(whole, tmp_path, disk):
+    class MakeRoom(AbstractProgress):
+        def start(self, total):
+            bar = NoProgress().start(total)
+            bar.update = lambda steps: setattr(disk, "room", 2**30)
+            return bar
+
+    disk.room = 0
+    with pytest.warns(UserWarning, match="No space left"):
+        solution = learning(tmp_path, progress=MakeRoom())
+    assert_identical(solution, whole)
+    assert isinstance(solution.saved, np.memmap)
+
+
+def test_another_fault_of_the_disk_is_an_error(tmp_path, monkeypatch):
+    def broken(path):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(_rotation, "write_atomically", broken)
+    with pytest.raises(OSError, match="broken"):
+        learning(tmp_path)
+
+
+# ---- wrong arguments ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"every": -1}, "every = -1: must not be negative"),
+        ({"keep": 0}, "keep = 0: must be at least 1"),
+    ],
+)
+def test_wrong_arguments(arguments, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        jn.Checkpoint(tmp_path, **arguments)
+
+
+def test_a_checkpoint_is_for_runs_from_the_host(tmp_path):
+    with pytest.raises(ValueError, match="checkpoint: none is written under jit, grad and vmap"):
+        jax.grad(lambda noise: learning(tmp_path, noise=noise).rate[-1])(1.0)
+    assert not list(tmp_path.iterdir())
+
+
+# ---- kill -9 ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_bit_for_bit():
+    assert killed(3, steps=10_000) == Outcome(kills=3, failures=0, different=0)
