@@ -17,7 +17,7 @@ _LEAF = "state_"
 
 def to_arrays(tree: Any) -> dict[str, np.ndarray]:
     """The arrays of a pytree, random keys as the numbers they are made of."""
-    leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_array))
+    leaves = jax.tree.leaves(eqx.filter(tree, _is_array))
     return {f"{_LEAF}{k}": np.asarray(_numbers(leaf)) for k, leaf in enumerate(leaves)}
 
 
@@ -26,7 +26,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray], like: Tree) -> tuple[Tree, dic
 
     **Raises:** `ValueError` if they differ from those of `like` in number, dtype or shape.
     """
-    dynamic, static = eqx.partition(like, eqx.is_array)
+    dynamic, static = eqx.partition(like, _is_array)
     leaves, structure = jax.tree.flatten(dynamic)
     names = [f"{_LEAF}{k}" for k in range(len(leaves))]
     rest = {name: array for name, array in arrays.items() if name not in names}
@@ -36,12 +36,16 @@ def from_arrays(arrays: Mapping[str, np.ndarray], like: Tree) -> tuple[Tree, dic
     return eqx.combine(jax.tree.unflatten(structure, found), static), rest
 
 
-def _numbers(leaf: Array) -> Array:
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array | np.ndarray)
+
+
+def _numbers(leaf: Array | np.ndarray) -> Array | np.ndarray:
     is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return jax.random.key_data(leaf) if is_key else leaf
 
 
-def _restored(array: np.ndarray, leaf: Array) -> Array:
+def _restored(array: np.ndarray, leaf: Array | np.ndarray) -> Array:
     numbers = _numbers(leaf)
     if array.dtype != numbers.dtype or array.shape != numbers.shape:
         raise ValueError("arrays: must have the dtypes and shapes of those of `like`")

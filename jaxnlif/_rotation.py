@@ -26,6 +26,7 @@ except ImportError:  # not a POSIX system: nothing keeps two processes apart the
 FORMAT = 1
 _NAME = re.compile(r"state-(\d+)-([0-9a-f]{64})\.npz")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP)  # of file systems that have none
 
 
 class Saved(NamedTuple):
@@ -146,6 +147,9 @@ def exclusive(directory: Path) -> Iterator[None]:
                     f"checkpoint: another run is writing to {str(directory)!r}; "
                     "give each a directory of its own"
                 ) from None
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
         yield
 
 

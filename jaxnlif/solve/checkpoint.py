@@ -109,7 +109,8 @@ class Store(AbstractKeeper):
         else:
             self._progress = found
         self._rotation.forget(after=-1 if found is None else found.at.step)
-        self._file = open(self._path, "r+b" if found else "x+b", buffering=0)  # noqa: SIM115
+        mode = "r+b" if self._path.exists() else "x+b"
+        self._file = open(self._path, mode, buffering=0)  # noqa: SIM115, closed with the rest
         self._open.callback(self._file.close)
         self._written = found and found.at
         self._last = time.monotonic()

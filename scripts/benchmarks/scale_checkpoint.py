@@ -31,6 +31,7 @@ _RATES = jn.SaveAt(num=11, fn=None)
 
 def run() -> None:
     """Prints everything that is measured as `name value unit`."""
+    print("# checkpoints: seconds are those of the clock")
     size = f"{SIZE[0]}x{SIZE[1]}"
     state = make_run(_STEPS // 100)().state
     megabytes = sum(x.nbytes for x in to_arrays(state).values()) / 1e6
@@ -63,18 +64,17 @@ def megabytes_streamed() -> float:
 def overhead() -> float:
     """By how many percent a run with one checkpoint a minute is slower.
 
-    Runs with checkpoints each second and runs without take turns; what they pay is that of so many
-    checkpoints, and of the last.
+    Runs with a checkpoint each second and runs without take turns; what the former take longer is
+    the price of so many checkpoints, and of the one at the end.
     """
-    plain, checkpointed, written = [], [], 0
+    prices = []
     make_run(_STEPS)()
     for _ in range(_REPEATS):
-        plain.append(_seconds(make_run(_STEPS)))
+        without = _seconds(make_run(_STEPS))
         with tempfile.TemporaryDirectory() as directory:
-            checkpointed.append(_seconds(make_run(_STEPS, directory=Path(directory))))
-        written = 1 + int(checkpointed[-1] / _EVERY)
-    extra = statistics.median(b - a for a, b in zip(plain, checkpointed, strict=True))
-    return 100 * extra / written / INTERVAL
+            checkpointed = _seconds(make_run(_STEPS, directory=Path(directory)))
+        prices.append((checkpointed - without) / (1 + int(checkpointed / _EVERY)))
+    return 100 * statistics.median(prices) / INTERVAL
 
 
 def make_run(

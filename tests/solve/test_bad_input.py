@@ -39,6 +39,7 @@ CASES = {
     "solve(t1=None)": "t1",
     "solve(saveat=5)": "saveat",
     "solve(progress=True)": "progress",
+    "solve(checkpoint='here')": "checkpoint = 'here': must be a Checkpoint(directory)",
 }
 
 SCRIPT = """

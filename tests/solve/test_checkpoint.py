@@ -119,6 +119,10 @@ def states(directory):
     return sorted(Path(directory).glob("state-*.npz"))
 
 
+def step(path):
+    return int(path.name.split("-")[1])
+
+
 def content(directory):
     return {path.name: path.read_bytes() for path in sorted(Path(directory).iterdir())}
 
@@ -145,7 +149,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(run, tmp_path):
         assert len(expected.switches.time) >= 2
     for after in (40, 120, 250):
         stop(run, tmp_path, after=after)
-        assert states(tmp_path)
+        # Nothing is lost but what came after the last checkpoint.
+        assert step(states(tmp_path)[-1]) >= after
     assert_identical(run(tmp_path), expected)
     assert isinstance(run(tmp_path).saved, np.memmap)
 
@@ -175,7 +180,7 @@ def test_a_checkpoint_is_written_every_so_often_and_at_the_end(tmp_path):
     stop(learning, tmp_path, after=200, every=1e6)
     assert not states(tmp_path)
     learning(tmp_path, every=1e6)
-    assert [path.name[:16] for path in states(tmp_path)] == ["state-0000000300"]
+    assert [step(path) for path in states(tmp_path)] == [STEPS]
 
 
 def test_ctrl_c_writes_a_checkpoint(whole, tmp_path):
@@ -185,7 +190,7 @@ def test_ctrl_c_writes_a_checkpoint(whole, tmp_path):
     assert 10 <= len(part.ts) < 31
     np.testing.assert_array_equal(part.saved, whole.saved[: len(part.ts)])
     (path,) = states(tmp_path)
-    assert int(path.name[6:16]) == part.stats["steps"]
+    assert step(path) == part.stats["steps"]
     assert_identical(learning(tmp_path), whole)
 
 
@@ -426,4 +431,4 @@ def test_a_checkpoint_is_for_runs_from_the_host(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit():
-    assert killed(3, steps=10_000) == Outcome(kills=3, failures=0, different=0)
+    assert killed(3, steps=40_000) == Outcome(kills=3, failures=0, different=0)
