@@ -102,13 +102,11 @@ class Store(AbstractKeeper):
         shapes = jax.eval_shape(lambda: (eqx.filter(state, eqx.is_array), first))
         self._run |= summarise(dict(zip(("state", "saved"), shapes, strict=True)))
         found = self._find(state)
-        self._progress = _Progress(At(state, 0, 0), 0, hashlib.sha256(), ())
         if found is None:
             # Not emptied: a solution may still look at it.
             self._path.unlink(missing_ok=True)
-        else:
-            self._progress = found
-        self._rotation.forget(after=-1 if found is None else found.at.step)
+        self._progress = found or _Progress(At(state, 0, 0), 0, hashlib.sha256(), ())
+        self._rotation.forget(after=found.at.step if found else -1)
         mode = "r+b" if self._path.exists() else "x+b"
         self._file = open(self._path, mode, buffering=0)  # noqa: SIM115, closed with the rest
         self._open.callback(self._file.close)

@@ -338,8 +338,8 @@ class Disk:
     def __init__(self):
         self.room = 2**30
 
-    def take(self, size):
-        if self.room == 0:
+    def take(self, size, *, at_least=1):
+        if self.room < at_least:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         taken = min(size, self.room)
         self.room -= taken
@@ -363,16 +363,19 @@ def disk(monkeypatch):
     disk = Disk()
     write_atomically = _rotation.write_atomically
     monkeypatch.setattr(checkpoint_module, "open", disk.open, raising=False)
-    monkeypatch.setattr(
-        _rotation, "write_atomically", lambda path: disk.take(1) and write_atomically(path)
-    )
+
+    def write(path):
+        disk.take(1, at_least=2**20)
+        return write_atomically(path)
+
+    monkeypatch.setattr(_rotation, "write_atomically", write)
     return disk
 
 
 def test_on_a_full_disk_the_run_goes_on_and_the_checkpoint_before_is_kept(whole, tmp_path, disk):
     stop(learning, tmp_path, after=100)
     before = states(tmp_path)
-    disk.room = 3000  # two records and a half
+    disk.room = 1000  # less than a record, or a record and a half
     with pytest.warns(UserWarning, match="No space left on device; the run goes on"):
         solution = learning(tmp_path)
     assert_identical(solution, whole)
