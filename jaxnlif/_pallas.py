@@ -1,0 +1,53 @@
+"""Kernels: functions of one block of a grid, compiled to one launch of a GPU by Pallas.
+
+A kernel's arrays are whole; each of its blocks works on vectors of `LANES` numbers, one for each
+thread. The backend is Mosaic GPU, which runs on Hopper GPUs and newer; elsewhere callers keep to
+what XLA makes of their loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax import lax
+from jax.experimental import pallas as pl
+
+LANES = 128
+"""Threads of a block, and numbers of its vectors."""
+
+
+def launch(
+    body: Callable[..., None],
+    out: Sequence[jax.ShapeDtypeStruct],
+    *,
+    blocks: int,
+    interpret: bool = False,
+) -> Callable[..., list[Any]]:
+    """A function of arrays that runs `body(block, *inputs, *outputs)` for all blocks.
+
+    **Arguments:** `body` reads its arrays by `ref[row, pl.ds(start, LANES)]` and writes them
+    likewise; `out`, shapes and dtypes of the outputs, of which every element must be written;
+    `interpret` runs the kernel without a GPU, slowly, for tests.
+    """
+    if interpret:
+        return pl.pallas_call(
+            lambda *refs: body(pl.program_id(0), *refs),
+            out_shape=list(out),
+            grid=(blocks,),
+            interpret=True,
+        )
+    from jax.experimental.pallas import mosaic_gpu
+
+    # jax 0.11 calls the argument by another name.
+    outputs = {_OUT: list(out)}
+    return mosaic_gpu.kernel(
+        lambda *refs: body(lax.axis_index("block"), *refs),
+        grid=(blocks,),
+        grid_names=("block",),
+        **outputs,
+    )
+
+
+_OUT = "out_type" if jax.__version_info__ >= (0, 11) else "out_shape"
