@@ -55,5 +55,7 @@ from .solve.solution import Solution as Solution
 from .solve.solve import solve as solve
 from .solve.solver import Regime as Regime
 from .solve.solver import Snapshot as Snapshot
+from .sweep.result import Sweep as Sweep
+from .sweep.sweep import sweep as sweep
 
 __version__ = "0.1.0"

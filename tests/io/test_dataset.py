@@ -5,12 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+import xarray
 
 import jaxnlif as jn
 
 from . import _solutions as solutions
-
-xarray = pytest.importorskip("xarray", reason="needs the extra io")
 
 
 def test_a_structured_network_has_all_dimensions():

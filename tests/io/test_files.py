@@ -16,8 +16,6 @@ from jaxnlif.io.tree import flatten, unflatten
 
 from . import _solutions as solutions
 
-pytest.importorskip("xarray", reason="needs the extra io")
-
 
 def assert_equal(one, other):
     leaves, structure = jax.tree.flatten(one)

@@ -1,0 +1,94 @@
+"""How a sweep is cut into chunks, and the one function that is compiled for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding
+
+from .._check import check, check_integer
+from ..solve.result import Result
+from .axes import Axes
+from .member import Member, to_host
+
+_BYTES_ON_HOST = 2**28
+
+Chunk = tuple[list[np.ndarray], np.ndarray]
+"""The arrays of some members, with a leading axis, and the numbers of their results."""
+
+
+def choose_size(
+    axes: Axes, member: Member, chunk: Any, memory: Any, sharding: NamedSharding | None
+) -> int:
+    """How many members run at once: as many as are asked for, or as memory holds.
+
+    **Raises:** `ValueError` if `chunk` is no positive integer that the devices divide.
+    """
+    devices = 1 if sharding is None else sharding.num_devices
+    if chunk is not None:
+        size = check_integer("chunk", chunk, at_least=1)
+        check(size % devices == 0, f"chunk = {size}: must be divisible by the {devices} devices")
+        return size
+    room = _memory(devices) if memory is None else check_integer("memory", memory, at_least=1)
+    most = max(1, room // member.bytes)
+    # Chunks of about the same size leave little to fill up in the last one.
+    size = -(-axes.size // -(-axes.size // most))
+    return -(-size // devices) * devices
+
+
+def compile_chunk(
+    axes: Axes, member: Member, size: int, sharding: NamedSharding | None
+) -> Callable[[int], Chunk]:
+    """The function that runs the chunk of this number."""
+    compute: Any = jax.vmap(member.compute)
+    if sharding is not None:
+        # Devices go on by themselves: a loop ends on each when its own members have ended.
+        compute = jax.shard_map(
+            compute,
+            mesh=sharding.mesh,
+            in_specs=sharding.spec,
+            out_specs=sharding.spec,
+            check_vma=False,
+        )
+
+    def values(number: int) -> Any:
+        # The last chunk is filled up with the last member: one shape, one compilation.
+        members = np.minimum(np.arange(number * size, (number + 1) * size), axes.size - 1)
+        taken = axes.take(members)
+        return taken if sharding is None else jax.device_put(taken, sharding)
+
+    compiled = jax.jit(compute).lower(values(0)).compile()
+
+    def run(number: int) -> Chunk:
+        arrays, result = compiled(values(number))
+        here = min(size, axes.size - number * size)
+        leaves = [to_host(leaf)[:here] for leaf in jax.tree.leaves(arrays)]
+        return leaves, np.asarray(result._value)[:here]
+
+    return run
+
+
+def check_sharding(sharding: Any) -> None:
+    """Requires a sharding of one axis, that of the members."""
+    check(
+        isinstance(sharding, NamedSharding)
+        and len(sharding.spec) == 1
+        and sharding.spec[0] is not None
+        and sharding.num_devices == np.prod(list(sharding.mesh.shape.values())),
+        f"sharding = {sharding!r}: must be a NamedSharding of the one axis of the members, such as "
+        "NamedSharding(mesh, PartitionSpec('members'))",
+    )
+
+
+def results(numbers: np.ndarray) -> Result:
+    """Numbers as results."""
+    return jax.tree.map(lambda _: numbers, Result.completed)
+
+
+def _memory(devices: int) -> int:
+    """Half of what all devices hold; a fixed amount on a host, whose caches like small chunks."""
+    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    return _BYTES_ON_HOST if limit is None else devices * limit // 2
