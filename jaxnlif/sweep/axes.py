@@ -90,7 +90,7 @@ def _as_values(name: str, value: Any) -> Any:
     tree = _stack(name, value) if isinstance(value, (list, tuple)) else value
     leaves = jax.tree.leaves(tree)
     rule = f"{name}: must be a sequence of values, or a pytree of arrays with the same leading axis"
-    check(all(hasattr(x, "ndim") and x.ndim > 0 for x in leaves) and len(leaves) > 0, rule)
+    check(len(leaves) > 0 and all(map(_has_numbers, leaves)), rule)
     check(len({x.shape[0] for x in leaves}) == 1, rule)
     check(leaves[0].shape[0] > 0, f"{name}: must have at least one value")
     for leaf in leaves:
@@ -102,11 +102,17 @@ def _as_values(name: str, value: Any) -> Any:
     return jax.tree.map(_on_host, tree)
 
 
+def _has_numbers(leaf: Any) -> bool:
+    kinds = (np.number, np.bool_, jax.dtypes.prng_key)
+    array = hasattr(leaf, "dtype") and leaf.ndim > 0
+    return array and any(jax.dtypes.issubdtype(leaf.dtype, kind) for kind in kinds)
+
+
 def _stack(name: str, values: Any) -> Any:
     """The values of a list one above the other: numbers, arrays, or modules of one structure."""
     try:
         plain = np.asarray(values)
-        if plain.dtype.kind in "biuf":
+        if plain.dtype.kind != "O":
             return plain
         return jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *values)
     except (TypeError, ValueError):

@@ -14,7 +14,9 @@ from ..solve.result import Result
 from .axes import Axes
 from .member import Member, to_host
 
-_BYTES_ON_HOST = 2**28
+_BYTES_IN_CACHE = 2**23
+_MOST_FILES = 1000
+_BYTES_PER_FILE = 2**27
 
 Chunk = tuple[list[np.ndarray], np.ndarray]
 """The arrays of some members, with a leading axis, and the numbers of their results."""
@@ -37,6 +39,14 @@ def choose_size(
     # Chunks of about the same size leave little to fill up in the last one.
     size = -(-axes.size // -(-axes.size // most))
     return -(-size // devices) * devices
+
+
+def chunks_per_file(axes: Axes, member: Member, size: int) -> int:
+    """How many chunks are kept together: few enough that a kill costs a thousandth of the sweep, or
+    what memory holds of their outputs."""
+    chunks = -(-axes.size // size)
+    room = _BYTES_PER_FILE // max(1, member.output * size)
+    return max(1, min(-(-chunks // _MOST_FILES), room))
 
 
 def compile_chunk(
@@ -76,11 +86,17 @@ def check_sharding(sharding: Any) -> None:
     check(
         isinstance(sharding, NamedSharding)
         and len(sharding.spec) == 1
-        and sharding.spec[0] is not None
-        and sharding.num_devices == np.prod(list(sharding.mesh.shape.values())),
+        and isinstance(sharding.spec[0], str)
+        and sharding.num_devices == sharding.mesh.shape[sharding.spec[0]],
         f"sharding = {sharding!r}: must be a NamedSharding of the one axis of the members, such as "
         "NamedSharding(mesh, PartitionSpec('members'))",
     )
+
+
+def join(chunks: list[Chunk]) -> Chunk:
+    """Chunks one after the other."""
+    leaves = [np.concatenate(parts) for parts in zip(*(chunk[0] for chunk in chunks), strict=True)]
+    return leaves, np.concatenate([chunk[1] for chunk in chunks])
 
 
 def results(numbers: np.ndarray) -> Result:
@@ -89,6 +105,6 @@ def results(numbers: np.ndarray) -> Result:
 
 
 def _memory(devices: int) -> int:
-    """Half of what all devices hold; a fixed amount on a host, whose caches like small chunks."""
+    """Half of what the devices hold; on a CPU what its caches do, beyond which all is slower."""
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-    return _BYTES_ON_HOST if limit is None else devices * limit // 2
+    return devices * (_BYTES_IN_CACHE if limit is None else limit // 2)

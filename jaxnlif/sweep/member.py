@@ -24,52 +24,57 @@ class Member:
 
     - `compute`: maps values to the arrays that `run` returns, and how the member ended.
     - `arrays`: their shapes and dtypes, in the pytree that they form. `rest`: what else is in it.
-    - `bytes`: about how much memory a member needs.
+    - `keys`: for each array the kind of the random keys that it holds, if it holds any.
+    - `bytes`: about how much memory a member needs. `output`: how much of it its arrays need.
     - `fingerprint`: tells apart what members compute.
     """
 
     compute: Run
     arrays: Any
     rest: Any
+    keys: list[Any]
     bytes: int
+    output: int
     fingerprint: str
 
-    def restored(self, leaves: list[np.ndarray]) -> Any:
+    def restored(self, leaves: list[Any]) -> Any:
         """What `run` returns, with these arrays; they may have more leading axes."""
-        templates, structure = jax.tree.flatten(self.arrays)
-        arrays = [_from_host(x, like) for x, like in zip(leaves, templates, strict=True)]
+        arrays = [
+            leaf if kind is None else jax.random.wrap_key_data(leaf, impl=kind)
+            for leaf, kind in zip(leaves, self.keys, strict=True)
+        ]
+        structure = jax.tree.structure(self.arrays)
         return eqx.combine(jax.tree.unflatten(structure, arrays), self.rest)
 
 
 def trace_member(run: Callable[..., Any], values: dict[str, Any]) -> Member:
     """Traces `run` with the values of one member."""
-    rests = []
+    seen = []
 
     def compute(values):
         output = run(**values)
         arrays, rest = eqx.partition(output, _is_array)
-        rests.append(rest)
+        kinds = [jax.random.key_impl(x) if _is_key(x) else None for x in jax.tree.leaves(arrays)]
+        seen.append((rest, kinds))
         return arrays, _outcome(output)
 
     traced = jax.jit(compute).trace(values)
     arrays = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), traced.out_info[0])
+    output = sum(_size(leaf) for leaf in jax.tree.leaves(arrays))
     # Every step of a loop holds its state a few times over.
-    held = 4 * max(_sizes(traced.jaxpr.jaxpr)) + sum(_size(x) for x in jax.tree.leaves(arrays))
+    held = output + 6 * max(_sizes(traced.jaxpr.jaxpr))
     text = traced.lower().as_text()
-    return Member(compute, arrays, rests[0], held, hashlib.sha256(text.encode()).hexdigest())
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    return Member(compute, arrays, *seen[0], held, output, fingerprint)
 
 
 def to_host(leaf: jax.Array) -> np.ndarray:
     """An array as NumPy and files hold it."""
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    return np.asarray(leaf)
+    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
 
 
-def _from_host(array: np.ndarray, like: jax.ShapeDtypeStruct) -> Any:
-    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like))
-    return array
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _is_array(leaf: Any) -> bool:

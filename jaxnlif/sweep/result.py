@@ -33,7 +33,7 @@ class Sweep:
     result: Result
     _axes: Axes
     _member: Member
-    _chunk: int
+    _part: int
     _store: AbstractStore
 
     @property
@@ -61,8 +61,8 @@ class Sweep:
         """All outputs as one: arrays of NumPy with the axes of the grid before their own."""
         first, _ = self._store.read(0)
         leaves = [np.empty((self._axes.size, *x.shape[1:]), x.dtype) for x in first]
-        for number in range(-(-self._axes.size // self._chunk)):
-            start = number * self._chunk
+        for number in range(-(-self._axes.size // self._part)):
+            start = number * self._part
             for leaf, part in zip(leaves, self._store.read(number)[0], strict=True):
                 leaf[start : start + len(part)] = part
         return self._member.restored([x.reshape(self.shape + x.shape[1:]) for x in leaves])
@@ -74,8 +74,8 @@ class Sweep:
         """
         place = index if isinstance(index, tuple) else (index,)
         number = int(np.arange(self._axes.size).reshape(self.shape)[place])
-        leaves, _ = self._store.read(number // self._chunk)
-        return self._member.restored([jnp.asarray(x[number % self._chunk]) for x in leaves])
+        leaves, _ = self._store.read(number // self._part)
+        return self._member.restored([jnp.asarray(x[number % self._part]) for x in leaves])
 
     def to_xarray(self) -> xarray.Dataset:
         """All outputs as an `xarray.Dataset`, with a dimension for each parameter (`member` for a

@@ -1,4 +1,4 @@
-"""Where the chunks of a sweep are kept: in memory, or in a directory."""
+"""Where the parts of a sweep, of some chunks each, are kept: in memory, or in a directory."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ _RESULT = "result"
 
 
 class AbstractStore(abc.ABC):
-    """Keeps chunks by number."""
+    """Keeps parts by number."""
 
     @abc.abstractmethod
     def find(self, number: int) -> Chunk | None:
-        """A chunk, if it is there."""
+        """A part, if it is there."""
 
     @abc.abstractmethod
-    def keep(self, number: int, chunk: Chunk) -> None:
-        """Keeps a chunk."""
+    def keep(self, number: int, part: Chunk) -> None:
+        """Keeps a part."""
 
     def read(self, number: int) -> Chunk:
-        """A chunk that must be there."""
-        chunk = self.find(number)
-        check(chunk is not None, f"chunk {number}: is no longer there; run the sweep again")
-        assert chunk is not None
-        return chunk
+        """A part that must be there."""
+        part = self.find(number)
+        check(part is not None, f"part {number}: is no longer there; run the sweep again")
+        assert part is not None
+        return part
 
 
 class Memory(AbstractStore):
     """Keeps them in memory."""
 
     def __init__(self):
-        self._chunks: dict[int, Chunk] = {}
+        self._parts: dict[int, Chunk] = {}
 
     def find(self, number: int) -> Chunk | None:
-        return self._chunks.get(number)
+        return self._parts.get(number)
 
-    def keep(self, number: int, chunk: Chunk) -> None:
-        self._chunks[number] = chunk
+    def keep(self, number: int, part: Chunk) -> None:
+        self._parts[number] = part
 
 
 class Directory(AbstractStore):
@@ -71,14 +71,14 @@ class Directory(AbstractStore):
         result = arrays.pop(_RESULT)
         return [arrays[f"leaf_{k}"] for k in range(len(arrays))], result
 
-    def keep(self, number: int, chunk: Chunk) -> None:
-        leaves, result = chunk
+    def keep(self, number: int, part: Chunk) -> None:
+        leaves, result = part
         arrays = {f"leaf_{k}": leaf for k, leaf in enumerate(leaves)}
-        content = {"kind": "chunk", "sweep": self._identity, "number": number}
+        content = {"kind": "part of a sweep", "sweep": self._identity, "number": number}
         write_arrays(self._file(number), {**arrays, _RESULT: result}, content)
 
     def _file(self, number: int) -> Path:
-        return self._path / f"chunk-{number:06d}.npz"
+        return self._path / f"part-{number:04d}.npz"
 
 
 def known_chunk(directory: Path) -> int | None:
