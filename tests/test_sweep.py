@@ -112,10 +112,25 @@ def test_what_is_no_array_comes_back_as_it_is():
 @pytest.mark.parametrize("chunk", [1, 3, 7, 12, 20])
 def test_all_chunks_are_compiled_once(chunk):
     TRACES.clear()
-    with jax.log_compiles(False):
-        found = jn.sweep(square, {"x": np.arange(4.0), "y": np.arange(3.0)}, chunk=chunk)
+    jax.clear_caches()
+    found = jn.sweep(square, {"x": np.arange(4.0), "y": np.arange(3.0)}, chunk=chunk)
     assert len(TRACES) == 2  # one member, to see what it returns, and the chunk
     np.testing.assert_array_equal(found.values["sum"][..., 0], np.add.outer(range(4), range(3)))
+
+
+def test_a_second_sweep_is_compiled_when_something_has_changed():
+    factor = [1.0]
+
+    def scaled(x):
+        TRACES.append(None)
+        return factor[0] * x
+
+    np.testing.assert_array_equal(jn.sweep(scaled, {"x": [1.0, 2.0]}).values, [1, 2])
+    TRACES.clear()
+    np.testing.assert_array_equal(jn.sweep(scaled, {"x": [3.0, 4.0]}).values, [3, 4])
+    assert len(TRACES) == 1
+    factor[0] = 2.0
+    np.testing.assert_array_equal(jn.sweep(scaled, {"x": [3.0, 4.0]}).values, [6, 8])
 
 
 def test_chunks_follow_memory():

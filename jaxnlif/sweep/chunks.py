@@ -1,10 +1,11 @@
-"""How a sweep is cut into chunks, and the one function that is compiled for all of them."""
+"""How a sweep is cut into chunks, and run, by one function that is compiled for all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jax.sharding import NamedSharding
@@ -12,7 +13,7 @@ from jax.sharding import NamedSharding
 from .._check import check, check_integer
 from ..solve.result import Result
 from .axes import Axes
-from .member import Member, to_host
+from .member import Member, compute, to_host
 
 _BYTES_IN_CACHE = 2**23
 _MOST_FILES = 1000
@@ -49,36 +50,35 @@ def chunks_per_file(axes: Axes, member: Member, size: int) -> int:
     return max(1, min(-(-chunks // _MOST_FILES), room))
 
 
-def compile_chunk(
-    axes: Axes, member: Member, size: int, sharding: NamedSharding | None
-) -> Callable[[int], Chunk]:
-    """The function that runs the chunk of this number."""
-    compute: Any = jax.vmap(member.compute)
+def run_chunk(
+    axes: Axes, member: Member, size: int, number: int, sharding: NamedSharding | None
+) -> Chunk:
+    """Runs the chunk of this number."""
+    # The last chunk is filled up with the last member: one shape, one compilation.
+    members = np.minimum(np.arange(number * size, (number + 1) * size), axes.size - 1)
+    values = axes.take(members)
+    if sharding is not None:
+        values = jax.device_put(values, sharding)
+    arrays, result = _compute(member.run, member.fingerprint, values, sharding)
+    here = min(size, axes.size - number * size)
+    leaves = [to_host(leaf)[:here] for leaf in jax.tree.leaves(arrays)]
+    return leaves, np.asarray(result._value)[:here]
+
+
+@eqx.filter_jit
+def _compute(run: Any, fingerprint: str, values: Any, sharding: NamedSharding | None) -> Any:
+    """All members at once; compiled anew when what `run` refers to has changed since."""
+    batch: Any = jax.vmap(partial(compute, run))
     if sharding is not None:
         # Devices go on by themselves: a loop ends on each when its own members have ended.
-        compute = jax.shard_map(
-            compute,
+        batch = jax.shard_map(
+            batch,
             mesh=sharding.mesh,
             in_specs=sharding.spec,
             out_specs=sharding.spec,
             check_vma=False,
         )
-
-    def values(number: int) -> Any:
-        # The last chunk is filled up with the last member: one shape, one compilation.
-        members = np.minimum(np.arange(number * size, (number + 1) * size), axes.size - 1)
-        taken = axes.take(members)
-        return taken if sharding is None else jax.device_put(taken, sharding)
-
-    compiled = jax.jit(compute).lower(values(0)).compile()
-
-    def run(number: int) -> Chunk:
-        arrays, result = compiled(values(number))
-        here = min(size, axes.size - number * size)
-        leaves = [to_host(leaf)[:here] for leaf in jax.tree.leaves(arrays)]
-        return leaves, np.asarray(result._value)[:here]
-
-    return run
+    return batch(values)
 
 
 def check_sharding(sharding: Any) -> None:

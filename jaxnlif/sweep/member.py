@@ -15,21 +15,20 @@ import numpy as np
 
 from ..solve.result import Result
 
-Run = Callable[[dict[str, Any]], tuple[Any, Result]]
-
 
 @dataclass(frozen=True)
 class Member:
     """One member, traced.
 
-    - `compute`: maps values to the arrays that `run` returns, and how the member ended.
-    - `arrays`: their shapes and dtypes, in the pytree that they form. `rest`: what else is in it.
+    - `run`: what a member does with its values.
+    - `arrays`: the shapes and dtypes of what it returns, in the pytree that they form; `rest`: what
+      else is in it.
     - `keys`: for each array the kind of the random keys that it holds, if it holds any.
     - `bytes`: about how much memory a member needs. `output`: how much of it its arrays need.
     - `fingerprint`: tells apart what members compute.
     """
 
-    compute: Run
+    run: Callable[..., Any]
     arrays: Any
     rest: Any
     keys: list[Any]
@@ -47,25 +46,33 @@ class Member:
         return eqx.combine(jax.tree.unflatten(structure, arrays), self.rest)
 
 
+def compute(run: Callable[..., Any], values: dict[str, Any]) -> tuple[Any, Result]:
+    """The arrays that a member returns, and how it ended."""
+    output = run(**values)
+    return eqx.filter(output, _is_array), _outcome(output)
+
+
 def trace_member(run: Callable[..., Any], values: dict[str, Any]) -> Member:
     """Traces `run` with the values of one member."""
     seen = []
 
-    def compute(values):
-        output = run(**values)
-        arrays, rest = eqx.partition(output, _is_array)
-        kinds = [jax.random.key_impl(x) if _is_key(x) else None for x in jax.tree.leaves(arrays)]
-        seen.append((rest, kinds))
-        return arrays, _outcome(output)
+    def traced(values):
+        def observed(**values):
+            output = run(**values)
+            arrays, rest = eqx.partition(output, _is_array)
+            leaves = jax.tree.leaves(arrays)
+            seen.append((rest, [jax.random.key_impl(x) if _is_key(x) else None for x in leaves]))
+            return output
 
-    traced = jax.jit(compute).trace(values)
-    arrays = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), traced.out_info[0])
+        return compute(observed, values)
+
+    trace = jax.jit(traced).trace(values)
+    arrays = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), trace.out_info[0])
     output = sum(_size(leaf) for leaf in jax.tree.leaves(arrays))
     # Every step of a loop holds its state a few times over.
-    held = output + 6 * max(_sizes(traced.jaxpr.jaxpr))
-    text = traced.lower().as_text()
-    fingerprint = hashlib.sha256(text.encode()).hexdigest()
-    return Member(compute, arrays, *seen[0], held, output, fingerprint)
+    held = output + 6 * max(_sizes(trace.jaxpr.jaxpr))
+    fingerprint = hashlib.sha256(trace.lower().as_text().encode()).hexdigest()
+    return Member(run, arrays, *seen[0], held, output, fingerprint)
 
 
 def to_host(leaf: jax.Array) -> np.ndarray:

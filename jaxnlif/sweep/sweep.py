@@ -15,7 +15,7 @@ from .._check import check
 from .._describe import summarise
 from ..solve.progress import AbstractProgress, NoProgress
 from .axes import Axes, make_axes
-from .chunks import check_sharding, choose_size, chunks_per_file, compile_chunk, join, results
+from .chunks import check_sharding, choose_size, chunks_per_file, join, results, run_chunk
 from .member import Member, trace_member
 from .result import Sweep
 from .store import Memory, known_chunk, open_directory
@@ -32,7 +32,9 @@ def sweep(
     progress: Any = None,
     sharding: Any = None,
 ) -> Sweep:
-    """Runs one model with many values, in chunks of one `vmap` each, which are compiled once.
+    """Runs one model with many values, in chunks of one `vmap` each.
+
+    All chunks are of one size, filled up where they must be, and compiled once.
 
     ```python
     found = jn.sweep(
@@ -102,14 +104,13 @@ def sweep(
 
 def _run(axes: Axes, member: Member, size: int, together: int, sharding, store, bar) -> np.ndarray:
     """Runs the parts that are not there yet; returns the numbers of all results."""
-    compiled, numbers, chunks = None, [], range(-(-axes.size // size))
+    numbers, chunks = [], range(-(-axes.size // size))
     for number, first in enumerate(chunks[::together]):
         part = store.find(number)
         if part is None:
-            compiled = compiled or compile_chunk(axes, member, size, sharding)
             pieces = []
             for chunk in chunks[first : first + together]:
-                pieces.append(compiled(chunk))
+                pieces.append(run_chunk(axes, member, size, chunk, sharding))
                 bar.update(len(pieces[-1][1]))
             part = join(pieces)
             store.keep(number, part)
