@@ -16,6 +16,7 @@ from .axes import Axes
 from .member import Member, compute, to_host
 
 _BYTES_IN_CACHE = 2**23
+_BYTES_ON_ACCELERATOR = 2**31
 _MOST_FILES = 1000
 _BYTES_PER_FILE = 2**27
 
@@ -105,6 +106,7 @@ def results(numbers: np.ndarray) -> Result:
 
 
 def _memory(devices: int) -> int:
-    """Half of what the devices hold; on a CPU what its caches do, beyond which all is slower."""
+    """What keeps devices busy; on a CPU what caches hold, beyond which everything is slower."""
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-    return devices * (_BYTES_IN_CACHE if limit is None else limit // 2)
+    each = _BYTES_IN_CACHE if limit is None else min(_BYTES_ON_ACCELERATOR, limit // 2)
+    return devices * each

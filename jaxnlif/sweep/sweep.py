@@ -63,8 +63,8 @@ def sweep(
     - `product`: whether members are all combinations, an axis each, or, `False`, the first values,
       the second ones, and so on, of which there must then be as many of each.
     - `chunk`: how many members run at once; by default as many as fit into `memory`.
-    - `memory`: the bytes that a chunk may need, about; by default half of what the devices have,
-      and on a CPU 8 MiB, what its caches hold.
+    - `memory`: the bytes that a chunk may need, about; by default 2 GiB a device, or half of what
+      it has, and on a CPU 8 MiB, what its caches hold.
     - `directory`: where results are written; without one they are held in memory.
     - `progress`: for example `ProgressBar("sweep")`; its steps are members.
     - `sharding`: a `NamedSharding` of one axis, over whose devices the members are distributed.

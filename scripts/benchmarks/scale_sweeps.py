@@ -26,7 +26,7 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         directories = (Path(temporary) / str(k) for k in range(10**6))
         cases = {f"chunk_{size}": Case(_sweep(chunk=size), members) for size in _CHUNKS}
-        cases["memory"] = Case(_sweep(), members)
+        cases["default"] = Case(_sweep(), members)
         cases["directory"] = Case(lambda: _sweep(directory=next(directories))(), members)
         timings = interleaved(cases, repeats=3)
     for name, timing in timings.items():

@@ -21,7 +21,7 @@ REQUIRED: dict[str, Rule] = {
     "sweep_traces": equal_to(2),
     "sweep_compilations_later": equal_to(0),
     # peak of the whole process, and how much of it is more than a twenty-fifth of the members need
-    "sweep_memory": at_most(2000),
+    "sweep_memory": at_most(1000),
     "sweep_memory_growth": at_most(100),
     # a sweep that is killed half-way: members that it need not run again, and files that differ
     "sweep_kept": at_least(4000),
