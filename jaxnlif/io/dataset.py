@@ -120,7 +120,7 @@ def _variables(sol: Solution, batch: tuple[str, ...]) -> Iterator[tuple[str, Var
     yield "regime", (times, np.asarray(sol.regime), regimes)
     yield from _saved(sol, times)
     for name, log in sol.logs.items():
-        yield from _record(_LOGS[name], log, batch)
+        yield from _record(_LOGS.get(name, name), log, batch)
     yield "result", (batch, np.asarray(sol.result._value), RESULTS)
     reached = _labels("time", "time that was reached")
     yield "t_end", (batch, np.asarray(sol.t_end), reached)
@@ -164,7 +164,7 @@ def _record(kind: str, log: Log, batch: tuple[str, ...]) -> Iterator[tuple[str, 
         array = np.asarray(rows)[..., :length]
         missing = np.nan if array.dtype.kind == "f" else -1
         array = np.where(unwritten, np.asarray(missing, array.dtype), array)
-        yield f"{kind}_{name}", ((*batch, kind), array, _labels(*_ROWS[name]))
+        yield f"{kind}_{name}", ((*batch, kind), array, _labels(*_ROWS.get(name, ("1", name))))
 
 
 def _labels(units: str, meaning: str) -> dict[str, str]:

@@ -66,11 +66,13 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Solution:
         f"{path}: solution format {found} is newer than {FORMAT}, the newest this jaxnlif reads",
     )
     try:
-        return unflatten(content["solution"], arrays, types)
+        sol = unflatten(content["solution"], arrays, types)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"{path}: does not hold what it describes ({error})") from None
+    check(isinstance(sol, Solution), f"{path}: holds no solution, but a {type(sol).__name__}")
+    return sol
 
 
 def _is_netcdf(path: str | os.PathLike) -> bool:

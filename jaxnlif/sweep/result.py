@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Sweep:
     """What the members of a sweep returned, each in its place in the grid of the parameters.
 
-    - `result`: how each member ended, a `Result` of the shape of the grid; that of its solution,
-      or `non_finite` where a function of another kind returned such numbers.
+    - `result`: how each member ended, a `Result` of the shape of the grid: the first early end
+      among those that it returned, or, if it returned none, `non_finite` where its numbers are not.
 
     With a directory, outputs stay there until they are asked for.
     """

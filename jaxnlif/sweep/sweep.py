@@ -37,16 +37,19 @@ def sweep(
     All chunks are of one size, filled up where they must be, and compiled once.
 
     ```python
+    def run(weight, noise):
+        network = jn.Network(weight=weight, noise=noise)
+        sol = jn.solve(network, solver, y0=y0, t1=5.0, dt=1e-2)
+        return sol.rate[-1], sol.result
+
     found = jn.sweep(
-        lambda weight, noise: jn.solve(
-            jn.Network(weight=weight, noise=noise), solver, y0=y0, t1=5.0, dt=1e-2
-        ).rate[-1],
+        run,
         {"weight": np.linspace(-1.0, 1.0, 100), "noise": [0.5, 1.0]},
         directory="phases",
         progress=jn.ProgressBar("sweep"),
     )
-    found.values  # (100, 2)
-    found.result == jn.Result.completed  # which members ran to their end
+    rate, _ = found.values  # (100, 2)
+    found.completed  # which members ran to their end
     ```
 
     A member that fails (blow-up) is recorded in `Sweep.result` and hinders no other. With a
@@ -57,7 +60,9 @@ def sweep(
     **Arguments:**
 
     - `run`: takes the parameters by name, for one member, and returns a `Solution` or any pytree
-      of arrays: best no more than is needed of it. It is traced, so `solve` in it raises nothing.
+      of arrays: best no more than is needed, and the `result` with it, which says whether a member
+      failed; without one it has where numbers are not finite. As `run` is traced, `solve` in it
+      raises nothing.
     - `parameters`: values by name: a sequence of numbers, of arrays or of modules of one structure,
       or a pytree of arrays, random keys included, with a leading axis.
     - `product`: whether members are all combinations, an axis each, or, `False`, the first values,
