@@ -150,6 +150,8 @@ def test_a_member_that_blows_up_is_recorded_and_hinders_no_other():
     assert found.completed[0, 0]
     assert found[-1, 0].result == jn.Result.blow_up
     assert np.all(np.isfinite(found.values.saved))
+    completed = found.completed.sum()
+    assert repr(found) == f"Sweep(weight: 4 values, noise: 1 values; {completed} of 4 completed)"
     mild = jn.sweep(run, {"weight": WEIGHTS[:1], "noise": [1.0]})
     np.testing.assert_allclose(mild.values.rate[0], found.values.rate[0], rtol=1e-4)
 

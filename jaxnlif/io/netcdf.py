@@ -1,10 +1,16 @@
-"""A solution as a NetCDF file: the dataset that others read, and a group with all the rest."""
+"""A solution as a NetCDF file: the dataset that others read, and a group with all the rest.
+
+After its end, where no reader of NetCDF looks, the file has a checksum: HDF5 verifies little, and a
+damaged file may lead it anywhere.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +24,8 @@ from .dataset import to_xarray
 _GROUP = "jaxnlif"
 _CONTENT = "content"
 _ENGINE: Any = "h5netcdf"
+_SEAL = b"jaxnlif sha256 "
+_SEAL_LENGTH = len(_SEAL) + 64
 
 
 def write(
@@ -55,6 +63,9 @@ def write(
                 engine=_ENGINE,
                 encoding={key: _encoding(part[key]) for key in part.variables},
             )
+        seal = _seal(partial, partial.stat().st_size)
+        with open(partial, "ab") as file:
+            file.write(seal)
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -69,23 +80,41 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]
         with xarray.open_dataset(path, group=group, **options) as dataset:
             return {str(name): variable.values for name, variable in dataset.variables.items()}
 
-    try:
-        arrays = variables(_GROUP)
-        content = json.loads(str(arrays.pop(_CONTENT)))
-        dataset = variables(None)
-        for name, variable in content["shared"].items():
-            arrays[name] = dataset[variable].reshape(content["shapes"][name])
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
-        raise ValueError(f"{path}: must be a NetCDF file written by jaxnlif.io.save") from None
-    check(isinstance(content, dict), f"{path}: must be a NetCDF file written by jaxnlif.io.save")
+    foreign = f"{path}: must be a NetCDF file written by jaxnlif.io.save, and undamaged"
+    check(_is_sealed(Path(path)), foreign)
+    arrays = variables(_GROUP)
+    content = json.loads(str(arrays.pop(_CONTENT)))
+    dataset = variables(None)
+    for name, variable in content["shared"].items():
+        arrays[name] = dataset[variable].reshape(content["shapes"][name])
     return arrays, content
 
 
+def _is_sealed(path: Path) -> bool:
+    """Whether a file is as it was when `write` ended."""
+    length = path.stat().st_size - _SEAL_LENGTH
+    if length < 0:
+        return False
+    with open(path, "rb") as file:
+        file.seek(length)
+        found = file.read()
+    return found == _seal(path, length)
+
+
+def _seal(path: Path, length: int) -> bytes:
+    """What follows after so many bytes of a file."""
+    checksum = hashlib.sha256()
+    with open(path, "rb") as file:
+        while length > 0:
+            block = file.read(min(length, 2**20))
+            checksum.update(block)
+            length -= len(block)
+    return _SEAL + checksum.hexdigest().encode()
+
+
 def _encoding(variable: Any) -> dict[str, Any]:
-    """Compressed, with checksums, and without a number that stands for a missing one."""
+    """Compressed, and without a number that stands for a missing one."""
     plain = {"_FillValue": None} if variable.dtype.kind == "f" else {}
     if variable.size == 0 or variable.ndim == 0:
         return plain
-    return {**plain, "zlib": True, "complevel": 4, "fletcher32": True}
+    return {**plain, "zlib": True, "complevel": 4}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Sweep:
     """What the members of a sweep returned, each in its place in the grid of the parameters.
 
@@ -35,6 +35,11 @@ class Sweep:
     _member: Member
     _part: int
     _store: AbstractStore
+
+    def __repr__(self) -> str:
+        counts = zip(self.parameters, self._axes.lengths, strict=True)
+        values = ", ".join(f"{name}: {count} values" for name, count in counts)
+        return f"Sweep({values}; {self.completed.sum()} of {self._axes.size} completed)"
 
     @property
     def parameters(self) -> Mapping[str, Any]:
