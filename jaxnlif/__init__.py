@@ -1,5 +1,6 @@
 """jaxnlif: noisy leaky integrate-and-fire networks as densities, differentiable in JAX."""
 
+from . import io as io
 from . import losses as losses
 from . import plot as plot
 from . import spikes as spikes
@@ -55,5 +56,7 @@ from .solve.solution import Solution as Solution
 from .solve.solve import solve as solve
 from .solve.solver import Regime as Regime
 from .solve.solver import Snapshot as Snapshot
+from .sweep.result import Sweep as Sweep
+from .sweep.sweep import sweep as sweep
 
 __version__ = "0.1.0"

@@ -1,10 +1,11 @@
-"""Long and large runs: checkpoints."""
+"""Long and large runs: checkpoints, sweeps and many devices."""
 
 from __future__ import annotations
 
-from . import scale_checkpoint
+from . import scale_checkpoint, scale_sweeps
 
 
 def run() -> None:
     """Prints everything that is measured as `name value unit`."""
     scale_checkpoint.run()
+    scale_sweeps.run()

@@ -1,10 +1,10 @@
-"""Long and large runs: what survives being killed, and what that costs."""
+"""Long and large runs: what survives being killed, what that costs, and sweeps."""
 
 from __future__ import annotations
 
 from _report import Rule, at_least, below, equal_to
 
-from . import kills, overhead
+from . import kills, overhead, sweeps
 
 REQUIRED: dict[str, Rule] = {
     # kill -9 at random moments of a run with checkpoints
@@ -14,6 +14,7 @@ REQUIRED: dict[str, Rule] = {
     # percent of a run, with one checkpoint a minute: by the time of writing one, and by whole runs
     "checkpoint_write": below(1),
     "checkpoint_overhead": below(1),
+    **sweeps.REQUIRED,
 }
 
-CHECKS = (kills.kills, overhead.checkpoints)
+CHECKS = (kills.kills, overhead.checkpoints, *sweeps.CHECKS)

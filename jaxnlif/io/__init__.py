@@ -1,0 +1,6 @@
+"""Results on disk and in the hands of other tools."""
+
+from .dataset import to_xarray
+from .files import load, save
+
+__all__ = ["load", "save", "to_xarray"]

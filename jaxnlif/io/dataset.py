@@ -1,0 +1,171 @@
+"""`to_xarray`: a solution as a labelled dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from .._check import check
+from ..solve.log import Log
+from ..solve.result import Result
+from ..solve.solution import Solution
+from ..solve.solver import Regime
+from ._extra import require_xarray
+from ._versions import versions
+from .tree import file_name, readable
+
+if TYPE_CHECKING:
+    import xarray
+
+Variable = tuple[tuple[str, ...], np.ndarray, dict[str, Any]]
+"""Dimensions, values and attributes."""
+
+# Units and meanings of what a solution holds.
+_COURSES = {
+    "rate": ("spikes / neuron / membrane time", "network rate"),
+    "spikes": ("spikes / neuron", "spikes since the beginning"),
+    "refractory": ("1", "fraction of the neurons that rest after a spike"),
+}
+_BY_WEIGHT = {
+    "rates": ("spikes / neuron / membrane time / weight unit", "rate by synaptic weight"),
+    "weights": ("1 / weight unit", "density of the synaptic weights"),
+}
+_STATS = {
+    "mass_drift": ("1", "largest deviation of the mass from that at the beginning"),
+    "minimum": ("1 / voltage unit / weight unit", "minimum of the density over the saved times"),
+    "steps": ("1", "steps made"),
+    "differentiable_from": ("time", "time before which no derivative flows"),
+}
+_ROWS = {
+    "time": ("time", "time"),
+    "size": ("1", "fraction of the neurons that fired together"),
+    "regime": ("1", "description from then on"),
+    "criterion": ("1", "number that decided"),
+    "neuron": ("1", "number of the neuron in the raster"),
+}
+_LOGS = {"events": "event", "switches": "switch", "raster": "spike"}
+
+
+def to_xarray(sol: Any) -> xarray.Dataset:
+    """A solution as an `xarray.Dataset` with dimensions `time`, `weight` and `voltage`.
+
+    Its variables are those of the `Solution`, the densities as `density`, or what `SaveAt.fn`
+    saved as `saved` or, by name, `saved.mean`; the records `events`, `switches` and `raster` as
+    `event_time`, `event_size` and so on, along dimensions of their own; how the run ended, and its
+    statistics. Units and meanings are attributes of each; the model, the solver with its options
+    and grid, and the versions those of the whole, as texts (JSON). A solution of `vmap` has a
+    leading dimension `member` (several: `member_0`, …), in which shorter records are filled with
+    NaN or -1. A network without a weight axis has no dimension `weight`.
+
+    **Raises:** `ImportError` without the extra `io`; `ValueError` for what is no solution.
+    """
+    check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
+    rank = np.ndim(sol.t_end)
+    names = ("member",) if rank == 1 else tuple(f"member_{axis}" for axis in range(rank))
+    return batch_to_xarray(sol, names)
+
+
+def batch_to_xarray(sol: Solution, batch: Sequence[str]) -> xarray.Dataset:
+    """The dataset of a solution whose leading axes have these names."""
+    xarray = require_xarray()
+    variables: dict[str, Variable] = {}
+    for name, variable in _variables(sol, tuple(batch)):
+        check(name not in variables, f"saved: two arrays are named {name}")
+        variables[name] = variable
+    attributes = {
+        "title": "Run of a noisy leaky integrate-and-fire network",
+        "source": f"jaxnlif {versions()['jaxnlif']}",
+        "versions": json.dumps(versions()),
+        "model": json.dumps(readable(sol.model), ensure_ascii=False),
+        "solver": json.dumps(readable(sol.solver), ensure_ascii=False),
+    }
+    return xarray.Dataset(variables, _coordinates(sol), attributes)
+
+
+def flags(meaning: str, names: Sequence[str]) -> dict[str, Any]:
+    """The attributes of integers that stand for names."""
+    values = np.arange(len(names), dtype=np.int32)
+    return {"long_name": meaning, "flag_values": values, "flag_meanings": " ".join(names)}
+
+
+RESULTS = flags("how the run ended", list(Result._name_to_item))
+
+
+def _coordinates(sol: Solution) -> dict[str, Variable]:
+    grid = sol.solver.grid
+    ts = np.asarray(sol.ts)
+    ts = ts.reshape(-1, ts.shape[-1])[0]  # all members are saved at the same times
+    found = {
+        "time": (("time",), ts, _labels("time", "slow time; membrane time for epsilon = 1")),
+        "voltage": (("voltage",), grid.v.nodes, _labels("voltage unit", "membrane potential")),
+    }
+    if grid.w is not None:
+        centers = np.asarray(grid.w.centers, grid.dtype)
+        found["weight"] = (("weight",), centers, _labels("weight unit", "synaptic weight"))
+    return found
+
+
+def _variables(sol: Solution, batch: tuple[str, ...]) -> Iterator[tuple[str, Variable]]:
+    times = (*batch, "time")
+    for name, labels in _COURSES.items():
+        yield name, (times, np.asarray(getattr(sol, name)), _labels(*labels))
+    if sol.solver.grid.w is not None:
+        for name, labels in _BY_WEIGHT.items():
+            yield name, ((*times, "weight"), np.asarray(getattr(sol, name)), _labels(*labels))
+    regimes = flags("description that is followed", [regime.name for regime in Regime])
+    yield "regime", (times, np.asarray(sol.regime), regimes)
+    yield from _saved(sol, times)
+    for name, log in sol.logs.items():
+        yield from _record(_LOGS.get(name, name), log, batch)
+    yield "result", (batch, np.asarray(sol.result._value), RESULTS)
+    reached = _labels("time", "time that was reached")
+    yield "t_end", (batch, np.asarray(sol.t_end), reached)
+    for name, value in sol.stats.items():
+        labels = _STATS.get(name, ("1", name.replace("_", " ")))
+        yield name, (batch, np.asarray(value), _labels(*labels))
+
+
+def _saved(sol: Solution, times: tuple[str, ...]) -> Iterator[tuple[str, Variable]]:
+    """What was saved besides rates and weights; arrays shaped like a density get its axes."""
+    density = _labels("1 / voltage unit / weight unit", "density of the neurons")
+    grid = sol.solver.grid
+    for path, leaf in jax.tree_util.tree_leaves_with_path(sol.saved):
+        key = jax.tree_util.keystr(path, simple=True, separator=".")
+        name = file_name(f"saved.{key}".rstrip("."))
+        name = "density" if sol.holds_density else name
+        array = plain(leaf)
+        axes = array.shape[len(times) :]
+        dims = tuple(f"{name}_{axis}" for axis in range(len(axes)))
+        if axes == grid.shape:
+            dims = ("voltage", "weight")
+            if grid.w is None:
+                array, dims = array[..., 0], ("voltage",)
+        yield name, ((*times, *dims), array, density if sol.holds_density else {})
+
+
+def plain(leaf: Any) -> np.ndarray:
+    """An array of a dtype that files hold."""
+    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    array = np.asarray(leaf)
+    return array.astype(np.float32) if array.dtype.kind == "V" else array
+
+
+def _record(kind: str, log: Log, batch: tuple[str, ...]) -> Iterator[tuple[str, Variable]]:
+    """The rows that were written, as long as the longest record of a batch."""
+    count = np.minimum(np.asarray(log.count), log.capacity)
+    length = int(np.max(count, initial=0))
+    unwritten = np.arange(length) >= count[..., None]
+    for name, rows in log.rows._asdict().items():
+        array = np.asarray(rows)[..., :length]
+        missing = np.nan if array.dtype.kind == "f" else -1
+        array = np.where(unwritten, np.asarray(missing, array.dtype), array)
+        yield f"{kind}_{name}", ((*batch, kind), array, _labels(*_ROWS.get(name, ("1", name))))
+
+
+def _labels(units: str, meaning: str) -> dict[str, str]:
+    return {"units": units, "long_name": meaning}

@@ -1,0 +1,94 @@
+"""What a sweep returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool
+
+from ..solve.result import Result
+from .axes import Axes
+from .dataset import to_xarray
+from .member import Member
+from .store import AbstractStore
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Sweep:
+    """What the members of a sweep returned, each in its place in the grid of the parameters.
+
+    - `result`: how each member ended, a `Result` of the shape of the grid: the first early end
+      among those that it returned, or, if it returned none, `non_finite` where its numbers are not.
+
+    With a directory, outputs stay there until they are asked for.
+    """
+
+    result: Result
+    _axes: Axes
+    _member: Member
+    _part: int
+    _store: AbstractStore
+
+    def __repr__(self) -> str:
+        counts = zip(self.parameters, self._axes.lengths, strict=True)
+        values = ", ".join(f"{name}: {count} values" for name, count in counts)
+        return f"Sweep({values}; {self.completed.sum()} of {self._axes.size} completed)"
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The values of each parameter, by name."""
+        return self._axes.values
+
+    @property
+    def product(self) -> bool:
+        """Whether members are all combinations of the values."""
+        return self._axes.product
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the grid: an axis for each parameter, or one for all."""
+        return self._axes.shape
+
+    @property
+    def completed(self) -> Bool[np.ndarray, "..."]:
+        """Which members ran to their end."""
+        return np.asarray(self.result == Result.completed)
+
+    @property
+    def values(self) -> Any:
+        """All outputs as one: arrays of NumPy with the axes of the grid before their own."""
+        first, _ = self._store.read(0)
+        leaves = [np.empty((self._axes.size, *x.shape[1:]), x.dtype) for x in first]
+        for number in range(-(-self._axes.size // self._part)):
+            start = number * self._part
+            for leaf, part in zip(leaves, self._store.read(number)[0], strict=True):
+                leaf[start : start + len(part)] = part
+        return self._member.restored([x.reshape(self.shape + x.shape[1:]) for x in leaves])
+
+    def __getitem__(self, index: Any) -> Any:
+        """The output of one member, by its place in the grid.
+
+        **Raises:** `IndexError` if there is none.
+        """
+        place = index if isinstance(index, tuple) else (index,)
+        number = int(np.arange(self._axes.size).reshape(self.shape)[place])
+        leaves, _ = self._store.read(number // self._part)
+        return self._member.restored([jnp.asarray(x[number % self._part]) for x in leaves])
+
+    def to_xarray(self) -> xarray.Dataset:
+        """All outputs as an `xarray.Dataset`, with a dimension for each parameter (`member` for a
+        list) and the values as its coordinates.
+
+        Solutions give the variables of `io.to_xarray`; other outputs those of their paths, and
+        `output` for a single array.
+
+        **Raises:** `ImportError` without the extra `io`.
+        """
+        return to_xarray(self)

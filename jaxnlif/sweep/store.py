@@ -1,0 +1,125 @@
+"""Where the parts of a sweep, of some chunks each, are kept: in memory, or in a directory."""
+
+from __future__ import annotations
+
+import abc
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .._check import check
+from .._describe import differences
+from .._files import read_arrays, write_arrays
+from .chunks import Chunk
+
+_MANIFEST = "sweep.npz"
+_RESULT = "result"
+
+
+class AbstractStore(abc.ABC):
+    """Keeps parts by number."""
+
+    @abc.abstractmethod
+    def find(self, number: int) -> Chunk | None:
+        """A part, if it is there."""
+
+    @abc.abstractmethod
+    def keep(self, number: int, part: Chunk) -> None:
+        """Keeps a part."""
+
+    def read(self, number: int) -> Chunk:
+        """A part that must be there."""
+        part = self.find(number)
+        check(part is not None, f"part {number}: is no longer there; run the sweep again")
+        assert part is not None
+        return part
+
+
+class Memory(AbstractStore):
+    """Keeps them in memory."""
+
+    def __init__(self):
+        self._parts: dict[int, Chunk] = {}
+
+    def find(self, number: int) -> Chunk | None:
+        return self._parts.get(number)
+
+    def keep(self, number: int, part: Chunk) -> None:
+        self._parts[number] = part
+
+
+class Directory(AbstractStore):
+    """Keeps each in a file of its own, whole or not at all, beside one that says of which sweep."""
+
+    def __init__(self, path: Path, identity: str):
+        self._path = path
+        self._identity = identity
+
+    def find(self, number: int) -> Chunk | None:
+        path = self._file(number)
+        try:
+            arrays, content = read_arrays(path)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            warnings.warn(f"sweep: {error}, and is damaged; it is computed again", stacklevel=4)
+            return None
+        if content.get("sweep") != self._identity:
+            warnings.warn(f"sweep: {path}: is of another sweep; it is computed again", stacklevel=4)
+            return None
+        result = arrays.pop(_RESULT)
+        return [arrays[f"leaf_{k}"] for k in range(len(arrays))], result
+
+    def keep(self, number: int, part: Chunk) -> None:
+        leaves, result = part
+        arrays = {f"leaf_{k}": leaf for k, leaf in enumerate(leaves)}
+        content = {"kind": "part of a sweep", "sweep": self._identity, "number": number}
+        write_arrays(self._file(number), {**arrays, _RESULT: result}, content)
+
+    def _file(self, number: int) -> Path:
+        return self._path / f"part-{number:04d}.npz"
+
+
+def known_chunk(directory: Path) -> int | None:
+    """The size of the chunks of a sweep that was begun there, if one was."""
+    manifest = _read_manifest(directory)
+    return None if manifest is None else manifest["chunk"]
+
+
+def open_directory(
+    directory: Path, identity: str, description: Mapping[str, Any], chunk: int
+) -> Directory:
+    """The store in a directory, which is made if there is none.
+
+    **Raises:** `ValueError`, naming what differs, if another sweep is there.
+    """
+    found = _read_manifest(directory)
+    here = {"kind": "sweep", "description": dict(description), "chunk": chunk}
+    if found is None:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_arrays(directory / _MANIFEST, {}, here)
+    else:
+        differing = differences(
+            {**found["description"], "chunk": found["chunk"]}, {**description, "chunk": chunk}
+        )
+        check(
+            not differing,
+            f"directory = {str(directory)!r}: holds another sweep: {'; '.join(differing)}",
+        )
+    return Directory(directory, identity)
+
+
+def _read_manifest(directory: Path) -> dict[str, Any] | None:
+    where = f"directory = {str(directory)!r}"
+    check(not directory.exists() or directory.is_dir(), f"{where}: must be a directory")
+    try:
+        _, content = read_arrays(directory / _MANIFEST)
+    except FileNotFoundError:
+        # Half-written files of a process that was killed have hidden names.
+        others = [path for path in directory.glob("*") if not path.name.startswith(".")]
+        check(not others, f"{where}: must be empty, or hold a sweep")
+        return None
+    kind = content.get("kind")
+    check(kind == "sweep", f"{where}: holds no sweep, but another result ({kind})")
+    return content
