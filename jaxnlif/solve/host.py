@@ -69,7 +69,10 @@ def _advance(
     return chunk, running(solver, chunk.state)
 
 
-def run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, bar) -> Solution:
+def run_from_host(
+    model, solver, saveat, y0, key, span, save_steps, num_steps, bar, layout
+) -> Solution:
+    model, y0, key = layout.placed((model, y0, key))
     state, first = _begin(model, solver, saveat.fn, y0, key, span[0])
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.
@@ -87,9 +90,10 @@ def run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, b
                 model, solver, saveat.fn, span, state, np.int32(done), stop, upcoming, room
             )
             new = int(chunk.count)
-            pieces.append(jax.tree.map(lambda x: np.asarray(x)[:new], chunk.saved))  # noqa: B023
+            saved = layout.fetched(chunk.saved)
+            pieces.append(jax.tree.map(lambda x: np.asarray(x)[:new], saved))  # noqa: B023
             state, count, going = chunk.state, count + new, bool(more)
-            elapsed = time.perf_counter() - began
+            elapsed = layout.agreed(time.perf_counter() - began)
             # The first chunk also compiles; later ones grow until they take a fixed time.
             steps = steps if done == 0 else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
             moved, done = int(chunk.step) - done, int(chunk.step)
@@ -102,8 +106,10 @@ def run_from_host(model, solver, saveat, y0, key, span, save_steps, num_steps, b
     t0, dt = span
     ts = jnp.asarray(times(span, save_steps[:count]))
     t_end = jnp.asarray(t0 + np.asarray(done, t0.dtype) * dt)
-    closing = _finish(solver, state)
-    solution = gather(model, solver, saveat, state, closing, saved, ts, t_end, done)
+    closing, logs = jax.tree.map(
+        jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))
+    )
+    solution = gather(model, solver, saveat, state, closing, saved, ts, t_end, done, logs)
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
 from jax.typing import ArrayLike
 from jaxtyping import PRNGKeyArray
 
@@ -18,6 +19,7 @@ from .host import run_from_host
 from .progress import AbstractProgress, NoProgress
 from .result import Result, SolveError
 from .saveat import SaveAt
+from .sharding import Sharded, layout_of
 from .solution import Solution
 from .solver import AbstractSolver
 from .traced import run_traced
@@ -34,6 +36,7 @@ def solve(
     saveat: SaveAt | None = None,
     key: PRNGKeyArray | None = None,
     progress: AbstractProgress | None = None,
+    sharding: Mesh | NamedSharding | None = None,
     store_every: int | None = None,
     throw: bool | None = None,
 ) -> Solution:
@@ -43,6 +46,11 @@ def solve(
     raises `Interrupted` with what was saved so far as its `.solution`, and new
     parameters or times at equal shapes never recompile. Under `jit`, `grad`, `jvp` or `vmap` it is
     one nested scan, in forward and in reverse mode.
+
+    With `sharding` the run is spread over devices, and equals that of one device to rounding: a
+    density is split by its weights, particles by their numbers, which the number of devices must
+    divide. In a network of processes (`jax.distributed`) all of them call `solve` with the same
+    arguments and get the same `Solution`, whose `state` stays split.
 
     **Arguments:**
 
@@ -55,6 +63,8 @@ def solve(
     - `saveat`: what is saved and when; 101 equally spaced times by default.
     - `key`: random key, for solvers that draw numbers.
     - `progress`: for example `ProgressBar()`.
+    - `sharding`: the devices, a `jax.sharding.Mesh` with one axis, or a `NamedSharding` whose spec
+      names one axis of its mesh; by default, one device.
     - `store_every`: steps between the states that reverse mode stores, and repeats from; by default
       the square root of half their number, which makes memory grow as that root too.
     - `throw`: whether a run that does not complete raises an error. By default it does where it is
@@ -74,6 +84,9 @@ def solve(
     ):
         if not isinstance(value, kind):
             raise ValueError(f"{name} = {value!r}: {rule}")
+    layout = layout_of(sharding)
+    there = solver.sharded(layout) if isinstance(layout, Sharded) else solver
+    y0 = layout.fetched(y0)
     num_steps = _count_steps(t0, t1, dt)
     save_steps = saveat.steps(float(t0), float(t1), num_steps)
     solver.validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
@@ -84,7 +97,7 @@ def solve(
         bar = progress.start(num_steps)
         try:
             solution = run_from_host(
-                model, solver, saveat, y0, key, span, save_steps, num_steps, bar
+                model, there, saveat, y0, key, span, save_steps, num_steps, bar, layout
             )
         finally:
             bar.close()
@@ -92,7 +105,7 @@ def solve(
             raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
         return solution
     return run_traced(
-        model, solver, saveat, y0, key, span, save_steps, num_steps, store_every, throw
+        model, there, saveat, y0, key, span, save_steps, num_steps, store_every, throw
     )
 
 

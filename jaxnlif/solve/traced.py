@@ -68,4 +68,5 @@ def run_traced(
     elif throw:
         state, saved = refuse_early_end((state, saved), result)
     closing = result, stats
-    return gather(model, solver, saveat, state, closing, saved, ts, t0 + steps * dt, steps)
+    t_end, logs = t0 + steps * dt, solver.logs(state)
+    return gather(model, solver, saveat, state, closing, saved, ts, t_end, steps, logs)
