@@ -120,7 +120,7 @@ class Particles(AbstractSolver[ParticlesState]):
             potentials, weights = jnp.asarray(y0, self.dtype), None
         else:
             density = jnp.asarray(y0, self.dtype)
-            potentials, weights = stratified(self.grid, density, self.num, draw)
+            potentials, weights = stratified(self.grid, density, self.num, draw, self.layout)
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
         raster = Log.empty(Spike(zero, none), self.raster_capacity) if self.raster else None
         state = ParticlesState(
