@@ -72,7 +72,7 @@ def _advance(
 def run_from_host(
     model, solver, saveat, y0, key, span, save_steps, num_steps, bar, layout
 ) -> Solution:
-    model, y0, key = layout.placed((model, y0, key))
+    (model, key), y0 = layout.placed((model, key)), layout.placed(y0, split=True)
     state, first = _begin(model, solver, saveat.fn, y0, key, span[0])
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.

@@ -42,8 +42,9 @@ class AbstractLayout(eqx.Module):
         """The function, which each device computes as a whole."""
 
     @abc.abstractmethod
-    def placed(self, tree: Any) -> Any:
-        """The same arrays where they can be computed with; traced ones as they are."""
+    def placed(self, tree: Any, *, split: bool = False) -> Any:
+        """The same arrays where they are computed with: known to all devices, or `split` where
+        that divides; traced ones as they are."""
 
     @abc.abstractmethod
     def fetched(self, tree: Any) -> Any:
@@ -66,7 +67,7 @@ class OneDevice(AbstractLayout):
     def everywhere(self, function):
         return function
 
-    def placed(self, tree):
+    def placed(self, tree, *, split=False):
         return tree
 
     def fetched(self, tree):
@@ -116,13 +117,21 @@ class Sharded(AbstractLayout):
     def everywhere(self, function):
         return self._mapped(function, PartitionSpec(), PartitionSpec())
 
-    def placed(self, tree):
+    def placed(self, tree, *, split=False):
         def one(x):
             if not eqx.is_array_like(x) or not is_concrete(x):
                 return x
-            divides = jnp.ndim(x) > 0 and jnp.shape(x)[-1] % self.parts == 0
-            spec = self._spec(jnp.ndim(x)) if divides else PartitionSpec()
-            return jax.device_put(x, NamedSharding(self.mesh, spec))
+            if jnp.issubdtype(jnp.result_type(x), jax.dtypes.prng_key):
+                return jax.random.wrap_key_data(
+                    one(jax.random.key_data(x)), impl=jax.random.key_impl(x)
+                )
+            values = np.asarray(x)
+            divides = values.ndim > 0 and values.shape[-1] % self.parts == 0
+            spec = self._spec(values.ndim) if split and divides else PartitionSpec()
+            # Every process puts what it has on its own devices; nothing is sent.
+            return jax.make_array_from_callback(
+                values.shape, NamedSharding(self.mesh, spec), values.__getitem__
+            )
 
         return jax.tree.map(one, tree)
 
@@ -146,14 +155,13 @@ class Sharded(AbstractLayout):
 
         To be called within `by_part`. One row for each device is all that is exchanged.
 
-        **Arguments:** `end`, an array, and `factor`, a number; `reverse`, whether the last device
+        **Arguments:** `end`, a row, and `factor`, a number; `reverse`, whether the last device
         comes first.
         """
-        every = lax.all_gather((end, factor), self.axis)
+        every = lax.all_gather(jnp.append(end, factor), self.axis)  # one exchange, not two
 
         def hand_on(entering, device):
-            end, factor = device
-            return end + factor * entering, entering
+            return device[:-1] + device[-1] * entering, entering
 
         entering = lax.scan(hand_on, jnp.zeros_like(end), every, reverse=reverse)[1]
         return entering[lax.axis_index(self.axis)]
