@@ -56,9 +56,7 @@ def solve_along_weights(
     return lax.custom_linear_solve(partial(product, up, down), rhs, forward, adjoint)
 
 
-def _eliminate(
-    up: Array, down: Array, *, transposed: bool = False
-) -> tuple[Array, Array, Array]:
+def _eliminate(up: Array, down: Array, *, transposed: bool = False) -> tuple[Array, Array, Array]:
     """The inverse pivots, and the factors of the substitutions upwards and downwards, `(w,)`."""
     rates = mmatrix.Rates.table(up, down)
     _, excess = mmatrix.sweep_up(rates, jnp.ones(1, up.dtype), ())

@@ -184,7 +184,9 @@ class FluxShift(AbstractSolver[DensityState]):
             moves = moves + new
 
         kappa = model.epsilon / dt
-        interval = Interval(self.grid, model, w, time, kappa, density, arriving.neurons, self.layout)
+        interval = Interval(
+            self.grid, model, w, time, kappa, density, arriving.neurons, self.layout
+        )
         seen = self._couple(interval, arriving.rate, state.rate)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key

@@ -145,9 +145,7 @@ class Particles(AbstractSolver[ParticlesState]):
         """The state with every neuron where it belongs."""
         neurons = state.potentials, state.weights, state.fired, state.resting
         potentials, weights, fired, resting = self.layout.split(neurons)
-        return replace(
-            state, potentials=potentials, weights=weights, fired=fired, resting=resting
-        )
+        return replace(state, potentials=potentials, weights=weights, fired=fired, resting=resting)
 
     def step(self, model: Network, t: Array, dt: Array, state: ParticlesState) -> ParticlesState:
         v, at_once = self.grid.v, _kicks_at_once(model)

@@ -72,7 +72,9 @@ def _advance(
 def run_from_host(
     model, solver, saveat, y0, key, span, save_steps, num_steps, bar, layout
 ) -> Solution:
-    (model, key), y0 = layout.placed((model, key)), layout.placed(y0, split=True)
+    given = model, solver
+    solver, (model, key) = layout.applied(solver), layout.placed((model, key))
+    y0 = layout.placed(y0, split=True)
     state, first = _begin(model, solver, saveat.fn, y0, key, span[0])
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.
@@ -109,7 +111,7 @@ def run_from_host(
     closing, logs = jax.tree.map(
         jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))
     )
-    solution = gather(model, solver, saveat, state, closing, saved, ts, t_end, done, logs)
+    solution = gather(*given, saveat, state, closing, saved, ts, t_end, done, logs)
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -22,9 +22,16 @@ from jaxtyping import Array
 
 from .._check import check, is_concrete
 
+if TYPE_CHECKING:
+    from .solver import AbstractSolver
+
 
 class AbstractLayout(eqx.Module):
     """Where the arrays of a run lie."""
+
+    @abc.abstractmethod
+    def applied(self, solver: "AbstractSolver") -> "AbstractSolver":
+        """The solver with its arrays where they belong; `ValueError` if they do not fit there."""
 
     @abc.abstractmethod
     def split(self, tree: Any) -> Any:
@@ -57,6 +64,9 @@ class AbstractLayout(eqx.Module):
 
 class OneDevice(AbstractLayout):
     """Everything on one device."""
+
+    def applied(self, solver):
+        return solver
 
     def split(self, tree):
         return tree
@@ -100,6 +110,9 @@ class Sharded(AbstractLayout):
                 f"sharding: {self.parts} devices along {self.axis!r} do not divide {name} = {num}: "
                 f"must be a multiple of {self.parts}, such as {' or '.join(near)}"
             )
+
+    def applied(self, solver):
+        return solver.sharded(self)
 
     def split(self, tree):
         def one(x):

@@ -9,7 +9,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
 from jax.typing import ArrayLike
 from jaxtyping import PRNGKeyArray
 
@@ -19,7 +18,7 @@ from .host import run_from_host
 from .progress import AbstractProgress, NoProgress
 from .result import Result, SolveError
 from .saveat import SaveAt
-from .sharding import Sharded, layout_of
+from .sharding import layout_of
 from .solution import Solution
 from .solver import AbstractSolver
 from .traced import run_traced
@@ -36,7 +35,7 @@ def solve(
     saveat: SaveAt | None = None,
     key: PRNGKeyArray | None = None,
     progress: AbstractProgress | None = None,
-    sharding: Mesh | NamedSharding | None = None,
+    sharding: Any = None,
     store_every: int | None = None,
     throw: bool | None = None,
 ) -> Solution:
@@ -85,11 +84,10 @@ def solve(
         if not isinstance(value, kind):
             raise ValueError(f"{name} = {value!r}: {rule}")
     layout = layout_of(sharding)
-    there = solver.sharded(layout) if isinstance(layout, Sharded) else solver
     y0 = layout.fetched(y0)
     num_steps = _count_steps(t0, t1, dt)
     save_steps = saveat.steps(float(t0), float(t1), num_steps)
-    solver.validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
+    layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
     model = _cast(model, solver.dtype)
     span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
     # Inside jit the sum is traced even where no argument is.
@@ -97,7 +95,7 @@ def solve(
         bar = progress.start(num_steps)
         try:
             solution = run_from_host(
-                model, there, saveat, y0, key, span, save_steps, num_steps, bar, layout
+                model, solver, saveat, y0, key, span, save_steps, num_steps, bar, layout
             )
         finally:
             bar.close()
@@ -105,7 +103,7 @@ def solve(
             raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
         return solution
     return run_traced(
-        model, there, saveat, y0, key, span, save_steps, num_steps, store_every, throw
+        model, solver, saveat, y0, key, span, save_steps, num_steps, layout, store_every, throw
     )
 
 
