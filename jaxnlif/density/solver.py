@@ -18,7 +18,7 @@ from ..model import Network
 from ..solve.log import Event, Log
 from ..solve.loop import bounded_while
 from ..solve.result import Result
-from ..solve.sharding import AbstractLayout, OneDevice, Sharded, with_layout
+from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .blowup import MAX_RATE, blows_up
 from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged, finite_sample
@@ -71,7 +71,7 @@ class FluxShift(AbstractSolver[DensityState]):
     coupling: AbstractCoupling = Lagged()
     events: Cascade | None = eqx.field(default=None, kw_only=True)
     neurons: Int[Array, ""] | None = eqx.field(default=None, kw_only=True, converter=_as_count)
-    layout: AbstractLayout = eqx.field(default=OneDevice(), kw_only=True)
+    layout: AbstractLayout = eqx.field(default=ONE_DEVICE, kw_only=True)
 
     def __check_init__(self):
         for name, value, kind in (
@@ -184,9 +184,8 @@ class FluxShift(AbstractSolver[DensityState]):
             moves = moves + new
 
         kappa = model.epsilon / dt
-        interval = Interval(
-            self.grid, model, w, time, kappa, density, arriving.neurons, self.layout
-        )
+        inflow = arriving.neurons
+        interval = Interval(self.grid, model, w, time, kappa, density, inflow, self.layout)
         seen = self._couple(interval, arriving.rate, state.rate)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key

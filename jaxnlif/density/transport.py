@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from .. import _tolerance
 from ..grid import Grid
-from ..solve.sharding import AbstractLayout, OneDevice
+from ..solve.sharding import ONE_DEVICE, AbstractLayout
 from . import mmatrix
 from .across import solve_along_weights
 
@@ -62,7 +62,7 @@ def move_weights(
     rate: Float[Array, ""],
     strength: Float[Array, " w"],
     dt: Float[Array, ""],
-    layout: AbstractLayout = OneDevice(),
+    layout: AbstractLayout = ONE_DEVICE,
 ) -> tuple[Float[Array, "v w"], Int[Array, ""]]:
     r"""One implicit step of the learning flow: positive, conservative, monotone at any `dt`.
 

@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..grid import Grid
-from ..solve.sharding import AbstractLayout, OneDevice
+from ..solve.sharding import ONE_DEVICE, AbstractLayout
 
 
 def stratified(
@@ -16,7 +16,7 @@ def stratified(
     density: Float[Array, "v w"],
     num: int,
     key: PRNGKeyArray,
-    layout: AbstractLayout = OneDevice(),
+    layout: AbstractLayout = ONE_DEVICE,
 ) -> tuple[Float[Array, " m"], Float[Array, " m"] | None]:
     r"""Neurons at the quantiles $u_i = (i + U)/M$ of a density, $U$ one uniform number.
 

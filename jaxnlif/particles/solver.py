@@ -17,7 +17,7 @@ from ..grid import Grid
 from ..model import Identity, Network
 from ..solve.log import Event, Log, Spike
 from ..solve.result import Result
-from ..solve.sharding import AbstractLayout, OneDevice, Sharded, with_layout
+from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .arguments import check_beginning, check_network
 from .cascade import cascade
@@ -84,7 +84,7 @@ class Particles(AbstractSolver[ParticlesState]):
         raster: int = 0,
         max_events: int = 4096,
         raster_capacity: int = 100_000,
-        layout: AbstractLayout = OneDevice(),
+        layout: AbstractLayout = ONE_DEVICE,
     ):
         self.num = check_integer("num", num, at_least=2)
         self.grid = grid

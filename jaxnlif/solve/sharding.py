@@ -1,8 +1,8 @@
 r"""On which devices the arrays of a run lie, and what each device computes of them.
 
 A density is split by its weights, particles by their numbers: both are the last axis of their
-arrays. What treats every column by itself runs on each device for its own columns; what is left, sums over
-columns or neurons and conditions on them, the compiler partitions by itself.
+arrays. What treats every column by itself runs on each device for its own columns; the rest, sums
+over columns or neurons and conditions on them, the compiler partitions by itself.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class AbstractLayout(eqx.Module):
 
     @abc.abstractmethod
     def agreed(self, number: float) -> float:
-        """A number that processes measured, each its own: the same for all that share the run."""
+        """The largest of the numbers that the processes of the run measured, each its own."""
 
 
 class OneDevice(AbstractLayout):
@@ -85,6 +85,9 @@ class OneDevice(AbstractLayout):
 
     def agreed(self, number):
         return number
+
+
+ONE_DEVICE = OneDevice()
 
 
 class Sharded(AbstractLayout):
@@ -132,7 +135,7 @@ class Sharded(AbstractLayout):
 
     def placed(self, tree, *, split=False):
         def one(x):
-            if not eqx.is_array_like(x) or not is_concrete(x):
+            if not isinstance(x, jax.Array | np.ndarray) or not is_concrete(x):
                 return x
             if jnp.issubdtype(jnp.result_type(x), jax.dtypes.prng_key):
                 return jax.random.wrap_key_data(
@@ -161,7 +164,12 @@ class Sharded(AbstractLayout):
     def agreed(self, number):
         if len({device.process_index for device in self.mesh.devices.flat}) == 1:
             return number
-        return float(multihost_utils.broadcast_one_to_all(np.float32(number)))
+        each = jax.make_array_from_callback(
+            (self.parts,),
+            NamedSharding(self.mesh, PartitionSpec(self.axis)),
+            lambda _: np.full(1, number, np.float32),
+        )
+        return float(jnp.max(each))
 
     def carried(self, end: Array, factor: Array, *, reverse: bool = False) -> Array:
         r"""What enters a device where each hands on $end + factor · (what enters it)$.
@@ -207,7 +215,7 @@ def layout_of(sharding: Any) -> OneDevice | Sharded:
     spec names one axis of its mesh.
     """
     if sharding is None:
-        return OneDevice()
+        return ONE_DEVICE
     mesh = sharding.mesh if isinstance(sharding, NamedSharding) else sharding
     check(
         isinstance(mesh, Mesh),
