@@ -109,6 +109,20 @@ def lagged(sharding) -> jn.Solution:
     return _learns(jn.FluxShift(_LEARNING), sharding)
 
 
+def rough(sharding) -> jn.Solution:
+    """Steps much longer than anything takes, from a single column, with weights that fall."""
+    column = jnp.zeros(_LEARNING.shape).at[:, 11].set(1.0)
+    return jn.solve(
+        _learning_network(learning=jn.Hebbian(-3.0), epsilon=1e-6),
+        jn.FluxShift(_LEARNING),
+        y0=jn.normalise(_LEARNING, column),
+        t1=50.0,
+        dt=10.0,
+        saveat=jn.SaveAt(num=6),
+        sharding=sharding,
+    )
+
+
 def implicit(sharding) -> jn.Solution:
     """Learning with the step's own rate."""
     return _learns(jn.FluxShift(_LEARNING, jn.Implicit()), sharding)
@@ -161,7 +175,8 @@ def multiscale(sharding) -> jn.Solution:
 
 
 RUNS: dict[str, Callable[..., jn.Solution]] = {
-    run.__name__: run for run in (lagged, implicit, resting, wide, events, particles, multiscale)
+    run.__name__: run
+    for run in (lagged, rough, implicit, resting, wide, events, particles, multiscale)
 }
 
 
