@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from ..grid import Grid
 from ..model import Network
-from ..solve.sharding import AbstractLayout
+from ..solve.sharding import ONE_DEVICE, AbstractLayout
 from .blowup import edge_weight, kick_per_mass
 from .flux import absorb_flux, firing_rates, probe_firing, shift_flux
 
@@ -36,7 +36,7 @@ class Interval(eqx.Module):
     kappa: Float[Array, ""]
     density: Float[Array, "v w"]
     inflow: Float[Array, " w"] | None
-    layout: AbstractLayout
+    layout: AbstractLayout = ONE_DEVICE
 
     def after(
         self, rate: Array, known: Float[Array, "v w"] | None = None

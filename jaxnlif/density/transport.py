@@ -72,8 +72,8 @@ def move_weights(
 
     **Arguments:** density $p$ `(v, w)`, rates $N(w)$ `(w,)`, network rate $\bar N$, learning
     strength $K(w)$ `(w,)`, time step (slow time); on which devices the weights lie, each of which
-    solves the law for $H$ as a whole. **Returns:** the density `(v, w)` and the number of Newton
-    iterations.
+    solves the law for $H$, which is small, as a whole. **Returns:** the density `(v, w)` and the
+    number of Newton iterations.
     """
     assert grid.w is not None, "only a structured network learns"
 
