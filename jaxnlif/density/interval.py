@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -12,6 +13,7 @@ from jaxtyping import Array, Float
 
 from ..grid import Grid
 from ..model import Network
+from ..solve.sharding import ONE_DEVICE, AbstractLayout
 from .blowup import edge_weight, kick_per_mass
 from .flux import absorb_flux, firing_rates, probe_firing, shift_flux
 
@@ -24,6 +26,7 @@ class Interval(eqx.Module):
     - `density`: $p^*$ at the beginning, `(v, w)`.
     - `inflow`: rates at which neurons return from their refractory period, `(w,)`, or `None` where
       who fires re-enters at once.
+    - `layout`: on which devices the columns are stepped.
     """
 
     grid: Grid
@@ -33,6 +36,7 @@ class Interval(eqx.Module):
     kappa: Float[Array, ""]
     density: Float[Array, "v w"]
     inflow: Float[Array, " w"] | None
+    layout: AbstractLayout = ONE_DEVICE
 
     def after(
         self, rate: Array, known: Float[Array, "v w"] | None = None
@@ -42,7 +46,8 @@ class Interval(eqx.Module):
         if self.inflow is not None:
             return self._absorbed(rate, self.inflow, known)
         mu, noise = self.input(rate)
-        density = shift_flux(self.grid.v, self.kappa, mu, noise, self.density, known)
+        shift = self.layout.by_part(partial(shift_flux, self.grid.v), rank=2)
+        density = shift(self.kappa, mu, noise, self.density, known)
         return density, firing_rates(self.grid.v, mu, noise, density[-1])
 
     def absorbed(self, rate: Array) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
@@ -54,7 +59,8 @@ class Interval(eqx.Module):
         """The network rate at the end, by the upward sweep alone."""
         mu, noise = self.input(rate)
         arguments = self.kappa, mu, noise, self.density, self.inflow
-        return self.network_rate(probe_firing(self.grid.v, *arguments))
+        probe = self.layout.by_part(partial(probe_firing, self.grid.v), rank=1)
+        return self.network_rate(probe(*arguments))
 
     def input(self, rate: Array) -> tuple[Float[Array, " w"], Float[Array, ""]]:
         """Total input μ and noise a."""
@@ -79,7 +85,8 @@ class Interval(eqx.Module):
 
     def _absorbed(self, rate, inflow, known=None):
         mu, noise = self.input(rate)
-        density = absorb_flux(self.grid.v, self.kappa, mu, noise, self.density, inflow, known)
+        absorb = self.layout.by_part(partial(absorb_flux, self.grid.v), rank=2)
+        density = absorb(self.kappa, mu, noise, self.density, inflow, known)
         return density, firing_rates(self.grid.v, mu, noise, density[-1])
 
 

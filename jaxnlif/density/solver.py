@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,6 +18,7 @@ from ..model import Network
 from ..solve.log import Event, Log
 from ..solve.loop import bounded_while
 from ..solve.result import Result
+from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .blowup import MAX_RATE, blows_up
 from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged, finite_sample
@@ -56,6 +58,7 @@ class FluxShift(AbstractSolver[DensityState]):
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
       spike counts remain those of the expected flux. `None` for the limit of many.
+    - `layout`: where the columns of the density lie, which `solve(..., sharding=)` fills in.
 
     **Raises:** `ValueError` if `neurons` is not a positive integer, or `events` come with
     `Implicit()`, which finds no rate where neurons fire together.
@@ -68,6 +71,7 @@ class FluxShift(AbstractSolver[DensityState]):
     coupling: AbstractCoupling = Lagged()
     events: Cascade | None = eqx.field(default=None, kw_only=True)
     neurons: Int[Array, ""] | None = eqx.field(default=None, kw_only=True, converter=_as_count)
+    layout: AbstractLayout = eqx.field(default=ONE_DEVICE, kw_only=True)
 
     def __check_init__(self):
         for name, value, kind in (
@@ -90,6 +94,14 @@ class FluxShift(AbstractSolver[DensityState]):
         if self.neurons is not None:
             check_key(key)
 
+    def sharded(self, layout: Sharded) -> FluxShift:
+        check(
+            self.grid.w is not None,
+            "sharding: a density without a weight axis has one column, which stays on one device",
+        )
+        layout.check_divides("num of the WeightGrid", self.grid.shape[1])
+        return with_layout(self, layout)
+
     def weights(self, model: Network) -> Float[Array, " w"]:
         """The synaptic weight of each column: cell centres, or the one weight of the model."""
         if self.grid.w is None:
@@ -99,7 +111,7 @@ class FluxShift(AbstractSolver[DensityState]):
     def init(
         self, model: Network, t0: Array, y0: ArrayLike, key: PRNGKeyArray | None
     ) -> DensityState:
-        density = jnp.asarray(y0, self.dtype)
+        density = self.layout.split(jnp.asarray(y0, self.dtype))
         rate = jnp.zeros((), self.dtype)
         for _ in range(2):  # the flux through the threshold depends, weakly, on the rate itself
             seen = rate if model.delay is None else jnp.zeros_like(rate)
@@ -107,7 +119,7 @@ class FluxShift(AbstractSolver[DensityState]):
             rates = firing_rates(self.grid.v, mu, noise, density[-1])
             rate = jnp.sum(rates) * self.grid.weight_spacing
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
-        return DensityState(
+        state = DensityState(
             density=density,
             rates=rates,
             rate=rate,
@@ -122,6 +134,7 @@ class FluxShift(AbstractSolver[DensityState]):
             coupling_evaluations=none,
             transport_iterations=none,
         )
+        return self._split(state)
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = _Arriving(
@@ -140,7 +153,12 @@ class FluxShift(AbstractSolver[DensityState]):
             exhausted = (end.done < dt) & (state.result == Result.completed)
             result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
             state = eqx.tree_at(lambda s: s.result, state, result)
-        return self._record(model, dt, fired / dt, state)
+        return self._split(self._record(model, dt, fired / dt, state))
+
+    def _split(self, state: DensityState) -> DensityState:
+        """The state with every column where it belongs."""
+        density, rates, resting = self.layout.split((state.density, state.rates, state.resting))
+        return replace(state, density=density, rates=rates, resting=resting)
 
     def _record(self, model, dt, rates, state) -> DensityState:
         """The state with the mean rates of a step on their way."""
@@ -160,11 +178,14 @@ class FluxShift(AbstractSolver[DensityState]):
         density, moves = state.density, state.transport_iterations
         if model.learning is not None:
             strength = model.learning.strength(w)
-            density, new = move_weights(self.grid, density, state.rates, state.rate, strength, dt)
+            density, new = move_weights(
+                self.grid, density, state.rates, state.rate, strength, dt, self.layout
+            )
             moves = moves + new
 
         kappa = model.epsilon / dt
-        interval = Interval(self.grid, model, w, time, kappa, density, arriving.neurons)
+        inflow = arriving.neurons
+        interval = Interval(self.grid, model, w, time, kappa, density, inflow, self.layout)
         seen = self._couple(interval, arriving.rate, state.rate)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key

@@ -18,7 +18,9 @@ from jaxtyping import Array, Float, Int
 
 from .. import _tolerance
 from ..grid import Grid
+from ..solve.sharding import ONE_DEVICE, AbstractLayout
 from . import mmatrix
+from .across import solve_along_weights
 
 _MAX_ITERATIONS = 200
 _LENGTHS = 8
@@ -60,6 +62,7 @@ def move_weights(
     rate: Float[Array, ""],
     strength: Float[Array, " w"],
     dt: Float[Array, ""],
+    layout: AbstractLayout = ONE_DEVICE,
 ) -> tuple[Float[Array, "v w"], Int[Array, ""]]:
     r"""One implicit step of the learning flow: positive, conservative, monotone at any `dt`.
 
@@ -68,16 +71,21 @@ def move_weights(
     mass and positivity whatever the residual of that solve.
 
     **Arguments:** density $p$ `(v, w)`, rates $N(w)$ `(w,)`, network rate $\bar N$, learning
-    strength $K(w)$ `(w,)`, time step (slow time). **Returns:** the density `(v, w)` and the number
-    of Newton iterations.
+    strength $K(w)$ `(w,)`, time step (slow time); on which devices the weights lie, each of which
+    solves the law for $H$, which is small, as a whole. **Returns:** the density `(v, w)` and the
+    number of Newton iterations.
     """
     assert grid.w is not None, "only a structured network learns"
+
+    @layout.everywhere
+    def exchange(weights, rates, rate, strength, dt):
+        courant = _courant(grid, weights, rates, rate, strength, dt)
+        moved, iterations = advect(courant, weights[:, None])
+        return *_exchange(courant, moved), iterations
+
     weights = grid.weight_density(density)
-    courant = _courant(grid, weights, rates, rate, strength, dt)
-    moved, iterations = advect(courant, weights[:, None])
-    up, down = _exchange(courant, moved)
-    one = jnp.ones(1, grid.dtype)
-    return mmatrix.solve(one, up, down, density, transposed=True), iterations
+    up, down, iterations = exchange(weights, rates, rate, strength, dt)
+    return solve_along_weights(layout, up, down, density), iterations
 
 
 # Of what only weights depend on, reverse mode stores little and repeats the rest.

@@ -24,6 +24,7 @@ from ..particles.expectation import next_expected
 from ..particles.solver import Particles, ParticlesState
 from ..solve.log import Log, Switch
 from ..solve.result import Result
+from ..solve.sharding import Sharded
 from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .switch import AbstractSwitch, CascadeSwitch
 
@@ -128,6 +129,12 @@ class MultiScale(AbstractSolver[MultiScaleState]):
             f"grid: spacing {h:g} must be at most {gap / 15:g}, a 15th of threshold - reset, "
             "to receive particles near the reset potential",
         )
+
+    def sharded(self, layout: Sharded) -> MultiScale:
+        """Splits the neurons and, where there is a weight axis, the density."""
+        macro = self.macro if self.grid.w is None else self.macro.sharded(layout)
+        micro = self.micro.sharded(layout)
+        return eqx.tree_at(lambda solver: (solver.macro, solver.micro), self, (macro, micro))
 
     def init(
         self, model: Network, t0: Array, y0: ArrayLike, key: PRNGKeyArray | None

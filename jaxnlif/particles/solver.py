@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -16,6 +17,7 @@ from ..grid import Grid
 from ..model import Identity, Network
 from ..solve.log import Event, Log, Spike
 from ..solve.result import Result
+from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .arguments import check_beginning, check_network
 from .cascade import cascade
@@ -55,6 +57,7 @@ class Particles(AbstractSolver[ParticlesState]):
     - `raster`: how many neurons, evenly spread over their numbers, have their spikes recorded.
     - `max_events`: room for so many multiple firing events; the run ends beyond it.
     - `raster_capacity`: room for so many recorded spikes; later ones are lost.
+    - `layout`: where the neurons lie, which `solve(..., sharding=)` fills in.
 
     `y0` may be a density on the grid, sampled by `stratified`; the potentials `(m,)`; or, in a
     structured network, potentials and weights, two arrays `(m,)`. Neurons sampled from a density
@@ -70,6 +73,7 @@ class Particles(AbstractSolver[ParticlesState]):
     raster: int = eqx.field(static=True)
     max_events: int = eqx.field(static=True)
     raster_capacity: int = eqx.field(static=True)
+    layout: AbstractLayout
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class Particles(AbstractSolver[ParticlesState]):
         raster: int = 0,
         max_events: int = 4096,
         raster_capacity: int = 100_000,
+        layout: AbstractLayout = ONE_DEVICE,
     ):
         self.num = check_integer("num", num, at_least=2)
         self.grid = grid
@@ -92,6 +97,7 @@ class Particles(AbstractSolver[ParticlesState]):
         check(self.raster <= self.num, f"raster = {raster}: must not exceed num = {num}")
         self.max_events = check_integer("max_events", max_events, at_least=1)
         self.raster_capacity = check_integer("raster_capacity", raster_capacity, at_least=1)
+        self.layout = layout
 
     def validate(self, model: Network, y0: Any, dt: ArrayLike, key: PRNGKeyArray | None) -> None:
         check(
@@ -102,6 +108,10 @@ class Particles(AbstractSolver[ParticlesState]):
         check_network(self.grid, self.num, model, dt)
         check_beginning(self.grid, self.num, y0)
 
+    def sharded(self, layout: Sharded) -> Particles:
+        layout.check_divides("num of Particles", self.num)
+        return with_layout(self, layout)
+
     def init(self, model: Network, t0: Array, y0: Any, key: PRNGKeyArray | None) -> ParticlesState:
         draw, key = jax.random.split(key)
         if isinstance(y0, tuple):
@@ -110,10 +120,10 @@ class Particles(AbstractSolver[ParticlesState]):
             potentials, weights = jnp.asarray(y0, self.dtype), None
         else:
             density = jnp.asarray(y0, self.dtype)
-            potentials, weights = stratified(self.grid, density, self.num, draw)
+            potentials, weights = stratified(self.grid, density, self.num, draw, self.layout)
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
         raster = Log.empty(Spike(zero, none), self.raster_capacity) if self.raster else None
-        return ParticlesState(
+        state = ParticlesState(
             potentials=potentials,
             weights=weights,
             fired=None if weights is None else jnp.zeros(self.num, bool),
@@ -129,6 +139,13 @@ class Particles(AbstractSolver[ParticlesState]):
             events=Log.empty(Event(zero, zero), self.max_events),
             raster=raster,
         )
+        return self._split(state)
+
+    def _split(self, state: ParticlesState) -> ParticlesState:
+        """The state with every neuron where it belongs."""
+        neurons = state.potentials, state.weights, state.fired, state.resting
+        potentials, weights, fired, resting = self.layout.split(neurons)
+        return replace(state, potentials=potentials, weights=weights, fired=fired, resting=resting)
 
     def step(self, model: Network, t: Array, dt: Array, state: ParticlesState) -> ParticlesState:
         v, at_once = self.grid.v, _kicks_at_once(model)
@@ -145,7 +162,7 @@ class Particles(AbstractSolver[ParticlesState]):
         awake = duration
         if state.resting is not None:
             awake = jnp.clip(duration - state.resting, 0, duration)
-        normal, uniform = normal_and_uniform(draw, self.num, duration > 0)
+        normal, uniform = self.layout.split(normal_and_uniform(draw, self.num, duration > 0))
         noise = model.diffusion(felt)
         motion = move(state.potentials, drive, noise, awake, v.threshold, normal, uniform)
         slope = kick * (fading(awake) / duration)
@@ -180,7 +197,7 @@ class Particles(AbstractSolver[ParticlesState]):
         )
         rate = share / duration
         fired = fired | together.carried
-        return ParticlesState(
+        new = ParticlesState(
             potentials=potentials,
             weights=state.weights,
             fired=None if state.weights is None else fired,
@@ -196,6 +213,7 @@ class Particles(AbstractSolver[ParticlesState]):
             events=events,
             raster=self._record(state.raster, fired, t + dt),
         )
+        return self._split(new)
 
     def _weights(self, model: Network, state: ParticlesState) -> Float[Array, " w"]:
         """The weight of every neuron, or the one weight of all."""

@@ -15,6 +15,7 @@ from jaxtyping import Array
 from .keeper import AbstractKeeper
 from .looks import Look, close, gather, look, running, times
 from .result import Interrupted
+from .sharding import AbstractLayout
 from .solution import Solution
 
 _SECONDS_PER_CHUNK = 0.2
@@ -71,8 +72,21 @@ def _advance(
 
 
 def run_from_host(
-    model, solver, saveat, y0, key, span, save_steps, num_steps, bar, keeper: AbstractKeeper
+    model,
+    solver,
+    saveat,
+    y0,
+    key,
+    span,
+    save_steps,
+    num_steps,
+    bar,
+    keeper: AbstractKeeper,
+    layout: AbstractLayout,
 ) -> Solution:
+    given = model, solver
+    solver, (model, key) = layout.applied(solver), layout.placed((model, key))
+    y0 = layout.placed(y0, split=True)
     state, first = _begin(model, solver, saveat.fn, y0, key, span[0])
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.
@@ -94,10 +108,11 @@ def run_from_host(
                 model, solver, saveat.fn, span, state, np.int32(done), stop, upcoming, room
             )
             new = int(chunk.count)
-            saved = jax.tree.map(lambda x: np.asarray(x)[:new], chunk.saved)  # noqa: B023
+            saved = layout.fetched(chunk.saved)
+            saved = jax.tree.map(lambda x: np.asarray(x)[:new], saved)  # noqa: B023
             going = bool(more)
             keeper.append(chunk.state, int(chunk.step), saved)
-            elapsed = time.perf_counter() - began
+            elapsed = layout.agreed(time.perf_counter() - began)
             # The first chunk also compiles; later ones grow until they take a fixed time.
             first_chunk = done == begin
             steps = steps if first_chunk else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
@@ -113,8 +128,10 @@ def run_from_host(
     t0, dt = span
     ts = jnp.asarray(times(span, save_steps[:count]))
     t_end = jnp.asarray(t0 + np.asarray(done, t0.dtype) * dt)
-    closing = _finish(solver, state)
-    solution = gather(model, solver, saveat, state, closing, keeper.saved(), ts, t_end, done)
+    closing, logs = jax.tree.map(
+        jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))
+    )
+    solution = gather(*given, saveat, state, closing, keeper.saved(), ts, t_end, done, logs)
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution

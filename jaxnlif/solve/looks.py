@@ -56,7 +56,7 @@ def close(solver: AbstractSolver, state: Any) -> tuple[Result, dict[str, Array]]
     return solver.result(state), stats | solver.iterations(state)
 
 
-def gather(model, solver, saveat, state, closing, saved: Look, ts, t_end, steps) -> Solution:
+def gather(model, solver, saveat, state, closing, saved: Look, ts, t_end, steps, logs) -> Solution:
     result, stats = closing
     drift = abs(saved.mass - saved.mass[:1]).max(initial=0)
     stats = {
@@ -79,7 +79,7 @@ def gather(model, solver, saveat, state, closing, saved: Look, ts, t_end, steps)
         result=result,
         t_end=t_end,
         stats=stats,
-        logs=solver.logs(state),
+        logs=logs,
         state=state,
         model=model,
         solver=solver,

@@ -21,6 +21,7 @@ from .keeper import Kept
 from .progress import AbstractProgress, NoProgress
 from .result import Result, SolveError
 from .saveat import SaveAt
+from .sharding import layout_of
 from .solution import Solution
 from .solver import AbstractSolver
 from .traced import run_traced
@@ -38,6 +39,7 @@ def solve(
     key: PRNGKeyArray | None = None,
     progress: AbstractProgress | None = None,
     checkpoint: Checkpoint | None = None,
+    sharding: Any = None,
     store_every: int | None = None,
     throw: bool | None = None,
 ) -> Solution:
@@ -47,6 +49,11 @@ def solve(
     raises `Interrupted` with what was saved so far as its `.solution`, and new
     parameters or times at equal shapes never recompile. Under `jit`, `grad`, `jvp` or `vmap` it is
     one nested scan, in forward and in reverse mode.
+
+    With `sharding` the run is spread over devices, and equals that of one device to rounding: a
+    density is split by its weights, particles by their numbers, which the number of devices must
+    divide. In a network of processes (`jax.distributed`) all of them call `solve` with the same
+    arguments and get the same `Solution`, whose `state` stays split.
 
     **Arguments:**
 
@@ -61,6 +68,8 @@ def solve(
     - `progress`: for example `ProgressBar()`.
     - `checkpoint`: a `Checkpoint(directory)` writes the run there every now and then, and goes on
       from what it finds there; for plain calls only.
+    - `sharding`: the devices, a `jax.sharding.Mesh` with one axis, or a `NamedSharding` whose spec
+      names one axis of its mesh; by default, one device.
     - `store_every`: steps between the states that reverse mode stores, and repeats from; by default
       the square root of half their number, which makes memory grow as that root too.
     - `throw`: whether a run that does not complete raises an error. By default it does where it is
@@ -82,9 +91,11 @@ def solve(
     ):
         if not isinstance(value, kind):
             raise ValueError(f"{name} = {value!r}: {rule}")
+    layout = layout_of(sharding)
+    y0 = layout.fetched(y0)
     num_steps = _count_steps(t0, t1, dt)
     save_steps = saveat.steps(float(t0), float(t1), num_steps)
-    solver.validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
+    layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
     model = _cast(model, solver.dtype)
     span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
     # Inside jit the sum is traced even where no argument is.
@@ -99,17 +110,21 @@ def solve(
             "dt": span[1],
             "steps": num_steps,
         }
+        check(
+            checkpoint is None or jax.process_count() == 1,
+            "checkpoint: a run of several processes is not written; leave it out",
+        )
         keeper = Kept() if checkpoint is None else Store(checkpoint, run)
         with keeper, closing(progress.start(num_steps)) as bar:
             solution = run_from_host(
-                model, solver, saveat, y0, key, span, save_steps, num_steps, bar, keeper
+                model, solver, saveat, y0, key, span, save_steps, num_steps, bar, keeper, layout
             )
         if throw and solution.result != Result.completed:
             raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
         return solution
     check(checkpoint is None, "checkpoint: none is written under jit, grad and vmap; leave it out")
     return run_traced(
-        model, solver, saveat, y0, key, span, save_steps, num_steps, store_every, throw
+        model, solver, saveat, y0, key, span, save_steps, num_steps, layout, store_every, throw
     )
 
 

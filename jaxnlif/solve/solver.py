@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ..grid import Grid
 from .log import Log
 from .result import Result
+from .sharding import Sharded
 
 State = TypeVar("State")
 
@@ -62,6 +63,10 @@ class AbstractSolver(eqx.Module, Generic[State]):
     @abc.abstractmethod
     def validate(self, model: Any, y0: Any, dt: ArrayLike, key: PRNGKeyArray | None) -> None:
         """Raises `ValueError`, in one clear line, if the arguments do not fit one another."""
+
+    def sharded(self, layout: Sharded) -> AbstractSolver[State]:
+        """This solver with its arrays split over devices; `ValueError` if it has none to split."""
+        raise ValueError(f"sharding: {type(self).__name__} has nothing to split over devices")
 
     @abc.abstractmethod
     def init(self, model: Any, t0: Array, y0: Any, key: PRNGKeyArray | None) -> State:

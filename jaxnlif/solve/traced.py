@@ -16,13 +16,14 @@ from .solution import Solution
 
 
 def run_traced(
-    model, solver, saveat, y0, key, span, save_steps, num_steps, store_every, throw
+    model, solver, saveat, y0, key, span, save_steps, num_steps, layout, store_every, throw
 ) -> Solution:
     """One scan over the stretches between saves, in each a scan over steps: all that compiles.
 
     Stretches are as long as the longest; the steps that a shorter one has not are skipped, which
     under `vmap` costs as much as making them: equally spaced saves are the cheapest.
     """
+    given, solver = solver, layout.applied(solver)
     t0, dt = (jnp.asarray(x) for x in span)
     at_start, at_end = save_steps[0] == 0, save_steps[-1] == num_steps
     stops = (
@@ -68,4 +69,5 @@ def run_traced(
     elif throw:
         state, saved = refuse_early_end((state, saved), result)
     closing = result, stats
-    return gather(model, solver, saveat, state, closing, saved, ts, t0 + steps * dt, steps)
+    t_end, logs = t0 + steps * dt, solver.logs(state)
+    return gather(model, given, saveat, state, closing, saved, ts, t_end, steps, logs)

@@ -1,10 +1,10 @@
-"""Long and large runs: what survives being killed, what that costs, and sweeps."""
+"""Long and large runs: what survives being killed and what that costs, sweeps, many devices."""
 
 from __future__ import annotations
 
-from _report import Rule, at_least, below, equal_to
+from _report import Rule, at_least, at_most, below, equal_to
 
-from . import kills, overhead, sweeps
+from . import kills, overhead, sharding, sweeps
 
 REQUIRED: dict[str, Rule] = {
     # kill -9 at random moments of a run with checkpoints
@@ -14,7 +14,17 @@ REQUIRED: dict[str, Rule] = {
     # percent of a run, with one checkpoint a minute: by the time of writing one, and by whole runs
     "checkpoint_write": below(1),
     "checkpoint_overhead": below(1),
+    # 8 virtual devices, and 2 processes, against one device: relative to the largest value
+    "sharding_difference": at_most(1e-12),
+    "sharding_mass": at_most(1e-12),
+    "sharding_minimum": at_least(0),
     **sweeps.REQUIRED,
 }
 
-CHECKS = (kills.kills, overhead.checkpoints, *sweeps.CHECKS)
+CHECKS = (
+    kills.kills,
+    overhead.checkpoints,
+    sharding.devices,
+    sharding.processes,
+    *sweeps.CHECKS,
+)

@@ -1,0 +1,86 @@
+r"""The solve along the weights of a density whose weights are split over devices.
+
+One matrix is shared by all voltages, so that every device eliminates all of it, a few numbers for
+each weight. With the pivots known, both substitutions are recurrences $x_j = r_j + f_j x_{j-1}$.
+What leaves a device is the last row that it finds if nothing enters, and $∏f_j$ times what enters.
+So each runs over its own weights, hands on one row of voltages, and adds what has entered.
+
+Two rows are all that a device sends in a step. Turning the density, to be split by voltage, and
+back again would send all of it twice: on 300 × 8192 cells in eight parts that took five times as
+long, in two parts 1.6 times. No number of voltages need divide, and as in the sweeps of `mmatrix`
+nothing is subtracted, so that the result is non-negative in floating point.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from ..solve.sharding import AbstractLayout, Sharded
+from . import mmatrix
+
+
+def solve_along_weights(
+    layout: AbstractLayout,
+    up: Float[Array, "w 1"],
+    down: Float[Array, "w 1"],
+    rhs: Float[Array, "v w"],
+) -> Float[Array, "v w"]:
+    r"""Solves $(1 + A)\,x = r$ along the weights, for all voltages.
+
+    **Arguments:** where the weights lie; `up`, `down` ≥ 0 as for `mmatrix.solve`; `rhs`.
+    **Returns:** x, non-negative to the last bit for r ≥ 0.
+    """
+    one = jnp.ones(1, rhs.dtype)
+    if not isinstance(layout, Sharded):
+        return mmatrix.solve(one, up, down, rhs, transposed=True)
+
+    @partial(jax.checkpoint, prevent_cse=False)
+    def product(up, down, x):
+        up, down = (mmatrix.repeated(rates[:, 0], x.shape[0]) for rates in (up, down))
+        return mmatrix.apply(one, up, down, x, axis=1)
+
+    rates = lax.stop_gradient((up, down))
+
+    def forward(_, rhs):
+        return _substitute(layout, *layout.everywhere(_eliminate)(*rates), rhs)
+
+    def adjoint(_, rhs):
+        inverse, climb, fall = layout.everywhere(partial(_eliminate, transposed=True))(*rates)
+        return _substitute(layout, inverse, climb, fall, rhs)
+
+    return lax.custom_linear_solve(partial(product, up, down), rhs, forward, adjoint)
+
+
+def _eliminate(up: Array, down: Array, *, transposed: bool = False) -> tuple[Array, Array, Array]:
+    """The inverse pivots, and the factors of the substitutions upwards and downwards, `(w,)`."""
+    rates = mmatrix.Rates.table(up, down)
+    _, excess = mmatrix.sweep_up(rates, jnp.ones(1, up.dtype), ())
+    inverse = 1 / (excess + up)
+    climb, fall = (down, up) if transposed else (up, down)
+    return inverse[:, 0], (mmatrix.shifted_up(climb) * inverse)[:, 0], (fall * inverse)[:, 0]
+
+
+def _substitute(layout: Sharded, inverse: Array, climb: Array, fall: Array, rhs: Array) -> Array:
+    def columns(inverse, climb, fall, rhs):
+        rows = _recurrence(layout, climb, (rhs * inverse[None]).T)
+        return _recurrence(layout, fall, rows, reverse=True).T
+
+    return layout.by_part(columns, rank=2)(inverse, climb, fall, rhs)
+
+
+def _recurrence(layout: Sharded, factors: Array, rows: Array, *, reverse: bool = False) -> Array:
+    """$x_j = r_j + f_j x_{j-1}$, or in `reverse` $x_{j+1}$, over the rows of all devices."""
+
+    def add(before, inputs):
+        (x, through), (row, factor) = before, inputs
+        after = row + factor * x, factor * through
+        return after, after
+
+    start = jnp.zeros_like(rows[0]), jnp.ones((), rows.dtype)
+    end, (alone, through) = lax.scan(add, start, (rows, factors), reverse=reverse)
+    return alone + through[:, None] * layout.carried(*end, reverse=reverse)[None]
