@@ -21,7 +21,7 @@ from ..multiscale import switch
 from ..particles import restart
 from ..particles import solver as particles_solver
 from ..particles import state as particles_state
-from ..solve import log, result, solution, solver
+from ..solve import log, result, sharding, solution, solver
 
 _MODULES = (
     grid,
@@ -29,7 +29,7 @@ _MODULES = (
     *(density_solver, density_state, coupling, events),
     *(particles_solver, particles_state, restart),
     *(multiscale_solver, switch),
-    *(solution, solver, log, result),
+    *(solution, solver, sharding, log, result),
 )
 
 EnumerationItem = type(result.Result.completed)
