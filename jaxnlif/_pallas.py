@@ -8,6 +8,7 @@ what XLA makes of their loops.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import jax
@@ -16,6 +17,23 @@ from jax.experimental import pallas as pl
 
 LANES = 128
 """Threads of a block, and numbers of its vectors."""
+
+
+@cache
+def available() -> bool:
+    """Whether there is a GPU that kernels can be compiled for."""
+    try:
+        devices = jax.local_devices(backend="cuda")
+    except RuntimeError:
+        return False
+    return all(float(device.compute_capability) >= 9 for device in devices)
+
+
+def choose(loops: Callable[..., Any], kernel: Callable[..., Any], *arguments: Any) -> Any:
+    """What a kernel makes of the arguments where it runs, and elsewhere what loops make of them."""
+    if not available():
+        return loops(*arguments)
+    return lax.platform_dependent(*arguments, cuda=kernel, default=loops)
 
 
 def launch(

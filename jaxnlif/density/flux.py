@@ -19,9 +19,9 @@ from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from .. import _tolerance
+from .. import _pallas, _tolerance
 from ..grid import VoltageGrid
-from . import mmatrix
+from . import kernel, mmatrix
 from .bernoulli import (
     EVEN_LIMIT,
     bernoulli,
@@ -88,8 +88,11 @@ def shift_flux(
     """
     if known is not None:
         return known
-    kappa = _positive(kappa)
+    by_rows, by_columns = partial(_shift_by_rows, grid), partial(_step_by_columns, grid)
+    return _pallas.choose(by_rows, by_columns, _positive(kappa), drive, noise, density)
 
+
+def _shift_by_rows(grid: VoltageGrid, kappa, drive, noise, density) -> Array:
     def columns(drive, density):
         def step(cells):
             return mmatrix.sweep_down(cells.rates, *_sweep_up(grid, kappa, cells.rates, density))
@@ -99,6 +102,20 @@ def shift_flux(
         return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
 
     return in_blocks(columns, drive, density)
+
+
+def _step_by_columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=None) -> Array:
+    return kernel.step(grid, _columns(grid, kappa, drive, noise, density, inflow))
+
+
+def _columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=None) -> kernel.Columns:
+    """What a kernel is given: everything in units of the exchange between cells."""
+    cells = grid.spacing / noise
+    every = jnp.ones_like(drive)
+    entering = None if inflow is None else inflow * cells
+    return kernel.Columns(
+        drive, cells * every, kappa * grid.spacing * cells * every, density, entering
+    )
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -123,7 +140,11 @@ def absorb_flux(
     """
     if known is not None:
         return known
-    kappa = _positive(kappa)
+    by_rows, by_columns = partial(_absorb_by_rows, grid), partial(_step_by_columns, grid)
+    return _pallas.choose(by_rows, by_columns, _positive(kappa), drive, noise, density, inflow)
+
+
+def _absorb_by_rows(grid: VoltageGrid, kappa, drive, noise, density, inflow) -> Array:
     kappas = jnp.broadcast_to(kappa, density[0].shape)
     given = _with_inflow(grid, kappa * density, inflow)
 
@@ -147,8 +168,13 @@ def probe_firing(
 ) -> Float[Array, " w"]:
     """The rates $N(w)$ after `shift_flux`, or with an inflow `absorb_flux`, with the same
     arguments: to rounding, and from the upward sweep alone."""
-    kappa = _positive(kappa)
+    by_rows, by_columns = partial(_probe_by_rows, grid), partial(_probe_by_columns, grid)
+    given = (density,) if inflow is None else (density, inflow)
+    last = _pallas.choose(by_rows, by_columns, _positive(kappa), drive, noise, *given)
+    return firing_rates(grid, drive, noise, last)
 
+
+def _probe_by_rows(grid: VoltageGrid, kappa, drive, noise, density, *inflow) -> Array:
     def columns(drive, density, *inflow):
         def last(cells):
             if not inflow:
@@ -156,9 +182,13 @@ def probe_firing(
             given = _with_inflow(grid, kappa * density, *inflow)
             return mmatrix.sweep_up(cells.rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
 
-        return firing_rates(grid, drive, noise, _with_cells(grid, drive, noise, last))
+        return _with_cells(grid, drive, noise, last)
 
-    return in_blocks(columns, drive, density, *(() if inflow is None else (inflow,)))
+    return in_blocks(columns, drive, density, *inflow)
+
+
+def _probe_by_columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=None) -> Array:
+    return kernel.probe(grid, _columns(grid, kappa, drive, noise, density, inflow))
 
 
 @probe_firing.defjvp

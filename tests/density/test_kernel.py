@@ -1,0 +1,79 @@
+"""The kernel of the voltage step, interpreted, against the loops; on a GPU where there is one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+from jaxnlif import _pallas
+from jaxnlif.density import flux, kernel
+
+GRIDS = [(300, 200), (36, 1), (66, 129)]
+
+
+def problem(num, width):
+    dtype = jnp.result_type(float)
+    grid = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num, dtype=dtype)
+    rng = np.random.default_rng(num)
+    density = jnp.asarray(rng.random((num, width)), dtype)
+    return (
+        grid,
+        density,
+        jnp.asarray(3 * rng.normal(size=width), dtype),
+        jnp.asarray(rng.random(width), dtype),
+    )
+
+
+def close(found, expected, density):
+    eps = float(jnp.finfo(density.dtype).eps)
+    np.testing.assert_allclose(found, expected, rtol=2000 * eps, atol=1e-30)
+
+
+@pytest.mark.parametrize(("num", "width"), GRIDS)
+@pytest.mark.parametrize("kappa", [1e3, 1.0, 1e-3, 0.0])
+@pytest.mark.parametrize("noise", [1.0, 0.01])
+def test_interpreted_it_equals_the_loops(num, width, kappa, noise):
+    grid, density, drive, inflow = problem(num, width)
+    kappa, noise = (jnp.asarray(x, density.dtype) for x in (kappa, noise))
+    columns = flux._columns(grid, flux._positive(kappa), drive, noise, density)
+    new = kernel.step(grid, columns, interpret=True)
+    expected = flux.shift_flux(grid, kappa, drive, noise, density)
+    close(new, expected, density)
+    assert jnp.min(new) >= 0
+    mass = jnp.sum(density, 0)
+    np.testing.assert_allclose(jnp.sum(new, 0), mass, rtol=50 * float(jnp.finfo(density.dtype).eps))
+    close(kernel.probe(grid, columns, interpret=True), expected[-1], density)
+    if kappa > 0:
+        absorbing = flux._columns(grid, flux._positive(kappa), drive, noise, density, inflow)
+        new = kernel.step(grid, absorbing, interpret=True)
+        expected = flux.absorb_flux(grid, kappa, drive, noise, density, inflow)
+        close(new, expected, density)
+
+
+def test_a_batch_is_one_kernel_with_more_columns():
+    grid, density, drive, _ = problem(36, 5)
+    noises = jnp.asarray([1.0, 0.5, 0.1], density.dtype)
+
+    def step(noise, drive):
+        columns = flux._columns(grid, jnp.ones_like(noise), drive, noise, density)
+        return kernel.step(grid, columns, interpret=True)
+
+    found = jax.vmap(step, in_axes=(0, None))(noises, drive)
+    for noise, new in zip(noises, found, strict=True):
+        close(new, step(noise, drive), density)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not _pallas.available(), reason="needs a Hopper GPU or a newer one")
+@pytest.mark.parametrize(("num", "width"), GRIDS)
+@pytest.mark.parametrize("kappa", [1e3, 1e-3, 0.0])
+def test_on_a_gpu_it_equals_the_loops(num, width, kappa):
+    grid, density, drive, inflow = problem(num, width)
+    kappa, noise = (jnp.asarray(x, density.dtype) for x in (kappa, 0.5))
+    new = flux.shift_flux(grid, kappa, drive, noise, density)
+    close(new, flux._shift_by_rows(grid, flux._positive(kappa), drive, noise, density), density)
+    if kappa > 0:
+        new = flux.absorb_flux(grid, kappa, drive, noise, density, inflow)
+        expected = flux._absorb_by_rows(grid, kappa, drive, noise, density, inflow)
+        close(new, expected, density)
