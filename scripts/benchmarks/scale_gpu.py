@@ -29,6 +29,7 @@ def run() -> None:
     for size in SIZES:
         density(*size)
     particles(PARTICLES)
+    multi_scale(PARTICLES)
 
 
 def density(num: int, width: int, steps: int = 200) -> None:
@@ -46,9 +47,7 @@ def density(num: int, width: int, steps: int = 200) -> None:
     def solve(steps):
         saveat = jn.SaveAt(num=2, fn=None)
         model = jn.Network(noise=1.0, drive=1.0)
-        return jn.solve(
-            model, jn.FluxShift(grid), y0=y0, t1=steps * 1e-3, dt=1e-3, saveat=saveat
-        ).state
+        return jn.solve(model, jn.FluxShift(grid), y0=y0, t1=steps * 1e-3, dt=1e-3, saveat=saveat)
 
     step = _per_step(solve, steps)
     name = f"density/{num}x{width}"
@@ -59,7 +58,7 @@ def density(num: int, width: int, steps: int = 200) -> None:
 
 
 def particles(num: int, steps: int = 100) -> None:
-    """Neurons with bridges, and a multi-scale run of them."""
+    """Neurons with bridges."""
     line = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300, dtype=jnp.float32))
     y0 = jn.gaussian(line, v=(-1.0, 0.5))
     neurons = jn.Particles(num, grid=line)
@@ -68,20 +67,40 @@ def particles(num: int, steps: int = 100) -> None:
         saveat = jn.SaveAt(num=2, fn=None)
         model = jn.Network(noise=1.0, weight=0.5)
         key = jax.random.key(0)
-        return jn.solve(
-            model, neurons, y0=y0, t1=steps * 1e-2, dt=1e-2, saveat=saveat, key=key
-        ).state
+        return jn.solve(model, neurons, y0=y0, t1=steps * 1e-2, dt=1e-2, saveat=saveat, key=key)
 
     step = _per_step(solve, steps)
     print_value(f"particles/{num}/step", 1e3 * step, "ms")
     print_value(f"particles/{num}/neurons", num / step, "neuron-steps/s")
 
 
-def _per_step(solve: Callable[[int], Any], steps: int) -> float:
+def _per_step(solve: Callable[[int], jn.Solution], steps: int) -> float:
     """Seconds of a step, without what a run costs besides its steps."""
-    jax.block_until_ready(solve(steps))
-    few, many = (_median(lambda n=n: solve(n)) for n in (steps, 3 * steps))
+
+    def run(number):
+        sol = solve(number)
+        assert sol.result == jn.Result.completed and int(sol.stats["steps"]) == number
+        return sol.state
+
+    few, many = (_median(lambda n=n: run(n)) for n in (steps, 3 * steps))
     return (many - few) / (2 * steps)
+
+
+def multi_scale(num: int) -> None:
+    """A network that synchronises, with as many particles meanwhile."""
+    line = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300, dtype=jnp.float32))
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(num))
+    y0 = jn.gaussian(line, v=(-1.0, 0.5))
+    model = jn.Network(noise=1.0, weight=3.0)
+
+    def solve():
+        saveat = jn.SaveAt(num=2, fn=None)
+        return jn.solve(model, solver, y0=y0, t1=4.0, dt=1e-3, saveat=saveat, key=jax.random.key(0))
+
+    sol = solve()
+    assert sol.result == jn.Result.completed
+    print_value(f"multi_scale/{num}/events", len(sol.events.time), "events")
+    print_value(f"multi_scale/{num}/run", _median(lambda: solve().state), "s")
 
 
 def _median(run: Callable[[], Any]) -> float:
