@@ -79,7 +79,8 @@ def _per_step(solve: Callable[[int], jn.Solution], steps: int) -> float:
 
     def run(number):
         sol = solve(number)
-        assert sol.result == jn.Result.completed and int(sol.stats["steps"]) == number
+        assert sol.result == jn.Result.completed
+        assert int(sol.stats["steps"]) == number
         return sol.state
 
     few, many = (_median(lambda n=n: run(n)) for n in (steps, 3 * steps))
