@@ -18,6 +18,15 @@ LANES = 128
 """Threads of a block, and numbers of its vectors."""
 
 
+def available() -> bool:
+    """Whether there are GPUs here, and all of them run kernels; decided while tracing."""
+    try:
+        devices = jax.devices("cuda")
+    except RuntimeError:
+        return False
+    return all(float(device.compute_capability) >= 9 for device in devices)
+
+
 def launch(
     body: Callable[..., None],
     out: Sequence[jax.ShapeDtypeStruct],
