@@ -133,19 +133,18 @@ def run_back(
         table_bar = table_bar.at[rows].add(rows_bar, mode="drop")
         return table_bar, jnp.where(there, times_bar, 0)
 
-    table_bar, times_bar = lax.scan(
-        group,
-        jnp.zeros_like(steps.table),
-        (
-            grouped(steps.rows, 1, absent),
-            grouped(steps.begin, 1),
-            grouped(steps.times, 1),
-            grouped(point.c, 0, 1),
-            grouped(point.s, 0),
-            *(grouped(x, 1) for x in (spikes, ends, scale)),
-        ),
-        unroll=groups == 1,
+    parts = (
+        grouped(steps.rows, 1, absent),
+        grouped(steps.begin, 1),
+        grouped(steps.times, 1),
+        grouped(point.c, 0, 1),
+        grouped(point.s, 0),
+        *(grouped(x, 1) for x in (spikes, ends, scale)),
     )
+    nothing = jnp.zeros_like(steps.table)
+    if groups == 1:
+        return group(nothing, [x[0] for x in parts])
+    table_bar, times_bar = lax.scan(group, nothing, parts)
     return table_bar, jnp.moveaxis(times_bar, 0, 1).reshape(e, -1)[:, :b]
 
 
