@@ -21,7 +21,7 @@ LANES = 128
 
 @cache
 def available() -> bool:
-    """Whether there is a GPU that kernels can be compiled for."""
+    """Whether there are GPUs here, and all of them run kernels; decided while tracing."""
     try:
         devices = jax.local_devices(backend="cuda")
     except RuntimeError:

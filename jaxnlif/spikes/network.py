@@ -27,6 +27,9 @@ from .order import ascending
 from .pseudospikes import theta_pseudorate, theta_pseudospikes
 from .theta import Theta, check_phases
 
+_PRECISION = "highest"
+"""Of products of matrices: GPUs round float32 to three digits otherwise."""
+
 
 class Trial(eqx.Module):
     """What happens in a trial; `n` neurons of a layer, `k` spikes of each.
@@ -219,7 +222,8 @@ def _output_times(net: FeedForward, layers: list[LayerSpikes]) -> Float[Array, "
     q, omega, output = net.neuron.q, net.neuron.omega, layers[-1]
     total = jnp.zeros_like(layers[0].cos)
     for layer, weights in zip(layers[:-1], net.weights[1:], strict=True):
-        total = theta_pseudorate(layer.cos, layer.sin, total) @ (weights / q)
+        rates = theta_pseudorate(layer.cos, layer.sin, total)
+        total = jnp.matmul(rates, weights / q, precision=_PRECISION)
     index = jnp.arange(1, net.max_spikes + 1, dtype=total.dtype)
     number = index[None, None] - output.count[..., None]
     cos, sin, total = (x[..., None] for x in (output.cos, output.sin, total))
@@ -248,7 +252,8 @@ def _volleys(inputs: Volleys, weights, omega, end) -> tuple[Array, Array, Array]
     """A table of what each volley adds in each sample, its rows, and the times."""
     which = inputs.which.reshape(-1, inputs.which.shape[-1])
     e, b = inputs.times.shape[0], which.shape[0]
-    kicks = jnp.concatenate([(which == k).astype(weights.dtype) @ weights for k in range(e)])
+    volleys = [(which == k).astype(weights.dtype) for k in range(e)]
+    kicks = jnp.concatenate([jnp.matmul(x, weights, precision=_PRECISION) for x in volleys])
     times = (omega * inputs.times).astype(weights.dtype)[:, None]
     arrives = times < end
     rows = jnp.where(arrives, jnp.arange(e * b).reshape(e, b), e * b)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnlif.spikes.order import ascending, longest
+from jaxnlif.spikes.order import ascending, by_counting, by_sorting, longest
 
 
 def expected(times, present):
@@ -13,8 +13,9 @@ def expected(times, present):
     return np.where(np.arange(len(times))[:, None] < present.sum(0), order, len(times))
 
 
+@pytest.mark.parametrize("ascending", [by_counting, by_sorting])
 @pytest.mark.parametrize("fraction", [0.0, 0.4, 1.0])
-def test_the_order_is_that_of_a_stable_sort(fraction, dtype):
+def test_the_order_is_that_of_a_stable_sort(ascending, fraction, dtype):
     rng = np.random.default_rng(0)
     times = np.round(rng.uniform(size=(70, 5)), 1).astype(dtype)
     present = rng.uniform(size=times.shape) < fraction

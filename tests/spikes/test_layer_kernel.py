@@ -1,0 +1,107 @@
+"""The kernels of a layer are its loops."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnlif import _pallas
+from jaxnlif.spikes import layer, layer_kernel
+
+END, ROWS, SPIKES = 9.0, 7, 5
+
+
+def arguments(dtype, *, events=40, samples=3, neurons=130, seed=0):
+    """Strong weights, which need normalisation; a sample without events, one with half of them."""
+    rng = np.random.default_rng(seed)
+    weights = jnp.asarray(rng.normal(0.1, 3, (ROWS, neurons)), dtype)
+    rows = rng.integers(0, ROWS, (events, samples))
+    times = np.sort(rng.uniform(0, END, (events, samples)), axis=0)
+    for sample, last in ((0, 0), (1, events // 2))[:samples]:
+        rows[last:, sample], times[last:, sample] = ROWS, END
+    start = jnp.asarray(rng.uniform(0, np.pi, neurons), dtype)
+    return weights, jnp.asarray(rows), jnp.asarray(times, dtype), start, jnp.asarray(END, dtype)
+
+
+def value_and_cotangents(weights, rows, times, start, end):
+    """What a layer does, and the gradient of some function of it."""
+
+    def function(weights, times, start, end):
+        result = layer.simulate(weights, rows, times, start, end, SPIKES)
+        finite = jnp.where(jnp.isfinite(result.times), result.times, 0)
+        value = jnp.sum(jnp.sin(finite)) + jnp.sum(result.cos + 2 * result.sin)
+        return value, result
+
+    gradient = jax.grad(function, (0, 1, 2, 3), has_aux=True)
+    return gradient(weights, times, start, end)
+
+
+@pytest.fixture
+def interpreted(monkeypatch):
+    """Layers are kernels, without a GPU."""
+
+    def run(steps, point, max_spikes):
+        return layer_kernel.run(steps, point, max_spikes, interpret=True)
+
+    def run_back(*arguments, room=2**26):
+        return layer_kernel.run_back(*arguments, interpret=True, room=room)
+
+    def use(room=2**26):
+        monkeypatch.setattr(layer, "_run", run)
+        monkeypatch.setattr(layer, "_run_back", lambda *x: run_back(*x, room=room))
+
+    return use
+
+
+def compiled(function):
+    """Compiled now, though the same function was when it ran otherwise."""
+    return jax.jit(lambda *arguments: function(*arguments))
+
+
+def assert_same(found, expected, dtype):
+    tolerance = 1e-10 if dtype == np.float64 else 2e-3
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        largest = np.max(np.abs(other), where=np.isfinite(other), initial=1)
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * largest)
+
+
+@pytest.mark.parametrize("room", [2**26, 40 * 256 * 2, 1])
+def test_values_and_gradients(interpreted, dtype, room):
+    """For all samples at once, for two at a time, and one by one."""
+    inputs = arguments(dtype)
+    expected = compiled(value_and_cotangents)(*inputs)
+    assert float(jnp.max(expected[1].count)) >= 3
+    interpreted(room)
+    assert_same(compiled(value_and_cotangents)(*inputs), expected, dtype)
+
+
+def test_without_any_event(interpreted, dtype):
+    inputs = arguments(dtype, events=4, samples=1, neurons=3)
+    expected = compiled(value_and_cotangents)(*inputs)
+    interpreted()
+    assert_same(compiled(value_and_cotangents)(*inputs), expected, dtype)
+
+
+@pytest.mark.parametrize("axes", [(None, 0, 0, None, None), (0, 0, 0, 0, None)])
+def test_mapped(interpreted, dtype, axes):
+    """Over samples alone, and over networks too."""
+    several = [arguments(dtype, events=6, neurons=5, seed=seed) for seed in range(2)]
+    inputs = [
+        several[0][i] if axis is None else jnp.stack([one[i] for one in several])
+        for i, axis in enumerate(axes)
+    ]
+    mapped = jax.vmap(value_and_cotangents, axes)
+    expected = compiled(mapped)(*inputs)
+    interpreted()
+    assert_same(compiled(mapped)(*inputs), expected, dtype)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not _pallas.available(), reason="needs a GPU that runs kernels")
+@pytest.mark.parametrize("samples", [3, 1000])
+def test_on_a_gpu(dtype, samples, monkeypatch):
+    inputs = arguments(dtype, samples=samples)
+    found = compiled(value_and_cotangents)(*inputs)
+    monkeypatch.setattr(layer_kernel, "is_chosen", lambda *_: False)
+    expected = compiled(value_and_cotangents)(*inputs)
+    assert_same(found, expected, dtype)
