@@ -29,6 +29,7 @@ HELP = "find parameters by gradients: of a learning network, or of one whose rat
 # What applies to one kind of fit only, with the default there.
 _RECOVERY = {"knots": 20, "noise": 0.02}
 _DATA = {"membrane_time": 1.0, "bin": None, "neurons": None, "initial": [-1.0, 0.5]}
+_MOST_STEPS = 1_000_000  # of which every rate is kept
 _PATIENCE = 20  # steps without progress, after which no curve in the figure moves any more
 
 
@@ -175,12 +176,18 @@ def _read(arguments: argparse.Namespace) -> Observed | None:
         check_positive("--noise", arguments.noise, allow_zero=True)
         return None
     _check_initial(*arguments.initial)
-    return observe(
+    observed = observe(
         read_recording(arguments.data),
         membrane_time=arguments.membrane_time,
         bin_width=arguments.bin,
         neurons=arguments.neurons,
     )
+    check(
+        observed.t1 <= _MOST_STEPS * arguments.dt,
+        f"--dt = {arguments.dt:g}: the recording, {observed.t1:g} membrane times, must be at most "
+        f"{_MOST_STEPS} steps",
+    )
+    return observed
 
 
 def _check_initial(mean: float, variance: float) -> None:
