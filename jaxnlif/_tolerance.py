@@ -27,6 +27,11 @@ def coupling(dtype: np.dtype) -> float:
     return float(jnp.finfo(dtype).eps) ** 0.75
 
 
+def jacobian(dtype: np.dtype) -> float:
+    """Relative error of the Jacobian of a whole run: what differs by less is the same."""
+    return float(jnp.finfo(dtype).eps) ** (2 / 3)
+
+
 def unit_mass(dtype: np.dtype) -> float:
     """How far the mass of a given initial density may be from 1 and still be called rounding."""
     return float(jnp.finfo(dtype).eps) ** 0.5

@@ -153,7 +153,8 @@ def singular_values(fitted: Fit, ax: Axes | None = None) -> Axes:
     if sure.flat:
         hollow = {"color": BLUE, "markersize": 5, "markerfacecolor": "white"}
         ax.plot(number[~known], values[~known], "o", label="flat", **hollow)
-    ax.axhline(sure.noise, color=GREY, linestyle=":", label="noise")
+    if np.isfinite(sure.noise):
+        ax.axhline(sure.noise, color=GREY, linestyle=":", label="noise")
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     sensitivity = "singular value of $\\partial r / \\partial \\log \\theta$"

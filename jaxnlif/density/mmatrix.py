@@ -190,38 +190,35 @@ def solve_shifted(
 ) -> Float[Array, "n w"]:
     r"""Solves $(κ + A)\,x = r + s\,e_R$ with $Σx = m$: what is missing comes in at one row.
 
-    With $s$ as a further unknown the matrix is regular for κ = 0 too. Derivatives come, as those of
-    `solve`, from further solves; the transposed one needs two sweeps, as one right side has.
+    As s is whatever row R lacks, the mass takes the place of that row, and the matrix is regular
+    for κ = 0 too. Derivatives come, as those of `solve`, from further solves; the transposed one
+    needs two sweeps, as one right side has.
 
     **Arguments:** as `solve`; `source`, the row R; `mass`, m, shape `(w,)`; `matvec`, the product
     with $κ + A$, through which derivatives flow.
     """
     rates, fixed = Rates(lax.stop_gradient(rates.rows), rates.at), lax.stop_gradient(kappa)
 
-    def bordered(unknown):
-        x, entering = unknown
-        return matvec(x).at[source].add(-entering), jnp.sum(x, 0)
+    def product(x):
+        return matvec(x).at[source].set(jnp.sum(x, 0))
 
     def forward(_, right):
-        rhs, mass = right
+        mass, rhs = right[source], right.at[source].set(0)
         both = rhs, jnp.zeros_like(rhs).at[source].set(1)
         (y, z), excess = sweep_up(rates, fixed, both)
         x, z = (sweep_down(rates, part, excess) for part in (y, z))
         entering = (mass - jnp.sum(x, 0)) / jnp.sum(z, 0)
-        return x + entering[None] * z, entering
+        return x + entering[None] * z
 
     def adjoint(_, right):
-        return _solve_shifted_transposed(rates, fixed, source, *right)
+        return _solve_shifted_transposed(rates, fixed, source, right)
 
-    # Transposition asks for both right sides to be variables, or neither.
-    rhs, mass = rhs + 0 * mass[None], mass + 0 * rhs[0]
-    return lax.custom_linear_solve(bordered, (rhs, mass), forward, adjoint)[0]
+    # The right side is a single array: of several, JAX can transpose a solve only once.
+    return lax.custom_linear_solve(product, rhs.at[source].set(mass), forward, adjoint)
 
 
-def _solve_shifted_transposed(
-    rates: Rates, kappa: Array, source: int, rhs: Array, entering: Array
-) -> tuple[Array, Array]:
-    r"""Solves $(κ + A)^T x + α = r$ with $-x_R$ given.
+def _solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array) -> Array:
+    r"""Solves $(κ + A)^T x + α = r$ with $x_R = 0$, in whose place $α$ is returned.
 
     Elimination from both ends leaves row R, which determines $α$; substitution leads back out.
     Pivots, and what $α$ is divided by, are sums of positive terms: of the unit column below R a
@@ -255,9 +252,8 @@ def _solve_shifted_transposed(
     inputs = rhs[source + 1 :], rows(source, -1)
     start = rates.exit + zero, zero, zero
     end, (y_above, q_above, ratio) = lax.scan(from_above, start, inputs, reverse=True)
-    exiting, ones_above, right_above = end
-    held = (kappa * (1 + ones_below) + exiting) * entering
-    alpha = (rhs[source] + right_below + right_above + held) / (1 + ones_below + ones_above)
+    _, ones_above, right_above = end
+    alpha = (rhs[source] + right_below + right_above) / (1 + ones_below + ones_above)
 
     def outwards(x, inputs):
         y, q, ratio = inputs
@@ -265,6 +261,6 @@ def _solve_shifted_transposed(
         return x, x
 
     inputs = y_below, q_below, 1 - kappa[None] * q_below
-    below = lax.scan(outwards, -entering, inputs, reverse=True)[1]
-    above = lax.scan(outwards, -entering, (y_above, q_above, ratio))[1]
-    return jnp.concatenate([below, -entering[None], above]), alpha
+    below = lax.scan(outwards, zero, inputs, reverse=True)[1]
+    above = lax.scan(outwards, zero, (y_above, q_above, ratio))[1]
+    return jnp.concatenate([below, alpha[None], above])

@@ -57,7 +57,8 @@ class FluxShift(AbstractSolver[DensityState]):
     - `events`: `None` ends a run that blows up; `Cascade()` lets neurons fire together and goes on.
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
-      spike counts remain those of the expected flux. `None` for the limit of many.
+      spike counts remain those of the expected flux. `None` for the limit of many. Derivatives are
+      those with the numbers of spikes held as they were drawn, not of a mean over draws.
     - `layout`: where the columns of the density lie, which `solve(..., sharding=)` fills in.
 
     **Raises:** `ValueError` if `neurons` is not a positive integer, or `events` come with

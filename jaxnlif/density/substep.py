@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from .. import _tolerance
@@ -41,8 +42,11 @@ def next_substep(
         slack = _tolerance.rounding(dt.dtype) * (jnp.abs(t) + dt)
         jump = jnp.min(jnp.where(jumps > t + done + slack, jumps, jnp.inf))
         lands = jump <= time + slack
+        jump = jnp.where(lands, jump, time)
         length = jnp.where(lands, jnp.minimum(jump - (t + done), remaining), length)
-        time = jnp.where(lands, jnp.nextafter(jump, -jnp.inf), time)
+        # Just before the jump, whose derivative it has: `nextafter` has none.
+        fixed = lax.stop_gradient(jump)
+        time = jnp.where(lands, jump + (jnp.nextafter(fixed, -jnp.inf) - fixed), time)
     # A remainder that is rounding alone is no step.
     over = length >= remaining * (1 - 1e-6)
     return Substep(length, time, jnp.where(over, dt, done + length))

@@ -29,6 +29,7 @@ HELP = "find parameters by gradients: of a learning network, or of one whose rat
 # What applies to one kind of fit only, with the default there.
 _RECOVERY = {"knots": 20, "noise": 0.02}
 _DATA = {"membrane_time": 1.0, "bin": None, "neurons": None, "initial": [-1.0, 0.5]}
+_MOST_STEPS = 1_000_000  # of which every rate is kept
 _PATIENCE = 20  # steps without progress, after which no curve in the figure moves any more
 
 
@@ -175,12 +176,18 @@ def _read(arguments: argparse.Namespace) -> Observed | None:
         check_positive("--noise", arguments.noise, allow_zero=True)
         return None
     _check_initial(*arguments.initial)
-    return observe(
+    observed = observe(
         read_recording(arguments.data),
         membrane_time=arguments.membrane_time,
         bin_width=arguments.bin,
         neurons=arguments.neurons,
     )
+    check(
+        observed.t1 <= _MOST_STEPS * arguments.dt,
+        f"--dt = {arguments.dt:g}: the recording, {observed.t1:g} membrane times, must be at most "
+        f"{_MOST_STEPS} steps",
+    )
+    return observed
 
 
 def _check_initial(mean: float, variance: float) -> None:
@@ -261,7 +268,7 @@ class Outcome(NamedTuple):
         width = max(map(len, names))
         yield " " * width + "".join(f"{name:>12}" for name in columns)
         for name, *row in zip(names, *columns.values(), strict=True):
-            numbers = (f"{x:12.4g}" if np.isfinite(x) else f"{'flat':>12}" for x in row)
+            numbers = (f"{x:12.4g}" if np.isfinite(x) else f"{'unknown':>12}" for x in row)
             yield f"{name:{width}}" + "".join(numbers)
         if truth is not None:
             known = np.isfinite(std)
@@ -273,7 +280,7 @@ class Outcome(NamedTuple):
         yield f"{self.fitted.message} ({steps} steps, {self.seconds:.1f} s with compilation)"
 
     def description(self) -> dict[str, Any]:
-        """What `fit.json` holds; a standard error is null where the data determine nothing."""
+        """What `fit.json` holds; errors that the data do not determine are null."""
         fitted, columns = self.fitted, self.columns()
         assert fitted.uncertainty is not None
         rows = zip(*(column.tolist() for column in columns.values()), strict=True)
@@ -281,17 +288,14 @@ class Outcome(NamedTuple):
             "experiment": "fit",
             "title": self.task.title,
             "parameters": {
-                name: {
-                    column: x if math.isfinite(x) else None
-                    for column, x in zip(columns, row, strict=True)
-                }
+                name: {column: _finite(x) for column, x in zip(columns, row, strict=True)}
                 for name, row in zip(fitted.names, rows, strict=True)
             },
             "flat": fitted.uncertainty.flat,
             "at_bound": fitted.at_bound,
             "message": fitted.message,
             "loss": float(np.min(fitted.loss)),
-            "noise": fitted.uncertainty.noise,
+            "noise": _finite(fitted.uncertainty.noise),
             "steps": len(fitted.loss) - 1,
             "seconds": self.seconds,
         }
@@ -300,3 +304,8 @@ class Outcome(NamedTuple):
         """The free numbers of a model, in the order of their names."""
         leaves = jax.tree.leaves(self.task.where(model))
         return np.concatenate([np.ravel(leaf) for leaf in leaves]).astype(float)
+
+
+def _finite(x: float) -> float | None:
+    """What JSON can hold of a number."""
+    return x if math.isfinite(x) else None

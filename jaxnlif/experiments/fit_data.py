@@ -16,6 +16,9 @@ from ._csv import number, rows
 _HEADERS = ("t,rate", "t", "t,neuron")
 _RULE = "must be the header 't,rate' (times and rates), 't' or 't,neuron' (spike times)"
 _BINS_PER_MEMBRANE_TIME = 10
+_MOST_BINS = 100_000
+_HIGHEST_RATE = 1e12
+_ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are rounded
 
 
 class Rates(NamedTuple):
@@ -105,6 +108,10 @@ def _check_rates(path, lines: list[int], rates: list[float]) -> None:
     check(len(rates) >= 2, f"{path}: {len(rates)} rows of numbers; rates must have at least 2")
     for line, rate in zip(lines, rates, strict=True):
         check(rate >= 0, f"{path}, line {line}: rate {rate:g} must not be negative")
+        check(
+            rate <= _HIGHEST_RATE,
+            f"{path}, line {line}: rate {rate:g} must be at most {_HIGHEST_RATE:g}",
+        )
     check(max(rates) > 0, f"{path}: all rates are 0; at least one must be positive")
 
 
@@ -149,14 +156,15 @@ def _observe_rates(recording: Rates, membrane_time: float) -> Observed:
 
 def _observe_spikes(ts: Float[np.ndarray, " k"], neurons: int, width: float) -> Observed:
     """Counts in the bins that the recording fills: the one that the last spike cuts off is not."""
-    bins = int(np.floor(ts[-1] / width * (1 + 1e-12)))
+    places = np.floor(ts / width + _ON_EDGE)
     check(
-        bins >= 2,
+        2 <= float(places[-1]) <= _MOST_BINS,
         f"--bin: the last spike, {ts[-1]:g} membrane times from the beginning, must come after at "
-        f"least two bins of {width:g}",
+        f"least two and at most {_MOST_BINS} bins of {width:g}",
     )
+    bins = int(places[-1])
     edges = width * np.arange(bins + 1)
-    counts, _ = np.histogram(ts[ts < edges[-1]], edges)
+    counts = np.bincount(places[places < bins].astype(int), minlength=bins)
     check(bool(np.any(counts)), "--bin: there must be a spike in a bin before that of the last one")
     per_spike = 1 / (neurons * width)
     rate = counts * per_spike

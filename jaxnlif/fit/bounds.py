@@ -30,7 +30,11 @@ class AbstractBounds(eqx.Module):
 
     @abc.abstractmethod
     def near(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
-        """Whether values have come so near to a bound that they are as good as on it."""
+        """Whether values have come so near to a bound that they may be as good as on it."""
+
+    @abc.abstractmethod
+    def nearer(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Values half as far from the bound that is nearest."""
 
 
 class Free(AbstractBounds):
@@ -48,6 +52,9 @@ class Free(AbstractBounds):
     def near(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
         return np.zeros_like(value, bool)
 
+    def nearer(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return value
+
 
 class Positive(AbstractBounds):
     """Numbers above zero, searched by their logarithm: steps are relative."""
@@ -63,6 +70,9 @@ class Positive(AbstractBounds):
 
     def near(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
         return np.asarray(value < 1e-6)
+
+    def nearer(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        return value / 2
 
 
 class Between(AbstractBounds):
@@ -95,3 +105,7 @@ class Between(AbstractBounds):
     def near(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
         slack = 1e-3 * (self.high - self.low)
         return np.asarray((value < self.low + slack) | (value > self.high - slack))
+
+    def nearer(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
+        middle = 0.5 * (self.low + self.high)
+        return 0.5 * (value + jnp.where(value < middle, self.low, self.high))

@@ -33,11 +33,15 @@ class Problem(eqx.Module):
         completed = jnp.ones((), bool)
         if isinstance(output, Solution):
             completed = output.result == Result.completed
-        return self.loss(output), completed
+        return jax.tree.map(jnp.asarray, self.loss(output)), completed
 
     def objective(self, free: Free) -> tuple[Float[Array, ""], Bool[Array, ""]]:
         """The number to minimise, and whether it is one that a completed run gave."""
-        residuals, completed = self.residuals(self.parameters.values(free))
+        return self.value(self.parameters.values(free))
+
+    def value(self, values: list[Array]) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+        """The same for values within the bounds."""
+        residuals, completed = self.residuals(values)
         value = as_number(residuals)
         good = completed & jnp.isfinite(value)
         return jnp.where(good, value, _huge(value.dtype)), good
@@ -65,8 +69,8 @@ class Rules(eqx.Module):
     """How a descent goes on, and when it ends.
 
     - `tolerance`: it ends at a largest derivative that many times that at the start.
-    - `progress`, `patience`: it ends if the best loss fell by less than `progress` times itself
-      within `patience` turns.
+    - `progress`, `patience`: it ends if the best loss fell by less than `progress` times its
+      magnitude within `patience` turns.
     - `monotone`: whether the loss must fall (Armijo's rule), for optimisers that choose directions
       rather than steps.
     """
@@ -81,12 +85,13 @@ class Descent(NamedTuple):
     """How far a descent is.
 
     - `point`, `height`: the last point that was accepted, and the loss there.
-    - `updates`: the way that the optimiser goes from there, shortened by `factor`; `fall`: the
-      derivative of the loss along it. `optimiser`: its state.
+    - `updates`: the way that the optimiser goes from there, shortened by `factor` and, in all that
+      follows, `stride`; `fall`: the derivative of the loss along it. `optimiser`: its state.
     - `value`: the loss at the point tried last, infinite if the run failed there.
     - `best`, `lowest`: the best point so far, and the loss there.
     - `slope`: the largest derivative at the start.
-    - `reference`, `stale`: the best loss when it last fell appreciably, and the turns since then.
+    - `reference`, `stale`: the best loss when it last fell appreciably, and the turns since then,
+      of which `failures` had no loss.
     - `result`, `ended`: why it ended, and whether it has.
     """
 
@@ -95,6 +100,7 @@ class Descent(NamedTuple):
     updates: Free
     fall: Array
     factor: Array
+    stride: Array
     optimiser: Any
     value: Array
     best: Free
@@ -102,6 +108,7 @@ class Descent(NamedTuple):
     slope: Array
     reference: Array
     stale: Array
+    failures: Array
     turns: Array
     result: FitResult
     ended: Array
@@ -118,6 +125,7 @@ def begin(problem: Problem, optimiser: optax.GradientTransformation, start: Free
         updates=jax.tree.map(jnp.zeros_like, start),
         fall=zero,
         factor=zero + 1,
+        stride=zero + 1,
         optimiser=optimiser.init(start),
         value=infinite,
         best=start,
@@ -125,6 +133,7 @@ def begin(problem: Problem, optimiser: optax.GradientTransformation, start: Free
         slope=infinite,
         reference=infinite,
         stale=none,
+        failures=none,
         turns=none,
         result=FitResult.step_limit,
         ended=jnp.zeros((), bool),
@@ -145,12 +154,14 @@ def turn(
     accepted = good & (low_enough | first | (not rules.monotone))
 
     state, updates = _next(problem, optimiser, rules, old.optimiser, trial, value, gradient)
+    updates = [old.stride.astype(u.dtype) * u for u in updates]
     slope = jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in gradient])).astype(value.dtype)
     slope_at_start = jnp.where(first, slope, old.slope)
     better = good & (value < old.lowest)
     lowest = jnp.where(better, value, old.lowest)
-    fell = lowest < (1 - rules.progress) * old.reference
+    fell = lowest < _appreciably_below(old.reference, rules)
     stale = jnp.where(fell, 0, old.stale + 1)
+    failures = jnp.where(fell, 0, old.failures + ~good)
     factor = jnp.where(accepted, 1, old.factor * _shorter(old, value))
 
     flat = factor < _SHORTEST
@@ -158,7 +169,13 @@ def turn(
     settled = (good & (stale >= rules.patience)) | (good & flat)
     stuck = (~good & flat) | (accepted & ~_finite(updates))
     failed = first & ~good
+    # Optimisers that may raise the loss can come to where nothing completes: back to the best.
+    height = jnp.where(accepted, value, old.height)
+    back = stuck & ~failed & (height > lowest) & (old.stride > _SHORTEST)
+    # At the edge of where there is a loss, every few steps fail; at a minimum, none do.
+    at_edge = 4 * failures > stale
     result = FitResult.where(settled, FitResult.converged, FitResult.step_limit)
+    result = FitResult.where(settled & at_edge, FitResult.no_way_on, result)
     result = FitResult.where(vanished, FitResult.gradient_vanished, result)
     result = FitResult.where(stuck, FitResult.no_way_on, result)
     result = FitResult.where(failed, FitResult.start_failed, result)
@@ -167,27 +184,53 @@ def turn(
         return jax.tree.map(lambda new, old: jnp.where(accepted, new, old), new, old)
 
     fall = sum(jnp.vdot(g, u) for g, u in zip(gradient, updates, strict=True))
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, old.best)
     new = Descent(
         point=if_accepted(trial, old.point),
-        height=if_accepted(value, old.height),
+        height=height,
         updates=if_accepted(updates, old.updates),
         fall=if_accepted(fall.astype(value.dtype), old.fall),
         factor=factor,
+        stride=old.stride,
         optimiser=if_accepted(state, old.optimiser),
         value=jnp.where(good, value, jnp.inf),
-        best=jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, old.best),
+        best=best,
         lowest=lowest,
         slope=slope_at_start,
         reference=jnp.where(fell, lowest, old.reference),
         stale=stale,
+        failures=failures,
         turns=old.turns + 1,
         result=result,
-        ended=vanished | settled | stuck | failed,
+        ended=vanished | settled | (stuck & ~back) | failed,
     )
+    again = _back(optimiser, new)
+    new = jax.tree.map(lambda there, here: jnp.where(back, there, here), again, new)
     # Once ended a descent stays as it is, in the types that it began with.
     return jax.tree.map(
         lambda new, same: jnp.where(old.ended, same, new).astype(same.dtype), new, old
     )
+
+
+def _back(optimiser: optax.GradientTransformation, descent: Descent) -> Descent:
+    """The descent begun again at its best point, with shorter steps."""
+    return descent._replace(
+        point=descent.best,
+        height=descent.lowest,
+        updates=jax.tree.map(jnp.zeros_like, descent.updates),
+        fall=jnp.zeros_like(descent.fall),
+        factor=jnp.ones_like(descent.factor),
+        stride=0.1 * descent.stride,
+        optimiser=optimiser.init(descent.best),
+        stale=jnp.zeros_like(descent.stale),
+        failures=jnp.zeros_like(descent.failures),
+    )
+
+
+def _appreciably_below(reference: Array, rules: Rules) -> Array:
+    """What a loss must fall below to be appreciably lower, also where losses are negative."""
+    known = jnp.where(jnp.isfinite(reference), reference, 0)
+    return jnp.where(jnp.isfinite(reference), known - rules.progress * jnp.abs(known), jnp.inf)
 
 
 def _next(problem, optimiser, rules, state, trial, value, gradient) -> tuple[Any, Any]:
@@ -211,7 +254,9 @@ def _shorter(old: Descent, value: Array) -> Array:
     """By how much a step is shortened: to the minimum of the parabola through what is known."""
     step = -old.factor * old.fall
     excess = value - old.height + step
-    return jnp.clip(0.5 * step / jnp.where(excess > 0, excess, 1), 0.1, 0.5)
+    part = 0.5 * step / jnp.where(excess > 0, excess, 1)
+    # Where the slope is beyond floating-point numbers, so is the parabola.
+    return jnp.clip(jnp.where(jnp.isnan(part), 0, part), 0.1, 0.5)
 
 
 def _finite(leaves: Free) -> Array:

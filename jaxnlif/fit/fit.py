@@ -11,15 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import PRNGKeyArray
+from jax import lax
+from jaxtyping import Array, Bool, PRNGKeyArray
 
-from .._check import check, check_integer, check_key, check_positive
+from .._check import check, check_finite, check_integer, check_key, check_positive
 from ..solve.progress import AbstractProgress, NoProgress
 from .descent import Descent, Problem, Rules, begin, is_number, turn
 from .parameters import Parameters, choose
 from .result import Fit, FitResult
 from .uncertainty import Uncertainty, estimate, jacobian
 
+_NOISE_UNKNOWN = (
+    "no more residuals than parameters leave the noise unknown; absolute=True takes it as 1"
+)
 _DEFAULT = optax.chain(optax.scale_by_lbfgs(memory_size=20), optax.scale(-1.0))
 
 
@@ -39,7 +43,7 @@ def fit(
     patience: int = 50,
     absolute: bool = False,
     uncertainty: bool = True,
-    progress: AbstractProgress | None = None,
+    progress: Any = None,
 ) -> Fit:
     r"""Finds the values of some leaves of a model that minimise `loss(run(model))`.
 
@@ -64,9 +68,10 @@ def fit(
     - `loss`: maps what `run` returns to residuals, half of whose squares is minimised, or to one
       number: a loss of `jn.losses` or a function.
     - `where`: picks the leaves to fit, as in `eqx.tree_at`, and does nothing else: it is called
-      with the names of leaves in their places, too.
+      with names in the places of leaves, too.
     - `bounds`: `Free()`, `Positive()` or `Between(low, high)`, one for all leaves or one for each.
-    - `optimiser`: any optax optimiser; by default L-BFGS, with steps that lower the loss.
+    - `optimiser`: any optax optimiser; by default L-BFGS, with steps that lower the loss. One that
+      leads to where no step completes goes on from the best point, in steps a tenth as long.
     - `steps`: the most steps.
     - `starts`: how many descents to make: the first from the model's values, the others from normal
       numbers around them, of standard deviation `spread` in the unbounded coordinates (`key`); or
@@ -74,9 +79,10 @@ def fit(
     - `tolerance`: of the largest derivative, relative to that at the start, at which a descent has
       arrived; by default $10^{-9}$ in float64 and $10^{-4}$ in float32.
     - `patience`: steps without appreciable progress (a thousandth of the loss) after which a
-      descent has converged.
+      descent has converged, or, if runs kept failing meanwhile, found no way on.
     - `absolute`: whether residuals are in units of the noise, so that standard errors are not
-      scaled by the residuals that remain.
+      scaled by the residuals that remain; without that there must be more residuals than
+      parameters.
     - `uncertainty`: whether to compute standard errors, by forward mode.
     - `progress`: for example `ProgressBar("fit")`.
 
@@ -85,12 +91,16 @@ def fit(
     **Raises:** `ValueError`, before anything compiles, for wrong arguments, a start at or beyond a
     bound, or data that do not fit the run.
     """
-    _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance)
+    if isinstance(optimiser, optax.MultiSteps):
+        optimiser = optimiser.gradient_transformation()
+    progress = progress or NoProgress()
+    _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress)
     parameters = choose(model, where, bounds)
     begun = _starts(parameters, starts, spread, key)
     problem = Problem(parameters, run, loss)
     # Traced with the data as they are, so that they can be held against the run.
     written = jax.eval_shape(lambda: problem.residuals(parameters.start)[0])
+    _check_loss(written)
     precision = float(jnp.finfo(parameters.start[0].dtype).eps)
     rules = Rules(
         jnp.asarray(tolerance or max(precision**0.6, 1e-9)),
@@ -99,7 +109,7 @@ def fit(
         monotone=optimiser is None,
     )
     end, losses, interrupted = _descend(
-        problem, optimiser or _DEFAULT, rules, begun, steps, progress or NoProgress()
+        problem, optimiser or _DEFAULT, rules, begun, steps, progress
     )
     return _gather(
         problem,
@@ -110,7 +120,7 @@ def fit(
     )
 
 
-def _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance) -> None:
+def _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress) -> None:
     for name, function in (("run", run), ("loss", loss)):
         check(callable(function), f"{name} = {function!r}: must be a function")
     check(
@@ -122,6 +132,21 @@ def _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance) -
     check_positive("spread", spread)
     if tolerance is not None:
         check_positive("tolerance", tolerance)
+    check(
+        isinstance(progress, AbstractProgress),
+        f'progress = {progress!r}: must be one such as ProgressBar("fit")',
+    )
+
+
+def _check_loss(written: Any) -> None:
+    """Requires of the shape of a loss that there is something to minimise, and to differentiate."""
+    found = [f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(written)]
+    check(
+        sum(leaf.size for leaf in jax.tree.leaves(written)) > 0
+        and all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(written)),
+        f"loss: returns {', '.join(found) or written}; must return residuals or one number, "
+        "floating-point and not empty",
+    )
 
 
 def _starts(parameters: Parameters, starts: Any, spread: float, key) -> list[jax.Array]:
@@ -138,11 +163,17 @@ def _starts(parameters: Parameters, starts: Any, spread: float, key) -> list[jax
             for x, k in zip(own, keys, strict=True)
         ]
     given = jax.tree.leaves(starts)
-    shapes = [np.shape(x)[1:] for x in given]
+    for x in given:
+        check_finite("starts", x)
+    shapes = [np.shape(x) for x in given]
+    leading = {shape[:1] for shape in shapes}
     check(
-        shapes == [x.shape for x in own] and len({np.shape(x)[0] for x in given}) == 1,
-        f"starts: shapes {[np.shape(x) for x in given]} must be those of the leaves that where "
-        f"picks, {[x.shape for x in own]}, with the same leading axis",
+        [shape[1:] for shape in shapes] == [x.shape for x in own]
+        and len(leading) == 1
+        and not leading & {(), (0,)},
+        f"starts: shapes {shapes} must be those of the leaves that where picks, "
+        f"{[x.shape for x in own]}, after the same leading axis, which is not empty; "
+        "or starts an integer",
     )
     values = [jnp.asarray(x, mine.dtype) for x, mine in zip(given, own, strict=True)]
     parameters.check_inside(values)
@@ -200,11 +231,14 @@ def _gather(problem: Problem, end: Descent, losses, interrupted, absolute) -> Fi
     failed = np.asarray(
         (end.result == FitResult.start_failed) | (end.result == FitResult.no_way_on)
     )
-    at_bound = () if bool(failed[best]) else parameters.at_bound(values)
+    at_bound = () if bool(failed[best]) else _at_bound(problem, values)
+    known = absolute is not None and bool(np.isfinite(end.lowest[best]))
+    uncertainty = _uncertainty(problem, values, absolute=absolute) if known else None
     message = FitResult[result]
+    if uncertainty is not None and not np.isfinite(uncertainty.noise):
+        message += f"; no standard errors: {_NOISE_UNKNOWN}"
     if at_bound:
         message += f"; at a bound: {', '.join(at_bound)}"
-    known = absolute is not None and bool(np.isfinite(end.lowest[best]))
     structure = jax.tree.structure(parameters.where(parameters.model))
     trace = losses[best]
     return Fit(
@@ -215,12 +249,35 @@ def _gather(problem: Problem, end: Descent, losses, interrupted, absolute) -> Fi
         result=result,
         message=message,
         at_bound=at_bound,
-        uncertainty=_uncertainty(problem, values, absolute=absolute) if known else None,
+        uncertainty=uncertainty,
         losses=losses,
         ends=jax.tree.unflatten(structure, ends),
         completed=~failed,
         best=best,
     )
+
+
+def _at_bound(problem: Problem, values: list) -> tuple[str, ...]:
+    """The names of the numbers that have come to a bound, and that the loss drives there."""
+    parameters = problem.parameters
+    near = parameters.near_bound(values)
+    if near.size == 0:
+        return ()
+    driven = np.asarray(_driven(problem, values, near))
+    return tuple(parameters.names[k] for k in near[driven])
+
+
+@eqx.filter_jit
+def _driven(problem: Problem, values: list, places) -> Bool[Array, " k"]:
+    """Whether the loss is no larger half as far from the bound, for each of these numbers alone."""
+    parameters = problem.parameters
+    row, nearer = (parameters.flat(x) for x in (values, parameters.nearer_bound(values)))
+
+    def loss(row):
+        return problem.value(parameters.unflat(row))[0]
+
+    here = loss(row)
+    return lax.map(lambda k: loss(row.at[k].set(nearer[k])) <= here, jnp.asarray(places))
 
 
 def _uncertainty(problem: Problem, values: list, *, absolute: bool) -> Uncertainty:

@@ -17,6 +17,9 @@ from .bounds import AbstractBounds, Free
 Where = Callable[[Any], Any]
 
 
+_RULE = "must pick whole leaves of the model, each once, and do nothing else"
+
+
 class Parameters(eqx.Module):
     """Which leaves of a model are free, and within which bounds.
 
@@ -76,30 +79,31 @@ class Parameters(eqx.Module):
                 bad = np.asarray(value, float)[~inside].ravel()[0]
                 raise ValueError(f"{path} = {bad:g}: must lie strictly inside {bounds}")
 
-    def at_bound(self, values: list[Any]) -> tuple[str, ...]:
-        """The names of the numbers that have come to a bound."""
+    def near_bound(self, values: list[Any]) -> np.ndarray:
+        """The places, in the order of `flat`, of the numbers that have come near to a bound."""
         near = [b.near(np.asarray(v, float)) for b, v in zip(self.bounds, values, strict=True)]
-        flags = np.concatenate([np.ravel(flag) for flag in near])
-        return tuple(name for name, flag in zip(self.names, flags, strict=True) if flag)
+        return np.flatnonzero(np.concatenate([np.ravel(flag) for flag in near]))
+
+    def nearer_bound(self, values: list[Array]) -> list[Array]:
+        """Values half as far from the bounds that they are near to."""
+        return [b.nearer(x) for b, x in zip(self.bounds, values, strict=True)]
 
 
 def choose(model: Any, where: Any, bounds: Any) -> Parameters:
     """The free leaves of a model.
 
-    **Raises:** `ValueError` if `where` picks what is no floating-point leaf, or nothing, or the
-    bounds do not match.
+    **Raises:** `ValueError` if `where` picks what is no floating-point leaf, or one twice, or
+    nothing, or the bounds do not match.
     """
     check(callable(where), f"where = {where!r}: must be a function that picks leaves of the model")
-    picked, structure = jax.tree.flatten(where(model))
+    picked, structure = jax.tree.flatten(_picked(where, model))
     check(len(picked) > 0, "where: picks no leaf of the model")
     for leaf in picked:
         check(
             eqx.is_inexact_array(leaf),
             f"where: picks {leaf!r}, which is no array of floating-point numbers",
         )
-    # The same function, applied to the tree of names, picks the names.
-    names = jax.tree_util.tree_map_with_path(lambda path, _: jax.tree_util.keystr(path), model)
-    paths = tuple(name.lstrip(".") for name in jax.tree.leaves(where(names)))
+    paths = _paths(model, where)
     if bounds is None or isinstance(bounds, AbstractBounds):
         each = tuple(bounds or Free() for _ in picked)
     else:
@@ -113,3 +117,29 @@ def choose(model: Any, where: Any, bounds: Any) -> Parameters:
     parameters = Parameters(model, where, each, paths)
     parameters.check_inside(picked)
     return parameters
+
+
+class _Name:
+    """Stands for a leaf in the model, so that what is picked can be told by where it is."""
+
+    def __init__(self, path: Any):
+        self.path = jax.tree_util.keystr(path).lstrip(".")
+
+
+def _paths(model: Any, where: Where) -> tuple[str, ...]:
+    """The names of what `where` picks: applied to a model of names it picks those."""
+    names = jax.tree.leaves(
+        _picked(where, jax.tree_util.tree_map_with_path(lambda path, _: _Name(path), model))
+    )
+    check(all(isinstance(name, _Name) for name in names), f"where: {_RULE}")
+    paths = tuple(name.path for name in names)
+    twice = [path for path in paths if paths.count(path) > 1]
+    check(len(twice) == 0, f"where: picks {', '.join(twice[:1])} more than once; {_RULE}")
+    return paths
+
+
+def _picked(where: Where, model: Any) -> Any:
+    try:
+        return where(model)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(f"where: {error}; {_RULE}") from None

@@ -18,8 +18,8 @@ class FitResult(eqx.Enumeration):
     gradient_vanished = "converged: the gradient has vanished"
     step_limit = "step limit: the loss was still falling; allow more steps or larger ones"
     no_way_on = (
-        "no way on: however short the step, the run then does not complete or its loss is no "
-        "number; bounds, or another start, keep away from there"
+        "no way on: the gradient has not vanished, but where it leads the run does not complete "
+        "(blow-up) or its loss is no number; bounds, or another start, keep away from there"
     )
     start_failed = (
         "start: the run does not complete or its loss is no number there, so that no gradient "

@@ -2,8 +2,9 @@ r"""How well the data determine the parameters: Gauss–Newton at the best point
 
 With residuals r and their Jacobian $J = ∂r/∂θ$ the covariance of the estimate is
 $σ^2 (J^T J)^{-1}$, the inverse of the Fisher information of Gaussian noise. A direction of the
-parameters along which the residuals hardly change is *flat*: the data do not tell where on it the
-truth lies.
+parameters along which the residuals do not change is *flat*: the data do not tell where on it the
+truth lies. So is, in words, one along which a standard error is much larger than the parameters;
+but it counts in the covariance as every other.
 """
 
 from __future__ import annotations
@@ -17,18 +18,25 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from .. import _tolerance
+
 _AT_ONCE = 8  # derivatives that forward mode carries together
-_SMALLEST_SCALE = 1e-2  # of a parameter, in units of the threshold scale
+_LOOSE = 3  # standard errors of so many times the size of the parameters tell nothing of them
+_NAMED = 4  # parts of a flat direction that are told one by one
 
 
 class Uncertainty(eqx.Module):
     """Standard errors of fitted numbers, in the order of `Fit.names`.
 
-    - `std`: standard errors `(p,)`, in the parameters' units; infinite in flat directions.
-    - `covariance`: `(p, p)`, of what the data determine.
-    - `singular_values`: of the Jacobian by relative changes of the parameters, descending `(p,)`.
-    - `flat`: the flat directions in words, as `"0.71 noise - 0.70 drive.value"`; empty if none.
-    - `noise`: the standard deviation of the residuals by which errors are scaled.
+    - `std`: standard errors `(p,)`, in the parameters' units; infinite where the data determine
+      nothing, or where the noise is unknown.
+    - `covariance`: `(p, p)`, of what the data determine; infinite where the noise is unknown.
+    - `singular_values`: of the Jacobian by changes relative to the parameters' sizes, which are
+      taken as at least 1, descending `(p,)`.
+    - `flat`: the flat directions in words, by the same changes, as
+      `"0.71 noise - 0.70 drive.value"`; empty if none.
+    - `noise`: the standard deviation of the residuals by which errors are scaled; infinite if there
+      are no more residuals than the parameters explain, which leaves it unknown.
     """
 
     std: Float[np.ndarray, " p"]
@@ -62,37 +70,57 @@ def estimate(
     **Arguments:** `absolute`: whether residuals are in units of the noise, so that its standard
     deviation is 1; otherwise it is estimated from them.
     """
-    precision = float(np.finfo(jacobian.dtype).eps)
+    tolerance = _tolerance.jacobian(jacobian.dtype)
     jacobian, residuals = np.asarray(jacobian, float), np.asarray(residuals, float)
-    degrees = residuals.size - values.size
-    noise = 1.0 if absolute else float(np.sqrt(residuals @ residuals / max(degrees, 1)))
-    # Relative changes, so that the parameters' units do not matter.
-    scale = np.maximum(np.abs(np.asarray(values, float)), _SMALLEST_SCALE)
-    _, singular, directions = np.linalg.svd(jacobian * scale, full_matrices=False)
-    missing = values.size - singular.size
-    if missing > 0:  # fewer residuals than parameters
-        singular = np.append(singular, np.zeros(missing))
-        directions = np.linalg.svd(jacobian * scale, full_matrices=True)[2]
-    # Flat: a change as large as the parameters themselves is lost in the noise or in rounding.
-    is_flat = singular <= max(noise, precision**0.5 * float(singular[0]))
-    resolved = directions[~is_flat] / singular[~is_flat, None]
-    covariance = noise**2 * np.outer(scale, scale) * (resolved.T @ resolved)
-    lost = np.any(np.abs(directions[is_flat]) > 0.1, axis=0)
+    # By columns of equal length, in which the parameters' units and sizes do not matter.
+    length = np.linalg.norm(jacobian, axis=0)
+    length = np.where(length > 0, length, 1)
+    singular, directions = _decomposed(jacobian / length)
+    seen = singular > tolerance * singular[0]
+    noise = 1.0 if absolute else _noise(residuals, int(np.sum(seen)))
+    root = directions[seen] / singular[seen, None] / length
+    known = np.isfinite(noise)
+    covariance = noise**2 * (root.T @ root) if known else np.full(2 * values.shape, np.inf)
+    lost = np.any(np.abs(directions[~seen]) > tolerance**0.5, axis=0)
+
+    size = np.maximum(np.abs(np.asarray(values, float)), 1)
+    singular, directions = _decomposed(jacobian * size)
+    flat = np.arange(values.size) >= np.sum(seen)
+    if known:
+        flat |= noise > _LOOSE * singular
     return Uncertainty(
         std=np.where(lost, np.inf, np.sqrt(np.diag(covariance))),
         covariance=covariance,
         singular_values=singular,
-        flat=tuple(_in_words(direction, names) for direction in directions[is_flat]),
+        flat=tuple(_in_words(direction, names) for direction in directions[flat]),
         noise=noise,
     )
 
 
+def _decomposed(
+    jacobian: Float[np.ndarray, "r p"],
+) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, "p p"]]:
+    """Singular values, zero for what fewer residuals than parameters cannot tell, and rows of
+    directions."""
+    residuals, parameters = jacobian.shape
+    _, singular, directions = np.linalg.svd(jacobian, full_matrices=residuals < parameters)
+    return np.append(singular, np.zeros(parameters - singular.size)), directions
+
+
+def _noise(residuals: Float[np.ndarray, " r"], explained: int) -> float:
+    """The standard deviation of residuals of which so many numbers explain as many."""
+    freedom = residuals.size - explained
+    return float(np.sqrt(residuals @ residuals / freedom)) if freedom > 0 else float("inf")
+
+
 def _in_words(direction: np.ndarray, names: Sequence[str]) -> str:
-    """The largest parts of a direction, as "0.71 noise - 0.70 drive.value"."""
+    """The largest parts of a direction, as "0.71 noise - 0.70 drive.value", and how many more."""
     order = np.argsort(-np.abs(direction))
-    large = [k for k in order if abs(direction[k]) > 0.1][:4]
+    large = [k for k in order if abs(direction[k]) > 0.1 * abs(direction[order[0]])]
     direction = direction * np.sign(direction[large[0]])
     terms = [
-        f"{'-' if direction[k] < 0 else '+'} {abs(direction[k]):.2f} {names[k]}" for k in large
+        f"{'-' if direction[k] < 0 else '+'} {abs(direction[k]):.2f} {names[k]}"
+        for k in large[:_NAMED]
     ]
-    return " ".join(terms).removeprefix("+ ")
+    more = len(large) - len(terms)
+    return " ".join(terms).removeprefix("+ ") + (f" and {more} more" if more else "")

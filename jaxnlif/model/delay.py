@@ -50,6 +50,9 @@ class Ring(NamedTuple):
 class Delay(AbstractDelay):
     r"""Everything arrives after the same time $d$: $\bar N(t - d)$, with $\bar N = 0$ for $t < 0$.
 
+    Between whole numbers of steps what arrives is linear in the duration. At a whole number its
+    slope jumps, and the derivative is the one towards longer durations.
+
     **Arguments:** `duration` $d > 0$ (time); `slots`, the longest delay in steps that can be
     remembered. A traced duration is held between one step and that.
 

@@ -69,6 +69,10 @@ class Bump(AbstractDrive):
 class Pulse(AbstractDrive):
     """A rectangular pulse: `height` more than `base` for a `duration` from `start` on.
 
+    Solvers that land on jumps, as `FluxShift` with `events`, have derivatives in `start` and
+    `duration`. Elsewhere the pulse is looked up step by step: what a run gives is piecewise
+    constant in both, and its derivatives are zero, so that a gradient cannot fit them.
+
     **Arguments:** `base`, `height` (voltage units); `start`, `duration` (time).
 
     **Raises:** `ValueError` unless all are finite and `duration` is positive.

@@ -63,11 +63,12 @@ def run_traced(
     with jax.ensure_compile_time_eval():  # known, so that data can be held against them
         ts = jnp.asarray(times(span, save_steps))
     result, stats = close(solver, state)
+    found = state, saved, stats, t0 + steps * dt
     if throw is None:
         stopped = stats["differentiable_from"] > t0
-        state, saved = refuse_derivatives((state, saved), (model, y0), result, stopped)
+        found = refuse_derivatives(found, (model, y0), result, stopped)
     elif throw:
-        state, saved = refuse_early_end((state, saved), result)
-    closing = result, stats
-    t_end, logs = t0 + steps * dt, solver.logs(state)
+        found = refuse_early_end(found, result)
+    state, saved, stats, t_end = found
+    closing, logs = (result, stats), solver.logs(state)
     return gather(model, given, saveat, state, closing, saved, ts, t_end, steps, logs)

@@ -107,6 +107,33 @@ def test_solution_is_positive_over_the_whole_range_of_rates(dtype):
     assert np.all(x >= 0)
 
 
+@jax.jit
+def shifted(kappa, up, down, rhs, mass):
+    def product(x):
+        return mmatrix.apply(kappa, up, down, x)
+
+    rates = mmatrix.Rates.table(up, down)
+    return mmatrix.solve_shifted(rates, kappa, 2, rhs, mass, matvec=product)
+
+
+@pytest.mark.parametrize("kappa", [0.0, 0.3])
+def test_a_given_mass_with_what_is_missing_coming_in_at_one_row(kappa, dtype):
+    rhs, mass = column(1.0, 0.0, 2.0, 0.5), jnp.array([3.0])
+    x = shifted(jnp.array([kappa]), UP, DOWN, rhs, mass)
+    left = (MATRIX + kappa * np.eye(4)) @ np.asarray(x, float) - np.asarray(rhs, float)
+    np.testing.assert_allclose(jnp.sum(x), 3, rtol=20 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(left[[0, 1, 3]], 0, atol=100 * np.finfo(dtype).eps)
+
+
+@needs_double
+@pytest.mark.parametrize("kappa", [0.0, 0.3])
+def test_derivatives_with_a_given_mass(kappa):
+    rng = np.random.default_rng(5)
+    up, down, rhs = (jnp.asarray(rng.uniform(0.1, 2, (5, 2))) for _ in range(3))
+    arguments = jnp.full(2, kappa), up, down, rhs, jnp.ones(2)
+    check_grads(shifted, arguments, order=2, modes=("fwd", "rev"), rtol=1e-6)
+
+
 @needs_double
 def test_derivatives_in_both_modes():
     rng = np.random.default_rng(4)

@@ -31,6 +31,12 @@ def test_what_has_come_to_a_bound():
     assert not np.any(jn.Free().near(np.array([0.0, 1e9])))
 
 
+def test_half_as_far_from_a_bound():
+    np.testing.assert_allclose(jn.Between(1.0, 3.0).nearer(jnp.array([1.5, 2.8])), [1.25, 2.9])
+    np.testing.assert_allclose(jn.Positive().nearer(jnp.array([2e-7])), [1e-7])
+    np.testing.assert_allclose(jn.Free().nearer(jnp.array([0.7])), [0.7])
+
+
 def test_bounds_out_of_order():
     with pytest.raises(ValueError, match=r"low = 2.0: must be below high = 1.0"):
         jn.Between(2.0, 1.0)

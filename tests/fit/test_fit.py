@@ -71,6 +71,21 @@ def test_bounds_hold_and_are_told():
     assert fitted.message.endswith("at a bound: y")
 
 
+@pytest.mark.parametrize(
+    ("bounds", "optimum"), [(jn.Between(0.0, 1000.0), 0.5), (jn.Positive(), 5e-7)]
+)
+def test_an_optimum_near_a_bound_is_not_at_it(bounds, optimum):
+    fitted = jn.fit(
+        valley(2 * optimum),
+        same,
+        lambda m: jnp.stack([m.x / optimum - 1, m.x / optimum - 0.98, m.x / optimum - 1.02]),
+        where=lambda m: m.x,
+        bounds=bounds,
+    )
+    assert float(fitted.values) == pytest.approx(optimum, rel=1e-3)
+    assert fitted.at_bound == ()
+
+
 def test_several_starts_end_together(dtype):
     starts = (jnp.array([0.5, -1.0, 2.0]), jnp.array([0.5, 1.0, 0.0]))
     fitted = jn.fit(valley(), residuals, same, where=both, starts=starts)
@@ -98,7 +113,64 @@ def test_a_region_without_a_loss_is_kept_away_from():
     assert 0.5 < float(fitted.values) < 0.7
     assert np.isfinite(fitted.loss[fitted.loss < np.inf]).all()
     assert not np.any(np.isnan(fitted.loss))
-    assert fitted.result in (jn.FitResult.no_way_on, jn.FitResult.converged)
+    assert fitted.result == jn.FitResult.no_way_on
+    assert not fitted.completed[0]
+
+
+def test_a_minimum_beside_a_region_without_a_loss():
+    def fails_beyond(model):
+        return jnp.stack([jnp.where(model.x < 1.05, 1, jnp.nan) * (model.x - 1.0), 0.5 + model.x])
+
+    fitted = jn.fit(valley(-3.0), fails_beyond, same, where=lambda m: m.x)
+    assert float(fitted.values) == pytest.approx(0.25, abs=1e-3)
+    assert fitted.completed[0]
+
+
+def test_as_many_residuals_as_parameters_tell_no_standard_errors():
+    fitted = jn.fit(valley(0.8, 0.8), residuals, same, where=both)
+    assert np.all(np.isinf(fitted.uncertainty.std))
+    assert "no standard errors: no more residuals than parameters" in fitted.message
+
+
+@pytest.mark.parametrize("offset", [-5.0, 0.5, 5.0])
+def test_patience_does_not_depend_on_the_sign_of_the_loss(offset):
+    fitted = jn.fit(
+        valley(0.0),
+        same,
+        lambda m: (m.x - 1) ** 2 + offset,
+        where=lambda m: m.x,
+        optimiser=optax.adam(0.1),
+        steps=400,
+        patience=10,
+        tolerance=1e-30,
+    )
+    assert fitted.result == jn.FitResult.converged
+    assert float(fitted.values) == pytest.approx(1.0, abs=0.1)
+
+
+def test_steps_that_are_much_too_long():
+    def steep(model):
+        return jnp.stack([model.x + 1, model.x**3])
+
+    fitted = jn.fit(
+        valley(0.5), steep, same, where=lambda m: m.x, optimiser=optax.sgd(1e6), steps=300
+    )
+    best = jn.fit(valley(0.5), steep, same, where=lambda m: m.x)
+    assert float(fitted.values) == pytest.approx(float(best.values), abs=0.01)
+    assert not np.any(np.isnan(fitted.loss))
+
+
+def test_an_optimiser_that_collects_several_gradients():
+    several = optax.MultiSteps(optax.adam(0.05), 2)
+    fitted = jn.fit(
+        valley(0.5, 0.3), residuals, same, where=lambda m: m.y, optimiser=several, steps=300
+    )
+    assert float(fitted.values) == pytest.approx(0.25, abs=1e-3)
+
+
+def test_a_python_number_is_a_loss():
+    fitted = jn.fit(valley(), same, lambda m: 1.0, where=both, steps=1)
+    assert fitted.loss[0] == 1
 
 
 def test_a_start_without_a_loss():
@@ -156,13 +228,32 @@ def test_an_interrupt_returns_the_best_so_far():
         ({"steps": 0}, "steps = 0: must be at least 1"),
         ({"starts": 3}, "key: needed"),
         ({"starts": (jnp.zeros(2), jnp.zeros(3))}, "starts: shapes"),
+        ({"starts": 2.0}, r"starts: shapes \[\(\)\] must be .*or starts an integer"),
+        ({"starts": (0.1, 0.2)}, r"starts: shapes \[\(\), \(\)\] must be"),
+        ({"starts": (jnp.zeros(0), jnp.zeros(0))}, "starts: shapes .*not empty"),
+        ({"starts": "x"}, "starts = 'x': must be a number"),
+        ({"where": lambda m: (m.x, m.x)}, "where: picks x more than once; must pick whole leaves"),
+        ({"where": lambda m: m.z}, "where: .*no attribute 'z'; must pick whole leaves"),
+        ({"where": lambda m: m.x[1:]}, "where: .*must pick whole leaves"),
+        ({"where": lambda m: m.x * 2}, "where: .*must pick whole leaves"),
+        ({"progress": "bar"}, "progress = 'bar': must be one such as ProgressBar"),
+        ({"loss": lambda m: ()}, r"loss: returns \(\); must return residuals or one number"),
+        ({"loss": lambda m: None}, "loss: returns None; must return"),
+        ({"loss": lambda m: jnp.asarray(1)}, r"loss: returns int\d\d\[\]; must return"),
+        ({"loss": lambda m: m[:0]}, r"loss: returns float\d\d\[0\]; must return"),
         ({"spread": 0.0}, "spread = 0: must be positive"),
         ({"tolerance": -1.0}, "tolerance = -1: must be positive"),
     ],
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        jn.fit(valley(), residuals, same, **({"where": both} | arguments))
+        jn.fit(valley(), residuals, **({"loss": same, "where": both} | arguments))
+
+
+def test_a_part_of_a_leaf_cannot_be_fitted():
+    model = jn.Network(weight=0.1, drive=jn.Tabulated([1.0, 2.0], t=[0.0, 1.0]))
+    with pytest.raises(ValueError, match=r"where: .*must pick whole leaves of the model"):
+        jn.fit(model, same, lambda m: m.drive.values, where=lambda m: m.drive.values[1:])
 
 
 def test_leaves_that_cannot_be_fitted():

@@ -136,6 +136,41 @@ def test_the_weight_of_an_unstructured_network(coupling, weight, epsilon):
     )
 
 
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_second_derivatives_in_every_order_of_modes(coupling):
+    y0 = jn.gaussian(LINE, v=(0.0, 0.5))
+
+    def function(b):
+        network = jn.Network(noise=1.0, weight=b)
+        return run(network, LINE, coupling, y0, t1=0.1)
+
+    def along(f):
+        return lambda b: jax.jvp(f, (b,), (jnp.ones(()),))[1]
+
+    b = jnp.asarray(0.5)
+    expected = float(jax.jit(along(jax.grad(function)))(b))
+    difference_of_slopes = difference(jax.jit(jax.grad(function)), b, jnp.ones(()), 1e-3)
+    assert expected == pytest.approx(float(difference_of_slopes), rel=1e-6)
+    for second in (jax.grad(jax.grad(function)), jax.grad(along(function)), along(along(function))):
+        assert float(jax.jit(second)(b)) == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_pulse_on_whose_edges_steps_land():
+    p = {"height": jnp.asarray(2.0), "start": jnp.asarray(0.053), "duration": jnp.asarray(0.071)}
+    y0 = jn.gaussian(LINE, v=(0.0, 0.5))
+    solver = jn.FluxShift(LINE, events=jn.Cascade())
+
+    @jax.jit
+    def function(p):
+        network = jn.Network(noise=1.0, weight=0.2, drive=jn.Pulse(base=0.5, **p))
+        return loss_of(jn.solve(network, solver, y0=y0, t1=0.2, dt=0.02, saveat=jn.SaveAt(num=3)))
+
+    gradient = jax.jit(jax.grad(function))(p)
+    for name, direction in directions(p):
+        expected = difference(function, p, direction, 1e-4)
+        assert float(gradient[name]) == pytest.approx(float(expected), rel=1e-6), name
+
+
 @pytest.mark.parametrize("coupling", [jn.Lagged()])
 def test_gradients_of_a_batch_are_those_of_its_members(coupling):
     noises = jnp.asarray([0.5, 0.8, 1.3])

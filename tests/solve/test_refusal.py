@@ -12,8 +12,8 @@ LINE = jn.Grid(v=jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=16))
 Y0 = jn.gaussian(LINE, v=(0.0, 0.5))
 
 
-def rate(weight, throw=None, solver=None, **arguments):
-    sol = jn.solve(
+def solution(weight, throw=None, solver=None, **arguments):
+    return jn.solve(
         jn.Network(weight=weight),
         jn.FluxShift(LINE) if solver is None else solver,
         y0=Y0,
@@ -23,7 +23,10 @@ def rate(weight, throw=None, solver=None, **arguments):
         throw=throw,
         **arguments,
     )
-    return sol.rate[-1]
+
+
+def rate(weight, **arguments):
+    return solution(weight, **arguments).rate[-1]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,16 @@ def test_blow_up_is_not_differentiated(slope):
 def test_forward_mode_refuses_too():
     with pytest.raises(RuntimeError, match=r"differentiated.*blow-up"):
         jax.block_until_ready(jax.jvp(rate, (20.0,), (1.0,)))
+
+
+@pytest.mark.parametrize("read", [lambda sol: sol.t_end, lambda sol: sol.stats["mass_drift"]])
+def test_the_end_of_a_run_is_not_differentiated_either(read):
+    def end(weight):
+        return read(solution(weight))
+
+    assert np.isfinite(jax.jit(jax.grad(end))(0.5))
+    with pytest.raises(RuntimeError, match=r"differentiated.*blow-up"):
+        jax.block_until_ready(jax.jit(jax.grad(end))(20.0))
 
 
 def test_the_value_alone_is_a_result():
