@@ -257,7 +257,7 @@ class _Column:
                 solved.insert(0, x)
             if new is not None:
                 for k, x_k in enumerate(solved):
-                    new[start + k, self.at] = factor * x_k
+                    new[start + k, self.at] = x_k if factor is None else factor * x_k
             return x, total.add(solved)
 
         def segment(turn, carry):
