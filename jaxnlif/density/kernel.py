@@ -238,14 +238,14 @@ class _Column:
         def rows(number, start, length: int, carry):
             x, total = carry
             excess, y = (ref[number, self.at] for ref in kept[:2])
-            if shifts:
+            if entering is not None:
                 y = y + entering * kept[2][number, self.at]
             below, _ = self.rates(start - 1)
             substituted = []
             for k, right in enumerate(self.given(start, length)):
                 up, down = self.rates(start + k)
                 inverse = 1 / (excess + up)
-                if shifts:
+                if entering is not None:
                     right = right + self.source(start + k) * entering
                 y = (right + below * y) * inverse
                 ratio = down * inverse
