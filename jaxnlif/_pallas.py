@@ -7,6 +7,7 @@ what XLA makes of their loops.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -46,7 +47,7 @@ def launch(
     """A function of arrays that runs `body(block, *inputs, *outputs)` for all blocks.
 
     **Arguments:** `body` reads its arrays by `ref[row, pl.ds(start, LANES)]` and writes them
-    likewise; `out`, shapes and dtypes of the outputs, of which every element must be written;
+    likewise; `out`, shapes and dtypes of the outputs, which hold anything where not written;
     `interpret` runs the kernel without a GPU, slowly, for tests.
     """
     if interpret:
@@ -58,14 +59,12 @@ def launch(
         )
     from jax.experimental.pallas import mosaic_gpu
 
-    # jax 0.11 calls the argument by another name.
-    outputs = {_OUT: list(out)}
+    # Older JAX calls the argument by another name.
+    known = inspect.signature(mosaic_gpu.kernel).parameters
+    outputs = {"out_type" if "out_type" in known else "out_shape": list(out)}
     return mosaic_gpu.kernel(
         lambda *refs: body(lax.axis_index("block"), *refs),
         grid=(blocks,),
         grid_names=("block",),
         **outputs,
     )
-
-
-_OUT = "out_type" if jax.__version_info__ >= (0, 11) else "out_shape"

@@ -73,8 +73,7 @@ def run(
             return lax.fori_loop(first, last, step, (point, slots))
 
         point = Point.at(c[sample, lanes], s[sample, lanes])
-        nothing = jnp.zeros_like(point.c)
-        slots = [Slots(nothing, nothing, nothing, nothing)] * max_spikes
+        slots = [Slots(*[point.scale] * 4)] * max_spikes
         point, slots = _over_chunks(chunk, number[0], stride[0], (point, slots))
         for j, arrays in enumerate([point, *slots]):
             for output, x in zip(outputs[:4] if j == 0 else outputs[4:], arrays, strict=True):

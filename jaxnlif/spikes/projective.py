@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 
 class Point(NamedTuple):
@@ -40,15 +40,16 @@ class Point(NamedTuple):
     @classmethod
     def at(cls, c: Array, s: Array) -> Point:
         """The point at the beginning."""
-        return cls(c, s, jnp.zeros_like(c), jnp.zeros_like(c))
+        nothing = 0 * c  # unlike zeros, it is laid out in a kernel as c is
+        return cls(c, s, nothing, nothing)
 
     def sheared(self, weight: Array) -> Point:
         """After an input."""
         return self._replace(c=self.c - weight * self.s)
 
     def normalised(self) -> Point:
-        size = jnp.sqrt(self.c**2 + self.s**2)
-        return Point(self.c / size, self.s / size, self.scale + jnp.log(size), self.spikes)
+        shrink = lax.rsqrt(self.c**2 + self.s**2)
+        return Point(shrink * self.c, shrink * self.s, self.scale - jnp.log(shrink), self.spikes)
 
 
 class Slots(NamedTuple):

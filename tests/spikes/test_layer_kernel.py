@@ -96,6 +96,15 @@ def test_mapped(interpreted, dtype, axes):
     assert_same(compiled(mapped)(*inputs), expected, dtype)
 
 
+def test_a_gpu_gets_kernels(dtype, monkeypatch):
+    """One each way and no loop: seen without a GPU."""
+    monkeypatch.setattr(_pallas, "available", lambda: True)
+    traced = jax.jit(lambda *x: value_and_cotangents(*x)).trace(*arguments(dtype))
+    program = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert program.count("custom_call @mosaic_gpu") == 2
+    assert "stablehlo.while" not in program
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not _pallas.available(), reason="needs a GPU that runs kernels")
 @pytest.mark.parametrize("samples", [3, 1000])
