@@ -37,9 +37,11 @@ def same(output):
     return output
 
 
-def test_the_bottom_of_the_valley():
+def test_the_bottom_of_the_valley(dtype):
     fitted = jn.fit(valley(), residuals, lambda r: 100 * r, where=both, absolute=True)
-    np.testing.assert_allclose(fitted.values, (1.0, 1.0), rtol=1e-3)
+    # The valley is so flat that in float32 its gradient vanishes before the bottom.
+    rtol = 1e-3 if dtype == np.float64 else 1e-2
+    np.testing.assert_allclose(fitted.values, (1.0, 1.0), rtol=rtol)
     assert fitted.result in (jn.FitResult.gradient_vanished, jn.FitResult.converged)
     assert fitted.names == ("x", "y")
     assert float(fitted.model.other) == 10
