@@ -16,6 +16,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ._leaves import is_key, numbers
+
 _SHORT = 8
 """A sequence of so many plain numbers is written out, a longer one as an array."""
 
@@ -128,8 +130,8 @@ def _children(path: str, parts: Mapping[Any, Any], empty: str, above) -> Iterato
 
 
 def _array(array: Any) -> dict[str, Any]:
-    if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
-        return {**_array(jax.random.key_data(array)), "dtype": str(array.dtype)}
+    if is_key(array):
+        return {**_array(numbers(array)), "dtype": str(array.dtype)}
     content = np.asarray(array)
     if content.ndim == 0 and content.dtype.kind in "biuf":
         value = content.item()

@@ -18,7 +18,7 @@ _LEAF = "state_"
 def to_arrays(tree: Any) -> dict[str, np.ndarray]:
     """The arrays of a pytree, random keys as the numbers they are made of."""
     leaves = jax.tree.leaves(eqx.filter(tree, _is_array))
-    return {f"{_LEAF}{k}": np.asarray(_numbers(leaf)) for k, leaf in enumerate(leaves)}
+    return {f"{_LEAF}{k}": np.asarray(numbers(leaf)) for k, leaf in enumerate(leaves)}
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray], like: Tree) -> tuple[Tree, dict[str, np.ndarray]]:
@@ -40,17 +40,22 @@ def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array | np.ndarray)
 
 
-def _numbers(leaf: Array | np.ndarray) -> Array | np.ndarray:
-    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    return jax.random.key_data(leaf) if is_key else leaf
+def is_key(leaf: Any) -> bool:
+    """Whether an array is one of random keys, which NumPy and files do not know."""
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def numbers(leaf: Any) -> Any:
+    """The same array, or the numbers that random keys are made of."""
+    return jax.random.key_data(leaf) if is_key(leaf) else leaf
 
 
 def _restored(array: np.ndarray, leaf: Array | np.ndarray) -> Array:
-    numbers = _numbers(leaf)
-    if array.dtype != numbers.dtype or array.shape != numbers.shape:
+    plain = numbers(leaf)
+    if array.dtype != plain.dtype or array.shape != plain.shape:
         raise ValueError("arrays: must have the dtypes and shapes of those of `like`")
     restored = jnp.asarray(array)
-    if numbers is not leaf:
+    if is_key(leaf):
         restored = jax.random.wrap_key_data(restored, impl=jax.random.key_impl(leaf))
     # What lies where JAX puts it stays free to move, and compiles to the same.
     spread = isinstance(leaf, jax.Array) and leaf.committed

@@ -51,4 +51,13 @@ def dtype() -> np.dtype:
     return np.dtype(np.float64 if DOUBLE else np.float32)
 
 
+from jaxnlif import _pallas  # noqa: E402
+
+
+def needs_kernels(test):
+    """Marks a test of kernels on a GPU: their arithmetic is tested everywhere, interpreted."""
+    reason = "kernels are compiled for Hopper GPUs and newer, of which there is none here"
+    return pytest.mark.gpu(pytest.mark.skipif(not _pallas.available(), reason=reason)(test))
+
+
 needs_double = pytest.mark.skipif(not DOUBLE, reason="asks for more digits than float32 has")

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +11,8 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 import jaxnlif as jn
-from jaxnlif.solve.progress import AbstractProgress
+
+from ._progress import Counter, Recording
 
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
 Y0 = jn.gaussian(LINE, v=(1.0, 0.3))
@@ -31,27 +31,6 @@ def run(weight, noise):
 def square(x, y=0.0):
     TRACES.append(None)
     return {"square": x**2, "sum": jnp.stack([x + y, x - y])}
-
-
-class Counter:
-    def __init__(self, limit=np.inf):
-        self.total, self.updates, self.closed, self.limit = None, [], 0, limit
-
-    def update(self, steps):
-        self.updates.append(steps)
-        if sum(self.updates) >= self.limit:
-            raise KeyboardInterrupt
-
-    def close(self):
-        self.closed += 1
-
-
-class Recording(AbstractProgress):
-    counter: Counter = eqx.field(static=True)
-
-    def start(self, total):
-        self.counter.total = total
-        return self.counter
 
 
 def assert_identical(one, other):

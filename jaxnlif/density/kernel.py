@@ -144,7 +144,7 @@ def _body(grid: _Voltages, absorbs: bool, probing: bool, width: int, block, *ref
         # What rounding does to the mass of a column is returned to that column.
         found = column.mass(column.down(way, kept), way)
         factor = jnp.where(found > 0, way.mass.total / jnp.where(found > 0, found, 1), 0)
-        column.down(way, kept, new, factor)
+        column.down(way, kept, write=(new, factor * column.scale))
 
 
 class _Column:
@@ -221,19 +221,21 @@ class _Column:
         """The solution in the last row."""
         if self.inflow is not None:
             return way.y
-        return self.kappa * (way.y + self.reentering(way) * way.z)
+        return self.scale * (way.y + self.reentering(way) * way.z)
 
     def mass(self, total: Array, way: _Way) -> Array:
         """The sum of the right side that a sum of the solution belongs to."""
         left = 0 if self.inflow is None else way.below * way.y
         return self.kappa * total + left
 
-    def down(self, way: _Way, kept, new=None, factor: Array | None = None) -> Array:
-        """The sum of the solution, of which a multiple is written where asked for."""
-        shifts = self.inflow is None
-        entering = self.reentering(way) if shifts else None
-        if factor is not None and shifts:
-            factor = factor * self.kappa
+    @property
+    def scale(self) -> Array:
+        """The density in units of the solution."""
+        return self.kappa if self.inflow is None else jnp.ones_like(self.kappa)
+
+    def down(self, way: _Way, kept, write=None) -> Array:
+        """The sum of the solution; with `write`, an array and a factor, its multiple goes there."""
+        entering = self.reentering(way) if self.inflow is None else None
 
         def rows(number, start, length: int, carry):
             x, total = carry
@@ -255,9 +257,10 @@ class _Column:
             for y, ratio in reversed(substituted):
                 x = y + ratio * x
                 solved.insert(0, x)
-            if new is not None:
+            if write is not None:
+                new, factor = write
                 for k, x_k in enumerate(solved):
-                    new[start + k, self.at] = x_k if factor is None else factor * x_k
+                    new[start + k, self.at] = factor * x_k
             return x, total.add(solved)
 
         def segment(turn, carry):

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from .._check import check
+from .._leaves import numbers
 from ..solve.log import Log
 from ..solve.result import Result
 from ..solve.solution import Solution
@@ -149,9 +150,7 @@ def _saved(sol: Solution, times: tuple[str, ...]) -> Iterator[tuple[str, Variabl
 
 def plain(leaf: Any) -> np.ndarray:
     """An array of a dtype that files hold."""
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    array = np.asarray(leaf)
+    array = np.asarray(numbers(leaf) if isinstance(leaf, jax.Array) else leaf)
     return array.astype(np.float32) if array.dtype.kind == "V" else array
 
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._check import check
+from .._leaves import is_key, numbers
 from .classes import EnumerationItem, is_named_tuple, known
 
 _MOST_NUMBERS = 100
@@ -45,9 +46,9 @@ def flatten(tree: Any) -> tuple[Any, dict[str, np.ndarray]]:
     def describe(path: str, value: Any) -> Any:
         if value is None or type(value) in (bool, int, float, str):
             return value
-        if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        if isinstance(value, jax.Array) and is_key(value):
             kind = str(jax.random.key_impl(value))
-            return {"key": kind, "data": describe(path, jax.random.key_data(value))}
+            return {"key": kind, "data": describe(path, numbers(value))}
         if isinstance(value, jax.Array | np.ndarray | np.generic):
             kind = "jax" if isinstance(value, jax.Array) else "numpy"
             kind = "number" if isinstance(value, np.generic) else kind

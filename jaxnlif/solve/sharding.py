@@ -21,6 +21,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from .._check import check, is_concrete
+from .._leaves import is_key, numbers
 
 if TYPE_CHECKING:
     from .solver import AbstractSolver
@@ -137,10 +138,8 @@ class Sharded(AbstractLayout):
         def one(x):
             if not isinstance(x, jax.Array | np.ndarray) or not is_concrete(x):
                 return x
-            if jnp.issubdtype(jnp.result_type(x), jax.dtypes.prng_key):
-                return jax.random.wrap_key_data(
-                    one(jax.random.key_data(x)), impl=jax.random.key_impl(x)
-                )
+            if is_key(x):
+                return jax.random.wrap_key_data(one(numbers(x)), impl=jax.random.key_impl(x))
             values = np.asarray(x)
             divides = values.ndim > 0 and values.shape[-1] % self.parts == 0
             spec = self._spec(values.ndim) if split and divides else PartitionSpec()

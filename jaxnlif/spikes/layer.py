@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from .. import _pallas
 from . import layer_kernel
 from .layer_kernel import Steps
 from .order import largest, longest
@@ -108,16 +109,16 @@ def _run(steps: Steps, point: Point, max_spikes: int) -> tuple[Point, Slots]:
     def loops(steps, point):
         return run(steps, point, max_spikes)
 
-    if layer_kernel.is_chosen(point.c.dtype, max_spikes):
-        return lax.platform_dependent(steps, point, cuda=kernel, default=loops)
+    if layer_kernel.fits(point.c.dtype, max_spikes):
+        return _pallas.choose(loops, kernel, steps, point)
     return loops(steps, point)
 
 
 def _run_back(steps: Steps, point, spikes, ends, scale) -> tuple[Array, Array]:
     """Cotangents of the table, and of the times of events."""
     arguments = steps, point, spikes, ends, scale
-    if layer_kernel.is_chosen(point.c.dtype, len(spikes)):
-        return lax.platform_dependent(*arguments, cuda=layer_kernel.run_back, default=run_back)
+    if layer_kernel.fits(point.c.dtype, len(spikes)):
+        return _pallas.choose(run_back, layer_kernel.run_back, *arguments)
     return run_back(*arguments)
 
 

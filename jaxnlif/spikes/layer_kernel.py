@@ -42,13 +42,9 @@ class Steps(NamedTuple):
     stride: Int[Array, ""]
 
 
-def is_chosen(dtype: Any, max_spikes: int) -> bool:
-    """Whether layers should run as kernels where they run on a GPU."""
-    return (
-        max_spikes <= _MOST_SPIKES
-        and jnp.dtype(dtype) in (jnp.float32, jnp.float64)
-        and _pallas.available()
-    )
+def fits(dtype: Any, max_spikes: int) -> bool:
+    """Whether the registers of a GPU hold a layer."""
+    return max_spikes <= _MOST_SPIKES and jnp.dtype(dtype) in (jnp.float32, jnp.float64)
 
 
 def run(

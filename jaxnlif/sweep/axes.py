@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from .._check import check
+from .._leaves import is_key
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,6 @@ def _stack(name: str, values: Any) -> Any:
 
 def _on_host(leaf: Any) -> Any:
     """In the dtype that JAX gives it; random keys stay with JAX, NumPy does not know them."""
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if is_key(leaf):
         return leaf
     return np.asarray(leaf, jax.dtypes.canonicalize_dtype(leaf.dtype))

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._leaves import is_key, numbers
 from ..solve.result import Result
 
 
@@ -61,7 +62,7 @@ def trace_member(run: Callable[..., Any], values: dict[str, Any]) -> Member:
             output = run(**values)
             arrays, rest = eqx.partition(output, _is_array)
             leaves = jax.tree.leaves(arrays)
-            seen.append((rest, [jax.random.key_impl(x) if _is_key(x) else None for x in leaves]))
+            seen.append((rest, [jax.random.key_impl(x) if is_key(x) else None for x in leaves]))
             return output
 
         return compute(observed, values)
@@ -77,11 +78,7 @@ def trace_member(run: Callable[..., Any], values: dict[str, Any]) -> Member:
 
 def to_host(leaf: jax.Array) -> np.ndarray:
     """An array as NumPy and files hold it."""
-    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(numbers(leaf))
 
 
 def _is_array(leaf: Any) -> bool:

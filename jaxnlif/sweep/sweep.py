@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from .._check import check
 from .._describe import summarise
+from ..io._versions import versions
 from ..solve.progress import AbstractProgress, NoProgress
 from .axes import Axes, make_axes
 from .chunks import check_sharding, choose_size, chunks_per_file, join, results, run_chunk
@@ -128,9 +128,9 @@ def _run(axes: Axes, member: Member, size: int, together: int, sharding, store, 
 def _describe(axes: Axes, member: Member) -> dict[str, Any]:
     """What tells a sweep from others, in words and numbers."""
     parts = {"parameters": dict(axes.values), "product": axes.product, "output": member.arrays}
-    names = ("jaxnlif", "jax", "jaxlib")
+    found = versions()
     return {
         **summarise(parts),
-        **{f"version of {name}": version(name) for name in names},
+        **{f"version of {name}": found[name] for name in ("jaxnlif", "jax", "jaxlib")},
         "computation of run": member.fingerprint[:12],
     }

@@ -14,8 +14,8 @@ import jax
 import numpy as np
 from _report import print_value
 
+from jaxnlif import _pallas
 from jaxnlif.experiments._classifier import State
-from jaxnlif.spikes import layer_kernel
 
 from . import spikes_feedforward as step_of
 
@@ -25,7 +25,7 @@ STEPS, REPEATS = 100, 10
 def run() -> None:
     """Prints everything that is measured as `name value unit`."""
     device = jax.devices()[0]
-    kernels = layer_kernel.is_chosen(np.float32, step_of.SETTING.max_spikes)
+    kernels = _pallas.available()
     print(f"# device {device.device_kind}, jax {jax.__version__}, kernels: {kernels}")
     step, (state, samples, key) = step_of.our_step(np.float32)
     began = time.perf_counter()

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif import _pallas
 from jaxnlif.density import flux, kernel
+
+from ..conftest import needs_kernels
 
 GRIDS = [(300, 200), (36, 1), (66, 129)]
 
@@ -64,8 +65,7 @@ def test_a_batch_is_one_kernel_with_more_columns():
         close(new, step(noise, drive), density)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not _pallas.available(), reason="needs a Hopper GPU or a newer one")
+@needs_kernels
 @pytest.mark.parametrize(("num", "width"), GRIDS)
 @pytest.mark.parametrize("kappa", [1e3, 1e-3, 0.0])
 def test_on_a_gpu_it_equals_the_loops(num, width, kappa):

@@ -1,32 +1,13 @@
 """Progress is shown from the host only, and reports every step once."""
 
-import equinox as eqx
 import jax
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.solve.progress import AbstractProgress
+
+from .._progress import Counter, Recording
 
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=12))
-
-
-class Counter:
-    def __init__(self):
-        self.total, self.updates, self.closed = None, [], 0
-
-    def update(self, steps):
-        self.updates.append(steps)
-
-    def close(self):
-        self.closed += 1
-
-
-class Recording(AbstractProgress):
-    counter: Counter = eqx.field(static=True)
-
-    def start(self, total):
-        self.counter.total = total
-        return self.counter
 
 
 def run(network, progress, **arguments):

@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 
-import equinox as eqx
 import jax
 import numpy as np
 
 import jaxnlif as jn
+from jaxnlif._leaves import to_arrays
 from jaxnlif.solve.progress import AbstractProgress, NoProgress
 
 
@@ -50,10 +50,8 @@ def main() -> None:
     )
     leaves = (solution.ts, solution.rate, solution.weights, solution.saved, solution.state)
     checksum = hashlib.sha256()
-    for leaf in jax.tree.leaves(eqx.filter(leaves, eqx.is_array_like)):
-        is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        numbers = jax.random.key_data(leaf) if is_key else leaf
-        checksum.update(np.ascontiguousarray(numbers))
+    for array in to_arrays(leaves).values():
+        checksum.update(np.ascontiguousarray(array))
     print(checksum.hexdigest())
 
 
