@@ -66,5 +66,9 @@ def launch(
         lambda *refs: body(lax.axis_index("block"), *refs),
         grid=(blocks,),
         grid_names=("block",),
+        # Layouts follow from those of what is read; searched for, they take a minute to compile.
+        compiler_params=mosaic_gpu.CompilerParams(
+            lowering_semantics=mosaic_gpu.LoweringSemantics.Lane
+        ),
         **outputs,
     )

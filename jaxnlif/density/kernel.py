@@ -208,7 +208,7 @@ class _Column:
             for ref, value in zip(kept, (way.excess, way.y, way.z), strict=False):
                 ref[number, self.at] = value
 
-        zero = jnp.zeros_like(self.drive)
+        zero = 0 * self.kappa  # unlike zeros, it is laid out in a kernel as arrays are
         way = _Way(zero, self.kappa, zero, zero, zero, _Sum(zero, zero))
         keep(0, way)
         return lax.fori_loop(1, self.segments, segment, rows(0, self.first, way))
@@ -267,6 +267,6 @@ class _Column:
             number = self.segments - 1 - turn
             return rows(number, self.begin(number), _SEGMENT, carry)
 
-        zero = jnp.zeros_like(self.drive)
+        zero = 0 * self.kappa  # unlike zeros, it is laid out in a kernel as arrays are
         carry = lax.fori_loop(0, self.segments - 1, segment, (zero, _Sum(zero, zero)))
         return rows(0, 0, self.first, carry)[1].total

@@ -1,8 +1,8 @@
-"""Long and large runs: checkpoints, sweeps and many devices."""
+"""Long and large runs: checkpoints, sweeps, many devices, and a GPU where there is one."""
 
 from __future__ import annotations
 
-from . import scale_checkpoint, scale_sharding, scale_sweeps
+from . import scale_checkpoint, scale_gpu, scale_sharding, scale_sweeps, spikes_gpu
 
 
 def run() -> None:
@@ -10,3 +10,6 @@ def run() -> None:
     scale_checkpoint.run()
     scale_sweeps.run()
     scale_sharding.run()
+    if scale_gpu.is_there():
+        scale_gpu.run()
+        spikes_gpu.run()

@@ -1,77 +1,130 @@
 """The density and particles on an accelerator, in float32: seconds are those of the clock.
 
 The floor of a density step is that the density is read and written once, at the bandwidth of a copy
-of it, which is measured in the same run.
+of it, which is measured in the same run. `python -m benchmarks.scale_gpu V W`, in `scripts`, prints
+the time of a step on whatever device there is.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from _report import print_value
+from _report import parse_values, print_value
 
 import jaxnlif as jn
 
 SIZES = ((300, 200), (512, 4096), (512, 65536))
-"""Voltages and weights; the last row is what a large GPU is for."""
+"""Voltages and weights; the last is what a large GPU is for."""
 PARTICLES = 10_000_000
+_CELL_STEPS = 1e10
 _REPEATS = 5
+_RATES = jn.SaveAt(num=2, fn=None)
+
+
+def is_there() -> bool:
+    """Whether JAX computes on a GPU."""
+    return jax.default_backend() == "gpu"
 
 
 def run() -> None:
     """Prints everything that is measured as `name value unit`."""
     print(f"# {jax.devices()[0].device_kind}, jax {jax.__version__}, float32")
-    for size in SIZES:
-        density(*size)
-    particles(PARTICLES)
-    multi_scale(PARTICLES)
+    for num, width in SIZES:
+        name, step = f"density/{num}x{width}", density_step(num, width)
+        copy = seconds_of_a_copy(num, width)
+        print_value(f"{name}/copy", 8e-9 * num * width / copy, "GB/s")
+        print_value(f"{name}/step", 1e6 * step, "us")
+        print_value(f"{name}/cells", num * width / step, "cell-steps/s")
+        print_value(f"{name}/floor", 100 * copy / step, "%")
+    step = particles_step(PARTICLES)
+    print_value(f"particles/{PARTICLES}/step", 1e3 * step, "ms")
+    print_value(f"particles/{PARTICLES}/neurons", PARTICLES / step, "neuron-steps/s")
+    events, seconds = multi_scale(PARTICLES)
+    print_value(f"multi_scale/{PARTICLES}/events", events, "events")
+    print_value(f"multi_scale/{PARTICLES}/run", seconds, "s")
 
 
-def density(num: int, width: int, steps: int = 200) -> None:
-    """A network without learning, and the floor."""
+def seconds_of_a_copy(num: int, width: int) -> float:
+    """How long it takes to read and to write a density of this size."""
     array = jax.random.uniform(jax.random.key(0), (num, width), jnp.float32)
     copy = jax.jit(lambda x: x + 1)
-    floor = _median(lambda: [copy(array) for _ in range(20)]) / 20
+    return _median(lambda: [copy(array) for _ in range(20)]) / 20
+
+
+def density_step(num: int, width: int) -> float:
+    """Seconds of a step of a network without learning."""
     reset = 1.0 if num % 6 == 0 else -1.0
-    grid = jn.Grid(
-        v=jn.VoltageGrid(-4.0, 2.0, reset=reset, num=num, dtype=jnp.float32),
-        w=jn.WeightGrid(0.0, 1.0, num=width),
-    )
+    v = jn.VoltageGrid(-4.0, 2.0, reset=reset, num=num, dtype=jnp.float32)
+    grid = jn.Grid(v=v, w=jn.WeightGrid(0.0, 1.0, num=width))
     y0 = jn.gaussian(grid, v=(-1.5, 0.3), w=(0.5, 0.05))
 
     def solve(steps):
-        saveat = jn.SaveAt(num=2, fn=None)
         model = jn.Network(noise=1.0, drive=1.0)
-        return jn.solve(model, jn.FluxShift(grid), y0=y0, t1=steps * 1e-3, dt=1e-3, saveat=saveat)
+        return jn.solve(model, jn.FluxShift(grid), y0=y0, t1=steps * 1e-3, dt=1e-3, saveat=_RATES)
 
-    step = _per_step(solve, steps)
-    name = f"density/{num}x{width}"
-    print_value(f"{name}/copy", 2e-9 * array.nbytes / floor, "GB/s")
-    print_value(f"{name}/step", 1e6 * step, "us")
-    print_value(f"{name}/cells", num * width / step, "cell-steps/s")
-    print_value(f"{name}/floor", 100 * floor / step, "%")
+    # Runs of a fraction of a second, beside which the rest of a run is small.
+    many = int(_CELL_STEPS / (num * width))
+    return _per_step(solve, min(max(many, 2), 2000) if is_there() else 2)
 
 
-def particles(num: int, steps: int = 100) -> None:
-    """Neurons with bridges."""
-    line = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300, dtype=jnp.float32))
-    y0 = jn.gaussian(line, v=(-1.0, 0.5))
-    neurons = jn.Particles(num, grid=line)
+def density_step_on_cpus(num: int, width: int, cores: int) -> float:
+    """The same on so many cores, in a process of its own."""
+
+    def pin():
+        os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
+
+    command = [sys.executable, "-m", "benchmarks.scale_gpu", str(num), str(width)]
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    output = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        preexec_fn=pin,
+    ).stdout
+    return 1e-6 * parse_values(output)["step"]
+
+
+def particles_step(num: int) -> float:
+    """Seconds of a step of neurons with bridges."""
+    y0 = jn.gaussian(_line(), v=(-1.0, 0.5))
+    neurons = jn.Particles(num, _line())
 
     def solve(steps):
-        saveat = jn.SaveAt(num=2, fn=None)
-        model = jn.Network(noise=1.0, weight=0.5)
-        key = jax.random.key(0)
-        return jn.solve(model, neurons, y0=y0, t1=steps * 1e-2, dt=1e-2, saveat=saveat, key=key)
+        model, key = jn.Network(noise=1.0, weight=0.5), jax.random.key(0)
+        return jn.solve(model, neurons, y0=y0, t1=steps * 1e-2, dt=1e-2, saveat=_RATES, key=key)
 
-    step = _per_step(solve, steps)
-    print_value(f"particles/{num}/step", 1e3 * step, "ms")
-    print_value(f"particles/{num}/neurons", num / step, "neuron-steps/s")
+    return _per_step(solve, 100)
+
+
+def multi_scale(num: int) -> tuple[int, float]:
+    """A network that synchronises, with so many particles meanwhile: its events, and seconds."""
+    solver = jn.MultiScale(jn.FluxShift(_line()), jn.Particles(num))
+    y0 = jn.gaussian(_line(), v=(-1.0, 0.5))
+    model, key = jn.Network(noise=1.0, weight=3.0), jax.random.key(0)
+
+    def solve():
+        return jn.solve(model, solver, y0=y0, t1=4.0, dt=1e-3, saveat=_RATES, key=key)
+
+    sol = solve()
+    assert sol.result == jn.Result.completed
+    return len(sol.events.time), _median(lambda: solve().state)
+
+
+def _line() -> jn.Grid:
+    return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300, dtype=jnp.float32))
 
 
 def _per_step(solve: Callable[[int], jn.Solution], steps: int) -> float:
@@ -87,23 +140,6 @@ def _per_step(solve: Callable[[int], jn.Solution], steps: int) -> float:
     return (many - few) / (2 * steps)
 
 
-def multi_scale(num: int) -> None:
-    """A network that synchronises, with as many particles meanwhile."""
-    line = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300, dtype=jnp.float32))
-    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(num))
-    y0 = jn.gaussian(line, v=(-1.0, 0.5))
-    model = jn.Network(noise=1.0, weight=3.0)
-
-    def solve():
-        saveat = jn.SaveAt(num=2, fn=None)
-        return jn.solve(model, solver, y0=y0, t1=4.0, dt=1e-3, saveat=saveat, key=jax.random.key(0))
-
-    sol = solve()
-    assert sol.result == jn.Result.completed
-    print_value(f"multi_scale/{num}/events", len(sol.events.time), "events")
-    print_value(f"multi_scale/{num}/run", _median(lambda: solve().state), "s")
-
-
 def _median(run: Callable[[], Any]) -> float:
     jax.block_until_ready(run())
     seconds = []
@@ -112,3 +148,15 @@ def _median(run: Callable[[], Any]) -> float:
         jax.block_until_ready(run())
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("voltages", type=int)
+    parser.add_argument("weights", type=int)
+    arguments = parser.parse_args()
+    print_value("step", 1e6 * density_step(arguments.voltages, arguments.weights), "us")
+
+
+if __name__ == "__main__":
+    main()

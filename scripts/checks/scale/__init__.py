@@ -1,10 +1,10 @@
-"""Long and large runs: what survives being killed and what that costs, sweeps, many devices."""
+"""Long and large runs: what survives being killed and what that costs, sweeps, devices, GPUs."""
 
 from __future__ import annotations
 
 from _report import Rule, at_least, at_most, below, equal_to
 
-from . import kills, overhead, sharding, sweeps
+from . import gpu, kills, overhead, sharding, sweeps
 
 REQUIRED: dict[str, Rule] = {
     # kill -9 at random moments of a run with checkpoints
@@ -19,6 +19,7 @@ REQUIRED: dict[str, Rule] = {
     "sharding_mass": at_most(1e-12),
     "sharding_minimum": at_least(0),
     **sweeps.REQUIRED,
+    **gpu.REQUIRED,
 }
 
 CHECKS = (
@@ -27,4 +28,5 @@ CHECKS = (
     sharding.devices,
     sharding.processes,
     *sweeps.CHECKS,
+    *gpu.CHECKS,
 )
