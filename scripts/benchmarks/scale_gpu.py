@@ -1,8 +1,8 @@
 """The density and particles on an accelerator, in float32: seconds are those of the clock.
 
 The floor of a density step is that the density is read and written once, at the bandwidth of a copy
-of it, which is measured in the same run. `python -m benchmarks.scale_gpu V W`, in `scripts`, prints
-the time of a step on whatever device there is.
+of it, which is measured in the same run. `python -m benchmarks.scale_gpu V W CORES`, in `scripts`,
+prints the time of a step on so many cores of a CPU.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ import jaxnlif as jn
 SIZES = ((300, 200), (512, 4096), (512, 65536))
 """Voltages and weights; the last is what a large GPU is for."""
 PARTICLES = 10_000_000
-_CELL_STEPS = 1e10
+_CELL_STEPS = {"gpu": 1e10, "cpu": 1e8}
+"""How many a run makes, which takes a fraction of a second."""
 _REPEATS = 5
 _RATES = jn.SaveAt(num=2, fn=None)
 
@@ -72,18 +73,14 @@ def density_step(num: int, width: int) -> float:
         model = jn.Network(noise=1.0, drive=1.0)
         return jn.solve(model, jn.FluxShift(grid), y0=y0, t1=steps * 1e-3, dt=1e-3, saveat=_RATES)
 
-    # Runs of a fraction of a second, beside which the rest of a run is small.
-    many = int(_CELL_STEPS / (num * width))
-    return _per_step(solve, min(max(many, 2), 2000) if is_there() else 2)
+    steps = int(_CELL_STEPS[jax.default_backend()] / (num * width))
+    return _per_step(solve, min(max(steps, 2), 2000))
 
 
 def density_step_on_cpus(num: int, width: int, cores: int) -> float:
     """The same on so many cores, in a process of its own."""
 
-    def pin():
-        os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
-
-    command = [sys.executable, "-m", "benchmarks.scale_gpu", str(num), str(width)]
+    command = [sys.executable, "-m", "benchmarks.scale_gpu", *map(str, (num, width, cores))]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     output = subprocess.run(
         command,
@@ -92,7 +89,6 @@ def density_step_on_cpus(num: int, width: int, cores: int) -> float:
         check=True,
         text=True,
         stdout=subprocess.PIPE,
-        preexec_fn=pin,
     ).stdout
     return 1e-6 * parse_values(output)["step"]
 
@@ -154,7 +150,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("voltages", type=int)
     parser.add_argument("weights", type=int)
+    parser.add_argument("cores", type=int)
     arguments = parser.parse_args()
+    # JAX counts the cores when it computes for the first time.
+    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[: arguments.cores]))
     print_value("step", 1e6 * density_step(arguments.voltages, arguments.weights), "us")
 
 
