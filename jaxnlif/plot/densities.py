@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from .._check import check
@@ -82,7 +83,8 @@ def density_over_time(
         image = ax.pcolormesh(times, voltages, values.T, cmap=HEAT, vmax=vmax, rasterized=True)
         clipped = vmax is not None and values.max() > vmax
         colorbar(ax, image, DENSITY, extend="max" if clipped else "neither")
-        _mark(v, ax, at=times[-1], inside="white", outside=BLACK)
+        ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
+        _mark(v, ax)
         return finish(ax, time_label(sol), VOLTAGE)
 
 
@@ -100,8 +102,7 @@ def density_curve(values: Float[np.ndarray, "v 1"], grid: Grid, ax: Axes) -> Any
     (line,) = ax.plot(np.append(v.nodes, v.threshold), np.append(values, 0), color=BLUE)
     for position, name in ((v.reset, "$V_R$"), (v.threshold, "$V_F$")):
         ax.axvline(position, **GUIDE)
-        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-        ax.annotate(name, (position, 1), (-3, -2), ha="right", va="top", **place)
+        ax.text(position, 1, name, ha="center", va="bottom", transform=ax.get_xaxis_transform())
     finish(ax, VOLTAGE, DENSITY)
     return line
 
@@ -118,17 +119,19 @@ def density_map(
     image = ax.imshow(values, extent=extent, **look)
     clipped = vmax is not None
     colorbar(ax, image, DENSITY_BY_WEIGHT, extend="max" if clipped else "neither")
-    _mark(v, ax, at=w.maximum, inside="white", outside=BLACK)
+    _mark(v, ax)
     finish(ax, WEIGHT, VOLTAGE)
     return image
 
 
-def _mark(v: VoltageGrid, ax: Axes, *, at: float, inside: str, outside: str) -> None:
-    """Lines at reset and threshold, whose names end at `at`, and room above for them."""
+def _mark(v: VoltageGrid, ax: Axes) -> None:
+    """Lines at reset and threshold, their names at the right, and room above for them."""
     ax.set_ylim(top=v.threshold + 0.08 * (v.threshold - v.minimum))
-    for position, name, color in (
-        (v.reset, "reset $V_R$", inside),
-        (v.threshold, "threshold $V_F$", outside),
+    blend, dark = ax.get_yaxis_transform(), [withStroke(linewidth=2, foreground=BLACK)]
+    for position, name, color, outline in (
+        (v.reset, "reset $V_R$", "white", dark),
+        (v.threshold, "threshold $V_F$", BLACK, []),
     ):
         ax.axhline(position, **(GUIDE | {"color": color}))
-        ax.text(at, position, name + " ", color=color, ha="right", va="bottom")
+        place = {"ha": "right", "va": "bottom", "transform": blend, "path_effects": outline}
+        ax.text(1, position, name + " ", color=color, **place)
