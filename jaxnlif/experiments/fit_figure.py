@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from .. import plot
 from ..fit.result import Fit
 from ..model import Network
+from ..plot.fits import in_words
 from ..solve.solution import Solution
 from .fit_data import Observed
 from .fit_recovery import Learned
@@ -26,6 +27,11 @@ _TRUTH = {"color": plot.ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
 _POINT = {"color": plot.BLUE, "marker": "o", "markersize": 5, "linestyle": "none"}
 _ESTIMATE = _POINT | {"capsize": 3}
 _UNDETERMINED = _POINT | {"markerfacecolor": "white"}
+_NAMES = (
+    "input $I$\n(potential)",
+    "noise $a$\n(potential² / time)",
+    "coupling $b$\n(potential × time)",
+)
 
 
 # ---- what a network learned ------------------------------------------------------------------
@@ -85,7 +91,7 @@ def _input(ax: Axes, w, start: Network, truth: Network, fitted: Fit) -> None:
         ax.plot(w, model.drive(jnp.zeros(()), jnp.asarray(w)), **style)
     height, std = float(fitted.model.drive.height), fitted.uncertainty.std[-1]
     place = {"xycoords": "axes fraction", "fontsize": "small", "color": plot.BLUE}
-    ax.annotate(f"height {height:.4g} {_error(std)}", (0.03, 0.03), **place)
+    ax.annotate(f"height {height:.4g} {in_words(std)}", (0.03, 0.03), **place)
     plot.finish(ax, plot.WEIGHT, "input $I(w)$ (potential)", "The input found")
 
 
@@ -103,7 +109,7 @@ def recording(run: Run, observed: Observed, start: Network, fitted: Fit) -> Figu
     _left(panels["left"], observed, np.asarray(observed.loss(end)))
     panels["left"].sharex(panels["rate"])
     plot.descent(fitted, panels["loss"])
-    _found(panels["found"], fitted)
+    plot.parameters(fitted, ax=panels["found"], names=_NAMES)
     return figure
 
 
@@ -120,29 +126,3 @@ def _left(ax: Axes, observed: Observed, residuals: Float[np.ndarray, " k"]) -> N
     ax.plot(observed.ts, residuals, ".", color=plot.BLACK, markersize=4)
     unit = "root mean square rate" if observed.std is None else "standard deviations"
     plot.finish(ax, plot.MEMBRANE_TIME, f"fit − data\n({unit})", "What the fit leaves")
-
-
-def _found(ax: Axes, fitted: Fit) -> None:
-    """Each number with its standard error; hollow, without a bar, if it is not determined."""
-    assert fitted.uncertainty is not None
-    names = (
-        "input $I$\n(potential)",
-        "noise $a$\n(potential² / time)",
-        "coupling $b$\n(potential × time)",
-    )
-    values, std = [float(x) for x in fitted.values], fitted.uncertainty.std
-    above = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "fontsize": "small"}
-    for row, (value, error) in enumerate(zip(values, std, strict=True)):
-        if np.isfinite(error):
-            ax.errorbar(value, row, xerr=error, **_ESTIMATE)
-        else:
-            ax.plot(value, row, **_UNDETERMINED)
-        ax.annotate(f"{value:.4g} {_error(error)}", (value, row), **above)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.7)
-    ax.margins(x=0.4)  # room for the numbers
-    plot.finish(ax, "fitted value ± standard error", "", "The network found")
-
-
-def _error(std: float) -> str:
-    return f"± {std:.2g}" if np.isfinite(std) else "(not determined)"

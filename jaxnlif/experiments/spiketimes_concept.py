@@ -185,9 +185,10 @@ def _curves(axes, name: str, curve: Curve, scale: float, model: Model, examples)
     color = {"QIF": plot.BLUE, "LIF": plot.RED}[name]
     top, bottom = axes
     shown = np.isfinite(curve.time)
-    time = np.where(shown, curve.time, np.nan)
-    top.plot(curve.parameter / scale, time / model.duration, color=color, label=name)
-    bottom.plot(curve.parameter / scale, np.where(shown, curve.slope, np.nan), color=color)
+    time, along = np.where(shown, curve.time, np.nan), curve.parameter / scale
+    look = {"labels": [name], "colors": [color]}
+    plot.spike_times(along, time / model.duration, top, duration=1.0, **look)
+    plot.gradients(along, np.where(shown, curve.slope, np.nan), bottom, **look)
     for example, shade in zip(examples, SHADES[name], strict=True):
         value = np.interp(example, curve.parameter, np.nan_to_num(time, nan=-1)) / model.duration
         if value > 0:

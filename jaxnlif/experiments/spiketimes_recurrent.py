@@ -173,13 +173,13 @@ def draw(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> Figure:
     for k, ax in enumerate(panels[1]):
         _spike_times(ax, reservoir, history, k)
     trials = np.arange(1, len(history["loss"]) + 1)
-    panels[2, 0].loglog(trials, history["loss"], color=plot.BLACK)
-    plot.finish(panels[2, 0], "trial + 1", "loss")
-    panels[2, 1].loglog(trials, errors(reservoir, history), color=plot.BLACK)
+    error, label = errors(reservoir, history), "largest error\n(membrane times)"
+    along = {"steps": trials, "xlabel": "trial + 1"}
+    plot.training(history["loss"], panels[2, 0], **along)
+    plot.training(error, panels[2, 1], **along, ylabel=label)
     panels[2, 1].axhline(0.01, color=plot.RED, linestyle="--", linewidth=1)
-    plot.finish(panels[2, 1], "trial + 1", "largest error\n(membrane times)")
     for ax in panels[1:].flat:
-        ax.set_xlim(1, len(trials))
+        ax.set(xscale="log", xlim=(1, len(trials)))
     return figure
 
 
@@ -203,11 +203,8 @@ def _raster(ax: Axes, reservoir: Reservoir, history, trial: int) -> None:
 def _spike_times(ax: Axes, reservoir: Reservoir, history, k: int) -> None:
     spikes, targets = history[f"spikes_{k}"], reservoir.targets[k]
     trials = np.arange(1, len(spikes) + 1)
-    ax.plot(trials, spikes[:, :-1], color=(plot.BLUE, plot.GREEN)[k], linewidth=0.9)
-    ax.plot(trials, spikes[:, -1], color=plot.BLACK, linewidth=0.9)
+    colors = [(plot.BLUE, plot.GREEN)[k]] * len(targets) + [plot.BLACK]
+    look = {"xlabel": "trial + 1", "labels": [None] * len(colors), "colors": colors}
+    plot.spike_times(trials, spikes, ax, duration=DURATION, **look)
     ax.plot(np.full(len(targets), trials[-1]), targets, "o", color=plot.ORANGE, clip_on=False)
-    top = 1.35 * DURATION
-    ax.axhspan(DURATION, top, color=plot.GREY, alpha=0.25, linewidth=0)
-    ax.text(0.9 * len(spikes), 0.99 * top, "pseudospikes", ha="right", va="top")
-    ax.set(xscale="log", ylim=(0, top))
-    plot.finish(ax, "trial + 1", "spike times\n(membrane times)", f"neuron {k + 1}")
+    plot.finish(ax, ax.get_xlabel(), ax.get_ylabel(), f"neuron {k + 1}")

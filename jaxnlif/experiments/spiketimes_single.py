@@ -124,7 +124,8 @@ def draw(single: Single, history: Mapping[str, np.ndarray]) -> Figure:
         panels[0, column].set_title(f"trial {trial}", loc="left", fontweight="bold", pad=18)
     mosaic = lower.subplot_mosaic([["times", "loss"], ["times", "gradients"]])
     _spike_times(mosaic["times"], history)
-    _loss(mosaic["loss"], history)
+    plot.training(np.maximum(history["loss"], 1e-34), mosaic["loss"], xlabel="trial")
+    mosaic["loss"].set_xlim(0, len(history["loss"]))
     _gradients(mosaic["gradients"], history)
     return figure
 
@@ -161,24 +162,14 @@ def _dynamics(axes, single: Single, learned: Learned, spikes: np.ndarray) -> Non
 
 def _spike_times(ax: Axes, history: Mapping[str, np.ndarray]) -> None:
     spikes, inputs = history["spikes"], history["input_times"]
-    for k, color in enumerate((plot.BLUE, plot.SKY)):
-        ax.plot(spikes[:, k], color=color, label=f"spike {k + 1}")
+    trials, look = np.arange(len(spikes)), {"xlabel": "trial", "colors": (plot.BLUE, plot.SKY)}
+    plot.spike_times(trials, spikes, ax, duration=DURATION, **look)
     for k, color in enumerate((plot.ORANGE, plot.GREEN)):
         ax.plot(inputs[:, k], color=color, linestyle="--", label=f"learned input {k + 1}")
     for target in TARGETS:
         ax.plot(len(spikes), target, "o", color=plot.RED, markersize=5, clip_on=False, zorder=5)
-    top = max(1.05 * spikes.max(), 1.1 * DURATION)
-    ax.axhspan(DURATION, top, color=plot.GREY, alpha=0.25, linewidth=0)
-    ax.text(0.97 * len(spikes), 0.99 * top, "pseudospikes", ha="right", va="top")
-    ax.set(xlim=(0, len(spikes)), ylim=(0, top))
-    plot.finish(ax, "trial", "time (membrane times)")
+    ax.set(xlim=(0, len(spikes)), ylabel="time (membrane times)")
     ax.legend(frameon=False, fontsize="small", loc="upper right", bbox_to_anchor=(1, 0.44))
-
-
-def _loss(ax: Axes, history: Mapping[str, np.ndarray]) -> None:
-    ax.semilogy(np.maximum(history["loss"], 1e-34), color=plot.BLACK)
-    ax.set_xlim(0, len(history["loss"]))
-    plot.finish(ax, "trial", "loss")
 
 
 def _gradients(ax: Axes, history: Mapping[str, np.ndarray]) -> None:

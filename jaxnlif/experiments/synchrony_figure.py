@@ -23,7 +23,7 @@ def draw(case: Case, solutions: Mapping[str, Solution]) -> Figure:
         if "raster" in sol.logs:
             plot.raster(sol, middle)
         else:
-            _density_in_time(sol, middle)
+            plot.density_over_time(sol, middle, vmax=1.0)
         _around_event(sol, bottom)
         for ax in (top, middle):
             ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
@@ -37,19 +37,6 @@ def _rate(sol: Solution, name: str, ax: Axes) -> None:
     plot.events(sol, ax)
     ax.set(yscale="log", ylim=(0.01, 300))
     plot.finish(ax, plot.MEMBRANE_TIME, plot.RATE, name)
-
-
-def _density_in_time(sol: Solution, ax: Axes) -> None:
-    densities = np.asarray(sol.saved)[:, :, 0].T
-    v = sol.solver.grid.v
-    extent = (float(sol.ts[0]), float(sol.ts[-1]), v.minimum, v.threshold)
-    image = ax.imshow(
-        densities, origin="lower", extent=extent, aspect="auto", cmap=plot.HEAT, vmax=1.0
-    )
-    figure = ax.get_figure()
-    assert figure is not None
-    figure.colorbar(image, ax=ax, label="density $p(v)$", extend="max")
-    plot.finish(ax, plot.MEMBRANE_TIME, plot.VOLTAGE)
 
 
 def _around_event(sol: Solution, ax: Axes) -> None:

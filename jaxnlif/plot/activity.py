@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Real
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
@@ -82,8 +82,8 @@ def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axe
 
 
 def spectrum(
-    frequency: Float[ArrayLike, " k"],
-    power: Float[ArrayLike, " k"],
+    frequency: Real[ArrayLike, " k"],
+    power: Real[ArrayLike, " k"],
     ax: Axes | None = None,
     *,
     size: Size = SCREEN,
@@ -105,8 +105,8 @@ def spectrum(
 
 
 def autocorrelation(
-    lag: Float[ArrayLike, " k"],
-    value: Float[ArrayLike, " k"],
+    lag: Real[ArrayLike, " k"],
+    value: Real[ArrayLike, " k"],
     ax: Axes | None = None,
     *,
     size: Size = SCREEN,

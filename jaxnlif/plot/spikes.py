@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
@@ -16,12 +16,14 @@ from .style import BLACK, CYCLE, GREY, SCREEN, Size, drawing, finish
 
 
 def spike_times(
-    parameter: Float[ArrayLike, " k"],
-    times: Float[ArrayLike, "k *n"],
+    parameter: Real[ArrayLike, " k"],
+    times: Real[ArrayLike, "k *n"],
     ax: Axes | None = None,
     *,
     duration: float | int,
     xlabel: str = "parameter",
+    labels: Sequence[str | None] | None = None,
+    colors: Sequence[str] = CYCLE,
     size: Size = SCREEN,
 ) -> Axes:
     """Spike times against a parameter; those after the end of the trial, pseudospikes, dashed.
@@ -32,77 +34,96 @@ def spike_times(
     - `times`: of one spike `(k,)`, or of n spikes in order `(k, n)`; not finite where there is none
       (membrane times).
     - `duration`: of the trial (membrane times).
+    - `labels`: of the n curves, by default "spike 1", … where there are several; `colors`: theirs,
+      from the first again after the last.
 
-    **Raises:** `ValueError` for arrays of other or unequal shapes.
+    **Raises:** `ValueError` for arrays of other or unequal shapes, or too few labels.
     """
     parameter, times = _curves("times", parameter, times)
     check_positive("duration", duration)
     with drawing(ax, size) as ax:
-        for k, curve in enumerate(times.T):
-            color = CYCLE[k % len(CYCLE)]
-            label = f"spike {k + 1}" if times.shape[1] > 1 else None
-            ordinary = np.where(curve <= duration, curve, np.nan)
-            ax.plot(parameter, ordinary, color=color, label=label)
-            beyond = curve > duration
-            # with their neighbours, so that the curve has no gap where a spike leaves the trial
-            beyond[1:] |= curve[:-1] > duration
-            beyond[:-1] |= curve[1:] > duration
-            pseudo = np.where(beyond & np.isfinite(curve), curve, np.nan)
-            ax.plot(parameter, pseudo, color=color, linestyle="--")
-        _shade_pseudospikes(ax, times, duration)
+        for curve, look in zip(times.T, _looks(times, labels, colors), strict=True):
+            ax.plot(parameter, np.where(curve <= duration, curve, np.nan), **look)
+            pseudo = np.where(_with_neighbours(curve > duration), curve, np.nan)
+            ax.plot(parameter, pseudo, color=look["color"], linestyle="--")
+        _end_trial(ax, times, duration)
         return finish(ax, xlabel, "spike time\n(membrane times)")
 
 
-def _shade_pseudospikes(ax: Axes, times: np.ndarray, duration: float) -> None:
-    """Shades what is later than the trial, if anything is, up to the top."""
+def _with_neighbours(chosen: np.ndarray) -> np.ndarray:
+    """These points of a curve and those next to them, so that what joins on leaves no gap."""
+    wider = chosen.copy()
+    wider[1:] |= chosen[:-1]
+    wider[:-1] |= chosen[1:]
+    return wider
+
+
+def _end_trial(ax: Axes, times: np.ndarray, duration: float | int) -> None:
+    """Shades what is later than the trial, where pseudospikes are, or marks its end."""
     latest = np.max(times, where=np.isfinite(times), initial=0)
+    blend = ax.get_yaxis_transform()
+    place = {"ha": "right", "fontsize": "small", "transform": blend, "clip_on": True}
     if latest > duration:
         top = max(1.05 * latest, 1.15 * duration)
-        ax.axhspan(duration, top, color=GREY, alpha=0.25, linewidth=0, label="pseudospikes")
-        ax.set_ylim(0, top)
+        ax.axhspan(duration, top, color=GREY, alpha=0.25, linewidth=0)
+        ax.text(0.99, 0.99 * top, "pseudospikes", va="top", **place)
     else:
-        ax.set_ylim(0, 1.02 * duration)
-        ax.axhline(duration, color=GREY, linewidth=1, label="end of the trial")
+        top = 1.1 * duration
+        ax.axhline(duration, color=GREY, linewidth=1)
+        ax.text(0.99, duration, "end of the trial", va="bottom", **place)
+    ax.set_ylim(0, top)
 
 
 def gradients(
-    parameter: Float[ArrayLike, " k"],
-    gradients: Float[ArrayLike, "k *n"],
+    parameter: Real[ArrayLike, " k"],
+    gradients: Real[ArrayLike, "k *n"],
     ax: Axes | None = None,
     *,
     xlabel: str = "parameter",
     ylabel: str = "gradient of the spike time\n(membrane times / parameter)",
+    labels: Sequence[str | None] | None = None,
+    colors: Sequence[str] = CYCLE,
     size: Size = SCREEN,
 ) -> Axes:
     """Gradients against a parameter.
 
     **Arguments:** `parameter`: shape `(k,)`; `gradients`: `(k,)`, or several `(k, n)`; not finite
-    where there is none. `xlabel`, `ylabel`: what they are, with units.
+    where there is none. `xlabel`, `ylabel`: what they are, with units. `labels`, `colors`: as for
+    `spike_times`.
 
-    **Raises:** `ValueError` for arrays of other or unequal shapes.
+    **Raises:** `ValueError` for arrays of other or unequal shapes, or too few labels.
     """
     parameter, slopes = _curves("gradients", parameter, gradients)
     with drawing(ax, size) as ax:
         ax.axhline(0, color=GREY, linewidth=0.6)
-        for k, curve in enumerate(slopes.T):
-            label = f"spike {k + 1}" if slopes.shape[1] > 1 else None
-            shown = np.where(np.isfinite(curve), curve, np.nan)
-            ax.plot(parameter, shown, color=CYCLE[k % len(CYCLE)], label=label)
+        for curve, look in zip(slopes.T, _looks(slopes, labels, colors), strict=True):
+            ax.plot(parameter, curve, **look)
         return finish(ax, xlabel, ylabel)
 
 
 def _curves(name: str, parameter: Any, values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The parameter `(k,)` and the curves above it `(k, n)`."""
+    """The parameter `(k,)` and the curves above it `(k, n)`, NaN where they are not finite."""
     parameter = numbers("parameter", parameter, (None,))
     k = parameter.size
-    return parameter, numbers(name, values, (k,), (k, None)).reshape(k, -1)
+    curves = numbers(name, values, (k,), (k, None)).reshape(k, -1)
+    return parameter, np.where(np.isfinite(curves), curves, np.nan)
+
+
+def _looks(
+    curves: np.ndarray, labels: Sequence[str | None] | None, colors: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Label and colour of each curve."""
+    n = curves.shape[1]
+    names = [f"spike {k + 1}" if n > 1 else None for k in range(n)] if labels is None else labels
+    check(len(names) == n, f"labels: {len(names)}: must be as many as there are curves, {n}")
+    return [{"label": names[k], "color": colors[k % len(colors)]} for k in range(n)]
 
 
 def training(
-    losses: Float[ArrayLike, "*runs k"] | Mapping[str, Any],
+    losses: Real[ArrayLike, "*runs k"] | Mapping[str, Any],
     ax: Axes | None = None,
     *,
-    steps: Float[ArrayLike, " k"] | None = None,
+    steps: Real[ArrayLike, " k"] | None = None,
     xlabel: str = "step",
     ylabel: str = "loss",
     size: Size = SCREEN,
@@ -117,31 +138,33 @@ def training(
 
     **Raises:** `ValueError` for arrays of other or unequal shapes.
     """
-    named = losses if isinstance(losses, Mapping) else {"": losses}
-    check(len(named) > 0, "losses: must hold at least one curve")
-    curves = {
-        name: _runs(f"losses[{name!r}]" if name else "losses", x) for name, x in named.items()
-    }
+    if isinstance(losses, Mapping):
+        curves = {name: _runs(f"losses[{name!r}]", value) for name, value in losses.items()}
+        check(len(curves) > 0, "losses: must hold at least one curve")
+        colors = CYCLE
+    else:
+        curves, colors = {None: _runs("losses", losses)}, (BLACK,)
     with drawing(ax, size) as ax:
-        colors: Sequence[str] = CYCLE if len(curves) > 1 else (BLACK,)
         for k, (name, runs) in enumerate(curves.items()):
-            at = (
-                np.arange(runs.shape[1])
-                if steps is None
-                else numbers("steps", steps, runs.shape[1:])
-            )
-            mean, spread, color = runs.mean(0), runs.std(0), colors[k % len(colors)]
-            ax.plot(at, mean, color=color, label=name or None)
-            if len(runs) > 1:
-                band = {"color": color, "alpha": 0.3, "linewidth": 0}
-                ax.fill_between(at, mean - spread, mean + spread, **band)
-        finite = np.concatenate([x[np.isfinite(x)] for x in curves.values()])
+            length = runs.shape[1]
+            at = np.arange(length) if steps is None else numbers("steps", steps, (length,))
+            _mean_and_spread(ax, at, runs, label=name, color=colors[k % len(colors)])
+        finite = np.concatenate([runs[np.isfinite(runs)] for runs in curves.values()])
         if np.all(finite >= 0) and np.any(finite > 0):
-            ax.set_yscale("log", nonpositive="clip")
+            ax.set_yscale("log")
         return finish(ax, xlabel, ylabel)
 
 
-def _runs(name: str, value: Any) -> np.ndarray:
-    """The curves of all runs, shape `(runs, k)`."""
+def _runs(name: str, value: Any) -> Float[np.ndarray, "runs k"]:
+    """The curves of all runs."""
     array = numbers(name, value, (None,), (None, None))
     return array.reshape(-1, array.shape[-1])
+
+
+def _mean_and_spread(ax: Axes, at: np.ndarray, runs: np.ndarray, **look: Any) -> None:
+    """Draws the mean of the runs and, of several, a band of a standard deviation."""
+    mean, spread = runs.mean(0), runs.std(0)
+    (line,) = ax.plot(at, mean, **look)
+    if len(runs) > 1:
+        band = {"color": line.get_color(), "alpha": 0.3, "linewidth": 0}
+        ax.fill_between(at, mean - spread, mean + spread, **band)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Real
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
@@ -24,7 +24,7 @@ def firing_rate_curve(
     model: Network,
     ax: Axes | None = None,
     *,
-    rates: Float[ArrayLike, " k"] | None = None,
+    rates: Real[ArrayLike, " k"] | None = None,
     threshold: float | int = 2.0,
     reset: float | int = 1.0,
     size: Size = SCREEN,

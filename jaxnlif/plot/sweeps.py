@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.ticker import MaxNLocator
@@ -31,7 +31,7 @@ _HATCHES = {
 
 def phase_diagram(
     sweep: Sweep,
-    value: Callable[[Any], ArrayLike] | Float[ArrayLike, "..."],
+    value: Callable[[Any], ArrayLike] | Real[ArrayLike, "..."],
     ax: Axes | None = None,
     *,
     x: str | None = None,
