@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from .._check import check
 from ..grid import Grid
@@ -55,7 +54,7 @@ def edges(centers: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k+1"]:
     return np.concatenate([[first], middle, [last]])
 
 
-def numbers(name: str, value: ArrayLike, *shapes: tuple[int | None, ...]) -> np.ndarray:
+def numbers(name: str, value: Any, *shapes: tuple[int | None, ...]) -> np.ndarray:
     """An array of numbers of one of these shapes, `None` standing for any length but 0.
 
     **Raises:** `ValueError` naming the argument and its shape.
@@ -77,6 +76,6 @@ def _fits(shape: tuple[int, ...], rule: tuple[int | None, ...]) -> bool:
 
 
 def _in_words(shape: tuple[int | None, ...]) -> str:
-    letters = iter("kn")
+    letters = iter("kn" if shape[:1] == (None,) else "n")
     text = ", ".join(str(next(letters) if n is None else n) for n in shape)
     return f"({text},)" if len(shape) == 1 else f"({text})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Real
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
@@ -82,8 +81,8 @@ def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axe
 
 
 def spectrum(
-    frequency: Real[ArrayLike, " k"],
-    power: Real[ArrayLike, " k"],
+    frequency: ArrayLike,
+    power: ArrayLike,
     ax: Axes | None = None,
     *,
     size: Size = SCREEN,
@@ -105,8 +104,8 @@ def spectrum(
 
 
 def autocorrelation(
-    lag: Real[ArrayLike, " k"],
-    value: Real[ArrayLike, " k"],
+    lag: ArrayLike,
+    value: ArrayLike,
     ax: Axes | None = None,
     *,
     size: Size = SCREEN,

@@ -48,9 +48,9 @@ def animate(
     check_positive("fps", fps)
     writer = None if path is None else _writer(Path(path), fps)
     times, unit = np.asarray(sol.ts), time_unit(sol)
-    largest = np.array([np.max(density) for density in sol.saved])
-    top = 1.1 * float(np.quantile(largest, 0.9)) if vmax is None else vmax
-    top = min(top, float(largest.max()))
+    largest = np.array([float(np.max(density)) for density in sol.saved])
+    usual = 1.1 * float(np.quantile(largest, 0.9, method="lower"))
+    top = min(usual, float(largest.max())) if vmax is None else vmax
     with drawing(ax, size) as ax:
         start = np.asarray(sol.saved[0])
         title = ax.set_title("", loc="left")
@@ -58,7 +58,7 @@ def animate(
             line = density_curve(start, grid, ax)
             ax.set_ylim(0, 1.05 * top)
         else:
-            image = density_map(start, grid, ax, vmax=top, clipped=largest.max() > top)
+            image = density_map(start, grid, ax, vmax=top, clipped=bool(np.any(largest > top)))
 
     def show(frame: int):
         values = np.asarray(sol.saved[frame])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
@@ -16,8 +16,8 @@ from .style import BLACK, CYCLE, GREY, SCREEN, Size, drawing, finish
 
 
 def spike_times(
-    parameter: Real[ArrayLike, " k"],
-    times: Real[ArrayLike, "k *n"],
+    parameter: ArrayLike,
+    times: ArrayLike,
     ax: Axes | None = None,
     *,
     duration: float | int,
@@ -75,8 +75,8 @@ def _end_trial(ax: Axes, times: np.ndarray, duration: float | int) -> None:
 
 
 def gradients(
-    parameter: Real[ArrayLike, " k"],
-    gradients: Real[ArrayLike, "k *n"],
+    parameter: ArrayLike,
+    gradients: ArrayLike,
     ax: Axes | None = None,
     *,
     xlabel: str = "parameter",
@@ -120,10 +120,10 @@ def _looks(
 
 
 def training(
-    losses: Real[ArrayLike, "*runs k"] | Mapping[str, Any],
+    losses: ArrayLike | Mapping[str, Any],
     ax: Axes | None = None,
     *,
-    steps: Real[ArrayLike, " k"] | None = None,
+    steps: ArrayLike | None = None,
     xlabel: str = "step",
     ylabel: str = "loss",
     size: Size = SCREEN,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Real
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from .._check import check
+from .._check import check, check_positive
 from ..density import stationary
 from ..model import Network
 from ._data import numbers
@@ -24,7 +24,7 @@ def firing_rate_curve(
     model: Network,
     ax: Axes | None = None,
     *,
-    rates: Real[ArrayLike, " k"] | None = None,
+    rates: ArrayLike | None = None,
     threshold: float | int = 2.0,
     reset: float | int = 1.0,
     size: Size = SCREEN,
@@ -50,16 +50,16 @@ def firing_rate_curve(
     drive = float(jnp.squeeze(model.drive(zero, jnp.zeros(1))))
 
     def answer(rate: np.ndarray) -> np.ndarray:
-        recurrent = weight * np.asarray(model.response(jnp.asarray(rate)))
-        noise = np.asarray(model.diffusion(jnp.asarray(rate)))
-        return np.asarray(stationary.firing_rate(drive + recurrent, noise, threshold, reset))
+        response, noise = jax.vmap(lambda n: (model.response(n), model.diffusion(n)))(rate)
+        total = drive + weight * response
+        return np.asarray(stationary.firing_rate(total, noise, threshold, reset))
 
     if rates is None:
         found = _roots(answer, np.geomspace(_LOWEST, _HIGHEST, 2000))
         given = np.linspace(0, 4 / 3 * found.max(initial=0.75), 400)
     else:
         given = numbers("rates", rates, (None,))
-        check(bool(np.all(given >= 0)), f"rates: {given.min():g}: must not be negative")
+        check_positive("rates", given, allow_zero=True)
         check(bool(np.all(np.diff(given) > 0)), "rates: must be strictly increasing")
         found = _roots(answer, given)
     with drawing(ax, size) as ax:

@@ -123,6 +123,10 @@ class SizedFigure(Figure):
         with matplotlib.rc_context(size.settings):
             super().__init__(dpi=size.dpi, layout="constrained", **settings)
 
+    def add_subplot(self, *place: Any, **settings: Any) -> Axes:
+        with matplotlib.rc_context(self.size.settings):
+            return super().add_subplot(*place, **settings)
+
     def draw(self, renderer: Any) -> None:
         # Ticks and their labels are made when they are drawn.
         with matplotlib.rc_context(self.size.settings):
@@ -148,8 +152,7 @@ def figure(rows: int = 1, columns: int = 1, *, size: Size = SCREEN) -> tuple[Fig
         check_integer(name, value, at_least=1)
     check_size(size)
     new = new_figure(*size.inches(rows, columns), size=size)
-    with matplotlib.rc_context(size.settings):
-        return new, new.subplots(rows, columns)
+    return new, new.subplots(rows, columns)
 
 
 def new_figure(width: float | int, height: float | int, *, size: Size = SCREEN) -> SizedFigure:

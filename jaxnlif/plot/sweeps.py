@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.ticker import MaxNLocator
@@ -31,7 +31,7 @@ _HATCHES = {
 
 def phase_diagram(
     sweep: Sweep,
-    value: Callable[[Any], ArrayLike] | Real[ArrayLike, "..."],
+    value: Callable[[Any], ArrayLike] | ArrayLike,
     ax: Axes | None = None,
     *,
     x: str | None = None,
@@ -96,7 +96,7 @@ class _Axis(NamedTuple):
         return bool(np.ptp(even[0]) < 1e-3 < np.ptp(even[1]))
 
     @property
-    def ends(self) -> Float[np.ndarray, " k+1"]:
+    def ends(self) -> Float[np.ndarray, " ends"]:
         """The ends of cells around the values in ascending order."""
         at = self.values[self.order]
         return np.exp(edges(np.log(at))) if self.geometric else edges(at)

@@ -1,0 +1,99 @@
+"""Rate, events, regimes, raster, spectrum and autocorrelation."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import jaxnlif as jn
+
+from ._artists import legend, lines
+
+
+def test_rate_of_a_learning_network_counts_learning_times(learned):
+    ax = jn.plot.rate(learned)
+    (drawn,) = lines(ax).values()
+    np.testing.assert_array_equal(drawn, np.stack([learned.ts, learned.rate], 1))
+    assert ax.get_xlabel() == "time $t$ (learning times)"
+    assert "spikes / neuron / membrane time" in ax.get_ylabel()
+    assert ax.get_yscale() == "linear"
+
+
+def test_rate_shows_where_a_run_blew_up(blown_up):
+    ax = jn.plot.rate(blown_up)
+    end = float(blown_up.t_end)
+    assert legend(ax) == [f"blow-up at t = {end:.4g}"]
+    np.testing.assert_array_equal(lines(ax)[legend(ax)[0]][:, 0], end)
+    assert ax.get_xlim()[1] > end
+    assert ax.get_xlabel() == "time $t$ (membrane times)"
+
+
+def test_rate_shows_events_and_regimes_and_what_is_between_events(switching):
+    ax = jn.plot.rate(switching)
+    number = switching.events.time.size
+    assert legend(ax) == ["particles", f"{number} events"]
+    np.testing.assert_array_equal(lines(ax)[f"{number} events"][:, 0], switching.events.time)
+    assert ax.get_yscale() == "log"
+    assert ax.get_ylim()[0] >= 1e-3
+
+
+def test_one_event_is_no_events():
+    line = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
+    y0 = jn.gaussian(line, v=(1.0, 0.3))
+    solver = jn.FluxShift(line, events=jn.Cascade())
+    sol = jn.solve(jn.Network(weight=3.0), solver, y0=y0, t1=0.1, dt=1e-3)
+    times = np.asarray(sol.events.time)
+    assert times.size == 1
+    assert legend(jn.plot.finish(jn.plot.events(sol, Figure().subplots()), "", "")) == ["1 event"]
+
+
+def test_shades_are_where_neurons_are_followed(switching):
+    ax = Figure().subplots()
+    assert jn.plot.regimes(switching, ax) is ax
+    (shade,) = ax.collections
+    follows = np.asarray(switching.regime) == jn.Regime.particles
+    x = np.concatenate([path.vertices[:, 0] for path in shade.get_paths()])
+    times = np.asarray(switching.ts)[follows]
+    step = float(switching.ts[1] - switching.ts[0])
+    assert all(np.min(np.abs(x - t)) <= step for t in times)
+    assert all(np.min(np.abs(times - t)) <= step for t in x)
+
+
+def test_no_shade_without_a_change_of_regime(learned):
+    ax = Figure().subplots()
+    jn.plot.regimes(learned, ax)
+    assert len(ax.collections) == 0
+
+
+def test_raster_has_a_mark_for_each_spike(switching):
+    ax = jn.plot.raster(switching)
+    (marks,) = [c for c in ax.collections if hasattr(c, "get_segments")]
+    drawn = np.array(marks.get_segments())
+    np.testing.assert_allclose(drawn[:, 0, 0], switching.raster.time, rtol=1e-6)
+    np.testing.assert_allclose(drawn.mean(axis=1)[:, 1], switching.raster.neuron, atol=1e-12)
+    assert ax.get_xlim() == (switching.ts[0], switching.ts[-1])
+    assert ax.get_ylabel() == "neuron"
+
+
+def test_without_records_there_is_no_raster_and_are_no_events(blown_up):
+    with pytest.raises(ValueError, match="raster: FluxShift recorded none"):
+        jn.plot.raster(blown_up)
+    with pytest.raises(ValueError, match="events: FluxShift recorded none"):
+        jn.plot.events(blown_up, Figure().subplots())
+
+
+def test_spectrum_and_autocorrelation_are_as_given():
+    x, y = np.linspace(0, 5, 11), np.linspace(1, 2, 11)
+    ax = jn.plot.spectrum(x, y)
+    np.testing.assert_array_equal(ax.get_lines()[-1].get_xydata(), np.stack([x, y], 1))
+    assert ax.get_xlabel() == "frequency (1 / membrane time)"
+    assert ax.get_yscale() == "log"
+    ax = jn.plot.autocorrelation(x, -y)
+    np.testing.assert_array_equal(ax.get_lines()[-1].get_xydata(), np.stack([x, -y], 1))
+    assert ax.get_xlabel() == "lag (membrane times)"
+
+
+def test_what_cannot_be_a_curve_is_refused():
+    with pytest.raises(ValueError, match=r"power: shape \(3,\): must be \(2,\)"):
+        jn.plot.spectrum(np.zeros(2), np.zeros(3))
+    with pytest.raises(ValueError, match=r"lag: shape \(0,\): must be \(k,\)"):
+        jn.plot.autocorrelation(np.zeros(0), np.zeros(0))
