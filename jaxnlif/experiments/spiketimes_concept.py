@@ -130,6 +130,7 @@ def summary(found: Mapping[str, Found]) -> list[str]:
 
 # ---- the figure ------------------------------------------------------------------------------
 
+COLORS = {"QIF": plot.BLUE, "LIF": plot.RED}
 SHADES = {"QIF": ("#9ECAE1", "#4292C6", "#08519C"), "LIF": ("#FDBE85", "#E6772E", "#A63603")}
 
 
@@ -146,17 +147,18 @@ def draw(found: Mapping[str, Found]) -> Figure:
         _potentials(panels[row, 1], name, model, by_time)
     panels[0, 0].set_title("weight of an input", loc="left", fontweight="bold", pad=16)
     panels[0, 1].set_title("time of an inhibitory input", loc="left", fontweight="bold", pad=16)
-    for name, one in found.items():
-        _curves(panels[2:, 0], name, one.by_weight, 1.0, one.model, one.model.weights)
-        _curves(panels[2:, 1], name, one.by_time, one.model.duration, one.model, one.model.times)
+    by_weight = {name: (one.by_weight, 1.0, one.model.weights) for name, one in found.items()}
+    by_time = {
+        name: (one.by_time, one.model.duration, one.model.times) for name, one in found.items()
+    }
+    for column, curves in enumerate((by_weight, by_time)):
+        _curves(panels[2:, column], found, curves)
     for ax, label in ((panels[3, 0], "weight $w / w_{min}$"), (panels[3, 1], "input time $/ T$")):
         ax.set(ylim=(-25, 1))
         plot.finish(
             ax, label, "gradient\n(membrane times / weight)" if ax is panels[3, 0] else "gradient"
         )
     for ax in panels[2]:
-        ax.set(ylim=(0, 1.02))
-        ax.axhline(1, color=plot.GREY, linewidth=1)
         plot.finish(ax, "", "first spike $/ T$")
     for ax in panels[2:, 0]:
         ax.set_xlim(0, 2)
@@ -181,15 +183,23 @@ def _potentials(ax: Axes, name: str, model: Model, examples) -> None:
     plot.finish(ax, plot.MEMBRANE_TIME, f"{name}\npotential $V$")
 
 
-def _curves(axes, name: str, curve: Curve, scale: float, model: Model, examples) -> None:
-    color = {"QIF": plot.BLUE, "LIF": plot.RED}[name]
+def _curves(
+    axes, found: Mapping[str, Found], curves: Mapping[str, tuple[Curve, float, tuple[float, ...]]]
+) -> None:
+    """Spike times and gradients of both neurons, and the examples on them.
+
+    **Arguments:** `curves`: for each neuron its curve, the unit of the parameter, and the examples.
+    """
     top, bottom = axes
-    shown = np.isfinite(curve.time)
-    time, along = np.where(shown, curve.time, np.nan), curve.parameter / scale
-    look = {"labels": [name], "colors": [color]}
-    plot.spike_times(along, time / model.duration, top, duration=1.0, **look)
-    plot.gradients(along, np.where(shown, curve.slope, np.nan), bottom, **look)
-    for example, shade in zip(examples, SHADES[name], strict=True):
-        value = np.interp(example, curve.parameter, np.nan_to_num(time, nan=-1)) / model.duration
-        if value > 0:
-            top.plot(example / scale, value, "o", color=shade, zorder=5)
+    along = next(curve.parameter / unit for curve, unit, _ in curves.values())
+    shown = {name: np.isfinite(curve.time) for name, (curve, _, _) in curves.items()}
+    times = {name: curves[name][0].time / found[name].model.duration for name in curves}
+    slopes = [np.where(shown[name], curve.slope, np.nan) for name, (curve, _, _) in curves.items()]
+    look = {"labels": list(curves), "colors": [COLORS[name] for name in curves]}
+    plot.spike_times(along, np.stack(list(times.values()), 1), top, duration=1.0, **look)
+    plot.gradients(along, np.stack(slopes, 1), bottom, **(look | {"labels": [None] * len(curves)}))
+    for name, (_, unit, examples) in curves.items():
+        for example, shade in zip(examples, SHADES[name], strict=True):
+            value = np.interp(example / unit, along, np.where(shown[name], times[name], -1))
+            if value > 0:
+                top.plot(example / unit, value, "o", color=shade, zorder=5)

@@ -207,4 +207,5 @@ def _spike_times(ax: Axes, reservoir: Reservoir, history, k: int) -> None:
     look = {"xlabel": "trial + 1", "labels": [None] * len(colors), "colors": colors}
     plot.spike_times(trials, spikes, ax, duration=DURATION, **look)
     ax.plot(np.full(len(targets), trials[-1]), targets, "o", color=plot.ORANGE, clip_on=False)
+    ax.set_ylim(0, 1.35 * DURATION)
     plot.finish(ax, ax.get_xlabel(), ax.get_ylabel(), f"neuron {k + 1}")

@@ -11,7 +11,7 @@ from ..solve.result import Result
 from ..solve.solution import Solution
 from ..solve.solver import Regime
 from ._data import grid_of, numbers, time_label
-from .style import BLACK, BLUE, GUIDE, ORANGE, RATE, RED, SCREEN, Size, drawing, finish
+from .style import BLACK, BLUE, GUIDE, ORANGE, RATE, RED, SCREEN, Size, drawing, finish, root
 
 _SILENT = 1e-3
 """The least rate that a logarithmic scale shows (spikes / neuron / membrane time)."""
@@ -66,17 +66,20 @@ def regimes(sol: Solution, ax: Axes) -> Axes:
 def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
     """The spikes of the recorded neurons, a row for each.
 
+    In a run that changes its description these are the spikes of the times with particles.
+
     **Raises:** `ValueError` if the solver recorded none.
     """
     grid_of(sol)
     spikes = sol.raster
     with drawing(ax, size) as ax:
         regimes(sol, ax)
-        neuron = np.asarray(spikes.neuron)
-        look = {"color": BLACK, "linewidth": 0.8, "rasterized": True}
-        ax.vlines(np.asarray(spikes.time), neuron - 0.4, neuron + 0.4, **look)
+        rows = 1 + np.max(spikes.neuron, initial=0)
+        height = 72 * ax.bbox.height / root(ax).dpi / rows
+        mark = {"color": BLACK, "markersize": max(0.8 * height, 1.5)}
+        ax.plot(spikes.time, spikes.neuron, "|", **mark)
         ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
         return finish(ax, time_label(sol), "neuron", above=True)
 
 

@@ -61,16 +61,18 @@ def _with_neighbours(chosen: np.ndarray) -> np.ndarray:
 def _end_trial(ax: Axes, times: np.ndarray, duration: float | int) -> None:
     """Shades what is later than the trial, where pseudospikes are, or marks its end."""
     latest = np.max(times, where=np.isfinite(times), initial=0)
-    blend = ax.get_yaxis_transform()
-    place = {"ha": "right", "fontsize": "small", "transform": blend, "clip_on": True}
+    ground = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 1}
+    place = {"ha": "right", "fontsize": "small", "clip_on": True, "bbox": ground}
     if latest > duration:
         top = max(1.05 * latest, 1.15 * duration)
-        ax.axhspan(duration, top, color=GREY, alpha=0.25, linewidth=0)
-        ax.text(0.99, 0.99 * top, "pseudospikes", va="top", **place)
+        # beyond the axis, which may be made longer
+        ax.axhspan(duration, 10 * top, color=GREY, alpha=0.25, linewidth=0)
+        ax.text(0.99, 0.98, "pseudospikes", va="top", transform=ax.transAxes, **place)
     else:
         top = 1.1 * duration
         ax.axhline(duration, color=GREY, linewidth=1)
-        ax.text(0.99, duration, "end of the trial", va="bottom", **place)
+        blend = ax.get_yaxis_transform()
+        ax.text(0.99, duration, "end of the trial", va="bottom", transform=blend, **place)
     ax.set_ylim(0, top)
 
 
