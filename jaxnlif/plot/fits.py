@@ -91,7 +91,7 @@ def parameters(
         if true is not None:
             rows = np.arange(true.size)
             look = {"color": ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
-            ax.vlines(true, rows - 0.2, rows + 0.2, **look)
+            ax.vlines(true, rows - 0.14, rows + 0.14, **look)
         ax.set_yticks(range(len(names)), names)
         ax.set_ylim(len(names) - 0.5, -0.7)
         ax.margins(x=0.4)  # room for the numbers

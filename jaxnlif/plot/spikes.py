@@ -61,13 +61,13 @@ def _with_neighbours(chosen: np.ndarray) -> np.ndarray:
 def _end_trial(ax: Axes, times: np.ndarray, duration: float | int) -> None:
     """Shades what is later than the trial, where pseudospikes are, or marks its end."""
     latest = np.max(times, where=np.isfinite(times), initial=0)
-    ground = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 1}
-    place = {"ha": "right", "fontsize": "small", "clip_on": True, "bbox": ground}
+    place = {"ha": "right", "fontsize": "small", "clip_on": True}
     if latest > duration:
+        ground = {"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 1}
         top = max(1.05 * latest, 1.15 * duration)
         # beyond the axis, which may be made longer
         ax.axhspan(duration, 10 * top, color=GREY, alpha=0.25, linewidth=0)
-        ax.text(0.99, 0.98, "pseudospikes", va="top", transform=ax.transAxes, **place)
+        ax.text(0.99, 0.98, "pseudospikes", va="top", transform=ax.transAxes, bbox=ground, **place)
     else:
         top = 1.1 * duration
         ax.axhline(duration, color=GREY, linewidth=1)
