@@ -46,6 +46,8 @@ def animate(
     grid = grid_of(sol)
     check_saved(sol)
     check_positive("fps", fps)
+    if vmax is not None:
+        check_positive("vmax", vmax)
     writer = None if path is None else _writer(Path(path), fps)
     times, unit = np.asarray(sol.ts), time_unit(sol)
     largest = np.array([float(np.max(density)) for density in sol.saved])

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
-from .._check import check
+from .._check import check, check_positive
 from ..grid import Grid, VoltageGrid
 from ..solve.solution import Solution
 from ._data import edges, final_density, grid_of, time_label
@@ -50,6 +50,7 @@ def density(
         grid, values = grid_of(sol), final_density(sol)
     else:
         check(grid is not None, "grid: must be given with an array")
+        check(isinstance(grid, Grid), f"grid = {grid!r}: must be a Grid")
         values = np.asarray(sol)
     assert grid is not None
     check(
@@ -76,6 +77,8 @@ def density_over_time(
     grid = grid_of(sol)
     check(grid.w is None, "sol: has a weight axis; weights_over_time and animate draw its course")
     check_saved(sol)
+    if vmax is not None:
+        check_positive("vmax", vmax)
     values, v = np.asarray(sol.saved)[:, :, 0], grid.v
     with drawing(ax, size) as ax:
         times = edges(np.asarray(sol.ts))

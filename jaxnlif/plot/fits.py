@@ -129,11 +129,13 @@ def _truth(fitted: Fit, truth: Any) -> Float[np.ndarray, " p"]:
     if jax.tree.structure(truth) == jax.tree.structure(fitted.model):
         known = _by_name(truth)
         return np.array([known[name] for name in fitted.names])
-    values, number = _row(truth), len(fitted.names)
-    check(
-        values.size == number,
-        f"truth: {values.size} values: must be the model, or the {number} values that were fitted",
-    )
+    number = len(fitted.names)
+    rule = f"must be the model, or the {number} values that were fitted"
+    try:
+        values = _row(truth)
+    except (TypeError, ValueError):
+        raise ValueError(f"truth = {truth!r}: {rule}") from None
+    check(values.size == number, f"truth: {values.size} values: {rule}")
     return values
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
+from .._check import check_positive
 from ..model import Hebbian
 from ..solve.solution import Solution
 from ._data import edges, grid_of, time_label, weight_axis
@@ -66,17 +67,21 @@ def response(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> A
         ax.plot(w, np.asarray(sol.rates)[-1], color=BLUE, label="$N(w)$")
         learning = sol.model.learning
         if isinstance(learning, Hebbian) and not callable(learning.gain):
-            gain = np.asarray(learning.gain)
-            if gain.ndim == 0 and gain > 0:
-                ramp(ax, float(gain), float(np.asarray(sol.rate)[-1]), end=w[-1])
+            gain, rate = np.asarray(learning.gain), float(sol.rate[-1])
+            if gain.ndim == 0 and gain > 0 and rate > 0:
+                ramp(ax, float(gain), rate, end=w[-1])
         return finish(ax, WEIGHT, RATES)
 
 
-def ramp(ax: Axes, gain: float, network_rate: float, *, end: float) -> Axes:
+def ramp(ax: Axes, gain: float | int, network_rate: float | int, *, end: float | int) -> Axes:
     r"""Adds the closed form of the learned state, $w/(K\bar N)$ up to $A = \bar N\sqrt{2K}$.
 
     **Arguments:** `gain`: $K$; `network_rate`: $\bar N$; `end`: where the weight axis ends.
+
+    **Raises:** `ValueError` unless gain and rate are positive.
     """
+    check_positive("gain", gain)
+    check_positive("network_rate", network_rate)
     with drawing(ax):
         line = np.array([0.0, min(network_rate * (2 * gain) ** 0.5, end)])
         label = r"ramp $w / (K \bar N)$"

@@ -46,12 +46,10 @@ def firing_rate_curve(
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
     if model.weight is None:
         raise ValueError("model: must be an unstructured network, which has one weight")
-    weight, zero = float(model.weight), jnp.zeros(())
-    drive = float(jnp.squeeze(model.drive(zero, jnp.zeros(1))))
+    t, w = jnp.zeros(()), model.weight[None]
 
     def answer(rate: np.ndarray) -> np.ndarray:
-        response, noise = jax.vmap(lambda n: (model.response(n), model.diffusion(n)))(rate)
-        total = drive + weight * response
+        total, noise = jax.vmap(lambda n: (model.input(t, w, n)[0], model.diffusion(n)))(rate)
         return np.asarray(stationary.firing_rate(total, noise, threshold, reset))
 
     if rates is None:

@@ -105,5 +105,7 @@ def test_what_cannot_be_animated_is_refused(learned, statistic, tmp_path):
         jn.plot.animate(learned, tmp_path / "none" / "x.gif")
     with pytest.raises(ValueError, match="fps = 0: must be positive"):
         jn.plot.animate(learned, fps=0)
+    with pytest.raises(ValueError, match="vmax = 0: must be positive"):
+        jn.plot.animate(learned, vmax=0)
     with pytest.raises(ValueError, match="holds no densities, because SaveAt was given another"):
         jn.plot.animate(statistic)

@@ -131,5 +131,7 @@ def test_what_a_fit_does_not_know_is_not_drawn(unsure, found):
     assert len(panels(jn.plot.fit(unsure))) == 1
     with pytest.raises(ValueError, match="truth: 2 values: must be the model, or the 4 values"):
         jn.plot.parameters(found, np.zeros(2))
+    with pytest.raises(ValueError, match="truth = 'unknown': must be the model, or the 4 values"):
+        jn.plot.parameters(found, "unknown")
     with pytest.raises(ValueError, match="names: 1: must be 4"):
         jn.plot.parameters(found, names=["one"])

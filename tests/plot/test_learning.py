@@ -1,5 +1,6 @@
 """Weights, their course, and the response with its ramp."""
 
+import equinox as eqx
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -22,6 +23,13 @@ def test_a_ramp_ends_with_the_axis():
     assert jn.plot.ramp(ax, 0.5, 2.0, end=1.0) is ax
     (drawn,) = lines(ax).values()
     np.testing.assert_allclose(drawn, [[0, 0], [1, 1]])
+
+
+def test_a_silent_network_has_no_ramp(learned):
+    silent = eqx.tree_at(lambda sol: sol.rate, learned, 0 * learned.rate)
+    assert set(lines(jn.plot.response(silent))) == {"$N(w)$"}
+    with pytest.raises(ValueError, match="network_rate = 0: must be positive"):
+        jn.plot.ramp(Figure().subplots(), 0.5, 0.0, end=1.0)
 
 
 def test_weights_shows_before_and_after(learned):

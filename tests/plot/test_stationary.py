@@ -49,6 +49,13 @@ def test_a_bounded_response_may_have_three_roots():
     np.testing.assert_allclose(answer, found, rtol=1e-4)
 
 
+def test_the_drive_is_that_of_the_weight():
+    bump = jn.Bump(base=0.5, height=1.0, center=-1.5, width=0.1)
+    (found,), _ = roots(jn.plot.firing_rate_curve(jn.Network(weight=-1.5, drive=bump)))
+    expected = jn.stationary.self_consistent_rates(-1.5, 1.5)
+    np.testing.assert_allclose(found, expected[0], rtol=1e-4)
+
+
 def test_threshold_and_reset_matter():
     network = jn.Network(weight=0.5, drive=1.0)
     (found,), _ = roots(jn.plot.firing_rate_curve(network, threshold=1.0, reset=-1))
