@@ -23,8 +23,8 @@ class Units(eqx.Module):
 
     where $s$ is the standard deviation that its potential would have without a threshold. With the
     scale $S$, the mV in a unit of voltage, it is at $v = (V - E)/S$, has the drive $R I/S$ and the
-    noise $a = s^2/S^2$. Rates are in spikes per membrane time; times are in membrane times or, where
-    weights are learned, in learning times, $τ_{learning} = τ/ε$.
+    noise $a = s^2/S^2$. Rates are in spikes per membrane time; times are in membrane times or,
+    where weights are learned, in learning times, $τ_{learning} = τ/ε$.
 
     Methods named after a quantity make it dimensionless; those that end in a unit lead back:
 

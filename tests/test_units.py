@@ -186,7 +186,7 @@ def test_wrong_units_are_refused(changes, message):
 
 @pytest.mark.parametrize("std", [0.0, -5.0, [5.0, -1.0]])
 def test_noise_must_be_positive(std):
-    with pytest.raises(ValueError, match="mV = .* must be positive"):
+    with pytest.raises(ValueError, match=r"mV = .*: must be positive"):
         UNITS.noise(std)
 
 
