@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -19,9 +20,10 @@ from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from .. import _pallas, _tolerance
+from .. import _tolerance
+from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import VoltageGrid
-from . import kernel, mmatrix
+from . import kernel, log_depth, loops, mmatrix
 from .bernoulli import (
     EVEN_LIMIT,
     bernoulli,
@@ -30,6 +32,7 @@ from .bernoulli import (
     bernoulli_slope,
 )
 from .blocks import in_blocks
+from .exchange import Rates, shifted
 
 
 def exchange_rates(
@@ -64,7 +67,7 @@ def firing_rates(
     return noise / grid.spacing * bernoulli(-peclet) * last
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 6))
 def shift_flux(
     grid: VoltageGrid,
     kappa: Float[Array, ""],
@@ -72,6 +75,7 @@ def shift_flux(
     noise: Float[Array, ""],
     density: Float[Array, "v w"],
     known: Float[Array, "v w"] | None = None,
+    execution: AbstractExecution = AUTOMATIC,
 ) -> Float[Array, "v w"]:
     r"""One implicit step of drift, diffusion, firing and re-entry, uniform in $κ = ε/Δt ≥ 0$.
 
@@ -83,23 +87,34 @@ def shift_flux(
     What rounding does to the mass of a column is returned to that column.
 
     **Arguments:** `kappa` (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`; `known`, the
-    new density if it has been found before, and only derivatives are missing.
-    **Returns:** the new density, `(v, w)`.
+    new density if it has been found before, and only derivatives are missing; `execution`, how to
+    solve. **Returns:** the new density, `(v, w)`.
     """
     if known is not None:
         return known
-    by_rows, by_columns = partial(_shift_by_rows, grid), partial(_step_by_columns, grid)
-    return _pallas.choose(by_rows, by_columns, _positive(kappa), drive, noise, density)
+    return execution(
+        _positive(kappa),
+        drive,
+        noise,
+        density,
+        loops=partial(_shift_in_blocks, grid),
+        log_depth=partial(_shift, grid, log_depth),
+        kernel=partial(_step_by_columns, grid),
+    )
 
 
-def _shift_by_rows(grid: VoltageGrid, kappa, drive, noise, density) -> Array:
+def _shift(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density) -> Array:
+    def step(cells):
+        return way.sweep_down(cells.rates, *_sweep_up(grid, way, kappa, cells.rates, density))
+
+    unscaled = _with_cells(grid, drive, noise, step)
+    mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
+    return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
+
+
+def _shift_in_blocks(grid: VoltageGrid, kappa, drive, noise, density) -> Array:
     def columns(drive, density):
-        def step(cells):
-            return mmatrix.sweep_down(cells.rates, *_sweep_up(grid, kappa, cells.rates, density))
-
-        unscaled = _with_cells(grid, drive, noise, step)
-        mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
-        return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
+        return _shift(grid, loops, kappa, drive, noise, density)
 
     return in_blocks(columns, drive, density)
 
@@ -118,7 +133,7 @@ def _columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=None) -> ke
     )
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 7))
 def absorb_flux(
     grid: VoltageGrid,
     kappa: Float[Array, ""],
@@ -127,6 +142,7 @@ def absorb_flux(
     density: Float[Array, "v w"],
     inflow: Float[Array, " w"],
     known: Float[Array, "v w"] | None = None,
+    execution: AbstractExecution = AUTOMATIC,
 ) -> Float[Array, "v w"]:
     r"""One implicit step in which the flux that enters at the reset potential is known.
 
@@ -135,21 +151,29 @@ def absorb_flux(
     leaves, $h Σp + N/κ = h Σp^* + f/κ$ with $N$ the `firing_rates` after the step.
 
     **Arguments:** `kappa` > 0 (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`, `inflow`
-    f `(w,)` (1 / membrane time / weight unit); `known` as in `shift_flux`.
+    f `(w,)` (1 / membrane time / weight unit); `known` and `execution` as in `shift_flux`.
     **Returns:** the new density, `(v, w)`.
     """
     if known is not None:
         return known
-    by_rows, by_columns = partial(_absorb_by_rows, grid), partial(_step_by_columns, grid)
-    return _pallas.choose(by_rows, by_columns, _positive(kappa), drive, noise, density, inflow)
+    return execution(
+        _positive(kappa),
+        drive,
+        noise,
+        density,
+        inflow,
+        loops=partial(_absorb, grid, loops),
+        log_depth=partial(_absorb, grid, log_depth),
+        kernel=partial(_step_by_columns, grid),
+    )
 
 
-def _absorb_by_rows(grid: VoltageGrid, kappa, drive, noise, density, inflow) -> Array:
+def _absorb(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density, inflow) -> Array:
     kappas = jnp.broadcast_to(kappa, density[0].shape)
     given = _with_inflow(grid, kappa * density, inflow)
 
     def step(cells):
-        return mmatrix.sweep_down(cells.rates, *mmatrix.sweep_up(cells.rates, kappas, given))
+        return way.sweep_down(cells.rates, *way.sweep_up(cells.rates, kappas, given))
 
     new = _with_cells(grid, drive, noise, step)
     left = firing_rates(grid, drive, noise, new[-1]) / grid.spacing
@@ -157,7 +181,7 @@ def _absorb_by_rows(grid: VoltageGrid, kappa, drive, noise, density, inflow) -> 
     return new * jnp.where(found > 0, jnp.sum(given, 0) / jnp.where(found > 0, found, 1), 0)[None]
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 6))
 def probe_firing(
     grid: VoltageGrid,
     kappa: Float[Array, ""],
@@ -165,24 +189,36 @@ def probe_firing(
     noise: Float[Array, ""],
     density: Float[Array, "v w"],
     inflow: Float[Array, " w"] | None = None,
+    execution: AbstractExecution = AUTOMATIC,
 ) -> Float[Array, " w"]:
     """The rates $N(w)$ after `shift_flux`, or with an inflow `absorb_flux`, with the same
     arguments: to rounding, and from the upward sweep alone."""
-    by_rows, by_columns = partial(_probe_by_rows, grid), partial(_probe_by_columns, grid)
     given = (density,) if inflow is None else (density, inflow)
-    last = _pallas.choose(by_rows, by_columns, _positive(kappa), drive, noise, *given)
+    last = execution(
+        _positive(kappa),
+        drive,
+        noise,
+        *given,
+        loops=partial(_probe_in_blocks, grid),
+        log_depth=partial(_probe, grid, log_depth),
+        kernel=partial(_probe_by_columns, grid),
+    )
     return firing_rates(grid, drive, noise, last)
 
 
-def _probe_by_rows(grid: VoltageGrid, kappa, drive, noise, density, *inflow) -> Array:
-    def columns(drive, density, *inflow):
-        def last(cells):
-            if not inflow:
-                return kappa * _sweep_up(grid, kappa, cells.rates, density)[0][-1]
-            given = _with_inflow(grid, kappa * density, *inflow)
-            return mmatrix.sweep_up(cells.rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
+def _probe(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density, *inflow) -> Array:
+    def last(cells):
+        if not inflow:
+            return kappa * _sweep_up(grid, way, kappa, cells.rates, density)[0][-1]
+        given = _with_inflow(grid, kappa * density, *inflow)
+        return way.sweep_up(cells.rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
 
-        return _with_cells(grid, drive, noise, last)
+    return _with_cells(grid, drive, noise, last)
+
+
+def _probe_in_blocks(grid: VoltageGrid, kappa, drive, noise, density, *inflow) -> Array:
+    def columns(drive, density, *inflow):
+        return _probe(grid, loops, kappa, drive, noise, density, *inflow)
 
     return in_blocks(columns, drive, density, *inflow)
 
@@ -192,10 +228,11 @@ def _probe_by_columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=No
 
 
 @probe_firing.defjvp
-def _probe_firing_jvp(grid, primals, tangents):
+def _probe_firing_jvp(grid, execution, primals, tangents):
     def firing(kappa, drive, noise, density, inflow):
         step = shift_flux if inflow is None else partial(absorb_flux, inflow=inflow)
-        return firing_rates(grid, drive, noise, step(grid, kappa, drive, noise, density)[-1])
+        density = step(grid, kappa, drive, noise, density, execution=execution)
+        return firing_rates(grid, drive, noise, density[-1])
 
     return jax.jvp(firing, primals, tangents)
 
@@ -206,20 +243,21 @@ def _positive(kappa: Array) -> Array:
     return kappa + _tolerance.slowest_rate(kappa.dtype)
 
 
-def _sweep_up(grid: VoltageGrid, kappa: Array, rates: mmatrix.Rates, density: Array):
+def _sweep_up(grid: VoltageGrid, way: ModuleType, kappa: Array, rates: Rates, density: Array):
     r"""$\hat y + s z$ on the way up, and the excesses."""
     kappas = jnp.broadcast_to(kappa, density[0].shape)
     n = grid.reset_index
-    if density.shape[1] == 1:  # one loop for both: of a single column, its turns are what costs
-        source = jnp.asarray(np.arange(grid.num)[:, None] == n, density.dtype)
-        (y, z), excess = mmatrix.sweep_up(rates, kappas, (density, source))
-        shifted = rates.exit * y[-1] / jnp.sum(excess * z, 0)
-        return y + shifted[None] * z, excess
-    y, excess = mmatrix.sweep_up(rates, kappas, density)
-    source = jnp.zeros_like(density[n:]).at[0].set(1)
-    z, _ = mmatrix.sweep_up(rates.above(n), kappas, source, excess[n])
-    shifted = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
-    return y.at[n:].add(shifted[None] * z), excess
+    if way is loops and density.shape[1] > 1:
+        y, excess = loops.sweep_up(rates, kappas, density)
+        source = jnp.zeros_like(density[n:]).at[0].set(1)
+        z, _ = loops.sweep_up(rates.above(n), kappas, source, excess[n])
+        entering = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
+        return y.at[n:].add(entering[None] * z), excess
+    # Both in one sweep, where it is not the numbers that cost, but the turns.
+    source = jnp.asarray(np.arange(grid.num)[:, None] == n, density.dtype)
+    (y, z), excess = way.sweep_up(rates, kappas, (density, source))
+    entering = rates.exit * y[-1] / jnp.sum(excess * z, 0)
+    return y + entering[None] * z, excess
 
 
 def _with_inflow(grid: VoltageGrid, density: Array, inflow: Array) -> Array:
@@ -233,7 +271,7 @@ class _Cells(NamedTuple):
     cell Péclet number.
     """
 
-    rates: mmatrix.Rates
+    rates: Rates
     flux: Callable[[Array, Array], tuple[Array, Array]]
 
 
@@ -261,8 +299,8 @@ def _with_cells(grid: VoltageGrid, drive: Array, noise: Array, step: Callable[[_
             (even, odd), slope = even_and_odd(x), bernoulli_even_slope(x)
             return even * difference + odd * total, scale * (slope * difference + 0.5 * total)
 
-        rows = mmatrix.shifted_up(face_cells), face_cells
-        return step(_Cells(mmatrix.Rates(rows, at), flux))
+        rows = shifted(face_cells), face_cells
+        return step(_Cells(Rates(rows, at), flux))
 
     def exponential():
         up, down = exchange_rates(grid, drive, noise)
@@ -272,7 +310,7 @@ def _with_cells(grid: VoltageGrid, drive: Array, noise: Array, step: Callable[[_
             slope = bernoulli_slope(everywhere())
             return up * density - down * above, scale * (slope * (density - above) + density)
 
-        return step(_Cells(mmatrix.Rates.table(up, down), flux))
+        return step(_Cells(Rates.table(up, down), flux))
 
     ends = drive_cells[None] - face_cells[np.array([0, -1]), None]
     small = _in_all_of_a_batch(jnp.max(jnp.abs(lax.stop_gradient(ends))) <= EVEN_LIMIT)
@@ -319,9 +357,9 @@ def _matrix(grid: VoltageGrid, kappa: Array, drive: Array, noise: Array):
     return jnp.broadcast_to(_positive(kappa), drive.shape), *exchange_rates(grid, drive, noise)
 
 
-def _shift_flux_jvp(grid, primals, tangents):
-    new = shift_flux(grid, *primals)
-    return new, _shift_flux_tangent(grid, *_needed(primals[:-1], tangents[:-1]), new)
+def _shift_flux_jvp(grid, execution, primals, tangents):
+    new = shift_flux(grid, *primals, execution)
+    return new, _shift_flux_tangent(grid, execution, *_needed(primals[:-1], tangents[:-1]), new)
 
 
 shift_flux.defjvp(_shift_flux_jvp, symbolic_zeros=True)
@@ -337,8 +375,8 @@ def _needed(primals, tangents):
     return (kappa, drive, noise, density, *others), (d_kappa, *zeros)
 
 
-@partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
-def _shift_flux_tangent(grid, primals, tangents, new):
+@partial(jax.checkpoint, static_argnums=(0, 1), prevent_cse=False)
+def _shift_flux_tangent(grid, execution, primals, tangents, new):
     # Differentiating the step gives (κ + A - e_R cᵀ) dp = κ dp* + g with Σg = 0 and Σdp = Σdp*;
     # the last condition replaces the division by κ, so that the rule holds as κ → 0 too.
     # Of all this, reverse mode stores the densities alone.
@@ -352,22 +390,22 @@ def _shift_flux_tangent(grid, primals, tangents, new):
         rhs = _differentiate(grid, cells, new, primals, tangents)
         mass = jnp.sum(tangents[-1], 0)
         return mmatrix.solve_shifted(
-            cells.rates, kappas, grid.reset_index, rhs, mass, matvec=product
+            cells.rates, kappas, grid.reset_index, rhs, mass, matvec=product, execution=execution
         )
 
     return _with_cells(grid, drive, noise, step)
 
 
-def _absorb_flux_jvp(grid, primals, tangents):
-    new = absorb_flux(grid, *primals)
-    return new, _absorb_flux_tangent(grid, *_needed(primals[:-1], tangents[:-1]), new)
+def _absorb_flux_jvp(grid, execution, primals, tangents):
+    new = absorb_flux(grid, *primals, execution)
+    return new, _absorb_flux_tangent(grid, execution, *_needed(primals[:-1], tangents[:-1]), new)
 
 
 absorb_flux.defjvp(_absorb_flux_jvp, symbolic_zeros=True)
 
 
-@partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
-def _absorb_flux_tangent(grid, primals, tangents, new):
+@partial(jax.checkpoint, static_argnums=(0, 1), prevent_cse=False)
+def _absorb_flux_tangent(grid, execution, primals, tangents, new):
     *primals, _ = primals
     *tangents, d_inflow = tangents
     kappa, drive, noise, _ = primals
@@ -376,4 +414,4 @@ def _absorb_flux_tangent(grid, primals, tangents, new):
         return _differentiate(grid, cells, new, primals, tangents)
 
     rhs = _with_inflow(grid, _with_cells(grid, drive, noise, step), d_inflow)
-    return mmatrix.solve(*_matrix(grid, kappa, drive, noise), rhs)
+    return mmatrix.solve(*_matrix(grid, kappa, drive, noise), rhs, execution=execution)

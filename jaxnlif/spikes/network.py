@@ -20,6 +20,7 @@ from .._check import (
     check_scalar,
     is_concrete,
 )
+from ..execution import AUTOMATIC, AbstractExecution
 from ..model._leaf import as_leaf
 from .encoding import Volleys
 from .layer import LayerSpikes, simulate
@@ -66,6 +67,7 @@ class FeedForward(eqx.Module):
     - `duration`: T of a trial (time).
     - `delays`: axonal delays of what is before each layer, shape `(before,)`, or `None` (time).
     - `max_spikes`: room for spikes per neuron and trial; more are reported, never lost silently.
+    - `execution`: loops over events or kernels; `Automatic()` takes what is fast.
 
     `init` draws a network. Every array leaf may be differentiated; gradients are exact, and
     smooth where spikes come and go at the end of the trial. **Raises:** `ValueError` if shapes do
@@ -81,8 +83,19 @@ class FeedForward(eqx.Module):
     duration: Float[Array, ""]
     delays: tuple[Float[Array, " before"] | None, ...]
     max_spikes: int = eqx.field(static=True)
+    execution: AbstractExecution
 
-    def __init__(self, weights, initial, neuron, *, duration=2.0, delays=None, max_spikes=2):
+    def __init__(
+        self,
+        weights,
+        initial,
+        neuron,
+        *,
+        duration=2.0,
+        delays=None,
+        max_spikes=2,
+        execution=AUTOMATIC,
+    ):
         self.weights = tuple(as_leaf("weights", w) for w in weights)
         self.initial = tuple(as_leaf("initial", phase) for phase in initial)
         check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
@@ -91,6 +104,9 @@ class FeedForward(eqx.Module):
         given = (None,) * len(self.weights) if delays is None else delays
         self.delays = tuple(None if delay is None else as_leaf("delays", delay) for delay in given)
         self.max_spikes = check_integer("max_spikes", max_spikes, at_least=1)
+        is_execution = isinstance(execution, AbstractExecution)
+        check(is_execution, f"execution = {execution!r}: must be one of jaxnlif.execution")
+        self.execution = execution
         _check_layers(self)
 
     @classmethod
@@ -105,13 +121,15 @@ class FeedForward(eqx.Module):
         max_spikes: int = 2,
         delayed: Sequence[int] = (),
         dtype=None,
+        execution: AbstractExecution = AUTOMATIC,
     ) -> FeedForward:
         r"""A network with random weights whose neurons start in the middle of their period.
 
         **Arguments:** `sizes`: number of inputs, then of neurons in each layer; `key`: a random
         key; `duration` of a trial (time); `scale`: weights are uniform within
         $± scale/\sqrt{before}$ (voltage units); `max_spikes` per neuron; `delayed`: the layers,
-        from 0, that get trainable delays, zero at first; `dtype`: floating-point type.
+        from 0, that get trainable delays, zero at first; `dtype`: floating-point type; `execution`,
+        as in a call of the class.
         """
         check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
         check(len(sizes) >= 2, f"sizes = {sizes}: must name the inputs and at least one layer")
@@ -136,6 +154,7 @@ class FeedForward(eqx.Module):
                 jnp.zeros(n, dtype) if i in delayed else None for i, n in enumerate(sizes[:-1])
             ],
             max_spikes=max_spikes,
+            execution=execution,
         )
 
     def __call__(
@@ -157,6 +176,7 @@ class FeedForward(eqx.Module):
         if not isinstance(inputs, Volleys):
             inputs = as_leaf("inputs", inputs)
         _check_inputs(self, inputs)
+        self.execution.validate()
         return _trial(self, inputs)
 
     def clipped(self) -> FeedForward:
@@ -202,7 +222,7 @@ def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) ->
         else:
             events = _events(_natural(inputs.reshape(1, samples, -1), omega), omega, delay, end)
             table = weights / q
-        layers.append(simulate(table, *events, omega * phase, end, net.max_spikes))
+        layers.append(simulate(table, *events, omega * phase, end, net.max_spikes, net.execution))
 
     def shaped(array: Array) -> Array:
         return array.reshape(*batch, *array.shape[1:])

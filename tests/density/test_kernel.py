@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
+from jaxnlif import execution
 from jaxnlif.density import flux, kernel
 
 from ..conftest import needs_kernels
@@ -71,9 +72,10 @@ def test_a_batch_is_one_kernel_with_more_columns():
 def test_on_a_gpu_it_equals_the_loops(num, width, kappa):
     grid, density, drive, inflow = problem(num, width)
     kappa, noise = (jnp.asarray(x, density.dtype) for x in (kappa, 0.5))
-    new = flux.shift_flux(grid, kappa, drive, noise, density)
-    close(new, flux._shift_by_rows(grid, flux._positive(kappa), drive, noise, density), density)
+    arguments = grid, kappa, drive, noise, density
+    ways = execution.Kernels(), execution.Loops()
+    new, expected = (flux.shift_flux(*arguments, execution=way) for way in ways)
+    close(new, expected, density)
     if kappa > 0:
-        new = flux.absorb_flux(grid, kappa, drive, noise, density, inflow)
-        expected = flux._absorb_by_rows(grid, kappa, drive, noise, density, inflow)
+        new, expected = (flux.absorb_flux(*arguments, inflow, execution=way) for way in ways)
         close(new, expected, density)
