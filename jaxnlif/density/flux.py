@@ -21,7 +21,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from .. import _tolerance
-from ..execution import AUTOMATIC, AbstractExecution
+from ..execution import AUTOMATIC, AbstractExecution, LogDepth, Loops
 from ..grid import VoltageGrid
 from . import kernel, log_depth, loops, mmatrix
 from .bernoulli import (
@@ -107,7 +107,7 @@ def _shift(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density) -> 
     def step(cells):
         return way.sweep_down(cells.rates, *_sweep_up(grid, way, kappa, cells.rates, density))
 
-    unscaled = _with_cells(grid, drive, noise, step)
+    unscaled = _with_cells(grid, drive, noise, step, branch=way is loops)
     mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
     return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
 
@@ -175,7 +175,7 @@ def _absorb(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density, in
     def step(cells):
         return way.sweep_down(cells.rates, *way.sweep_up(cells.rates, kappas, given))
 
-    new = _with_cells(grid, drive, noise, step)
+    new = _with_cells(grid, drive, noise, step, branch=way is loops)
     left = firing_rates(grid, drive, noise, new[-1]) / grid.spacing
     found = kappa * jnp.sum(new, 0) + left
     return new * jnp.where(found > 0, jnp.sum(given, 0) / jnp.where(found > 0, found, 1), 0)[None]
@@ -213,7 +213,7 @@ def _probe(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density, *in
         given = _with_inflow(grid, kappa * density, *inflow)
         return way.sweep_up(cells.rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
 
-    return _with_cells(grid, drive, noise, last)
+    return _with_cells(grid, drive, noise, last, branch=way is loops)
 
 
 def _probe_in_blocks(grid: VoltageGrid, kappa, drive, noise, density, *inflow) -> Array:
@@ -275,48 +275,57 @@ class _Cells(NamedTuple):
     flux: Callable[[Array, Array], tuple[Array, Array]]
 
 
-def _with_cells(grid: VoltageGrid, drive: Array, noise: Array, step: Callable[[_Cells], Any]):
-    """Runs `step` with rates that cost no exponential where all cell Péclet numbers are small."""
+def _with_cells(grid: VoltageGrid, drive, noise, step: Callable[[_Cells], Any], *, branch: bool):
+    """Runs `step` with rates; with a `branch` for small Péclet numbers, which costs no exponential.
+
+    Loops gain by it, but what is in logarithmic depth takes long to compile, twice as long twice.
+    """
+    if not branch:
+        return step(_exponential(grid, drive, noise))
+    ends = (drive[None] - _interfaces(grid)[np.array([0, -1]), None]) * (grid.spacing / noise)
+    small = _in_all_of_a_batch(jnp.max(jnp.abs(lax.stop_gradient(ends))) <= EVEN_LIMIT)
+    # Each branch repeats what it needs: reverse mode would store what either of them makes.
+    branches = (
+        jax.checkpoint(lambda cells=cells: step(cells(grid, drive, noise)), prevent_cse=False)
+        for cells in (_polynomial, _exponential)
+    )
+    return lax.cond(small, *branches)
+
+
+def _polynomial(grid: VoltageGrid, drive: Array, noise: Array) -> _Cells:
+    """For small Péclet numbers; rates are made row by row."""
     h, faces = grid.spacing, _interfaces(grid)
     inverse, scale = h / noise, noise / h**2
     drive_cells, face_cells = drive * inverse, faces * inverse
 
-    def everywhere():
-        return drive_cells[None] - face_cells[:, None]
+    def even_and_odd(x):
+        return scale * bernoulli_even(x), (0.5 * scale) * x
 
-    def polynomial():
-        def even_and_odd(x):
-            return scale * bernoulli_even(x), (0.5 * scale) * x
+    def at(faces):
+        below, face = faces
+        even, odd = even_and_odd(drive_cells - face)
+        return sum(even_and_odd(drive_cells - below)), even + odd, even - odd
 
-        def at(faces):
-            below, face = faces
-            even, odd = even_and_odd(drive_cells - face)
-            return sum(even_and_odd(drive_cells - below)), even + odd, even - odd
+    def flux(density, above):
+        difference, total = density - above, density + above
+        x = drive_cells[None] - face_cells[:, None]
+        (even, odd), slope = even_and_odd(x), bernoulli_even_slope(x)
+        return even * difference + odd * total, scale * (slope * difference + 0.5 * total)
 
-        def flux(density, above):
-            difference, total = density - above, density + above
-            x = everywhere()
-            (even, odd), slope = even_and_odd(x), bernoulli_even_slope(x)
-            return even * difference + odd * total, scale * (slope * difference + 0.5 * total)
+    return _Cells(Rates((shifted(face_cells), face_cells), at), flux)
 
-        rows = shifted(face_cells), face_cells
-        return step(_Cells(Rates(rows, at), flux))
 
-    def exponential():
-        up, down = exchange_rates(grid, drive, noise)
+def _exponential(grid: VoltageGrid, drive: Array, noise: Array) -> _Cells:
+    """For all Péclet numbers; rates are a table."""
+    up, down = exchange_rates(grid, drive, noise)
 
-        def flux(density, above):
-            # B(-x) = B(x) + x, so that the flux is (a/h²) (B(x) (p_i - p_{i+1}) + x p_i).
-            slope = bernoulli_slope(everywhere())
-            return up * density - down * above, scale * (slope * (density - above) + density)
+    def flux(density, above):
+        # B(-x) = B(x) + x, so that the flux is (a/h²) (B(x) (p_i - p_{i+1}) + x p_i).
+        h = grid.spacing
+        slope = bernoulli_slope((drive[None] - _interfaces(grid)[:, None]) * (h / noise))
+        return up * density - down * above, noise / h**2 * (slope * (density - above) + density)
 
-        return step(_Cells(Rates.table(up, down), flux))
-
-    ends = drive_cells[None] - face_cells[np.array([0, -1]), None]
-    small = _in_all_of_a_batch(jnp.max(jnp.abs(lax.stop_gradient(ends))) <= EVEN_LIMIT)
-    # Each branch repeats what it needs: reverse mode would store what either of them makes.
-    branches = (jax.checkpoint(branch, prevent_cse=False) for branch in (polynomial, exponential))
-    return lax.cond(small, *branches)
+    return _Cells(Rates.table(up, down), flux)
 
 
 @custom_vmap
@@ -386,14 +395,18 @@ def _shift_flux_tangent(grid, execution, primals, tangents, new):
     def product(x):
         return mmatrix.apply(*_matrix(grid, kappa, drive, noise), x)
 
-    def step(cells):
-        rhs = _differentiate(grid, cells, new, primals, tangents)
-        mass = jnp.sum(tangents[-1], 0)
-        return mmatrix.solve_shifted(
-            cells.rates, kappas, grid.reset_index, rhs, mass, matvec=product, execution=execution
-        )
+    def by(way, *, branch):
+        def step(cells):
+            rhs, mass = (
+                _differentiate(grid, cells, new, primals, tangents),
+                jnp.sum(tangents[-1], 0),
+            )
+            rows = cells.rates, kappas, grid.reset_index, rhs, mass
+            return mmatrix.solve_shifted(*rows, matvec=product, execution=way)
 
-    return _with_cells(grid, drive, noise, step)
+        return partial(_with_cells, grid, drive, noise, step, branch=branch)
+
+    return execution(loops=by(Loops(), branch=True), log_depth=by(LogDepth(), branch=False))
 
 
 def _absorb_flux_jvp(grid, execution, primals, tangents):
@@ -413,5 +426,6 @@ def _absorb_flux_tangent(grid, execution, primals, tangents, new):
     def step(cells):
         return _differentiate(grid, cells, new, primals, tangents)
 
-    rhs = _with_inflow(grid, _with_cells(grid, drive, noise, step), d_inflow)
+    right = _with_cells(grid, drive, noise, step, branch=True)
+    rhs = _with_inflow(grid, right, d_inflow)
     return mmatrix.solve(*_matrix(grid, kappa, drive, noise), rhs, execution=execution)

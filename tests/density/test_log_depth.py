@@ -10,9 +10,10 @@ from jax.test_util import check_grads
 from jaxtyping import TypeCheckError
 
 import jaxnlif as jn
+from jaxnlif import execution
 from jaxnlif.density import flux, log_depth, loops, mmatrix, transport
 from jaxnlif.density.exchange import Rates
-from jaxnlif.execution import LogDepth, Loops
+from jaxnlif.execution import Automatic, LogDepth, Loops
 
 from ..conftest import needs_double
 from .test_mmatrix import exact_solution
@@ -141,44 +142,64 @@ def test_derivatives():
     check_grads(step, arguments, order=1, modes=("fwd", "rev"), rtol=1e-6)
 
 
-def run(way, model, grid):
-    return jn.solve(
-        model,
-        jn.FluxShift(grid, jn.Implicit(), execution=way),
-        y0=jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02)),
+GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30), w=jn.WeightGrid(0.0, 1.2, num=9))
+
+
+def learned(drive, way):
+    """Some function of the weights that are learned."""
+    sol = jn.solve(
+        jn.Network(noise=1.0, drive=drive, learning=jn.Hebbian(gain=0.3), epsilon=1e-2),
+        jn.FluxShift(GRID, execution=way),
+        y0=jn.gaussian(GRID, v=(-1.0, 0.5), w=(0.3, 0.02)),
         t1=1.0,
         dt=0.05,
     )
+    return jnp.sum(sol.weights[-1] ** 2)
+
+
+COURANT = transport.Courant(*(jnp.ones((n, 1)) for n in (90, 89, 89)))
+DRIVE = jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1)
 
 
 def test_a_run_with_learning_and_its_gradient(dtype):
-    grid = jn.Grid(
-        v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60), w=jn.WeightGrid(0.0, 1.2, num=25)
-    )
-
-    def end(drive, way):
-        model = jn.Network(noise=1.0, drive=drive, learning=jn.Hebbian(gain=0.3), epsilon=1e-2)
-        return jnp.sum(run(way, model, grid).weights[-1] ** 2)
-
-    drive = jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1)
     found, expected = (
-        jax.jit(jax.value_and_grad(partial(end, way=way)))(drive) for way in (LogDepth(), Loops())
+        jax.jit(jax.value_and_grad(partial(learned, way=way)))(DRIVE)
+        for way in (LogDepth(), Loops())
     )
     tolerance = 1e-11 if dtype == np.float64 else 1e-3
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=tolerance)
 
 
+def test_the_automatic_choice(monkeypatch):
+    """On a machine with a GPU: seen without one, in the programs of either device."""
+    monkeypatch.setattr(execution, "_on_gpus", lambda: True)
+
+    grid, drive, density, _ = voltages(np.dtype(jnp.zeros(()).dtype))
+    one = jnp.ones((), density.dtype)
+
+    def loops_of(way, platform):
+        def step(drive):
+            new = flux.shift_flux(grid, one, drive, one, density, execution=way)
+            return jnp.sum(transport.advect(COURANT, new[:, :1], way)[0] ** 2)
+
+        traced = jax.jit(jax.grad(step)).trace(drive)
+        return traced.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.while")
+
+    assert loops_of(Automatic(), "cuda") == loops_of(LogDepth(), "cuda")
+    assert loops_of(Automatic(), "cpu") == loops_of(Loops(), "cpu")
+    assert loops_of(LogDepth(), "cuda") < loops_of(Loops(), "cuda")
+
+
 def test_no_loop_over_rows_is_left():
     """Of the linear algebra of a step: seen in the program."""
     grid, drive, density, _ = voltages(np.dtype(jnp.zeros(()).dtype))
-    courant = transport.Courant(*(jnp.ones((n, 1), density.dtype) for n in (90, 89, 89)))
 
     def step(density):
         new = flux.shift_flux(
             grid, jnp.ones(()), drive, jnp.ones(()), density, execution=LogDepth()
         )
-        return transport.advect(courant, new[:, :1], LogDepth())[0]
+        return transport.advect(COURANT, new[:, :1], LogDepth())[0]
 
     program = jax.jit(step).lower(density).as_text()
     assert program.count("stablehlo.while") == 1  # Newton's method
@@ -188,7 +209,7 @@ def test_a_machine_without_gpus_says_so():
     grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30))
     with pytest.raises((ValueError, TypeCheckError), match="execution"):
         jn.FluxShift(grid, execution=Loops)
-    if not jn.execution._pallas.available():
+    if not execution._pallas.available():
         with pytest.raises(ValueError, match=r"execution = Kernels\(\): needs a Hopper GPU"):
             jn.solve(
                 jn.Network(noise=1.0),
