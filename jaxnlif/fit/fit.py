@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -15,8 +16,10 @@ from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from .._check import check, check_finite, check_integer, check_key, check_positive
+from ..solve.checkpoint import Checkpoint
 from ..solve.progress import AbstractProgress, NoProgress
 from .descent import Descent, Problem, Rules, begin, is_number, turn
+from .keeper import Keeper
 from .parameters import Parameters, choose
 from .result import Fit, FitResult
 from .uncertainty import Uncertainty, estimate, jacobian
@@ -44,6 +47,7 @@ def fit(
     absolute: bool = False,
     uncertainty: bool = True,
     progress: Any = None,
+    checkpoint: Any = None,
 ) -> Fit:
     r"""Finds the values of some leaves of a model that minimise `loss(run(model))`.
 
@@ -85,16 +89,19 @@ def fit(
       parameters.
     - `uncertainty`: whether to compute standard errors, by forward mode.
     - `progress`: for example `ProgressBar("fit")`.
+    - `checkpoint`: a `Checkpoint(directory)`, where the fit is written and from which it goes on if
+      called again with the same arguments; `steps` may be more.
 
     **Returns:** a `Fit`, with the best point that was seen, whatever happened; never NaN.
 
     **Raises:** `ValueError`, before anything compiles, for wrong arguments, a start at or beyond a
-    bound, or data that do not fit the run.
+    bound, or data that do not fit the run; if the directory of the checkpoint holds another fit.
+    `OSError` if another process is using it.
     """
     if isinstance(optimiser, optax.MultiSteps):
         optimiser = optimiser.gradient_transformation()
     progress = progress or NoProgress()
-    _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress)
+    _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress, checkpoint)
     parameters = choose(model, where, bounds)
     begun = _starts(parameters, starts, spread, key)
     problem = Problem(parameters, run, loss)
@@ -108,9 +115,11 @@ def fit(
         jnp.asarray(patience, jnp.int32),
         monotone=optimiser is None,
     )
-    end, losses, interrupted = _descend(
-        problem, optimiser or _DEFAULT, rules, begun, steps, progress
+    optimiser = optimiser or _DEFAULT
+    keeper = Keeper(
+        checkpoint, {"problem": problem, "rules": rules, "optimiser": optimiser, "starts": begun}
     )
+    end, losses, interrupted = _descend(problem, optimiser, rules, begun, steps, progress, keeper)
     return _gather(
         problem,
         end,
@@ -120,7 +129,9 @@ def fit(
     )
 
 
-def _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress) -> None:
+def _check_arguments(
+    run, loss, optimiser, steps, patience, spread, tolerance, progress, checkpoint
+) -> None:
     for name, function in (("run", run), ("loss", loss)):
         check(callable(function), f"{name} = {function!r}: must be a function")
     check(
@@ -135,6 +146,10 @@ def _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, p
     check(
         isinstance(progress, AbstractProgress),
         f'progress = {progress!r}: must be one such as ProgressBar("fit")',
+    )
+    check(
+        checkpoint is None or isinstance(checkpoint, Checkpoint),
+        f"checkpoint = {checkpoint!r}: must be a Checkpoint, or None",
     )
 
 
@@ -195,28 +210,32 @@ def _turn(problem: Problem, optimiser, rules: Rules, descents: Descent) -> Desce
     return jax.tree.map(lambda x: x[None], only)
 
 
-def _descend(problem, optimiser, rules, starts, steps, progress: AbstractProgress):
+def _descend(problem, optimiser, rules, starts, steps, progress, keeper: Keeper):
     """All descents to their ends: the last state, the losses turn by turn, what cut them off."""
-    descent, losses, interrupted = _begin(problem, optimiser, starts), [], None
-    bar = progress.start(steps + 1)
-    try:
-        for _ in range(steps + 1):
-            ended = np.asarray(descent.ended)
-            descent = _turn(problem, optimiser, rules, descent)
-            losses.append(np.where(ended, np.nan, np.asarray(descent.value, float)))
-            bar.update(1)
-            if np.all(descent.ended):
-                break
-    except KeyboardInterrupt:
-        if not losses:
-            raise
-        interrupted = FitResult.interrupted
-    except eqx.EquinoxRuntimeError:
-        if not losses:
-            raise
-        interrupted = FitResult.no_way_on
-    finally:
-        bar.close()
+    interrupted = None
+    with (
+        keeper.taken_up(_begin(problem, optimiser, starts)) as (descent, losses),
+        closing(progress.start(steps + 1)) as bar,
+    ):
+        if losses:
+            bar.update(len(losses))
+        try:
+            while len(losses) <= steps and not np.all(descent.ended):
+                ended = np.asarray(descent.ended)
+                descent = _turn(problem, optimiser, rules, descent)
+                losses.append(np.where(ended, np.nan, np.asarray(descent.value, float)))
+                if keeper.due():
+                    keeper.keep(descent, losses)
+                bar.update(1)
+        except KeyboardInterrupt:
+            if not losses:
+                raise
+            interrupted = FitResult.interrupted
+        except eqx.EquinoxRuntimeError:
+            if not losses:
+                raise
+            interrupted = FitResult.no_way_on
+        keeper.keep(descent, losses)
     return descent, losses, interrupted
 
 
