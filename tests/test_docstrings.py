@@ -1,0 +1,202 @@
+"""Every public name has a docstring that says what its reader needs, in one vocabulary.
+
+- The first line is a sentence.
+- Every parameter and field is named: where there are more than two, at the start of a clause of
+  its own, of **Arguments:** or of a list. Methods may leave that to the docstring of their class.
+- Arrays have shapes, and quantities units: arguments, fields and results.
+- A parenthesis with a word or sign of units holds units of `UNITS` and nothing else.
+- Errors that the code raises are named in a section **Raises:**.
+- What implements something published has a section **Reference:** with its source.
+
+A section may be that of another name: *as*, *as in*, *as for* or *those of* `name`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+import pytest
+
+import jaxnlif as jn
+from jaxnlif.fit.uncertainty import Uncertainty
+from jaxnlif.solve.log import Event, Spike, Switch
+from jaxnlif.spikes import data
+
+from ._docstrings import Public, public, public_names
+
+NAMESPACES = {
+    "jn": jn,
+    "jn.io": jn.io,
+    "jn.losses": jn.losses,
+    "jn.spikes": jn.spikes,
+    "jn.spikes.data": data,
+    "jn.stationary": jn.stationary,
+}
+
+RETURNED = (Event, Spike, Switch, Uncertainty)
+"""What public names return and no namespace has."""
+
+UNITS = {
+    # Time that of the membrane, or ε times slower, of learning; with exact spikes that of τ.
+    "membrane time",
+    "learning time",
+    "time",
+    "1 / time",
+    # One voltage for potentials, drives, thresholds and kicks.
+    "voltage",
+    "voltage²",
+    "1 / voltage",
+    "voltage² / membrane time",
+    # A weight w is in the unit in which w σ(N̄) is a voltage: for σ(N) = N, voltage × membrane time.
+    "weight",
+    "weight²",
+    "1 / weight",
+    "1 / voltage / weight",
+    "voltage / weight",
+    "voltage × weight",
+    "voltage × membrane time",
+    "weight² × membrane time²",
+    "spikes / neuron",
+    "spikes / neuron × learning time / membrane time",
+    "spikes / neuron / membrane time",
+    "spikes / neuron / membrane time / weight",
+    # The natural units of theta neurons, and of QIF neurons.
+    "1/ω",
+    "q",
+    "τ",
+    "radians",
+    "seconds",
+    "bytes",
+    "dimensionless",
+}
+
+PURE_NUMBERS = {
+    *("counts", "epsilon", "loss", "losses", "mass", "numbers", "probability", "refractory"),
+    *("regularisation", "size", "spread", "tolerance", "total"),
+    *("c", "s", "n", "d"),  # points of a circle
+}
+"""Floating-point names that need no unit anywhere."""
+
+WITHOUT_REFERENCE: dict[str, set[str]] = {}
+"""Names without a source, by the reason why they have none."""
+
+UNIT_WORDS = re.compile(
+    r"volt|weight|time|spikes?\b|unit|membrane|radian|second|byte|[/×²³]|(?<!['\w])m?[Vs]\b|Hz"
+)
+FLOATING = re.compile(r"\b(Float|Real|Num|ArrayLike|Data|float)\b")
+ARRAY = re.compile(r"\b(?:Float|Real|Num|Int|Bool|UInt8)\[[^\[\]]*?'([^']*)'\]")
+SHAPE = re.compile(r"`\([^`]*(?:,|…)[^`]*\)`|`\(\)`|\bshape(?:s|d)?\b|\bbroadcast")
+SOURCE = re.compile(r"arXiv \d{4}\.\d{4,5}|\b(?:19|20)\d\d\b")
+SECTION = re.compile(r"\*\*(\w+):\*\*")
+ELSEWHERE = re.compile(r"\b(?:as|as in|as for|those of|that of) `(\w+)`")
+
+NAMES = {
+    f"{namespace}.{found.name}": found
+    for namespace, module in NAMESPACES.items()
+    for found in public_names(module)
+} | {f"returned.{found.name}": found for kind in RETURNED for found in public(kind.__name__, kind)}
+
+
+def section(doc: str, name: str, namespace: str = "") -> str:
+    """The text of a section, with that of the names that it refers to; or nothing."""
+    parts = SECTION.split(doc)
+    texts = [text for title, text in zip(parts[1::2], parts[2::2], strict=True) if title == name]
+    for other in ELSEWHERE.findall(" ".join(" ".join(texts).split())):
+        found = NAMES.get(f"{namespace}.{other}")
+        texts += [section(found.doc, name, namespace)] if found and found.doc != doc else []
+    return "\n\n".join(texts)
+
+
+def clauses(text: str, parameters: Collection[str]) -> dict[str, str]:
+    """What is said of each parameter: from its name, at the start of a clause, to the next ones."""
+    text = re.sub(r"\s+", " ", re.sub(r"(^|\n)\s*- ", r"\1• ", text)).strip()
+    pattern = r"(?:(?<=^)|(?<=[.;:•)] ))`\w+`(?:(?:, and |, | and )`\w+`)*"
+    starts = [
+        (match.start(), names)
+        for match in re.finditer(pattern, text)
+        if set(names := re.findall(r"`(\w+)`", match[0])) <= set(parameters)
+    ]
+    ends = [*(start for start, _ in starts[1:]), len(text)]
+    said: dict[str, str] = {}
+    for (start, names), end in zip(starts, ends, strict=True):
+        for name in names:
+            said.setdefault(name, text[start:end])
+    return said
+
+
+def units(text: str) -> list[str]:
+    """What stands in parentheses with a word or sign of units; code and formulas do not count."""
+    text = re.sub(r"```.*?```|\$\$.*?\$\$|\$.*?\$|`.*?`", "", text, flags=re.DOTALL)
+    inside = (" ".join(found.split()) for found in re.findall(r"\(([^()]*)\)", text))
+    meant = (found for found in inside if UNIT_WORDS.search(found) or found in UNITS)
+    return [unit for found in meant for unit in found.split(", ")]
+
+
+def complaints(namespace: str, public: Public) -> Iterator[str]:
+    """What is wrong with the docstring of a public name."""
+    doc = public.doc
+    if not doc:
+        yield "no docstring"
+        return
+    first = doc.splitlines()[0]
+    if not first.endswith((".", ":")) or re.match("[a-z]", first):
+        yield f"first line: {first!r} is no sentence"
+    yield from (f"({unit}) is none of UNITS" for unit in units(doc) if unit not in UNITS)
+    yield from _about_parameters(namespace, public)
+    yield from _about_result(public)
+    yield from _about_errors(namespace, public)
+    if public.owner is None:
+        yield from _about_source(namespace, public)
+
+
+def _about_parameters(namespace: str, public: Public) -> Iterator[str]:
+    names = public.parameters
+    text = section(public.doc, "Arguments", namespace)
+    said = clauses(text or public.doc, names)
+    if public.owner is not None:
+        said = clauses(public.owner, names) | said
+    few = len(names) <= 2 or public.owner is not None
+    for name, annotation in names.items():
+        if name not in said and not (few and re.search(rf"`[^`]*\b{name}\b[^`]*`", public.doc)):
+            yield f"`{name}` is not described"
+        else:
+            about = said.get(name, public.doc)
+            yield from _about_quantity(f"`{name}`", name, annotation, about)
+
+
+def _about_result(public: Public) -> Iterator[str]:
+    text = section(public.doc, "Returns")
+    text = text or public.doc.replace(section(public.doc, "Arguments") or "\0", "")
+    name = public.name.rpartition(".")[2]
+    yield from _about_quantity("what is returned", name, public.result, text)
+
+
+def _about_quantity(what: str, name: str, annotation: str, text: str) -> Iterator[str]:
+    has_unit = UNITS & set(units(text)) or re.search(r"\bunit of\b", text)
+    if FLOATING.search(annotation) and name not in PURE_NUMBERS and not has_unit:
+        yield f"{what} has no unit"
+    if any(shape.strip() for shape in ARRAY.findall(annotation)) and not SHAPE.search(text):
+        yield f"{what} has no shape"
+
+
+def _about_errors(namespace: str, public: Public) -> Iterator[str]:
+    text = section(public.doc, "Raises", namespace)
+    missing = sorted(error for error in public.raises if f"`{error}`" not in text)
+    if missing:
+        yield f"**Raises:** does not name {', '.join(missing)}"
+
+
+def _about_source(namespace: str, public: Public) -> Iterator[str]:
+    exempt = any(f"{namespace}.{public.name}" in names for names in WITHOUT_REFERENCE.values())
+    text = section(public.doc, "Reference", namespace)
+    if exempt and text:
+        yield "**Reference:** is there, though WITHOUT_REFERENCE names it"
+    elif not exempt and not SOURCE.search(text):
+        yield "**Reference:** names no source"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docstring(name):
+    assert list(complaints(name.split(f".{NAMES[name].name}")[0], NAMES[name])) == []
