@@ -31,6 +31,7 @@ class Public:
     - `owner`: for a method or property, the docstring of the class that says what it does.
     """
 
+    namespace: str
     name: str
     doc: str
     parameters: dict[str, str]
@@ -39,7 +40,7 @@ class Public:
     owner: str | None = None
 
 
-def public_names(module: ModuleType) -> Iterator[Public]:
+def public_names(namespace: str, module: ModuleType) -> Iterator[Public]:
     """The functions and classes of a namespace, and the members of the classes.
 
     Those of a package are what it imports from ours; those of a module are its own.
@@ -48,29 +49,29 @@ def public_names(module: ModuleType) -> Iterator[Public]:
         home = getattr(thing, "__module__", None) or ""
         ours = home.startswith("jaxnlif") if hasattr(module, "__path__") else home == module.__name__
         if ours and not name.startswith("_") and hasattr(thing, "__qualname__"):
-            yield from public(name, thing)
+            yield from public(namespace, name, thing)
 
 
-def public(name: str, thing: Any) -> Iterator[Public]:
+def public(namespace: str, name: str, thing: Any) -> Iterator[Public]:
     """A function, or a class and its members."""
     if inspect.isclass(thing):
-        yield _class(name, thing)
-        yield from _members(name, thing)
+        yield _class(namespace, name, thing)
+        yield from _members(namespace, name, thing)
     else:
         home = thing.__module__
         node = _definitions(home)[thing.__qualname__]
-        yield _function(name, node, _raised(node, home, None))
+        yield _function(namespace, name, node, _raised(node, home, None))
 
 
 def _function(
-    name: str, node: _Function, raises: frozenset[str], owner: str | None = None
+    namespace: str, name: str, node: _Function, raises: frozenset[str], owner: str | None = None
 ) -> Public:
     doc = ast.get_docstring(node) or ""
     result = "" if node.returns is None else ast.unparse(node.returns)
-    return Public(name, doc, _arguments(node), result, raises, owner)
+    return Public(namespace, name, doc, _arguments(node), result, raises, owner)
 
 
-def _class(name: str, kind: type) -> Public:
+def _class(namespace: str, name: str, kind: type) -> Public:
     fields: dict[str, str] = {}
     for one in reversed(_ours(kind)):
         fields |= _fields(_node(one))
@@ -79,10 +80,11 @@ def _class(name: str, kind: type) -> Public:
     if made is not None:
         arguments = _arguments(made)
         parameters = {name: fields.get(name, arguments[name]) for name in arguments}
-    return Public(name, ast.get_docstring(_node(kind)) or "", parameters, "", _raised_by(kind))
+    doc = ast.get_docstring(_node(kind)) or ""
+    return Public(namespace, name, doc, parameters, "", _raised_by(kind))
 
 
-def _members(name: str, kind: type) -> Iterator[Public]:
+def _members(namespace: str, name: str, kind: type) -> Iterator[Public]:
     """Methods and properties; one without docstring has that of the class that it overrides."""
     found: dict[str, list[tuple[type, _Function]]] = {}
     for one in _ours(kind):
@@ -93,7 +95,8 @@ def _members(name: str, kind: type) -> Iterator[Public]:
         home, used = nodes[0]
         owner, said = next((pair for pair in nodes if ast.get_docstring(pair[1])), nodes[0])
         raises = _raised(used, home.__module__, kind)
-        yield _function(f"{name}.{member}", said, raises, ast.get_docstring(_node(owner)) or "")
+        told = ast.get_docstring(_node(owner)) or ""
+        yield _function(namespace, f"{name}.{member}", said, raises, told)
 
 
 # ---- the source --------------------------------------------------------------------------------

@@ -93,19 +93,21 @@ SECTION = re.compile(r"\*\*(\w+):\*\*")
 ELSEWHERE = re.compile(r"\b(?:as|as in|as for|those of|that of) `(\w+)`")
 
 NAMES = {
-    f"{namespace}.{found.name}": found
-    for namespace, module in NAMESPACES.items()
-    for found in public_names(module)
-} | {f"returned.{found.name}": found for kind in RETURNED for found in public(kind.__name__, kind)}
+    f"{found.namespace}.{found.name}": found
+    for found in (
+        *(one for name, module in NAMESPACES.items() for one in public_names(name, module)),
+        *(one for kind in RETURNED for one in public("returned", kind.__name__, kind)),
+    )
+}
 
 
-def section(doc: str, name: str, namespace: str = "") -> str:
+def section(public: Public, name: str) -> str:
     """The text of a section, with that of the names that it refers to; or nothing."""
-    parts = SECTION.split(doc)
+    parts = SECTION.split(public.doc)
     texts = [text for title, text in zip(parts[1::2], parts[2::2], strict=True) if title == name]
     for other in ELSEWHERE.findall(" ".join(" ".join(texts).split())):
-        found = NAMES.get(f"{namespace}.{other}")
-        texts += [section(found.doc, name, namespace)] if found and found.doc != doc else []
+        found = NAMES.get(f"{public.namespace}.{other}")
+        texts += [section(found, name)] if found and found.name != public.name else []
     return "\n\n".join(texts)
 
 
@@ -118,7 +120,7 @@ def clauses(text: str, parameters: Collection[str]) -> dict[str, str]:
         for match in re.finditer(pattern, text)
         if set(names := re.findall(r"`(\w+)`", match[0])) <= set(parameters)
     ]
-    ends = [*(start for start, _ in starts[1:]), len(text)]
+    ends = [*(start for start, _ in starts), len(text)][1:]
     said: dict[str, str] = {}
     for (start, names), end in zip(starts, ends, strict=True):
         for name in names:
@@ -134,7 +136,7 @@ def units(text: str) -> list[str]:
     return [unit for found in meant for unit in found.split(", ")]
 
 
-def complaints(namespace: str, public: Public) -> Iterator[str]:
+def complaints(public: Public) -> Iterator[str]:
     """What is wrong with the docstring of a public name."""
     doc = public.doc
     if not doc:
@@ -144,16 +146,16 @@ def complaints(namespace: str, public: Public) -> Iterator[str]:
     if not first.endswith((".", ":")) or re.match("[a-z]", first):
         yield f"first line: {first!r} is no sentence"
     yield from (f"({unit}) is none of UNITS" for unit in units(doc) if unit not in UNITS)
-    yield from _about_parameters(namespace, public)
+    yield from _about_parameters(public)
     yield from _about_result(public)
-    yield from _about_errors(namespace, public)
+    yield from _about_errors(public)
     if public.owner is None:
-        yield from _about_source(namespace, public)
+        yield from _about_source(public)
 
 
-def _about_parameters(namespace: str, public: Public) -> Iterator[str]:
+def _about_parameters(public: Public) -> Iterator[str]:
     names = public.parameters
-    text = section(public.doc, "Arguments", namespace)
+    text = section(public, "Arguments")
     said = clauses(text or public.doc, names)
     if public.owner is not None:
         said = clauses(public.owner, names) | said
@@ -167,8 +169,7 @@ def _about_parameters(namespace: str, public: Public) -> Iterator[str]:
 
 
 def _about_result(public: Public) -> Iterator[str]:
-    text = section(public.doc, "Returns")
-    text = text or public.doc.replace(section(public.doc, "Arguments") or "\0", "")
+    text = section(public, "Returns") or re.sub(r"(?s)\*\*Arguments:.*?(?=\*\*\w+:|$)", "", public.doc)
     name = public.name.rpartition(".")[2]
     yield from _about_quantity("what is returned", name, public.result, text)
 
@@ -181,16 +182,16 @@ def _about_quantity(what: str, name: str, annotation: str, text: str) -> Iterato
         yield f"{what} has no shape"
 
 
-def _about_errors(namespace: str, public: Public) -> Iterator[str]:
-    text = section(public.doc, "Raises", namespace)
+def _about_errors(public: Public) -> Iterator[str]:
+    text = section(public, "Raises")
     missing = sorted(error for error in public.raises if f"`{error}`" not in text)
     if missing:
         yield f"**Raises:** does not name {', '.join(missing)}"
 
 
-def _about_source(namespace: str, public: Public) -> Iterator[str]:
-    exempt = any(f"{namespace}.{public.name}" in names for names in WITHOUT_REFERENCE.values())
-    text = section(public.doc, "Reference", namespace)
+def _about_source(public: Public) -> Iterator[str]:
+    exempt = any(f"{public.namespace}.{public.name}" in names for names in WITHOUT_REFERENCE.values())
+    text = section(public, "Reference")
     if exempt and text:
         yield "**Reference:** is there, though WITHOUT_REFERENCE names it"
     elif not exempt and not SOURCE.search(text):
@@ -199,4 +200,4 @@ def _about_source(namespace: str, public: Public) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_docstring(name):
-    assert list(complaints(name.split(f".{NAMES[name].name}")[0], NAMES[name])) == []
+    assert list(complaints(NAMES[name])) == []
