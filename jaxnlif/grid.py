@@ -31,9 +31,9 @@ class VoltageGrid(eqx.Module):
 
     **Arguments:**
 
-    - `minimum`: lower end $V_{min}$ of the grid, where the flux vanishes (voltage units).
-    - `threshold`: firing threshold $V_F$ (voltage units).
-    - `reset`: reset potential $V_R$, `minimum < reset < threshold` (voltage units).
+    - `minimum`: lower end $V_{min}$ of the grid, where the flux vanishes (voltage).
+    - `threshold`: firing threshold $V_F$ (voltage).
+    - `reset`: reset potential $V_R$, `minimum < reset < threshold` (voltage).
     - `num`: number of nodes $n$.
     - `dtype`: floating-point type of everything computed on this grid; JAX's default if `None`.
 
@@ -86,7 +86,7 @@ class VoltageGrid(eqx.Module):
 
     @property
     def spacing(self) -> float:
-        """Node spacing $h$ (voltage units)."""
+        """Node spacing $h$ (voltage)."""
         return (self.threshold - self.minimum) / self.num
 
     @property
@@ -96,13 +96,13 @@ class VoltageGrid(eqx.Module):
 
     @property
     def nodes(self) -> Float[np.ndarray, " v"]:
-        """Node positions $v_i$ (voltage units)."""
+        """Node positions $v_i$ (voltage)."""
         nodes = self.minimum + self.spacing * np.arange(self.num)
         return nodes.astype(self.dtype)
 
     @property
     def interfaces(self) -> Float[np.ndarray, " v"]:
-        """Interfaces $v_{i+1/2}$ above the nodes; neurons fire through the last (voltage units)."""
+        """Interfaces $v_{i+1/2}$ above the nodes; neurons fire through the last (voltage)."""
         interfaces = self.minimum + self.spacing * (np.arange(self.num) + 0.5)
         return interfaces.astype(self.dtype)
 
@@ -112,7 +112,7 @@ class WeightGrid(eqx.Module):
 
     **Arguments:**
 
-    - `minimum`, `maximum`: ends of the weight axis (weight units); no mass crosses them.
+    - `minimum`, `maximum`: ends of the weight axis (weight); no mass crosses them.
     - `num`: number of cells $m$.
 
     **Raises:** `ValueError` if the ends are out of order or `num` is not a positive integer.
@@ -132,17 +132,17 @@ class WeightGrid(eqx.Module):
 
     @property
     def spacing(self) -> float:
-        """Cell width $Δw$ (weight units)."""
+        """Cell width $Δw$ (weight)."""
         return (self.maximum - self.minimum) / self.num
 
     @property
     def centers(self) -> Float[np.ndarray, " w"]:
-        """Cell centres $w_j$ (weight units)."""
+        """Cell centres $w_j$ (weight)."""
         return self.minimum + self.spacing * (np.arange(self.num) + 0.5)
 
     @property
     def faces(self) -> Float[np.ndarray, " faces"]:
-        """Inner cell faces $w_{j+1/2}$ (weight units)."""
+        """Inner cell faces $w_{j+1/2}$ (weight)."""
         return self.minimum + self.spacing * np.arange(1, self.num)
 
 
@@ -173,7 +173,7 @@ class Grid(eqx.Module):
 
     @property
     def weight_spacing(self) -> float:
-        """Width of a weight cell; 1 for an unstructured network (weight units)."""
+        """Width of a weight cell; 1 for an unstructured network (weight)."""
         return 1.0 if self.w is None else self.w.spacing
 
     @property

@@ -87,7 +87,7 @@ class Rates(eqx.Module):
     r"""The response of each weight, $N(w, t)$, observed at some times.
 
     **Arguments:** `ts`, increasing times `(k,)` (time); `rates`, `(k, m)` for the m weights of the
-    grid (spikes / neuron / membrane time / weight unit); `std`, a number or an array like that.
+    grid (spikes / neuron / membrane time / weight); `std`, a number or an array like that.
 
     **Raises:** as `Rate`, and if the number of weights is not that of the grid.
     """
@@ -116,7 +116,7 @@ class Rates(eqx.Module):
 class Weights(eqx.Module):
     r"""The weight density $H(w)$ observed at one time.
 
-    **Arguments:** `weights`, `(m,)` for the m weights of the grid (1 / weight unit); `std`, a
+    **Arguments:** `weights`, `(m,)` for the m weights of the grid (1 / weight); `std`, a
     number or `(m,)`; `t`, the time, by default the last one.
 
     **Raises:** as `Rates`.

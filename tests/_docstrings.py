@@ -28,7 +28,7 @@ class Public:
     - `parameters`: the annotation of each argument; for classes, of each field that is set.
     - `result`: the annotation of what is returned.
     - `raises`: the errors that the code raises, itself or in functions of the package it calls.
-    - `owner`: for a method or property, the docstring of the class that says what it does.
+    - `owner`: for a method or property, the docstrings of its class and of those it derives from.
     """
 
     namespace: str
@@ -95,7 +95,7 @@ def _members(namespace: str, name: str, kind: type) -> Iterator[Public]:
         home, used = nodes[0]
         owner, said = next((pair for pair in nodes if ast.get_docstring(pair[1])), nodes[0])
         raises = _raised(used, home.__module__, kind)
-        told = ast.get_docstring(_node(owner)) or ""
+        told = "\n\n".join(ast.get_docstring(_node(one)) or "" for one in _ours(owner))
         yield _function(namespace, f"{name}.{member}", said, raises, told)
 
 

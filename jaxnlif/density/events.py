@@ -83,7 +83,7 @@ class Cascade(eqx.Module):
         density: Float[Array, "v w"],
         dt: Float[Array, ""],
     ) -> Float[Array, ""]:
-        """A substep no longer than this (slow time) misses no event.
+        """A substep no longer than this (learning time) misses no event.
 
         Where an avalanche is near, that is a fraction of the time from one to the next: a longer
         step would calm down neurons that fire together again and again.

@@ -24,7 +24,7 @@ class SaveAt(eqx.Module):
 
     **Arguments:** (exactly one of the first two)
 
-    - `ts`: increasing times, shape `(k,)` (slow time); each is moved to the nearest step, and
+    - `ts`: increasing times, shape `(k,)` (learning time); each is moved to the nearest step, and
       `Solution.ts` holds the times that were really saved.
     - `num`: number of times, at least 2.
     - `fn`: maps a `Snapshot` to whatever pytree of arrays should be saved; the density by

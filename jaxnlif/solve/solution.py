@@ -20,7 +20,7 @@ class Solution(eqx.Module):
     - `ts`: saved times, shape `(k,)` (slow time; membrane time for $ε = 1$).
     - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time).
     - `rates`: $N(w, t)$, `(k, m)` (the same per weight unit).
-    - `weights`: weight density $H(w, t)$, `(k, m)` (1 / weight unit).
+    - `weights`: weight density $H(w, t)$, `(k, m)` (1 / weight).
     - `spikes`: $∫ \bar N\,dt$ since the beginning, `(k,)`: for $ε = 1$ spikes per neuron; its
       differences give mean rates.
     - `refractory`: fraction of the neurons that rest after a spike, `(k,)`.

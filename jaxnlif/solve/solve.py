@@ -62,7 +62,7 @@ def solve(
     - `y0`: initial state, for `FluxShift` a density of mass 1, shape `(v, w)`.
     - `t0`, `t1`: first and last time (slow time: units of the learning time, which for $ε = 1$ is
       the membrane time).
-    - `dt`: longest step (slow time); steps are `t1 - t0` divided by the next whole number.
+    - `dt`: longest step (learning time); steps are `t1 - t0` divided by the next whole number.
     - `saveat`: what is saved and when; 101 equally spaced times by default.
     - `key`: random key, for solvers that draw numbers.
     - `progress`: for example `ProgressBar()`.

@@ -33,7 +33,7 @@ class Snapshot(eqx.Module):
 
     - `rate`: network rate $\bar N$ (spikes / neuron / membrane time).
     - `rates`: $N(w)$, shape `(w,)` (the same per weight unit).
-    - `weights`: weight density $H(w)$, shape `(w,)` (1 / weight unit).
+    - `weights`: weight density $H(w)$, shape `(w,)` (1 / weight).
     - `density`: $p(v, w)$, shape `(v, w)` (1 / voltage unit / weight unit).
     - `spikes`: $∫ \bar N\,dt$ since the beginning; for $ε = 1$ how often a neuron has fired, on
       average (spikes / neuron).

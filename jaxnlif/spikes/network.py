@@ -60,7 +60,7 @@ class FeedForward(eqx.Module):
 
     **Arguments:**
 
-    - `weights`: for each layer, shape `(before, neurons)` (voltage units).
+    - `weights`: for each layer, shape `(before, neurons)` (voltage).
     - `initial`: phases at time 0, in [0, Θ]; for each layer, shape `(neurons,)` (time).
     - `neuron`: the `Theta` that all neurons are.
     - `duration`: T of a trial (time).
@@ -110,7 +110,7 @@ class FeedForward(eqx.Module):
 
         **Arguments:** `sizes`: number of inputs, then of neurons in each layer; `key`: a random
         key; `duration` of a trial (time); `scale`: weights are uniform within
-        $± scale/\sqrt{before}$ (voltage units); `max_spikes` per neuron; `delayed`: the layers,
+        $± scale/\sqrt{before}$ (voltage); `max_spikes` per neuron; `delayed`: the layers,
         from 0, that get trainable delays, zero at first; `dtype`: floating-point type.
         """
         check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")

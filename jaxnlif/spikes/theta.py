@@ -98,7 +98,7 @@ class Theta(AbstractSmoothNeuron):
     $V - 1/2 = -q \cot ωφ$ grows at speed 1 between inputs. The neuron spikes at $φ = Θ$, where V
     reaches infinity, and starts again at $φ = 0$; an input adds its weight to V.
 
-    **Arguments:** `tau`: time constant $τ > 0$ (time); `I0`: drive $I_0 > 1/4$ (voltage units).
+    **Arguments:** `tau`: time constant $τ > 0$ (time); `I0`: drive $I_0 > 1/4$ (voltage).
 
     **Raises:** `ValueError` unless both are numbers in these ranges.
 
@@ -121,7 +121,7 @@ class Theta(AbstractSmoothNeuron):
 
     @property
     def q(self) -> Float[Array, ""]:
-        r"""$q = \sqrt{I_0 - 1/4}$ (voltage units)."""
+        r"""$q = \sqrt{I_0 - 1/4}$ (voltage)."""
         return jnp.sqrt(self.I0 - 0.25)
 
     @property
@@ -135,7 +135,7 @@ class Theta(AbstractSmoothNeuron):
         return jnp.pi / self.omega
 
     def voltage(self, phase: Float[Array, "*n"]) -> Float[Array, "*n"]:
-        """V at a phase strictly between 0 and Θ (voltage units)."""
+        """V at a phase strictly between 0 and Θ (voltage)."""
         return 0.5 - self.q / jnp.tan(self.omega * phase)
 
     def phase(self, voltage: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -145,7 +145,7 @@ class Theta(AbstractSmoothNeuron):
     def shifted(self, phase: Float[Array, "*n"], weight: Float[Array, "*n"]) -> Float[Array, "*n"]:
         r"""The phase $H_w(φ) = φ(V(φ) + w)$ after an input, smooth on all of [0, Θ].
 
-        **Arguments:** `phase` in [0, Θ] (time); `weight` (voltage units). **Returns:** a phase.
+        **Arguments:** `phase` in [0, Θ] (time); `weight` (voltage). **Returns:** a phase.
         """
         angle = self.omega * phase
         shifted = pseudospikes.shifted_angle(jnp.cos(angle), jnp.sin(angle), weight / self.q)

@@ -31,7 +31,7 @@ Function = Callable[[Array], Array]
 class LearnedState(eqx.Module):
     r"""A learned state: neurons with weights in $[0, A]$ fire at rates linear in $w / K(w)$.
 
-    - `support`: $A$, the largest weight (weight units).
+    - `support`: $A$, the largest weight (weight).
     - `rate`: network rate $\bar N$ (1/time).
 
     It can be evaluated at any weights by `rates` and `weights`, and differentiated in whatever
@@ -85,13 +85,13 @@ def learned_state(
     **Arguments:**
 
     - `gain`: $K > 0$, a constant or a function of the weights.
-    - `drive_fn`: $I$, a function of the weights (voltage units).
+    - `drive_fn`: $I$, a function of the weights (voltage).
     - `response_fn`: $σ$, a function of the network rate.
     - `noise`, `noise_slope`: $a_0 > 0$ and $a_1 ≥ 0$ of the noise $a_0 + a_1 \bar N$.
-    - `threshold`, `reset`: $V_F > V_R$ (voltage units).
+    - `threshold`, `reset`: $V_F > V_R$ (voltage).
     - `rate_fn`: `(drive, noise) -> rate` in place of equation (1), such as the stationary rate of
       a voltage grid; maps drives of shape `(n,)` to rates. It is differentiated.
-    - `bracket`: interval in which the support $A$ is sought (weight units). The smallest
+    - `bracket`: interval in which the support $A$ is sought (weight). The smallest
       solution in it is taken.
 
     Functions of the weights map arrays of shape `(n,)` to arrays of that shape. Those that are

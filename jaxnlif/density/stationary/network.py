@@ -39,7 +39,7 @@ _MAX_FOLDS = 4
 class Fold(eqx.Module):
     r"""The largest coupling at which an excitatory network has a stationary rate.
 
-    - `coupling`: $b^*$ (voltage units); above it there is no stationary rate.
+    - `coupling`: $b^*$ (voltage); above it there is no stationary rate.
     - `rate`: the rate $N^*$ there (1/time).
     - `attained`: whether it is a fold. If not, the rate grows without bound as the weight
       approaches `coupling` $= V_F - V_R$ from below, and `rate` is infinite.
@@ -64,10 +64,10 @@ def self_consistent_rates(
 
     **Arguments:**
 
-    - `weight`: coupling $b$ (voltage units), negative for inhibition.
-    - `drive`: external input $I$ (voltage units).
+    - `weight`: coupling $b$ (voltage), negative for inhibition.
+    - `drive`: external input $I$ (voltage).
     - `noise`, `noise_slope`: $a_0 > 0$ (voltage units² per time) and $a_1 ≥ 0$ (voltage units²).
-    - `threshold`, `reset`: $V_F > V_R$ (voltage units).
+    - `threshold`, `reset`: $V_F > V_R$ (voltage).
 
     **Returns:** the rates (1/time); an empty array if there is none.
 

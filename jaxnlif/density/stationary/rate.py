@@ -43,9 +43,9 @@ def log_firing_rate(
 
     **Arguments:**
 
-    - `drive`: mean input $μ$ (voltage units).
+    - `drive`: mean input $μ$ (voltage).
     - `noise`: diffusion coefficient $a > 0$ (voltage units² per time).
-    - `threshold`, `reset`: $V_F > V_R$ (voltage units).
+    - `threshold`, `reset`: $V_F > V_R$ (voltage).
 
     All of them broadcast against each other.
 
@@ -92,7 +92,7 @@ def density(
 
     ([CCP], steady states), so that $-a\,p'(V_F) = r(μ)$, the derivative being that from the left.
 
-    **Arguments:** `v`, membrane potential (voltage units); the others as in `log_firing_rate`.
+    **Arguments:** `v`, membrane potential (voltage); the others as in `log_firing_rate`.
     All of them broadcast against each other.
 
     **Returns:** $p ≥ 0$ (1/voltage units), in the broadcast shape and the common dtype.
