@@ -37,8 +37,9 @@ class VoltageGrid(eqx.Module):
     - `num`: number of nodes $n$.
     - `dtype`: floating-point type of everything computed on this grid; JAX's default if `None`.
 
-    **Raises:** `ValueError` if the ends are out of order, `num` is not a positive integer, or
-    `reset` is no node (the message lists the nearest `num` that work).
+    **Raises:** `ValueError` if the ends are not finite or out of order, `num` is not an integer
+    above 1, `dtype` is not float32 or float64, or `reset` is no node (the message lists the nearest
+    `num` that work).
     """
 
     minimum: float = eqx.field(static=True)
@@ -96,13 +97,16 @@ class VoltageGrid(eqx.Module):
 
     @property
     def nodes(self) -> Float[np.ndarray, " v"]:
-        """Node positions $v_i$ (voltage)."""
+        """Node positions $v_i$, shape `(v,)` (voltage)."""
         nodes = self.minimum + self.spacing * np.arange(self.num)
         return nodes.astype(self.dtype)
 
     @property
     def interfaces(self) -> Float[np.ndarray, " v"]:
-        """Interfaces $v_{i+1/2}$ above the nodes; neurons fire through the last (voltage)."""
+        """Interfaces $v_{i+1/2}$ above the nodes, shape `(v,)` (voltage).
+
+        Neurons fire through the last.
+        """
         interfaces = self.minimum + self.spacing * (np.arange(self.num) + 0.5)
         return interfaces.astype(self.dtype)
 
@@ -115,7 +119,8 @@ class WeightGrid(eqx.Module):
     - `minimum`, `maximum`: ends of the weight axis (weight); no mass crosses them.
     - `num`: number of cells $m$.
 
-    **Raises:** `ValueError` if the ends are out of order or `num` is not a positive integer.
+    **Raises:** `ValueError` if the ends are not finite or out of order, or `num` is not a positive
+    integer.
     """
 
     minimum: float = eqx.field(static=True)
@@ -137,12 +142,12 @@ class WeightGrid(eqx.Module):
 
     @property
     def centers(self) -> Float[np.ndarray, " w"]:
-        """Cell centres $w_j$ (weight)."""
+        """Cell centres $w_j$, shape `(w,)` (weight)."""
         return self.minimum + self.spacing * (np.arange(self.num) + 0.5)
 
     @property
     def faces(self) -> Float[np.ndarray, " faces"]:
-        """Inner cell faces $w_{j+1/2}$ (weight)."""
+        """Inner cell faces $w_{j+1/2}$, shape `(w - 1,)` (weight)."""
         return self.minimum + self.spacing * np.arange(1, self.num)
 
 
@@ -178,14 +183,22 @@ class Grid(eqx.Module):
 
     @property
     def cell_area(self) -> float:
-        """Area $h Δw$ of a cell: `density.sum() * cell_area` is the mass."""
+        """Area $h Δw$ of a cell: `density.sum() * cell_area` is the mass (voltage × weight)."""
         return self.v.spacing * self.weight_spacing
 
     def mass(self, density: Float[Array, "*batch v w"]) -> Float[Array, "*batch"]:
-        """Total mass $∫∫ p\\,dv\\,dw$, summed in float64 where that is enabled (dimensionless)."""
+        """Total mass $∫∫ p\\,dv\\,dw$, summed in float64 where that is enabled.
+
+        **Arguments:** `density`: $p$, shape `(…, v, w)` (1 / voltage / weight).
+        **Returns:** shape `(…)` (dimensionless).
+        """
         wide = jax.dtypes.canonicalize_dtype(np.float64)
         return jnp.sum(density, axis=(-2, -1), dtype=wide) * self.cell_area
 
     def weight_density(self, density: Float[Array, "*batch v w"]) -> Float[Array, "*batch w"]:
-        """Weight density $H(w) = ∫ p\\,dv$ (1 / weight units)."""
+        """Weight density $H(w) = ∫ p\\,dv$.
+
+        **Arguments:** `density`: $p$, shape `(…, v, w)` (1 / voltage / weight).
+        **Returns:** shape `(…, w)` (1 / weight).
+        """
         return jnp.sum(density, axis=-2) * self.v.spacing

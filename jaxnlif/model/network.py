@@ -34,8 +34,8 @@ class Network(eqx.Module):
     - `response`: σ, a callable module of the rate; identity by default (voltage / weight).
     - `learning`: an `AbstractLearning` rule such as `Hebbian`, or `None` to freeze the weights.
     - `epsilon`: ratio $ε ≥ 0$ of membrane time to learning time; 0 is the quasi-static limit.
-    - `weight`: the one weight $b$ of an unstructured network (weight), which for $σ(N) = N$ is a
-      jump for a spike of every neuron (voltage × membrane time); `None` on a `WeightGrid`.
+    - `weight`: the one weight $b$ of an unstructured network, for $σ(N) = N$ in units of
+      (voltage × membrane time); `None` for a network on a `WeightGrid`.
     - `noise_slope`: $a_1 ≥ 0$, the part of the noise proportional to the rate (voltage²).
     - `delay`: transmission delay after which the rate is seen: a number, a `Delay`, an
       `ExponentialDelay`, or `None` (learning time).
