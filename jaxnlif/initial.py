@@ -55,7 +55,8 @@ def at_reset(grid: Grid) -> Float[Array, "v w"]:
 def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
     """A non-negative array, scaled to mass 1 on the grid.
 
-    **Arguments:** `grid`: where the density lives; `values`: an array of shape `(v, w)`.
+    **Arguments:** `grid`: where the density lives; `values`: shape `(v, w)`, in any
+    unit.
 
     **Returns:** density of shape `(v, w)` (1 / voltage / weight).
 

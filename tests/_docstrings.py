@@ -47,7 +47,9 @@ def public_names(namespace: str, module: ModuleType) -> Iterator[Public]:
     """
     for name, thing in sorted(vars(module).items()):
         home = getattr(thing, "__module__", None) or ""
-        ours = home.startswith("jaxnlif") if hasattr(module, "__path__") else home == module.__name__
+        ours = (
+            home.startswith("jaxnlif") if hasattr(module, "__path__") else home == module.__name__
+        )
         if ours and not name.startswith("_") and hasattr(thing, "__qualname__"):
             yield from public(namespace, name, thing)
 
@@ -75,7 +77,9 @@ def _class(namespace: str, name: str, kind: type) -> Public:
     fields: dict[str, str] = {}
     for one in reversed(_ours(kind)):
         fields |= _fields(_node(one))
-    made = next((found["__init__"] for one in _ours(kind) if "__init__" in (found := _methods(one))), None)
+    made = next(
+        (found["__init__"] for one in _ours(kind) if "__init__" in (found := _methods(one))), None
+    )
     parameters = fields
     if made is not None:
         arguments = _arguments(made)
@@ -141,7 +145,9 @@ def _fields(node: ast.ClassDef) -> dict[str, str]:
     return {
         name: annotation
         for name, annotation in found.items()
-        if not name.startswith("_") and "ClassVar" not in annotation and "AbstractVar" not in annotation
+        if not name.startswith("_")
+        and "ClassVar" not in annotation
+        and "AbstractVar" not in annotation
     }
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -88,7 +87,7 @@ UNIT_WORDS = re.compile(
 FLOATING = re.compile(r"\b(Float|Real|Num|ArrayLike|Data|float)\b")
 ARRAY = re.compile(r"\b(?:Float|Real|Num|Int|Bool|UInt8)\[[^\[\]]*?'([^']*)'\]")
 SHAPE = re.compile(r"`\([^`]*(?:,|…)[^`]*\)`|`\(\)`|\bshape(?:s|d)?\b|\bbroadcast")
-SOURCE = re.compile(r"arXiv \d{4}\.\d{4,5}|\b(?:19|20)\d\d\b")
+SOURCE = re.compile(r"arXiv \d{4}\.\d{4,5}|\b(?:19|20)\d\d\b|\bjaxnlif's\b")
 SECTION = re.compile(r"\*\*(\w+):\*\*")
 ELSEWHERE = re.compile(r"\b(?:as|as in|as for|those of|that of) `(\w+)`")
 
@@ -169,13 +168,15 @@ def _about_parameters(public: Public) -> Iterator[str]:
 
 
 def _about_result(public: Public) -> Iterator[str]:
-    text = section(public, "Returns") or re.sub(r"(?s)\*\*Arguments:.*?(?=\*\*\w+:|$)", "", public.doc)
+    text = section(public, "Returns") or re.sub(
+        r"(?s)\*\*Arguments:.*?(?=\*\*\w+:|$)", "", public.doc
+    )
     name = public.name.rpartition(".")[2]
     yield from _about_quantity("what is returned", name, public.result, text)
 
 
 def _about_quantity(what: str, name: str, annotation: str, text: str) -> Iterator[str]:
-    has_unit = UNITS & set(units(text)) or re.search(r"\bunit of\b", text)
+    has_unit = UNITS & set(units(text)) or re.search(r"\b(?:unit of|any unit)\b", text)
     if FLOATING.search(annotation) and name not in PURE_NUMBERS and not has_unit:
         yield f"{what} has no unit"
     if any(shape.strip() for shape in ARRAY.findall(annotation)) and not SHAPE.search(text):
@@ -190,7 +191,9 @@ def _about_errors(public: Public) -> Iterator[str]:
 
 
 def _about_source(public: Public) -> Iterator[str]:
-    exempt = any(f"{public.namespace}.{public.name}" in names for names in WITHOUT_REFERENCE.values())
+    exempt = any(
+        f"{public.namespace}.{public.name}" in names for names in WITHOUT_REFERENCE.values()
+    )
     text = section(public, "Reference")
     if exempt and text:
         yield "**Reference:** is there, though WITHOUT_REFERENCE names it"

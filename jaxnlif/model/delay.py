@@ -113,7 +113,7 @@ class Delay(AbstractDelay):
         return Ring(values, (memory.place + 1) % self.slots)
 
     def outstanding(self, memory: Ring, dt: Float[Array, ""]) -> Float[Array, "..."]:
-        """The sum of what was sent, step by step, and is on its way: in the shape and unit of `sent`."""
+        """The sum of what was sent and has not arrived, in the shape and unit of `sent`."""
         age = (memory.place - 1 - np.arange(self.slots)) % self.slots
         share = jnp.clip(self._steps(dt) - age, 0, 1)
         return jnp.tensordot(share, memory.values, axes=1)
