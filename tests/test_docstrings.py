@@ -86,7 +86,7 @@ UNIT_WORDS = re.compile(
 )
 FLOATING = re.compile(r"\b(Float|Real|Num|ArrayLike|Data|float)\b")
 ARRAY = re.compile(r"\b(?:Float|Real|Num|Int|Bool|UInt8)\[[^\[\]]*?'([^']*)'\]")
-SHAPE = re.compile(r"`\([^`]*(?:,|…)[^`]*\)`|`\(\)`|\bshape(?:s|d)?\b|\bbroadcast")
+SHAPE = re.compile(r"`\([^`]*(?:,|…)[^`]*\)`|`\(\)`|\bshapes?\b|\bbroadcast")
 SOURCE = re.compile(r"arXiv \d{4}\.\d{4,5}|\b(?:19|20)\d\d\b|\bjaxnlif's\b")
 SECTION = re.compile(r"\*\*(\w+):\*\*")
 ELSEWHERE = re.compile(r"\b(?:as|as in|as for|those of|that of) `(\w+)`")

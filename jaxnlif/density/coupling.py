@@ -81,8 +81,8 @@ class Implicit(AbstractCoupling):
 
     **Arguments:** `max_evaluations`: bound on the forward sweeps per step.
 
-    **Reference:** jaxnlif's; the root is found by the Illinois variant of false position, M. Dowell,
-    P. Jarratt, *BIT* 11:168 (1971).
+    **Reference:** jaxnlif's; the root is found by the Illinois variant of false position,
+    M. Dowell, P. Jarratt, *BIT* 11:168 (1971).
     """
 
     max_evaluations: int = eqx.field(static=True, default=60)

@@ -52,8 +52,9 @@ class FluxShift(AbstractSolver[DensityState]):
     **Arguments:**
 
     - `grid`: the `Grid` of the density; its dtype is that of the run.
-    - `coupling`: `Lagged()`, one linear solve per step, or `Implicit()`, the rate of the step itself
-      for stiff or strongly inhibitory networks. With `events` a lagged rate is `Corrected()`.
+    - `coupling`: `Lagged()`, one linear solve per step, or `Implicit()`, the rate of the step
+      itself, for stiff or strongly inhibitory networks. With `events` a lagged rate is
+      `Corrected()`.
     - `events`: `None` ends a run that blows up; `Cascade()` lets neurons fire together and goes on.
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and

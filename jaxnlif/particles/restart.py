@@ -36,10 +36,7 @@ class AbstractReset(eqx.Module):
 
 
 class Hold(AbstractReset):
-    """Neurons that fired are held at $V_R$ while the event lasts: its kicks do not move them.
-
-    **Reference:** Z. Du, Y. Xie, Z. Zhou, arXiv 2305.05915 (2023).
-    """
+    """Neurons that fired are held at $V_R$ while the event lasts: its kicks do not move them."""
 
     def seeds(self, potentials, kick):
         return potentials

@@ -66,8 +66,8 @@ class Particles(AbstractSolver[ParticlesState]):
     **Raises:** `ValueError` if a number is not an integer in its range, `raster` exceeds `num`, or
     `reset` is of another kind.
 
-    **Reference:** Z. Du, Y. Xie, Z. Zhou, arXiv 2305.05915 (2023); the exact transition, the bridge,
-    the expected kicks and the coupled re-entry are jaxnlif's.
+    **Reference:** Z. Du, Y. Xie, Z. Zhou, arXiv 2305.05915 (2023); the exact transition, the
+    bridge, the expected kicks and the coupled re-entry are jaxnlif's.
     """
 
     num: int = eqx.field(static=True)
