@@ -110,8 +110,11 @@ def section(public: Public, name: str) -> str:
     return "\n\n".join(texts)
 
 
-def clauses(text: str, parameters: Collection[str]) -> dict[str, str]:
-    """What is said of each parameter: from its name, at the start of a clause, to the next ones."""
+def clauses(text: str, parameters: Collection[str], *, common: bool = False) -> dict[str, str]:
+    """What is said of each parameter: from its name, at the start of a clause, to the next ones.
+
+    With `common`, what comes before the first is said of all.
+    """
     text = re.sub(r"\s+", " ", re.sub(r"(^|\n)\s*- ", r"\1• ", text)).strip()
     pattern = r"(?:(?<=^)|(?<=[.;:•)] ))`\w+`(?:(?:, and |, | and )`\w+`)*"
     starts = [
@@ -123,7 +126,7 @@ def clauses(text: str, parameters: Collection[str]) -> dict[str, str]:
     said: dict[str, str] = {}
     for (start, names), end in zip(starts, ends, strict=True):
         for name in names:
-            said.setdefault(name, text[start:end])
+            said.setdefault(name, text[: starts[0][0] * common] + text[start:end])
     return said
 
 
@@ -155,7 +158,7 @@ def complaints(public: Public) -> Iterator[str]:
 def _about_parameters(public: Public) -> Iterator[str]:
     names = public.parameters
     text = section(public, "Arguments")
-    said = clauses(text or public.doc, names)
+    said = clauses(text or public.doc, names, common=bool(text))
     if public.owner is not None:
         said = clauses(public.owner, names) | said
     few = len(names) <= 2 or public.owner is not None

@@ -39,7 +39,8 @@ class Uncertainty(eqx.Module):
     - `noise`: the standard deviation by which errors are scaled, in the unit of the residuals;
       infinite if there are no more residuals than the parameters explain, which leaves it unknown.
 
-    **Reference:** J. Nocedal, S. J. Wright, *Numerical Optimization* (2006), section 10.3.
+    **Reference:** D. M. Bates, D. G. Watts, *Nonlinear Regression Analysis and Its Applications*
+    (1988), chapter 2.
     """
 
     std: Float[np.ndarray, " p"]

@@ -79,8 +79,8 @@ def solve(
     **Returns:** a `Solution`.
 
     **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule;
-    as `throw` says, `SolveError`, or, from compiled code, `eqx.EquinoxRuntimeError`; `Interrupted`
-    at Ctrl-C; `ValueError` if the directory of the checkpoint holds another run, `OSError` if
+    as `throw` says, `SolveError`, or, from compiled code, another `RuntimeError`; `Interrupted` at
+    Ctrl-C; `ValueError` if the directory of the checkpoint holds another run, `OSError` if
     another process is using it.
     """
     saveat = SaveAt(num=101) if saveat is None else saveat
