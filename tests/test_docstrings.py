@@ -42,6 +42,7 @@ UNITS = {
     "membrane time",
     "learning time",
     "time",
+    "time²",
     "1 / time",
     # One voltage for potentials, drives, thresholds and kicks.
     "voltage",
