@@ -112,7 +112,11 @@ UNIT_WORDS = re.compile(
 )
 FLOATING = re.compile(r"\b(Float|Real|Num|ArrayLike|Data|float)\b")
 ARRAY = re.compile(r"\b(?:Float|Real|Num|Int|Bool|UInt8)\[[^\[\]]*?'([^']*)'\]")
-SHAPE = re.compile(r"`\([^`]*(?:,|…)[^`]*\)`|`\(\)`|\bshapes?\b|\bbroadcast")
+SHAPE = re.compile(
+    r"`\([^`]*(?:,|…)[^`]*\)`|`\(\)`|\b(?:any|its|same|that|their|broadcast) shape\b"
+    r"|\bshapes? (?:and unit of|of|that)\b"
+)
+OTHER_UNIT = re.compile(r"\bunit of (?:`|the |its |two )|\bany unit\b")
 SOURCE = re.compile(r"arXiv \d{4}\.\d{4,5}|\b(?:19|20)\d\d\b|\bjaxnlif's\b")
 SECTION = re.compile(r"\*\*(\w+):\*\*")
 ELSEWHERE = re.compile(r"\b(?:as|as in|as for|those of|that of) `(\w+)`")
@@ -205,7 +209,8 @@ def _about_result(public: Public) -> Iterator[str]:
 
 
 def _about_quantity(what: str, name: str, annotation: str, text: str) -> Iterator[str]:
-    has_unit = UNITS & set(units(text)) or re.search(r"\b(?:unit of|any unit)\b", text)
+    text = " ".join(text.split())
+    has_unit = UNITS & set(units(text)) or OTHER_UNIT.search(text)
     if FLOATING.search(annotation) and name not in PURE_NUMBERS and not has_unit:
         yield f"{what} has no unit"
     if any(shape.strip() for shape in ARRAY.findall(annotation)) and not SHAPE.search(text):

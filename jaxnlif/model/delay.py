@@ -31,7 +31,7 @@ class AbstractDelay(eqx.Module):
     def start(self, like: Float[Array, "..."]) -> Any:
         """The memory before time 0, when nothing was sent.
 
-        **Arguments:** `like`: an array in the shape, dtype and unit of what will be sent.
+        **Arguments:** `like`: what will be sent, of any shape and in any unit.
         """
 
     @abc.abstractmethod
