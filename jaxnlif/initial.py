@@ -55,8 +55,7 @@ def at_reset(grid: Grid) -> Float[Array, "v w"]:
 def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
     """A non-negative array, scaled to mass 1 on the grid.
 
-    **Arguments:** `grid`: where the density lives; `values`: shape `(v, w)`, in any
-    unit.
+    **Arguments:** `grid`: where the density lives; `values`: shape `(v, w)`, any unit.
 
     **Returns:** density of shape `(v, w)` (1 / voltage / weight).
 

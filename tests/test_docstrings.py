@@ -44,6 +44,7 @@ UNITS = {
     "learning time",
     "time",
     "time²",
+    "1 / membrane time",
     "1 / time",
     # One voltage for potentials, drives, thresholds and kicks.
     "voltage",

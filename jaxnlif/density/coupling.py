@@ -166,8 +166,9 @@ def finite_sample(
 ) -> Float[Array, ""]:
     r"""The rate of finitely many neurons in a step, whose spikes are a Poisson number.
 
-    **Arguments:** key, expected rate (1/time), `spikes_per_rate` $M\,δ$: neurons × duration of the
-    step (membrane time). **Returns:** the rate drawn, differentiable as the expected one.
+    **Arguments:** key, expected rate (spikes / neuron / membrane time), `spikes_per_rate` $M\,δ$:
+    neurons times the duration of the step (membrane time). **Returns:** the rate drawn,
+    differentiable as the expected one.
     """
     expected = lax.stop_gradient(rate * spikes_per_rate)
     # Poisson numbers need this kind of key, whichever the run has.

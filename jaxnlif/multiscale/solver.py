@@ -32,7 +32,7 @@ from .switch import AbstractSwitch, CascadeSwitch
 class Watch(eqx.Module):
     """Everything but the density: the particles, which description is followed, the switches.
 
-    - `calm_since`: since when activity has been below the lower threshold (time).
+    - `calm_since`: since when activity has been below the lower threshold (learning time).
     - `sleeps`: whether the density takes over in this step.
     """
 

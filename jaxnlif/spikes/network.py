@@ -117,7 +117,7 @@ class FeedForward(eqx.Module):
         floating-point type.
 
         **Raises:** `ValueError` if `neuron` is no `Theta`, a size or `max_spikes` no positive
-        integer, a layer not there, `duration` not positive, or the key none.
+        integer, a layer not there, `duration` not positive, or `key` no random key.
         """
         check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
         check(len(sizes) >= 2, f"sizes = {sizes}: must name the inputs and at least one layer")

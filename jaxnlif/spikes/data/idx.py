@@ -28,7 +28,7 @@ class Images(NamedTuple):
 
     - `train`, `test`: grey levels from 0 to 255, shape `(images, pixels)`.
     - `train_labels`, `test_labels`: classes from 0 to 9, shape `(images,)`.
-    - `side`: pixels from side to side, and from top to bottom.
+    - `side`: pixels along a side of the square.
     """
 
     train: UInt8[np.ndarray, "n pixels"]
