@@ -77,7 +77,10 @@ class Family:
         mean: Float[np.ndarray, " k"] | float,
         drive: Float[np.ndarray, " k"] | float = 0.0,
     ) -> Float[np.ndarray, " k"]:
-        r"""$∑_j H_j\,r(I + w_j σ(\bar N))\,Δw - \bar N$, zero at stationary rates (spikes / neuron / membrane time)."""
+        r"""$∑_j H_j\,r(I + w_j σ(\bar N))\,Δw - \bar N$, zero at stationary rates.
+
+        **Returns:** (spikes / neuron / membrane time).
+        """
         rate, mean, drive = (x[:, None] for x in np.broadcast_arrays(rate, mean, drive))
         if self.weights is None:
             w, share = mean, np.ones_like(mean)
@@ -89,7 +92,10 @@ class Family:
         return np.sum(share * np.asarray(rates), axis=1) - rate[:, 0]
 
     def stationary_rates(self, mean: float, drive: float = 0.0) -> Float[np.ndarray, " roots"]:
-        r"""All stationary rates $\bar N$ between 1e-8 and 100, in ascending order (spikes / neuron / membrane time)."""
+        r"""All stationary rates $\bar N$ between 1e-8 and 100, in ascending order.
+
+        **Returns:** (spikes / neuron / membrane time).
+        """
 
         def excess(rate):
             return self.excess(rate, mean, drive)
