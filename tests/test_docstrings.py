@@ -70,7 +70,6 @@ UNITS = {
     "τ",
     "radians",
     "seconds",
-    "bytes",
     "dimensionless",
 }
 
@@ -241,7 +240,7 @@ def test_docstring(name):
 
 
 def test_exemptions_are_of_public_names():
-    assert EXEMPT <= {*NAMES, *NAMESPACES}
+    assert {*NAMES, *NAMESPACES} >= EXEMPT
 
 
 # ---- the rules notice what is missing ----------------------------------------------------------
