@@ -31,11 +31,17 @@ class AbstractExecution(eqx.Module):
         log_depth: Callable[..., Any] | None = None,
         kernel: Callable[..., Any] | None = None,
     ) -> Any:
-        """What the chosen way makes of the arguments; where there is no such way, the next one is
-        taken, from kernels to logarithmic depth to loops."""
+        """Goes the chosen way; where there is none, the next, from kernels to loops.
+
+        **Arguments:** `arguments` of all ways; `loops`, `log_depth` and `kernel`: the functions,
+        `None` where there is none.
+        """
 
     def validate(self) -> None:
-        """Raises `ValueError` if no device here can go the chosen way."""
+        """Requires a device here to go the chosen way.
+
+        **Raises:** `ValueError` otherwise.
+        """
 
 
 class Automatic(AbstractExecution):
@@ -72,6 +78,10 @@ class Kernels(AbstractExecution):
         return kernel(*arguments)
 
     def validate(self) -> None:
+        """Requires a GPU that runs kernels.
+
+        **Raises:** `ValueError` otherwise.
+        """
         check(_pallas.available(), "execution = Kernels(): needs a Hopper GPU or a newer one")
 
 

@@ -43,8 +43,9 @@ def exchange_rates(
     With the cell Péclet number $x = (μ - v_{i+1/2})\,h/a$: `up[i]` $= (a/h^2) B(-x)$ carries
     $i → i+1$ (the last one fires), `down[i]` $= (a/h^2) B(x)$ carries $i+1 → i$.
 
-    **Arguments:** `drive` total input μ, shape `(w,)` (voltage); `noise` a (voltage²/time).
-    **Returns:** `(up, down)`, each of shape `(v, w)` (1/time), non-negative.
+    **Arguments:** `drive` total input μ, shape `(w,)` (voltage); `noise` a
+    (voltage² / membrane time).
+    **Returns:** `(up, down)`, each of shape `(v, w)` (1 / membrane time), non-negative.
     """
     h = grid.spacing
     peclet = (drive[None] - _interfaces(grid)[:, None]) * (h / noise)
@@ -61,7 +62,7 @@ def firing_rates(
     r"""Flux through the threshold, $N(w) = h\,up_{n-1}\,p_{n-1}$.
 
     **Arguments:** input μ `(w,)`, noise a, and `last`, the density at the last node below the
-    threshold, `(w,)`. **Returns:** rates `(w,)` (spikes / membrane time / weight unit).
+    threshold, `(w,)`. **Returns:** rates `(w,)` (spikes / membrane time / weight).
     """
     peclet = (drive - grid.interfaces[-1]) * (grid.spacing / noise)
     return noise / grid.spacing * bernoulli(-peclet) * last
@@ -86,9 +87,10 @@ def shift_flux(
     point for every κ, and as κ → 0 the step becomes the quasi-static solver, $p = (Σp^*) z/Σz$.
     What rounding does to the mass of a column is returned to that column.
 
-    **Arguments:** `kappa` (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`; `known`, the
-    new density if it has been found before, and only derivatives are missing; `execution`, how to
-    solve. **Returns:** the new density, `(v, w)`.
+    **Arguments:** `kappa` (1 / membrane time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`;
+    `known`, the new density if it has been found before, and only derivatives are missing;
+    `execution`, how to solve.
+    **Returns:** the new density, `(v, w)`.
     """
     if known is not None:
         return known
@@ -150,8 +152,8 @@ def absorb_flux(
     The result is non-negative. What rounding does to the mass is shared by what stays and what
     leaves, $h Σp + N/κ = h Σp^* + f/κ$ with $N$ the `firing_rates` after the step.
 
-    **Arguments:** `kappa` > 0 (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`, `inflow`
-    f `(w,)` (1 / membrane time / weight unit); `known` and `execution` as in `shift_flux`.
+    **Arguments:** `kappa` > 0 (1 / membrane time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`,
+    `inflow` f `(w,)` (1 / membrane time / weight); `known` and `execution` as in `shift_flux`.
     **Returns:** the new density, `(v, w)`.
     """
     if known is not None:

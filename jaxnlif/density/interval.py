@@ -74,7 +74,7 @@ class Interval(eqx.Module):
         return jnp.sum(rates) * self.grid.weight_spacing
 
     def mass_given(self) -> Float[Array, " w"]:
-        """Mass at the beginning and what enters by itself (1 / weight unit)."""
+        """Mass at the beginning and what enters by itself (1 / weight)."""
         mass = self.grid.weight_density(self.density)
         return mass if self.inflow is None else mass + self.inflow / self.kappa
 

@@ -65,7 +65,7 @@ def solve(
     Derivatives of every order and in both modes come from further solves with the same matrix or
     its transpose (`jax.lax.custom_linear_solve`), never from the recursion.
 
-    **Arguments:** `kappa` > 0 (1/time), shape `(w,)`; `up`, `down` ≥ 0 exchange rates (1/time),
+    **Arguments:** `kappa` > 0, shape `(w,)`; `up`, `down` ≥ 0 exchange rates (1 / membrane time),
     shape `(n, w)`, or `(1,)` and `(n, 1)` for one matrix shared by all columns; `rhs` of shape
     `(n, w)`; `matvec`, the product with the matrix where that is known as a function through which
     derivatives should flow; `axis` 1 if `rhs` comes as `(w, n)`; `execution`, how to solve.

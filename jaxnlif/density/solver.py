@@ -58,8 +58,9 @@ class FluxShift(AbstractSolver[DensityState]):
     **Arguments:**
 
     - `grid`: the `Grid` of the density; its dtype is that of the run.
-    - `coupling`: `Lagged()` (one linear solve per step) or `Implicit()` (the step's own rate, for
-      stiff or strongly inhibitory networks). With `events` a lagged rate is `Corrected()`.
+    - `coupling`: `Lagged()`, one linear solve per step, or `Implicit()`, the rate of the step
+      itself, for stiff or strongly inhibitory networks. With `events` a lagged rate is
+      `Corrected()`.
     - `events`: `None` ends a run that blows up; `Cascade()` lets neurons fire together and goes on.
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
@@ -68,11 +69,12 @@ class FluxShift(AbstractSolver[DensityState]):
     - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.
     - `layout`: where the columns of the density lie, which `solve(..., sharding=)` fills in.
 
-    **Raises:** `ValueError` if `neurons` is not a positive integer, or `events` come with
-    `Implicit()`, which finds no rate where neurons fire together.
+    **Raises:** `ValueError` if an argument is of another kind, `neurons` is not a positive integer,
+    or `events` come with `Implicit()`, which finds no rate where neurons fire together.
 
-    **Reference:** He, Hu, Zhou, *SIAM J. Sci. Comput.* 2022, arXiv 2109.04667; the subtraction-free
-    elimination, the split learning flux and the implicit coupling are jaxnlif's.
+    **Reference:** J. Hu, J.-G. Liu, Y. Xie, Z. Zhou, arXiv 1911.07619 (2019); Q. He, J. Hu,
+    Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667; the subtraction-free elimination, the
+    split learning flux and the implicit coupling are jaxnlif's.
     """
 
     grid: Grid
@@ -114,7 +116,10 @@ class FluxShift(AbstractSolver[DensityState]):
         return with_layout(self, layout)
 
     def weights(self, model: Network) -> Float[Array, " w"]:
-        """The synaptic weight of each column: cell centres, or the one weight of the model."""
+        """The synaptic weight of each column, shape `(w,)` (weight).
+
+        They are the cell centres, or the one weight of the model.
+        """
         if self.grid.w is None:
             return jnp.asarray(model.weight, self.dtype)[None]
         return jnp.asarray(self.grid.w.centers, self.dtype)

@@ -73,9 +73,9 @@ def move_weights(
     mass and positivity whatever the residual of that solve.
 
     **Arguments:** density $p$ `(v, w)`, rates $N(w)$ `(w,)`, network rate $\bar N$, learning
-    strength $K(w)$ `(w,)`, time step (slow time); on which devices the weights lie, each of which
-    solves the law for $H$, which is small, as a whole; how to solve. **Returns:** the density
-    `(v, w)` and the number of Newton iterations.
+    strength $K(w)$ `(w,)`, time step (learning time); on which devices the weights lie, each of
+    which solves the law for $H$, which is small, as a whole; how to solve.
+    **Returns:** the density `(v, w)` and the number of Newton iterations.
     """
     assert grid.w is not None, "only a structured network learns"
 

@@ -22,7 +22,7 @@ _ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are
 
 
 class Rates(NamedTuple):
-    """Network rates (spikes / neuron / unit of time) at increasing times `ts`, both `(k,)`."""
+    """Rates, spikes per neuron in the file's unit of time, at increasing times, both `(k,)`."""
 
     ts: Float[np.ndarray, " k"]
     rate: Float[np.ndarray, " k"]

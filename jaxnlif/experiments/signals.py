@@ -18,7 +18,7 @@ def read_signal(path: str | os.PathLike, grid: WeightGrid) -> Tabulated:
     """A signal $I(w)$ from a CSV file with two columns, weight and value, and an optional header.
 
     Text after `#` and blank lines are skipped. Weights must strictly increase, lie on the weight
-    grid and reach from its first cell centre to its last (weight units; values in voltage units).
+    grid and reach from its first cell centre to its last (weight); values are inputs (voltage).
 
     **Raises:** `ValueError` that names the file, the line, the value and the rule.
     """

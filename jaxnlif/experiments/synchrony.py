@@ -1,7 +1,7 @@
 r"""`jaxnlif run synchrony`: neurons that fire together, by density, by particles, and by both.
 
 **Reference:** Z. Du, Y. Xie, Z. Zhou, arXiv 2305.05915 (2023); the events on the density follow
-X. Dou, Z. Tao, Y. Xue, Z. Zhou, arXiv 2603.18475.
+X. Dou, L. Tao, Z. Xue, Z. Zhou, arXiv 2603.18475.
 """
 
 from __future__ import annotations

@@ -78,8 +78,9 @@ def fit(
       leads to where no step completes goes on from the best point, in steps a tenth as long.
     - `steps`: the most steps.
     - `starts`: how many descents to make: the first from the model's values, the others from normal
-      numbers around them, of standard deviation `spread` in the unbounded coordinates (`key`); or
-      the values themselves, as `where` picks them, with a leading axis.
+      numbers around them; or the values themselves, as `where` picks them, with a leading axis.
+    - `spread`: standard deviation of those numbers in the unbounded coordinates.
+    - `key`: random key for them.
     - `tolerance`: of the largest derivative, relative to that at the start, at which a descent has
       arrived; by default $10^{-9}$ in float64 and $10^{-4}$ in float32.
     - `patience`: steps without appreciable progress (a thousandth of the loss) after which a
@@ -97,6 +98,9 @@ def fit(
     **Raises:** `ValueError`, before anything compiles, for wrong arguments, a start at or beyond a
     bound, or data that do not fit the run; if the directory of the checkpoint holds another fit.
     `OSError` if another process is using it.
+
+    **Reference:** the default optimiser is optax's L-BFGS: D. C. Liu, J. Nocedal, *Math. Program.*
+    45:503 (1989); standard errors as in `Uncertainty`.
     """
     if isinstance(optimiser, optax.MultiSteps):
         optimiser = optimiser.gradient_transformation()

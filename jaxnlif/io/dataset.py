@@ -62,7 +62,10 @@ def to_xarray(sol: Any) -> xarray.Dataset:
     leading dimension `member` (several: `member_0`, …), in which shorter records are filled with
     NaN or -1. A network without a weight axis has no dimension `weight`.
 
-    **Raises:** `ImportError` without the extra `io`; `ValueError` for what is no solution.
+    **Arguments:** `sol`: a `Solution`, also one of `vmap`.
+
+    **Raises:** `ImportError` without the extra `io`; `ValueError` for what is no solution, or if
+    two saved arrays have the same name.
     """
     check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
     rank = np.ndim(sol.t_end)

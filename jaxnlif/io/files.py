@@ -50,12 +50,12 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Solution:
     they are among `types`. Arrays of a dtype that JAX does not hold at present (float64 without
     `jax_enable_x64`) come back as those of NumPy.
 
-    **Arguments:** `types`: the classes and functions of your own in the model, solver or what was
-    saved, such as a drive.
+    **Arguments:** `path`: the file, ending in `.npz` or `.nc`; `types`: the classes and functions
+    of your own in the model, solver or what was saved, such as a drive.
 
-    **Raises:** `ValueError` if the file is damaged, holds no solution, was written by a newer
-    version, or needs other `types`; `FileNotFoundError` if there is none; `ImportError` for NetCDF
-    without the extra `io`.
+    **Raises:** `ValueError` for another suffix, and if the file is damaged, holds no solution, was
+    written by a newer version, or needs other `types`; `FileNotFoundError` if there is none;
+    `ImportError` for NetCDF without the extra `io`.
     """
     arrays, content = netcdf.read(path) if _is_netcdf(path) else read_arrays(path)
     kind = content.get("kind")

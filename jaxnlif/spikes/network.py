@@ -38,7 +38,8 @@ class Trial(eqx.Module):
     - `times`: spike times of the output neurons, ascending: ordinary ones, before the end of the
       trial, then pseudospikes; NaN for a sample in which a neuron spiked more often than there is
       room for. Shape `(…, n, k)` (time).
-    - `counts`: for each layer the number of ordinary spikes, all of them; shape `(…, n)`.
+    - `counts`: for each layer the number of ordinary spikes, all of them; shape `(…, n)`
+      (dimensionless).
     - `spikes`: for each layer the times of the ordinary spikes, `inf` where there are no more;
       shape `(…, n, k)` (time).
     - `phases`: for each layer the phases at the end of the trial; shape `(…, n)` (time).
@@ -51,7 +52,7 @@ class Trial(eqx.Module):
 
     @property
     def overflow(self) -> Bool[Array, "*batch"]:
-        """Whether a neuron spiked more often than `max_spikes`."""
+        """Whether a neuron spiked more often than `max_spikes`, shape `(…)` of the samples."""
         room = self.times.shape[-1]
         return jnp.any(jnp.stack([jnp.any(n > room, axis=-1) for n in self.counts]), axis=0)
 
@@ -61,7 +62,7 @@ class FeedForward(eqx.Module):
 
     **Arguments:**
 
-    - `weights`: for each layer, shape `(before, neurons)` (voltage units).
+    - `weights`: for each layer, from what is before it, shape `(before, neurons)` (voltage).
     - `initial`: phases at time 0, in [0, Θ]; for each layer, shape `(neurons,)` (time).
     - `neuron`: the `Theta` that all neurons are.
     - `duration`: T of a trial (time).
@@ -70,8 +71,9 @@ class FeedForward(eqx.Module):
     - `execution`: loops over events or kernels; `Automatic()` takes what is fast.
 
     `init` draws a network. Every array leaf may be differentiated; gradients are exact, and
-    smooth where spikes come and go at the end of the trial. **Raises:** `ValueError` if shapes do
-    not match or a value is not finite or out of its range.
+    smooth where spikes come and go at the end of the trial.
+
+    **Raises:** `ValueError` if shapes do not match or a value is not finite or out of its range.
 
     **Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking
     neural networks, arXiv 2309.14523 (2025).
@@ -125,11 +127,14 @@ class FeedForward(eqx.Module):
     ) -> FeedForward:
         r"""A network with random weights whose neurons start in the middle of their period.
 
-        **Arguments:** `sizes`: number of inputs, then of neurons in each layer; `key`: a random
-        key; `duration` of a trial (time); `scale`: weights are uniform within
-        $± scale/\sqrt{before}$ (voltage units); `max_spikes` per neuron; `delayed`: the layers,
-        from 0, that get trainable delays, zero at first; `dtype`: floating-point type; `execution`,
-        as in a call of the class.
+        **Arguments:** `sizes`: number of inputs, then of neurons in each layer; `neuron`: the
+        `Theta` that all are; `key`: a random key; `duration`: of a trial (time); `scale`: weights
+        are uniform within $± scale/\sqrt{before}$ (voltage); `max_spikes`: room for spikes of each
+        neuron; `delayed`: the layers, from 0, that get trainable delays, zero at first; `dtype`:
+        floating-point type; `execution`: as in a call of the class.
+
+        **Raises:** `ValueError` if `neuron` is no `Theta`, a size or `max_spikes` no positive
+        integer, a layer not there, `duration` not positive, or `key` no random key.
         """
         check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
         check(len(sizes) >= 2, f"sizes = {sizes}: must name the inputs and at least one layer")
@@ -162,14 +167,22 @@ class FeedForward(eqx.Module):
     ) -> Float[Array, "*batch n k"]:
         """Ordinary and pseudospike times of the output neurons, ascending.
 
-        **Arguments:** `inputs`: the time of one spike per input, `inf` for none, or `Volleys`. A
-        whole batch given at once has its weight gradients summed as they arise, which takes much
-        less memory than `vmap`. **Returns:** shape `(…, n, max_spikes)` (time).
+        A whole batch given at once has its weight gradients summed as they arise, which takes much
+        less memory than `vmap`.
+
+        **Arguments:** `inputs`: the time of one spike per input, `inf` for none, shape
+        `(…, before)` (time); or `Volleys`.
+
+        **Returns:** shape `(…, n, max_spikes)` (time); NaN for a sample with more spikes than that.
+
+        **Raises:** `ValueError` if the inputs have the wrong number, or a time is NaN or negative.
         """
         return self.trial(inputs).times
 
     def trial(self, inputs: Float[Array, "*batch before"] | Volleys) -> Trial:
-        """All that happens in a trial; arguments as for a call of the network.
+        """All that happens in a trial.
+
+        **Arguments:** `inputs`: as for a call of the network, shape `(…, before)` (time).
 
         **Raises:** `ValueError` if the inputs have the wrong number, or a time is NaN or negative.
         """

@@ -58,12 +58,12 @@ class Sweep:
 
     @property
     def completed(self) -> Bool[np.ndarray, "..."]:
-        """Which members ran to their end."""
+        """Which members ran to their end, in the shape of the grid."""
         return np.asarray(self.result == Result.completed)
 
     @property
     def values(self) -> Any:
-        """All outputs as one: arrays of NumPy with the axes of the grid before their own."""
+        """All outputs as one: arrays of NumPy, of shapes that begin with that of the grid."""
         first, _ = self._store.read(0)
         leaves = [np.empty((self._axes.size, *x.shape[1:]), x.dtype) for x in first]
         for number in range(-(-self._axes.size // self._part)):
@@ -73,7 +73,9 @@ class Sweep:
         return self._member.restored([x.reshape(self.shape + x.shape[1:]) for x in leaves])
 
     def __getitem__(self, index: Any) -> Any:
-        """The output of one member, by its place in the grid.
+        """The output of one member.
+
+        **Arguments:** `index`: its place in the grid, an integer or one for each axis.
 
         **Raises:** `IndexError` if there is none.
         """
@@ -83,12 +85,13 @@ class Sweep:
         return self._member.restored([jnp.asarray(x[number % self._part]) for x in leaves])
 
     def to_xarray(self) -> xarray.Dataset:
-        """All outputs as an `xarray.Dataset`, with a dimension for each parameter (`member` for a
-        list) and the values as its coordinates.
+        """All outputs as an `xarray.Dataset`.
 
+        It has a dimension for each parameter (`member` for a list) with the values as coordinates.
         Solutions give the variables of `io.to_xarray`; other outputs those of their paths, and
         `output` for a single array.
 
-        **Raises:** `ImportError` without the extra `io`.
+        **Raises:** `ImportError` without the extra `io`; `ValueError` if two saved arrays have the
+        same name.
         """
         return to_xarray(self)
