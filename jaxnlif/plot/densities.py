@@ -28,8 +28,8 @@ from .style import (
     finish,
 )
 
-DENSITY = "density $p(v)$\n(1 / unit potential)"
-DENSITY_BY_WEIGHT = "density $p(v, w)$\n(1 / unit potential / unit weight)"
+DENSITY = "density $p(v)$\n(1 / voltage)"
+DENSITY_BY_WEIGHT = "density $p(v, w)$\n(1 / voltage / weight)"
 
 
 def density(

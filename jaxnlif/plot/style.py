@@ -24,8 +24,8 @@ MEMBRANE_TIME = "time $t$ (membrane times)"
 WEIGHT = "synaptic weight $w$"
 VOLTAGE = "membrane potential $v$"
 RATE = "network rate $\\bar N$\n(spikes / neuron / membrane time)"
-RATES = "rate $N(w)$ (spikes /\nmembrane time / unit weight)"
-WEIGHT_DENSITY = "weight density $H(w)$\n(1 / unit weight)"
+RATES = "rate $N(w)$ (spikes /\nmembrane time / weight)"
+WEIGHT_DENSITY = "weight density $H(w)$\n(1 / weight)"
 
 
 @dataclass(frozen=True)
