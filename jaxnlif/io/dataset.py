@@ -104,7 +104,7 @@ def _coordinates(sol: Solution) -> dict[str, Variable]:
     ts = np.asarray(sol.ts)
     ts = ts.reshape(-1, ts.shape[-1])[0]  # all members are saved at the same times
     found = {
-        "time": (("time",), ts, _labels("learning time", "time; that of membranes for epsilon = 1")),
+        "time": (("time",), ts, _labels("learning time", "time, of membranes for epsilon = 1")),
         "voltage": (("voltage",), grid.v.nodes, _labels("voltage", "membrane potential")),
     }
     if grid.w is not None:
