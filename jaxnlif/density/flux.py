@@ -252,7 +252,7 @@ def _sweep_up(grid: VoltageGrid, way: ModuleType, kappa: Array, rates: Rates, de
     if way is loops and density.shape[1] > 1:
         y, excess = loops.sweep_up(rates, kappas, density)
         source = jnp.zeros_like(density[n:]).at[0].set(1)
-        z, _ = loops.sweep_up(rates.above(n), kappas, source, excess[n])
+        z, _ = loops.sweep_up(rates.above(n), kappas, source, first=excess[n])
         entering = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
         return y.at[n:].add(entering[None] * z), excess
     # Both in one sweep, where it is not the numbers that cost, but the turns.
@@ -392,19 +392,16 @@ def _shift_flux_tangent(grid, execution, primals, tangents, new):
     # the last condition replaces the division by κ, so that the rule holds as κ → 0 too.
     # Of all this, reverse mode stores the densities alone.
     kappa, drive, noise, _ = primals
-    kappas = jnp.broadcast_to(_positive(kappa), drive.shape)
+    kappas, pin = jnp.broadcast_to(_positive(kappa), drive.shape), jnp.argmax(new, 0)
 
     def product(x):
         return mmatrix.apply(*_matrix(grid, kappa, drive, noise), x)
 
     def by(way, *, branch):
         def step(cells):
-            rhs, mass = (
-                _differentiate(grid, cells, new, primals, tangents),
-                jnp.sum(tangents[-1], 0),
-            )
-            rows = cells.rates, kappas, grid.reset_index, rhs, mass
-            return mmatrix.solve_shifted(*rows, matvec=product, execution=way)
+            rhs = _differentiate(grid, cells, new, primals, tangents)
+            system = cells.rates, kappas, grid.reset_index, rhs, jnp.sum(tangents[-1], 0)
+            return mmatrix.solve_shifted(*system, pin=pin, matvec=product, execution=way)
 
         return partial(_with_cells, grid, drive, noise, step, branch=branch)
 

@@ -30,12 +30,17 @@ class _Moebius(NamedTuple):
     d: Array
 
     def after(self, first: _Moebius) -> _Moebius:
-        a = self.a * first.a + self.b * first.c
-        b = self.a * first.b + self.b * first.d
-        c = self.c * first.a + self.d * first.c
-        d = self.c * first.b + self.d * first.d
-        size = jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
-        return _Moebius(*(x / size for x in (a, b, c, d)))
+        return _Moebius(
+            self.a * first.a + self.b * first.c,
+            self.a * first.b + self.b * first.d,
+            self.c * first.a + self.d * first.c,
+            self.c * first.b + self.d * first.d,
+        ).scaled()
+
+    def scaled(self) -> _Moebius:
+        """The same maps with entries of at most 1, products of which do not overflow."""
+        size = jnp.maximum(jnp.maximum(self.a, self.b), jnp.maximum(self.c, self.d))
+        return _Moebius(*(x / size for x in self))
 
     def iterates(self, start: Array, *, axis: int = 0, reverse: bool = False) -> Array:
         """What row after row, from `start` on, is before it is mapped."""
@@ -43,7 +48,7 @@ class _Moebius(NamedTuple):
         def compose(first, second):
             return second.after(first)
 
-        through = _scan(compose, self, axis=axis, reverse=reverse)
+        through = _scan(compose, self.scaled(), axis=axis, reverse=reverse)
         images = (through.a * start + through.b) / (through.c * start + through.d)
         return shifted(images, start, axis=axis, reverse=reverse)
 
@@ -64,11 +69,17 @@ def recurrence(
 
 
 def sweep_up(
-    rates: Rates, kappa: Float[Array, " #w"], rhs: Any
+    rates: Rates, kappa: Float[Array, " #w"], rhs: Any, *, kill: Array | None = None
 ) -> tuple[Any, Float[Array, "n #w"]]:
     """As `loops.sweep_up`."""
     below, up, down = rates.all()
-    excess = kappa[None] * _numbers(up, down, kappa[None])
+    kappa = kappa[None]
+    if kill is None:
+        excess = kappa * _numbers(up, down, kappa)
+    else:
+        onwards = kill + up
+        maps = _Moebius(kappa + down, kappa * onwards + down * kill, jnp.ones_like(up), onwards)
+        excess = maps.iterates(kappa) + kill
     pivots = excess + up
     return recurrence(below / pivots, jax.tree.map(lambda r: r / pivots, rhs))[1], excess
 
@@ -106,16 +117,6 @@ def solve(
 def solve_transposed(rates: Rates, kappa: Array, rhs: Array, *, axis: int = 0) -> Array:
     r"""Solves $(κ + A)^T x = r$."""
     return solve(rates, kappa, rhs, axis=axis, transposed=True)
-
-
-def solve_shifted(rates: Rates, kappa: Array, source: int, right: Array) -> Array:
-    """As `loops.solve_shifted`."""
-    mass, rhs = right[source], right.at[source].set(0)
-    both = rhs, jnp.zeros_like(rhs).at[source].set(1)
-    parts, excess = sweep_up(rates, kappa, both)
-    x, z = (sweep_down(rates, part, excess) for part in parts)
-    entering = (mass - jnp.sum(x, 0)) / jnp.sum(z, 0)
-    return x + entering[None] * z
 
 
 def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array) -> Array:

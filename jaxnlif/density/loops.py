@@ -18,19 +18,27 @@ from .exchange import Rates
 
 
 def sweep_up(
-    rates: Rates, kappa: Float[Array, " #w"], rhs: Any, first: Array | None = None
+    rates: Rates,
+    kappa: Float[Array, " #w"],
+    rhs: Any,
+    *,
+    first: Array | None = None,
+    kill: Array | None = None,
 ) -> tuple[Any, Float[Array, "n #w"]]:
     r"""Elimination and forward substitution, $y_j = (r_j + up_{j-1} y_{j-1}) / d_j$.
 
     Also the column excesses $e_0 = κ$ (or `first`, in a system whose lower rows are eliminated
     already), $e_{j+1} = κ + down_j e_j / d_j$, of the eliminated matrix. $d_j = e_j + up_j$ are the
     pivots, and $e_j / d_j$ is the part of the mass at j that stays in the system when all states up
-    to j are eliminated: $κ \sum_j x_j = \sum_j e_j y_j$ for any right side.
+    to j are eliminated: $κ \sum_j x_j = \sum_j e_j y_j$ for any right side. `kill` are rates, row
+    by row, at which more leaves; they are part of the excesses.
     """
 
     def row(carry, inputs):
         excess, y = carry
-        rhs, rates_row = inputs
+        rhs, rates_row, kill = inputs
+        if kill is not None:
+            excess = excess + kill
         below, up, down = rates.at(rates_row)
         inverse = 1 / (excess + up)
         y = jax.tree.map(lambda r, y: (r + below * y) * inverse, rhs, y)
@@ -38,7 +46,7 @@ def sweep_up(
 
     zero = jax.tree.map(lambda r: jnp.zeros_like(r[0]), rhs)
     start = kappa if first is None else first, zero
-    return lax.scan(row, start, (rhs, rates.rows))[1]
+    return lax.scan(row, start, (rhs, rates.rows, kill))[1]
 
 
 def sweep_down(
@@ -84,16 +92,6 @@ def solve_transposed(rates: Rates, kappa: Array, rhs: Array, *, axis: int = 0) -
     zero = jnp.zeros_like(rhs[0])
     _, (y, excess) = lax.scan(up_row, (kappa, zero), (rhs, rates.rows))
     return lax.scan(down_row, zero, (y, excess, rates.rows), reverse=True)[1]
-
-
-def solve_shifted(rates: Rates, kappa: Array, source: int, right: Array) -> Array:
-    r"""Solves $(κ + A)\,x = r + s\,e_R$ with $Σx = m$, which stands in row R of the right side."""
-    mass, rhs = right[source], right.at[source].set(0)
-    both = rhs, jnp.zeros_like(rhs).at[source].set(1)
-    (y, z), excess = sweep_up(rates, kappa, both)
-    x, z = (sweep_down(rates, part, excess) for part in (y, z))
-    entering = (mass - jnp.sum(x, 0)) / jnp.sum(z, 0)
-    return x + entering[None] * z
 
 
 def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array) -> Array:

@@ -18,7 +18,7 @@ from types import ModuleType
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..execution import AUTOMATIC, AbstractExecution
 from . import log_depth, loops
@@ -95,6 +95,7 @@ def solve_shifted(
     rhs: Float[Array, "n w"],
     mass: Float[Array, " w"],
     *,
+    pin: Int[Array, " w"],
     matvec: Callable[[Array], Array],
     execution: AbstractExecution = AUTOMATIC,
 ) -> Float[Array, "n w"]:
@@ -105,19 +106,41 @@ def solve_shifted(
     needs two sweeps, as one right side has.
 
     **Arguments:** as `solve`; `source`, the row R; `mass`, m, shape `(w,)`; `matvec`, the product
-    with $κ + A$, through which derivatives flow; `execution`, how to solve.
+    with $κ + A$, through which derivatives flow; `pin`, a row that is soon reached from all others,
+    such as that of the largest density, shape `(w,)`; `execution`, how to solve.
     """
     rates, fixed = Rates(lax.stop_gradient(rates.rows), rates.at), lax.stop_gradient(kappa)
 
     def product(x):
         return matvec(x).at[source].set(jnp.sum(x, 0))
 
-    forward = _by(execution, lambda way: partial(way.solve_shifted, rates, fixed, source))
+    forward = _by(execution, lambda way: partial(_pinned, way, rates, fixed, source, pin))
     adjoint = _by(
         execution, lambda way: partial(way.solve_shifted_transposed, rates, fixed, source)
     )
     # The right side is a single array: of several, JAX can transpose a solve only once.
     return lax.custom_linear_solve(product, rhs.at[source].set(mass), forward, adjoint)
+
+
+def _pinned(way: ModuleType, rates: Rates, kappa: Array, source: int, pin: Array, right: Array):
+    r"""The solution of `solve_shifted`, however seldom the last row is reached.
+
+    What is missing at row R is what leaves, $s = up_{n-1} x_{n-1}$, and what makes up for the sum
+    of the right side. With that the matrix is closed, and singular for κ = 0. With a rate γ added
+    at the diagonal of the pinned row k it is not: the solution is that for this matrix, and as much
+    of its response q to row k as the mass asks for. The answer z to row R enters with
+    $1 - up_{n-1} z_{n-1} = κ Σz + γ z_k$ in the denominator.
+    """
+    mass, rest = right[source], right.at[source].set(0)
+    given = rest.at[source].set(kappa * mass - jnp.sum(rest, 0))
+    at_source = jnp.zeros_like(right).at[source].set(1)
+    at_pin = jnp.asarray(jnp.arange(len(right))[:, None] == pin[None], right.dtype)
+    kill = at_pin * (rates.exit + rates.at(jax.tree.map(lambda rows: rows[0], rates.rows))[2])[None]
+    parts, excess = way.sweep_up(rates, kappa, (given, at_source, at_pin), kill=kill)
+    y, z, q = (way.sweep_down(rates, part, excess) for part in parts)
+    stays = kappa * jnp.sum(z, 0) + jnp.sum(kill * z, 0)
+    y, q = (x + (rates.exit * x[-1] / stays)[None] * z for x in (y, q))
+    return y + ((mass - jnp.sum(y, 0)) / jnp.sum(q, 0))[None] * q
 
 
 def _by(execution: AbstractExecution, solver: Callable[[ModuleType], Callable]) -> Callable:

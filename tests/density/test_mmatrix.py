@@ -113,8 +113,8 @@ def shifted(kappa, up, down, rhs, mass):
     def product(x):
         return mmatrix.apply(kappa, up, down, x)
 
-    rates = Rates.table(up, down)
-    return mmatrix.solve_shifted(rates, kappa, 2, rhs, mass, matvec=product)
+    rates, pin = Rates.table(up, down), jnp.full(len(kappa), 1)
+    return mmatrix.solve_shifted(rates, kappa, 2, rhs, mass, pin=pin, matvec=product)
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.3])
