@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..solve.result import Result
@@ -13,18 +14,27 @@ from ..solve.solver import Regime
 from ._data import grid_of, numbers, time_label
 from .style import BLACK, BLUE, GUIDE, ORANGE, RATE, RED, SCREEN, Size, drawing, finish
 
+_SILENT = 1e-3
+"""The least rate that a logarithmic scale shows (spikes / neuron / membrane time)."""
+
 
 def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
-    r"""The network rate $\bar N(t)$ with events and regimes, and where a run ended early."""
+    r"""The network rate $\bar N(t)$ with events and regimes, and where a run ended early.
+
+    With events, at which a rate is without bound, the scale is logarithmic.
+    """
     grid_of(sol)
     with drawing(ax, size) as ax:
         regimes(sol, ax)
         ax.plot(sol.ts, sol.rate, color=BLUE)
-        if "events" in sol.logs:
+        if "events" in sol.logs and sol.events.time.size:
             events(sol, ax)
+            ax.set_yscale("log")
+            ax.set_ylim(bottom=max(_SILENT, ax.get_ylim()[0]))
         if sol.result != Result.completed:
             outcome, end = Result[sol.result].split(":")[0], float(sol.t_end)  # pyright: ignore
             ax.axvline(end, color=RED, linestyle="--", label=f"{outcome} at t = {end:.4g}")
+            ax.autoscale_view()
         return finish(ax, time_label(sol), RATE)
 
 
@@ -63,8 +73,12 @@ def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axe
     spikes = sol.raster
     with drawing(ax, size) as ax:
         regimes(sol, ax)
-        ax.plot(spikes.time, spikes.neuron, "|", color=BLACK, markersize=1.5)
-        return finish(ax, time_label(sol), "neuron")
+        neuron = np.asarray(spikes.neuron)
+        look = {"color": BLACK, "linewidth": 0.8, "rasterized": True}
+        ax.vlines(np.asarray(spikes.time), neuron - 0.4, neuron + 0.4, **look)
+        ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        return finish(ax, time_label(sol), "neuron", above=True)
 
 
 def spectrum(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from .._check import check
@@ -82,7 +83,8 @@ def density_over_time(
         image = ax.pcolormesh(times, voltages, values.T, cmap=HEAT, vmax=vmax, rasterized=True)
         clipped = vmax is not None and values.max() > vmax
         colorbar(ax, image, DENSITY, extend="max" if clipped else "neither")
-        _mark(v, ax, at=times[-1], inside="white", outside=BLACK)
+        ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
+        _mark(v, ax)
         return finish(ax, time_label(sol), VOLTAGE)
 
 
@@ -100,35 +102,40 @@ def density_curve(values: Float[np.ndarray, "v 1"], grid: Grid, ax: Axes) -> Any
     (line,) = ax.plot(np.append(v.nodes, v.threshold), np.append(values, 0), color=BLUE)
     for position, name in ((v.reset, "$V_R$"), (v.threshold, "$V_F$")):
         ax.axvline(position, **GUIDE)
-        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-        ax.annotate(name, (position, 1), (-3, -2), ha="right", va="top", **place)
+        ax.text(position, 1, name, ha="center", va="bottom", transform=ax.get_xaxis_transform())
     finish(ax, VOLTAGE, DENSITY)
     return line
 
 
 def density_map(
-    values: Float[np.ndarray, "v w"], grid: Grid, ax: Axes, *, vmax: float | int | None = None
+    values: Float[np.ndarray, "v w"],
+    grid: Grid,
+    ax: Axes,
+    *,
+    vmax: float | int | None = None,
+    clipped: bool = False,
 ) -> Any:
-    """Draws $p(v, w)$ with a scale of colours; returns its image."""
+    """Draws $p(v, w)$ with a scale of colours, which says if some are beyond; returns its image."""
     v, w = grid.v, grid.w
     assert w is not None
     half = v.spacing / 2
     extent = (w.minimum, w.maximum, v.minimum - half, v.threshold - half)
     look = {"origin": "lower", "aspect": "auto", "cmap": HEAT, "vmin": 0, "vmax": vmax}
     image = ax.imshow(values, extent=extent, **look)
-    clipped = vmax is not None
     colorbar(ax, image, DENSITY_BY_WEIGHT, extend="max" if clipped else "neither")
-    _mark(v, ax, at=w.maximum, inside="white", outside=BLACK)
+    _mark(v, ax)
     finish(ax, WEIGHT, VOLTAGE)
     return image
 
 
-def _mark(v: VoltageGrid, ax: Axes, *, at: float, inside: str, outside: str) -> None:
-    """Lines at reset and threshold, whose names end at `at`, and room above for them."""
+def _mark(v: VoltageGrid, ax: Axes) -> None:
+    """Lines at reset and threshold, their names at the right, and room above for them."""
     ax.set_ylim(top=v.threshold + 0.08 * (v.threshold - v.minimum))
-    for position, name, color in (
-        (v.reset, "reset $V_R$", inside),
-        (v.threshold, "threshold $V_F$", outside),
+    blend, dark = ax.get_yaxis_transform(), [withStroke(linewidth=2, foreground=BLACK)]
+    for position, name, color, outline in (
+        (v.reset, "reset $V_R$", "white", dark),
+        (v.threshold, "threshold $V_F$", BLACK, []),
     ):
         ax.axhline(position, **(GUIDE | {"color": color}))
-        ax.text(at, position, name + " ", color=color, ha="right", va="bottom")
+        place = {"ha": "right", "va": "bottom", "transform": blend, "path_effects": outline}
+        ax.text(1, position, name + " ", color=color, **place)

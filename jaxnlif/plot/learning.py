@@ -50,6 +50,7 @@ def weights_over_time(sol: Solution, ax: Axes | None = None, *, size: Size = SCR
         look = {"cmap": HEAT, "vmin": 0, "rasterized": True}
         image = ax.pcolormesh(times, faces, densities.T, **look)
         colorbar(ax, image, WEIGHT_DENSITY)
+        ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
         return finish(ax, time_label(sol), WEIGHT)
 
 

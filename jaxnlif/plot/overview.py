@@ -19,7 +19,7 @@ def summary(sol: Solution, *, size: Size = SCREEN) -> Figure:
     if "raster" in sol.logs:
         draw.append(raster)
     check_size(size)
-    columns = size.columns(2)
+    columns = size.columns(len(draw) if len(draw) <= 3 else -(-len(draw) // 2))
     whole, panels = figure(-(-len(draw) // columns), columns, size=size)
     panels = list(np.ravel(panels))
     for function, panel in zip(draw, panels, strict=False):

@@ -71,7 +71,7 @@ def gradients(
     ax: Axes | None = None,
     *,
     xlabel: str = "parameter",
-    ylabel: str = "gradient of the spike time\n(membrane times / unit of the parameter)",
+    ylabel: str = "gradient of the spike time\n(membrane times / parameter)",
     size: Size = SCREEN,
 ) -> Axes:
     """Gradients against a parameter.

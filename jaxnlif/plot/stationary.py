@@ -66,8 +66,8 @@ def firing_rate_curve(
         ax.plot(given, answer(given), color=BLUE, label="$G(N)$")
         ax.plot(given[[0, -1]], given[[0, -1]], color=GREY, linestyle="--", label="$G(N) = N$")
         _mark(answer, found, ax)
-        unit = "(spikes / neuron / membrane time)"
-        return finish(ax, f"network rate $N$\n{unit}", f"rate in answer $G(N)$\n{unit}")
+        unit = "(1 / membrane time)"
+        return finish(ax, f"network rate $N$ {unit}", f"rate in answer $G(N)$\n{unit}")
 
 
 def _mark(answer: Callable[[np.ndarray], np.ndarray], found: np.ndarray, ax: Axes) -> None:

@@ -21,11 +21,10 @@ CYCLE = (BLUE, RED, GREEN, PINK, ORANGE, SKY)
 HEAT = "cividis"
 
 MEMBRANE_TIME = "time $t$ (membrane times)"
-LEARNING_TIME = "time $t$ (learning times)"
 WEIGHT = "synaptic weight $w$"
 VOLTAGE = "membrane potential $v$"
 RATE = "network rate $\\bar N$\n(spikes / neuron / membrane time)"
-RATES = "rate $N(w)$\n(spikes / membrane time / unit weight)"
+RATES = "rate $N(w)$ (spikes /\nmembrane time / unit weight)"
 WEIGHT_DENSITY = "weight density $H(w)$\n(1 / unit weight)"
 
 
@@ -190,15 +189,23 @@ def check_size(size: Any) -> None:
     )
 
 
-def finish(ax: Axes, xlabel: str, ylabel: str, title: str | None = None) -> Axes:
-    """The common look: labels, no box, and a legend where something is labelled."""
+def finish(
+    ax: Axes, xlabel: str, ylabel: str, title: str | None = None, *, above: bool = False
+) -> Axes:
+    """The common look: labels, no box, and a legend where something is labelled.
+
+    **Arguments:** `above`: whether the legend stands above the axes, where it hides nothing.
+    """
     with drawing(ax):
         ax.set(xlabel=xlabel, ylabel=ylabel)
         if title is not None:
             ax.set_title(title, loc="left", fontsize="medium", fontweight="bold")
         ax.spines[["top", "right"]].set_visible(False)
-        if ax.get_legend_handles_labels()[1]:
-            ax.legend(frameon=False, fontsize="small")
+        labels = ax.get_legend_handles_labels()[1]
+        if labels:
+            outside = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
+            place = outside | {"ncols": len(labels)} if above else {}
+            ax.legend(frameon=False, fontsize="small", **place)
     return ax
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from .._check import check
@@ -23,9 +23,9 @@ from .style import BLUE, GREY, HEAT, RED, SCREEN, Size, colorbar, drawing, finis
 
 _HATCHES = {
     "blow_up": "////",
-    "no_self_consistent_rate": "xxxx",
+    "no_self_consistent_rate": "xxx",
     "event_budget_exceeded": "....",
-    "non_finite": "++++",
+    "non_finite": "++",
 }
 
 
@@ -56,32 +56,76 @@ def phase_diagram(
     """
     check(isinstance(sweep, Sweep), f"sweep = {type(sweep).__name__}: must be a Sweep")
     names = _chosen(sweep, x, y)
-    values = _values(sweep, value)
+    axes, values = [_axis(sweep, name) for name in names], _values(sweep, value)
     with drawing(ax, size) as ax:
-        if len(names) == 1:
-            return _curve(sweep, names[0], values, ax, label)
-        if sweep.product:
-            return _cells(sweep, names, values, ax, label)
-        return _points(sweep, names, values, ax, label)
+        if len(axes) == 1:
+            _curve(sweep, *axes, values, ax)
+            return finish(ax, axes[0].label, label, above=True)
+        draw = _cells if sweep.product else _points
+        image = draw(sweep, *axes, values, ax)
+        if np.any(np.isfinite(values)):
+            colorbar(ax, image, label)
+        return finish(ax, axes[0].label, axes[1].label, above=True)
+
+
+class _Axis(NamedTuple):
+    """The values of a parameter in a diagram.
+
+    - `values`: in the order of the members, `(k,)`. `label`: with the unit.
+    - `counted`: whether these are not the values but their numbers.
+    - `place`: which of the parameters it is.
+    """
+
+    values: Float[np.ndarray, " k"]
+    label: str
+    counted: bool
+    place: int
+
+    @property
+    def order(self) -> np.ndarray:
+        """Where the values are in ascending order."""
+        return np.argsort(self.values, stable=True)
+
+    @property
+    def geometric(self) -> bool:
+        """Whether the values are equally spaced on a logarithmic axis, and on no other."""
+        at = self.values[self.order]
+        if at.size < 3 or at[0] <= 0 or at[0] == at[-1]:
+            return False
+        even = np.diff(np.log(at)) / np.log(at[-1] / at[0]), np.diff(at) / (at[-1] - at[0])
+        return bool(np.ptp(even[0]) < 1e-3 < np.ptp(even[1]))
+
+    @property
+    def ends(self) -> Float[np.ndarray, " k+1"]:
+        """The ends of cells around the values in ascending order."""
+        at = self.values[self.order]
+        return np.exp(edges(np.log(at))) if self.geometric else edges(at)
 
 
 def _chosen(sweep: Sweep, x: str | None, y: str | None) -> list[str]:
     """The parameters of the axes."""
     known = list(sweep.parameters)
+    rule = f"must be one of the parameters {', '.join(known)}"
     for key, name in (("x", x), ("y", y)):
-        rule = f"must be one of the parameters {', '.join(known)}"
         check(name is None or name in known, f"{key} = {name!r}: {rule}")
     check(x is None or x != y, f"y = {y!r}: must be another parameter than x")
     check(
         not sweep.product or len(known) <= 2,
         f"sweep: {len(known)} parameters: must be at most two in a grid to be drawn",
     )
-    rest = [name for name in known if name not in (x, y)]
-    if x is None:
-        x = rest.pop(0)
-    if y is None and rest and sweep.product | (len(known) == 2):
-        y = rest.pop(0)
-    return [x] if y is None else [x, y]
+    rest = iter(name for name in known if name not in (x, y))
+    chosen = [name or next(rest, None) for name in (x, y)]
+    return [name for name in chosen if name is not None]
+
+
+def _axis(sweep: Sweep, name: str) -> _Axis:
+    value, text = sweep.parameters[name], name.replace("_", " ")
+    place = list(sweep.parameters).index(name)
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        unit = f"\n({UNITS[name]})" if name in UNITS else ""
+        return _Axis(value.astype(float), text + unit, False, place)
+    numbers = np.arange(len(jax.tree.leaves(value)[0]), dtype=float)
+    return _Axis(numbers, f"{text} (counted from 0)", True, place)
 
 
 def _values(sweep: Sweep, value: Any) -> Float[np.ndarray, "..."]:
@@ -89,96 +133,66 @@ def _values(sweep: Sweep, value: Any) -> Float[np.ndarray, "..."]:
     if not callable(value):
         return numbers("value", value, sweep.shape)
     found, outputs = np.full(sweep.shape, np.nan), sweep.values
+    arrays, rest = eqx.partition(outputs, eqx.is_array)
     for place in zip(*np.nonzero(sweep.completed), strict=True):
-        member = jax.tree.map(lambda x: x[place] if eqx.is_array_like(x) else x, outputs)  # noqa: B023
+        member = eqx.combine(jax.tree.map(lambda x: x[place], arrays), rest)  # noqa: B023
         found[place] = numbers("value", value(member), ())
     return found
 
 
-def _coordinate(sweep: Sweep, name: str) -> tuple[np.ndarray, str]:
-    """The values of a parameter, counted if they are no single numbers, and their label."""
-    value = sweep.parameters[name]
-    unit = f" ({UNITS[name]})" if name in UNITS else ""
-    text = name.replace("_", " ")
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return value.astype(float), text + unit
-    return np.arange(len(jax.tree.leaves(value)[0])), f"{text} (number)"
+def _curve(sweep: Sweep, along: _Axis, values: np.ndarray, ax: Axes) -> None:
+    """A line, and crosses at the bottom where members failed."""
+    _scale(ax, along)
+    ax.plot(along.values[along.order], values[along.order], "o-", color=BLUE)
+    for words, _, failed in _failures(sweep):
+        bottom = np.full(int(failed.sum()), 0.03)
+        blend = ax.get_xaxis_transform()
+        ax.plot(along.values[failed], bottom, "x", color=RED, transform=blend, label=words)
 
 
-def _is_geometric(values: np.ndarray) -> bool:
-    """Whether values, in ascending order, are better shown on a logarithmic axis."""
-    if values.size < 3 or values[0] <= 0:
-        return False
-    return bool(np.allclose(np.diff(np.log(values), 2), 0, atol=1e-6)) and not np.allclose(
-        np.diff(values, 2), 0, atol=1e-6 * values[-1]
-    )
+def _cells(sweep: Sweep, across: _Axis, up: _Axis, values: np.ndarray, ax: Axes) -> Any:
+    """A map whose cells are hatched where members failed."""
+    _scale(ax, across, up)
 
+    def arranged(array: np.ndarray) -> np.ndarray:
+        return (array if up.place == 0 else array.T)[np.ix_(up.order, across.order)]
 
-def _curve(sweep: Sweep, name: str, values: np.ndarray, ax: Axes, label: str) -> Axes:
-    at, text = _coordinate(sweep, name)
-    order = np.argsort(at)
-    ax.plot(at[order], values[order], "o-", color=BLUE)
-    blend = ax.get_xaxis_transform()
-    for result, failed in _failures(sweep):
-        place = np.full(int(failed.sum()), 0.02)
-        ax.plot(at[failed], place, "x", color=RED, transform=blend, label=result)
-    if _is_geometric(at[order]):
-        ax.set_xscale("log")
-    return finish(ax, text, label)
-
-
-def _cells(sweep: Sweep, names: list[str], values: np.ndarray, ax: Axes, label: str) -> Axes:
-    turned = list(sweep.parameters) == names
-    ends, texts, orders = [], [], []
-    for name, scale in zip(names, (ax.set_xscale, ax.set_yscale), strict=True):
-        at, text = _coordinate(sweep, name)
-        order = np.argsort(at)
-        at = at[order]
-        geometric = _is_geometric(at)
-        ends.append(np.exp(edges(np.log(at))) if geometric else edges(at))
-        if geometric:
-            scale("log")
-        texts.append(text)
-        orders.append(order)
-
-    def arranged(array):
-        return (array.T if turned else array)[np.ix_(orders[1], orders[0])]
-
-    image = ax.pcolormesh(*ends, arranged(values), cmap=HEAT, rasterized=True)
-    if np.any(np.isfinite(values)):
-        colorbar(ax, image, label)
-    handles = []
-    for result, failed in _failures(sweep):
+    image = ax.pcolormesh(across.ends, up.ends, arranged(values), cmap=HEAT, rasterized=True)
+    for words, hatch, failed in _failures(sweep):
+        rows, columns = np.nonzero(arranged(failed))
+        x = across.ends[columns[:, None] + [0, 1, 1, 0]]
+        y = up.ends[rows[:, None] + [0, 0, 1, 1]]
         look = {"facecolor": "none", "edgecolor": GREY, "linewidth": 0}
-        hatch = _HATCHES[result]
-        corners = [
-            [(a, c), (b, c), (b, d), (a, d)]
-            for j, (c, d) in enumerate(zip(ends[1][:-1], ends[1][1:], strict=True))
-            for i, (a, b) in enumerate(zip(ends[0][:-1], ends[0][1:], strict=True))
-            if arranged(failed)[j, i]
-        ]
-        ax.add_collection(PolyCollection(corners, hatch=hatch, **look))
-        handles.append(Patch(hatch=hatch, label=result, **look))
-    finish(ax, *texts)
-    if handles:
-        ax.legend(handles=handles)
-    return ax
+        cells = PolyCollection(np.stack([x, y], axis=-1), hatch=hatch, label=words, **look)
+        ax.add_collection(cells)
+    return image
 
 
-def _points(sweep: Sweep, names: list[str], values: np.ndarray, ax: Axes, label: str) -> Axes:
-    (x, xlabel), (y, ylabel) = (_coordinate(sweep, name) for name in names)
+def _points(sweep: Sweep, across: _Axis, up: _Axis, values: np.ndarray, ax: Axes) -> Any:
+    """Coloured points, and crosses where members failed."""
+    _scale(ax, across, up)
     shown = np.isfinite(values)
-    image = ax.scatter(x[shown], y[shown], c=values[shown], cmap=HEAT)
-    if shown.any():
-        colorbar(ax, image, label)
-    for result, failed in _failures(sweep):
-        ax.plot(x[failed], y[failed], "x", color=RED, label=result)
-    return finish(ax, xlabel, ylabel)
+    image = ax.scatter(across.values[shown], up.values[shown], c=values[shown], cmap=HEAT)
+    for words, _, failed in _failures(sweep):
+        ax.plot(across.values[failed], up.values[failed], "x", color=RED, label=words)
+    return image
 
 
-def _failures(sweep: Sweep):
-    """How members failed, and which."""
-    for name, item in Result._name_to_item.items():
+def _scale(ax: Axes, across: _Axis, up: _Axis | None = None) -> None:
+    """Logarithmic axes for values that are equally spaced there, whole numbers for counts."""
+    if across.geometric:
+        ax.set_xscale("log")
+    if up is not None and up.geometric:
+        ax.set_yscale("log")
+    for axis, shown in ((across, ax.xaxis), (up, ax.yaxis)):
+        if axis is not None and axis.counted:
+            shown.set_major_locator(MaxNLocator(integer=True))
+
+
+def _failures(sweep: Sweep) -> Iterator[tuple[str, str, Bool[np.ndarray, "..."]]]:
+    """How members failed, in words and as a hatch, and which."""
+    for name, hatch in _HATCHES.items():
+        item = Result._name_to_item[name]
         failed = np.asarray(sweep.result == item)
-        if name != "completed" and failed.any():
-            yield name, failed
+        if failed.any():
+            yield Result[item].split(":")[0], hatch, failed
