@@ -1,0 +1,94 @@
+"""The density in motion."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
+from matplotlib.axes import Axes
+
+from .._check import check, check_positive
+from .._files import write_atomically
+from ..solve.solution import Solution
+from ._data import grid_of
+from .densities import check_saved, density_curve, density_map
+from .style import SCREEN, Size, drawing, root
+
+
+def animate(
+    sol: Solution,
+    path: str | os.PathLike | None = None,
+    *,
+    ax: Axes | None = None,
+    fps: float | int = 20,
+    vmax: float | int | None = None,
+    size: Size = SCREEN,
+) -> FuncAnimation:
+    """The density at all saved times, one after the other; written to a file if one is named.
+
+    **Arguments:**
+
+    - `sol`: a solution with saved densities.
+    - `path`: a file that ends in `.gif`, or in `.mp4`, which needs ffmpeg. It is written whole or
+      not at all.
+    - `ax`: axes of a figure that is animated; a new one by default.
+    - `fps`: frames, that is saved times, a second.
+    - `vmax`: where the scale of densities ends; by default at the largest, but at twice what the
+      largest density is at most times, so that a narrow start leaves the rest to be seen.
+
+    **Returns:** the animation; `HTML(animation.to_jshtml())` shows it in a notebook.
+
+    **Raises:** `ValueError` if no densities were saved, for another suffix or a directory that does
+    not exist, and for `.mp4` where there is no ffmpeg.
+    """
+    grid = grid_of(sol)
+    check_saved(sol)
+    check_positive("fps", fps)
+    writer = None if path is None else _writer(Path(path), fps)
+    times = np.asarray(sol.ts)
+    top = _ceiling(sol) if vmax is None else vmax
+    with drawing(ax, size) as ax:
+        start = np.asarray(sol.saved[0])
+        title = ax.set_title("", loc="left")
+        if grid.w is None:
+            line = density_curve(start, grid, ax)
+            ax.set_ylim(0, 1.05 * top)
+        else:
+            image = density_map(start, grid, ax, vmax=top)
+
+    def show(frame: int):
+        values = np.asarray(sol.saved[frame])
+        title.set_text(f"$t$ = {times[frame]:.4g}")
+        if grid.w is None:
+            line.set_ydata(np.append(values, 0))
+            return title, line
+        image.set_data(values)
+        return title, image
+
+    show(0)
+    moving = FuncAnimation(root(ax), show, frames=times.size, interval=1000 / fps, blit=False)
+    if writer is not None:
+        with write_atomically(path) as partial:  # pyright: ignore
+            moving.save(partial, writer)
+    return moving
+
+
+def _ceiling(sol: Solution) -> float:
+    """Where the scale of densities ends."""
+    largest = [float(np.max(saved)) for saved in sol.saved]
+    return min(max(largest), 2 * float(np.median(largest)))
+
+
+def _writer(path: Path, fps: float | int) -> PillowWriter | FFMpegWriter:
+    """What writes files of this suffix."""
+    check(path.suffix in (".gif", ".mp4"), f"path = {str(path)!r}: must end in .gif or .mp4")
+    check(path.parent.is_dir(), f"path = {str(path)!r}: its directory must exist")
+    if path.suffix == ".gif":
+        return PillowWriter(fps)
+    check(
+        FFMpegWriter.isAvailable(),
+        f"path = {str(path)!r}: needs ffmpeg, which is not installed; a .gif does not",
+    )
+    return FFMpegWriter(fps)
