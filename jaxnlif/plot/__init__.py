@@ -34,7 +34,6 @@ from .style import CYCLE as CYCLE
 from .style import GREEN as GREEN
 from .style import GREY as GREY
 from .style import HEAT as HEAT
-from .style import LEARNING_TIME as LEARNING_TIME
 from .style import MEMBRANE_TIME as MEMBRANE_TIME
 from .style import ORANGE as ORANGE
 from .style import PAGE as PAGE

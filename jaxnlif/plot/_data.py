@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from .._check import check
 from ..grid import Grid
 from ..solve.solution import Solution
-from .style import LEARNING_TIME, MEMBRANE_TIME
 
 
 def grid_of(sol: Any) -> Grid:
@@ -32,9 +31,14 @@ def weight_axis(sol: Any) -> Float[np.ndarray, " m"]:
     return grid.w.centers
 
 
+def time_unit(sol: Solution) -> str:
+    """What times are counted in."""
+    return "membrane times" if float(sol.model.epsilon) == 1 else "learning times"
+
+
 def time_label(sol: Solution) -> str:
     """The label of an axis of time."""
-    return MEMBRANE_TIME if float(sol.model.epsilon) == 1 else LEARNING_TIME
+    return f"time $t$ ({time_unit(sol)})"
 
 
 def final_density(sol: Solution) -> Float[np.ndarray, "v w"]:

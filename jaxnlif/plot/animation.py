@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from .._check import check, check_positive
 from .._files import write_atomically
 from ..solve.solution import Solution
-from ._data import grid_of
+from ._data import grid_of, time_unit
 from .densities import check_saved, density_curve, density_map
 from .style import SCREEN, Size, drawing, root
 
@@ -35,8 +35,8 @@ def animate(
       not at all.
     - `ax`: axes of a figure that is animated; a new one by default.
     - `fps`: frames, that is saved times, a second.
-    - `vmax`: where the scale of densities ends; by default at the largest, but at twice what the
-      largest density is at most times, so that a narrow start leaves the rest to be seen.
+    - `vmax`: where the scale of densities ends; by default where the largest density stays below
+      at nine times in ten, so that a narrow start leaves the rest to be seen.
 
     **Returns:** the animation; `HTML(animation.to_jshtml())` shows it in a notebook.
 
@@ -47,8 +47,10 @@ def animate(
     check_saved(sol)
     check_positive("fps", fps)
     writer = None if path is None else _writer(Path(path), fps)
-    times = np.asarray(sol.ts)
-    top = _ceiling(sol) if vmax is None else vmax
+    times, unit = np.asarray(sol.ts), time_unit(sol)
+    largest = np.array([np.max(density) for density in sol.saved])
+    top = 1.1 * float(np.quantile(largest, 0.9)) if vmax is None else vmax
+    top = min(top, float(largest.max()))
     with drawing(ax, size) as ax:
         start = np.asarray(sol.saved[0])
         title = ax.set_title("", loc="left")
@@ -56,11 +58,11 @@ def animate(
             line = density_curve(start, grid, ax)
             ax.set_ylim(0, 1.05 * top)
         else:
-            image = density_map(start, grid, ax, vmax=top)
+            image = density_map(start, grid, ax, vmax=top, clipped=largest.max() > top)
 
     def show(frame: int):
         values = np.asarray(sol.saved[frame])
-        title.set_text(f"$t$ = {times[frame]:.4g}")
+        title.set_text(f"$t$ = {times[frame]:.4g} ({unit})")
         if grid.w is None:
             line.set_ydata(np.append(values, 0))
             return title, line
@@ -68,17 +70,15 @@ def animate(
         return title, image
 
     show(0)
-    moving = FuncAnimation(root(ax), show, frames=times.size, interval=1000 / fps, blit=False)
+    whole = root(ax)
+    # Laid out once: that of every frame would take most of the time, and could move the axes.
+    whole.draw_without_rendering()
+    whole.set_layout_engine("none")
+    moving = FuncAnimation(whole, show, frames=times.size, interval=1000 / fps, blit=False)
     if writer is not None:
         with write_atomically(path) as partial:  # pyright: ignore
             moving.save(partial, writer)
     return moving
-
-
-def _ceiling(sol: Solution) -> float:
-    """Where the scale of densities ends."""
-    largest = [float(np.max(saved)) for saved in sol.saved]
-    return min(max(largest), 2 * float(np.median(largest)))
 
 
 def _writer(path: Path, fps: float | int) -> PillowWriter | FFMpegWriter:

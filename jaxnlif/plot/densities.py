@@ -108,16 +108,20 @@ def density_curve(values: Float[np.ndarray, "v 1"], grid: Grid, ax: Axes) -> Any
 
 
 def density_map(
-    values: Float[np.ndarray, "v w"], grid: Grid, ax: Axes, *, vmax: float | int | None = None
+    values: Float[np.ndarray, "v w"],
+    grid: Grid,
+    ax: Axes,
+    *,
+    vmax: float | int | None = None,
+    clipped: bool = False,
 ) -> Any:
-    """Draws $p(v, w)$ with a scale of colours; returns its image."""
+    """Draws $p(v, w)$ with a scale of colours, which says if some are beyond; returns its image."""
     v, w = grid.v, grid.w
     assert w is not None
     half = v.spacing / 2
     extent = (w.minimum, w.maximum, v.minimum - half, v.threshold - half)
     look = {"origin": "lower", "aspect": "auto", "cmap": HEAT, "vmin": 0, "vmax": vmax}
     image = ax.imshow(values, extent=extent, **look)
-    clipped = vmax is not None
     colorbar(ax, image, DENSITY_BY_WEIGHT, extend="max" if clipped else "neither")
     _mark(v, ax)
     finish(ax, WEIGHT, VOLTAGE)

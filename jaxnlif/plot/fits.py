@@ -85,13 +85,13 @@ def parameters(
             else:
                 ax.plot(value, row, markerfacecolor="white", **point)
             if values.size <= _NAMED:
-                above = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
+                above = {"xytext": (0, 10), "textcoords": "offset points", "ha": "center"}
                 text = f"{value:.4g} {in_words(error)}"
                 ax.annotate(text, (value, row), fontsize="small", **above)
         if true is not None:
             rows = np.arange(true.size)
             look = {"color": ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
-            ax.vlines(true, rows - 0.25, rows + 0.25, **look)
+            ax.vlines(true, rows - 0.2, rows + 0.2, **look)
         ax.set_yticks(range(len(names)), names)
         ax.set_ylim(len(names) - 0.5, -0.7)
         ax.margins(x=0.4)  # room for the numbers

@@ -21,7 +21,6 @@ CYCLE = (BLUE, RED, GREEN, PINK, ORANGE, SKY)
 HEAT = "cividis"
 
 MEMBRANE_TIME = "time $t$ (membrane times)"
-LEARNING_TIME = "time $t$ (learning times)"
 WEIGHT = "synaptic weight $w$"
 VOLTAGE = "membrane potential $v$"
 RATE = "network rate $\\bar N$\n(spikes / neuron / membrane time)"

@@ -23,9 +23,9 @@ from .style import BLUE, GREY, HEAT, RED, SCREEN, Size, colorbar, drawing, finis
 
 _HATCHES = {
     "blow_up": "////",
-    "no_self_consistent_rate": "xxxx",
+    "no_self_consistent_rate": "xxx",
     "event_budget_exceeded": "....",
-    "non_finite": "++++",
+    "non_finite": "++",
 }
 
 
@@ -125,7 +125,7 @@ def _axis(sweep: Sweep, name: str) -> _Axis:
         unit = f"\n({UNITS[name]})" if name in UNITS else ""
         return _Axis(value.astype(float), text + unit, False, place)
     numbers = np.arange(len(jax.tree.leaves(value)[0]), dtype=float)
-    return _Axis(numbers, f"number of {text}", True, place)
+    return _Axis(numbers, f"{text} (counted from 0)", True, place)
 
 
 def _values(sweep: Sweep, value: Any) -> Float[np.ndarray, "..."]:
