@@ -228,7 +228,7 @@ def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) ->
     layers: list[LayerSpikes] = []
     for weights, phase, delay in zip(net.weights, net.initial, net.delays, strict=True):
         if layers:
-            events = _events(layers[-1].times, omega, delay, end)
+            events = _events(_within(layers[-1].times, end), omega, delay, end)
             table = weights / q
         elif isinstance(inputs, Volleys):
             table, *events = _volleys(inputs, weights / q, omega, end)
@@ -279,6 +279,13 @@ def _events(times: Float[Array, "k b n"], omega, delay, end) -> tuple[Array, Arr
     present = order < k * n
     sorted_times = flat.at[jnp.where(present, order, 0), jnp.arange(b)[None]].get()
     return jnp.where(present, order % n, n), jnp.where(present, sorted_times, end)
+
+
+def _within(times: Float[Array, "k b n"], end: Float[Array, ""]) -> Float[Array, "k b n"]:
+    """Spike times before the end, at which rounding may have put one."""
+    end = jax.lax.stop_gradient(end)
+    late = jnp.maximum(times - jnp.nextafter(end, jnp.zeros_like(end)), 0)
+    return times - jax.lax.stop_gradient(jnp.where(jnp.isfinite(times), late, 0))
 
 
 def _volleys(inputs: Volleys, weights, omega, end) -> tuple[Array, Array, Array]:
