@@ -10,12 +10,14 @@ from typing import NoReturn
 import jax
 
 from . import SolveError, __version__, experiments
+from .experiments import configuration
 
 _EXAMPLES = """\
 examples:
   jaxnlif list                          what can be run
   jaxnlif run learning                  a network learns a signal, then tells signals apart
   jaxnlif run learning --help           the options of an experiment
+  jaxnlif run learning --config my.toml the options of a file
 """
 
 
@@ -25,10 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 for success, 1 for a run that failed, 2 for wrong input, 130 for Ctrl-C.
     """
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _arguments(sys.argv[1:] if argv is None else list(argv))
         if arguments.command == "list":
             _list()
         else:
+            arguments.configuration = configuration.write(
+                arguments.name, arguments.options, arguments
+            )
             jax.config.update("jax_enable_x64", arguments.precision == "float64")
             arguments.experiment.run(arguments)
     except ValueError as error:
@@ -39,6 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("jaxnlif: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    """Those of the command line, and those of a file that they name."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if getattr(arguments, "config", None) is None:
+        return arguments
+    name = arguments.name
+    given = configuration.read(arguments.config, name, arguments.options)
+    after = argv.index(name) + 1
+    return parser.parse_args([*argv[:after], *given, *argv[after:]])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,7 +87,8 @@ def _parser() -> argparse.ArgumentParser:
             default=getattr(experiment, "PRECISION", "float64"),
             help="floating-point type (default: %(default)s)",
         )
-        options.set_defaults(experiment=experiment)
+        configuration.add_argument(options)
+        options.set_defaults(experiment=experiment, options=options)
     return parser
 
 

@@ -66,7 +66,11 @@ def test_a_run_writes_what_it_says(tmp_path, capsys):
         "raise --t1",
     ):
         assert word in printed
-    assert sorted(path.name for path in out.iterdir()) == ["learning.npz", "learning.png"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "config.toml",
+        "learning.npz",
+        "learning.png",
+    ]
     arrays, metadata = _files.read_arrays(out / "learning.npz")
     assert metadata["precision"] == PRECISION[1]
     assert metadata["phases"] == ["learning", "learned input", "steps"]
@@ -187,7 +191,7 @@ def test_ctrl_c_leaves_what_was_saved(phase, tmp_path, capsys, monkeypatch):
     arrays, metadata = _files.read_arrays(tmp_path / "learning.npz")
     assert metadata["phases"][-1] == phase
     assert len(arrays["phase0_t"]) > 10
-    assert [path.name for path in tmp_path.iterdir()] == ["learning.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.toml", "learning.npz"]
 
 
 def test_ctrl_c_before_anything_was_saved(tmp_path, capsys, monkeypatch):
@@ -198,7 +202,7 @@ def test_ctrl_c_before_anything_was_saved(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(learning, "phases", interrupt)
     assert run("--out", tmp_path) == 130
     assert capsys.readouterr().err == "jaxnlif: interrupted\n"
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
 
 
 def test_a_failed_run_is_reported(tmp_path, capsys, monkeypatch):

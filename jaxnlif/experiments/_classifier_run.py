@@ -24,7 +24,7 @@ from . import _checkpoint as checkpoints
 from ._classifier import Encoder, Measures, Samples, State, Trainer, start
 from ._classifier_figure import draw
 from ._classifier_setting import Setting
-from ._output import prepare_directory
+from ._output import begin
 
 
 class Task(NamedTuple):
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
     another setting; `SolveError` if a network spikes more than there is room for. On Ctrl-C the
     checkpoints hold all complete epochs.
     """
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     began = time.perf_counter()
     trainings = []
     for seed in range(arguments.seeds):

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from .._files import write_atomically as write_atomically
+
+
+def begin(arguments: argparse.Namespace) -> Path:
+    """The output directory with the options in it, which are printed too.
+
+    To be called after all checks and before any work. **Raises:** as `prepare_directory`.
+    """
+    directory = prepare_directory(arguments.out)
+    with write_atomically(directory / "config.toml") as partial:
+        partial.write_text(arguments.configuration, encoding="utf-8")
+    print(arguments.configuration)
+    return directory
 
 
 def prepare_directory(path: str | os.PathLike) -> Path:

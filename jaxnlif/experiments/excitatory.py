@@ -24,7 +24,7 @@ from ..initial import normalise
 from ..solve.result import SolveError
 from ..solve.saveat import SaveAt
 from ..solve.solve import solve
-from ._output import prepare_directory
+from ._output import begin
 from .excitatory_figure import draw
 from .excitatory_networks import (
     BOUNDED,
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     **Raises:** `ValueError` if the output directory cannot be written. On Ctrl-C the arrays that
     are complete are written first.
     """
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     results, figure = directory / "excitatory.npz", directory / "excitatory.png"
     arrays: Arrays = {}
     try:

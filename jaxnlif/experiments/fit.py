@@ -21,7 +21,7 @@ from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
 from ..solve.solution import Solution
 from . import fit_figure, fit_network, fit_recovery
-from ._output import prepare_directory, write_atomically
+from ._output import begin, write_atomically
 from .fit_data import Observed, observe, read_recording
 
 HELP = "find parameters by gradients: of a learning network, or of one whose rate you recorded"
@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     began = time.perf_counter()
     observed = _read(arguments)
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     task = _recovery(arguments) if observed is None else _recording(arguments, observed)
     print(task.title, flush=True)
     fitted = fit(

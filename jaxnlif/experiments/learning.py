@@ -26,7 +26,7 @@ from ..initial import gaussian
 from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
-from ._output import prepare_directory, write_atomically
+from ._output import begin, write_atomically
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     began = time.perf_counter()
     grid, signal, tests = _read(arguments)
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     setting = _setting(arguments, grid, signal, tests)
 
     done: list[Phase] = []

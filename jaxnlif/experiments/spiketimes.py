@@ -15,7 +15,7 @@ from .._check import check, check_integer
 from .._files import write_arrays, write_atomically
 from ..solve.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
-from ._output import prepare_directory
+from ._output import begin
 from ._training import train
 
 HELP = "spikes moved, created and removed by exact gradients: one neuron, a recurrent network"
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         for option in ("trials", "seed", "resume"):
             check(not getattr(arguments, option), f"--{option}: the concept task trains nothing")
         trials = seed = 0
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     results, figure = directory / f"{name}.npz", directory / f"{name}.png"
     metadata = {"experiment": "spiketimes", "task": name}
     if name == "concept":

@@ -18,7 +18,7 @@ from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
 from ..solve.solution import Solution
 from ..solve.solver import Regime
-from ._output import prepare_directory
+from ._output import begin
 from .synchrony_cases import (
     CASES,
     Case,
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     neurons = check_integer("--neurons", arguments.neurons, at_least=2)
     seeds = check_integer("--seeds", arguments.seeds, at_least=2)
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     results, figure = directory / "synchrony.npz", directory / "synchrony.png"
     case = CASES[arguments.case]
     metadata = {"experiment": "synchrony", "case": arguments.case, "neurons": neurons}
