@@ -34,6 +34,7 @@ NAMESPACES = {
     "jn.spikes": jn.spikes,
     "jn.spikes.data": data,
     "jn.stationary": jn.stationary,
+    "jn.statistics": jn.statistics,
 }
 
 RETURNED = (Event, Spike, Switch, Uncertainty)
@@ -65,6 +66,7 @@ UNITS = {
     "spikes / neuron × learning time / membrane time",
     "spikes / neuron / membrane time",
     "spikes / neuron / membrane time / weight",
+    "spikes² / neuron² / membrane time",
     # The natural units of theta neurons, and of QIF neurons.
     "1/ω",
     "q",
@@ -83,6 +85,7 @@ PURE_NUMBERS = {
 
 WITHOUT_REFERENCE = {
     "is defined in full by what its docstring says": {
+        "jn.statistics.autocorrelation",
         *("jn.AbstractDelay", "jn.AbstractDrive", "jn.AbstractResponse", "jn.ExponentialDelay"),
         *("jn.Never", "jn.Bump", "jn.Constant", "jn.Pulse", "jn.Sinusoid", "jn.Table"),
         *("jn.Tabulated", "jn.Identity", "jn.Saturating", "jn.Hold"),
