@@ -101,7 +101,8 @@ def _equally_spaced(ts: Any, rate: Any) -> tuple[Array, Array, Array]:
     step = (ts[-1] - ts[0]) / (len(ts) - 1)
     if is_concrete(ts):
         distances, mean = np.diff(np.asarray(ts, float)), float(step)
-        slack = 1e-3 * abs(mean)
+        rounding = float(jnp.finfo(ts.dtype).eps * jnp.max(jnp.abs(ts)))
+        slack = 1e-3 * abs(mean) + 4 * rounding
         even = mean > 0 and np.all(np.abs(distances - mean) <= slack)
         check(bool(even), "ts: must ascend at equal distances, as those of SaveAt(num=...) do")
     return ts, rate, step.astype(rate.dtype)
