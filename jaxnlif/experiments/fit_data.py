@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from .. import losses
 from .._check import check, check_integer, check_positive
-from ._csv import number, rows
+from ._rows import number, rows
 
 _HEADERS = ("t,rate", "t", "t,neuron")
 _RULE = "must be the header 't,rate' (times and rates), 't' or 't,neuron' (spike times)"

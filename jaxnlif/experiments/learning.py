@@ -50,13 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument(
         "--signal",
-        metavar="FILE.csv",
-        help="input to learn: columns weight, value (default: a bump at w = 0.3)",
+        metavar="FILE",
+        help="input to learn, CSV or NPY: columns weight, value (default: a bump at w = 0.3)",
     )
     parser.add_argument(
         "--tests",
         nargs="+",
-        metavar="FILE.csv",
+        metavar="FILE",
         help="inputs to test besides the learned one (default: it, shifted; its mean)",
     )
     parser.add_argument("--out", default="results", metavar="DIR", help="default: %(default)s")
