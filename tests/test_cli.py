@@ -34,6 +34,7 @@ def test_list_names_every_experiment(capsys):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == sorted(experiments.REGISTRY)
+    assert max(map(len, lines)) <= 80
 
 
 def test_version(capsys):
@@ -182,11 +183,24 @@ def test_directories_made_in_vain_are_removed(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["walk"], ["run"], ["run", "nothing"], ["run", "learning", "x"]]
+    ("argv", "message"),
+    [
+        ([], "required: COMMAND (see jaxnlif --help)"),
+        (["walk"], "invalid choice: 'walk'"),
+        (["list", "x"], "unknown option x (see jaxnlif --help)"),
+        (["run"], "required: NAME (see jaxnlif run --help)"),
+        (["run", "nothing"], "invalid choice: 'nothing'"),
+        (["run", "--t1", "3"], "--t1: must follow the NAME of an experiment"),
+        (["run", "--config"], "argument --config: expected one argument"),
+        (["run", "learning", "x"], "unknown option x (see jaxnlif run learning --help)"),
+        (["run", "learning", "--gian=3"], "unknown option --gian: the nearest is --gain"),
+    ],
 )
-def test_wrong_commands_are_refused(argv, capsys):
+def test_wrong_commands_are_refused(argv, message, capsys):
     assert main(argv) == 2
-    assert "--help" in complaint(capsys)
+    said = complaint(capsys)
+    assert message in said
+    assert "--help" in said
 
 
 class _CtrlC(AbstractProgress):

@@ -9,17 +9,20 @@ from contextlib import suppress
 from pathlib import Path
 
 from .._files import write_atomically as write_atomically
+from . import configuration
 
 
 def begin(arguments: argparse.Namespace) -> Path:
-    """The output directory with the options in it, which are printed too.
+    """The output directory with the options in effect in it, which are printed too.
 
-    To be called after all checks and before any work. **Raises:** as `prepare_directory`.
+    To be called after all checks and before any work, with defaults that depend on other options
+    filled in. **Raises:** as `prepare_directory`.
     """
     directory = prepare_directory(arguments.out)
+    options = configuration.write(arguments.name, arguments.options, arguments)
     with write_atomically(directory / "config.toml") as partial:
-        partial.write_text(arguments.configuration, encoding="utf-8")
-    print(arguments.configuration)
+        partial.write_text(options, encoding="utf-8")
+    print(options)
     return directory
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,39 @@ _EXPERIMENT = "experiment"
 _NO_OPTIONS = ("help", "config")
 
 
-def add_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds the option that names a file."""
+def add_argument(parser: Any) -> None:
+    """Adds the option that names a file to a parser or a group of it."""
     parser.add_argument(
         "--config",
-        metavar="FILE.toml",
-        help="options by name, which those given here override; runs leave one in --out",
+        metavar="FILE",
+        help="a TOML file of options, as each run leaves as config.toml in DIR; those given "
+        "here override it",
     )
+
+
+def experiment(path: str, names: Iterable[str]) -> str:
+    """The experiment that a file names.
+
+    **Raises:** `ValueError` if it names none of these, or cannot be read.
+    """
+    found = _load(path).get(_EXPERIMENT)
+    check(
+        found is not None,
+        f'{path}: names no experiment, as {_EXPERIMENT} = "learning"; '
+        f"give it: jaxnlif run NAME --config {path}",
+    )
+    check(isinstance(found, str), f"{path}: {_EXPERIMENT} = {found!r}: must be a text")
+    assert isinstance(found, str)
+    check(
+        found in names,
+        f"{path}: {_EXPERIMENT} = {found!r}: unknown, the nearest is {nearest(found, names)!r}",
+    )
+    return found
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """The name that is most like a word."""
+    return get_close_matches(word, names, n=1, cutoff=0)[0]
 
 
 def read(path: str, name: str, parser: argparse.ArgumentParser) -> list[str]:
@@ -36,22 +62,23 @@ def read(path: str, name: str, parser: argparse.ArgumentParser) -> list[str]:
     value that the experiment has not.
     """
     options = {action.dest: action for action in _options(parser)}
-    found: list[str] = []
+    found: dict[str, list[str]] = {}
     for key, value in _load(path).items():
         if key == _EXPERIMENT:
             check(value == name, f"{path}: experiment = {value!r}: must be {name!r}")
             continue
         dest = key.replace("-", "_")
-        if dest not in options:
-            nearest = get_close_matches(dest, options, n=1, cutoff=0)
-            raise ValueError(f"{path}: unknown key {key!r}: the nearest is {nearest[0]!r}")
+        check(
+            dest in options,
+            f"{path}: unknown key {key!r}: the nearest is {nearest(dest, options)!r}",
+        )
+        check(dest not in found, f"{path}: {key!r}: is there twice, with - and with _")
         try:
-            words = _words(options[dest], value)
-            parser.parse_args(words)
+            found[dest] = _words(options[dest], value)
+            parser.parse_args(found[dest])
         except ValueError as error:
             raise ValueError(f"{path}: {key} = {_text(value)}: {error}") from None
-        found += words
-    return found
+    return [word for words in found.values() for word in words]
 
 
 def write(name: str, parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> str:
@@ -79,10 +106,10 @@ def _load(path: str) -> dict[str, Any]:
 
 def _words(action: argparse.Action, value: Any) -> list[str]:
     """An option and its values, as on the command line."""
-    option = action.option_strings[-1]
-    if action.nargs == 0:  # a flag
+    option, *negation = action.option_strings
+    if negation:
         check(isinstance(value, bool), "must be true or false")
-        return [option] if value else []
+        return [option if value else negation[0]]
     several = isinstance(value, list)
     check(several == (action.nargs is not None), f"must be {_kind(action)}")
     words = []

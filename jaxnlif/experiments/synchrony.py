@@ -18,6 +18,7 @@ from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
 from ..solve.solution import Solution
 from ..solve.solver import Regime
+from ._options import add_run, add_switch
 from ._output import begin
 from .synchrony_cases import (
     CASES,
@@ -31,7 +32,7 @@ from .synchrony_cases import (
 )
 from .synchrony_figure import draw
 
-HELP = "neurons that fire together: events on the density, particles, and the multi-scale solver"
+HELP = "neurons that fire together: density, particles, multi-scale solver"
 
 Runs = Mapping[str, Sequence[Run]]
 
@@ -39,26 +40,22 @@ Runs = Mapping[str, Sequence[Run]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the experiment."""
     parser.add_argument(
-        "--case", choices=CASES, default="self-sustained", help="network (default: %(default)s)"
+        "--case",
+        choices=CASES,
+        default="self-sustained",
+        metavar="NAME",
+        help=f"the network: {', '.join(CASES)} (default: %(default)s)",
     )
     parser.add_argument(
-        "--neurons", type=int, default=20_000, metavar="M", help="default: %(default)s"
+        "--neurons", type=int, default=20_000, metavar="M", help="how many (default: %(default)s)"
+    )
+    add_switch(
+        parser, "--compare", "follow them by density, by particles and by both, side by side"
     )
     parser.add_argument(
-        "--compare",
-        action="store_true",
-        help="run density, particles and the multi-scale solver side by side",
+        "--seeds", type=int, default=4, metavar="N", help="runs to compare (default: %(default)s)"
     )
-    parser.add_argument(
-        "--seeds", type=int, default=4, metavar="N", help="runs with --compare (default: 4)"
-    )
-    parser.add_argument(
-        "--out",
-        default="synchrony",
-        metavar="DIR",
-        help="directory for synchrony.npz and synchrony.png (default: %(default)s)",
-    )
-    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    add_run(parser, out="synchrony", files="synchrony.npz, synchrony.png")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -77,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     runs: dict[str, list[Run]] = {}
     try:
         for name, seed in _plan(arguments.compare, seeds):
-            bar = NoProgress() if arguments.no_progress else ProgressBar(f"{name} {seed}")
+            bar = ProgressBar(f"{name} {seed}") if arguments.progress else NoProgress()
             runs.setdefault(name, []).append(_run(name, case, neurons, seed, bar))
     except KeyboardInterrupt as stop:
         if isinstance(stop, Interrupted):

@@ -8,7 +8,7 @@ import pytest
 
 from jaxnlif import _files, experiments
 from jaxnlif.cli import main
-from jaxnlif.experiments import configuration, learning
+from jaxnlif.experiments import configuration, learning, spiketimes
 
 from ..test_cli import PRECISION, complaint, run
 
@@ -31,8 +31,8 @@ def test_the_file_that_a_run_leaves_gives_the_same_run(tmp_path, capsys):
         0.123456789,
         30,
     )
-    assert options["no_progress"] is True
-    assert main(["run", "learning", "--config", str(one / "config.toml"), "--out", str(other)]) == 0
+    assert options["progress"] is False
+    assert main(["run", "--config", str(one / "config.toml"), "--out", str(other)]) == 0
     assert (other / "config.toml").read_text() == effective.replace(str(one), str(other))
     first, second = (_files.read_arrays(x / "learning.npz")[0] for x in (one, other))
     assert first.keys() == second.keys()
@@ -41,18 +41,44 @@ def test_the_file_that_a_run_leaves_gives_the_same_run(tmp_path, capsys):
 
 
 def test_the_command_line_overrides_the_file(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(learning, "run", lambda arguments: print(arguments.configuration))
-    path = written(tmp_path, f'num-v = 60\nt1 = 2\ngain = 1e-7\nprecision = "{PRECISION[1]}"\n')
-    assert main(["run", "learning", "--config", str(path), "--t1", "3"]) == 0
-    options = tomllib.loads(capsys.readouterr().out)
-    assert (options["num_v"], options["t1"], options["gain"]) == (60, 3.0, 1e-7)
+    seen = []
+    monkeypatch.setattr(learning, "run", seen.append)
+    path = written(
+        tmp_path,
+        f'num-v = 60\nt1 = 2\ngain = 1e-7\nprogress = false\nprecision = "{PRECISION[1]}"\n',
+    )
+    assert main(["run", "learning", "--config", str(path), "--t1", "3", "--progress"]) == 0
+    (options,) = seen
+    assert (options.num_v, options.t1, options.gain) == (60, 3.0, 1e-7)
+    assert (options.progress, options.precision) == (True, PRECISION[1])
+
+
+def test_defaults_that_depend_on_others_are_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(spiketimes, "train", lambda *_, **__: pytest.fail("stopped here"))
+    with pytest.raises(pytest.fail.Exception, match="stopped here"):
+        main(["run", "spiketimes", "--task", "recurrent", "--out", str(tmp_path), *PRECISION])
+    options = tomllib.loads((tmp_path / "config.toml").read_text())
+    assert (options["trials"], options["seed"]) == (10_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("t1 = 2", "names no experiment"),
+        ('experiment = "lerning"', "experiment = 'lerning': unknown, the nearest is 'learning'"),
+        ("experiment = [1]", "experiment = [1]: must be a text"),
+    ],
+)
+def test_a_file_alone_must_name_an_experiment(text, message, tmp_path, capsys):
+    assert main(["run", "--config", str(written(tmp_path, text))]) == 2
+    assert message in complaint(capsys)
 
 
 def parser():
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--pair", type=float, nargs=2)
     parser.add_argument("--names", nargs="+")
-    parser.add_argument("--flag", action="store_true")
+    parser.add_argument("--flag", action=argparse.BooleanOptionalAction)
     parser.add_argument("--text")
     return parser
 
@@ -78,7 +104,9 @@ def test_every_kind_of_option_comes_back(tmp_path):
         ("num_v = 3.5", "num_v = 3.5: must be an integer"),
         ('tests = "x"', 'tests = "x": must be a list whose entries are each a text'),
         ("tests = [1]", r"tests = \[1\]: must be a list whose entries are each a text"),
-        ("no_progress = 1", "no_progress = 1: must be true or false"),
+        ("progress = 1", "progress = 1: must be true or false"),
+        ("no_progress = true", "unknown key 'no_progress': the nearest is 'progress'"),
+        ("num-v = 30\nnum_v = 36", "'num_v': is there twice, with - and with _"),
         ('coupling = "both"', "coupling = \"both\": argument --coupling: invalid choice: 'both'"),
         ("out = 1", "out = 1: must be a text"),
         ('experiment = "fit"', "experiment = 'fit': must be 'learning'"),
@@ -107,5 +135,5 @@ def test_help_of_every_experiment_fits_one_screen(name, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main(["run", name, "--help"])
     text = capsys.readouterr().out
-    assert len(text.splitlines()) <= 50
-    assert "--config FILE.toml" in text
+    assert len(text.splitlines()) <= 40
+    assert "--config FILE" in text
