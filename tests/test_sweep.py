@@ -203,6 +203,7 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
     for arguments, difference in (
         ({"parameters": {"x": [1.0, 3.0]}}, r"parameters\.x = "),
         ({"parameters": {"x": [1.0, 2.0], "y": [0.0]}}, r"parameters\.y = absent, here"),
+        ({"parameters": {"x": [1.0, 2.0], "y": [0.0, 1.0]}}, "order = x, here x, y"),
         ({"product": False}, "product = True, here False"),
         ({"chunk": 1}, "chunk = 2, here 1"),
         ({"run": lambda x: square(x + 1)}, "computation of run = "),
@@ -217,6 +218,13 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
         jn.sweep(square, {"x": [1.0]}, directory=tmp_path / "other")
     with pytest.raises(ValueError, match="must be a directory"):
         jn.sweep(square, {"x": [1.0]}, directory=tmp_path / "other" / "data.csv")
+
+
+def test_another_order_of_the_parameters_is_another_sweep(tmp_path):
+    x, y = [1.0, 2.0], [3.0, 5.0]
+    jn.sweep(square, {"x": x, "y": y}, directory=tmp_path)
+    with pytest.raises(ValueError, match="holds another sweep: order = x, y, here y, x$"):
+        jn.sweep(square, {"y": y, "x": x}, directory=tmp_path)
 
 
 def test_results_that_are_gone_are_missed(tmp_path):

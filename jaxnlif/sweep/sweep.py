@@ -127,7 +127,12 @@ def _run(axes: Axes, member: Member, size: int, together: int, sharding, store, 
 
 def _describe(axes: Axes, member: Member) -> dict[str, Any]:
     """What tells a sweep from others, in words and numbers."""
-    parts = {"parameters": dict(axes.values), "product": axes.product, "output": member.arrays}
+    parts = {
+        "parameters": dict(axes.values),
+        "order": ", ".join(axes.values),  # the one above is without
+        "product": axes.product,
+        "output": member.arrays,
+    }
     found = versions()
     return {
         **summarise(parts),
