@@ -223,7 +223,7 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
 def test_another_order_of_the_parameters_is_another_sweep(tmp_path):
     x, y = [1.0, 2.0], [3.0, 5.0]
     jn.sweep(square, {"x": x, "y": y}, directory=tmp_path)
-    with pytest.raises(ValueError, match="holds another sweep: order = x, y, here y, x$"):
+    with pytest.raises(ValueError, match="holds another sweep: order = x, y, here y, x"):
         jn.sweep(square, {"y": y, "x": x}, directory=tmp_path)
 
 
