@@ -227,6 +227,17 @@ def test_another_order_of_the_parameters_is_another_sweep(tmp_path):
         jn.sweep(square, {"y": y, "x": x}, directory=tmp_path)
 
 
+def test_numbers_that_files_do_not_know_come_back(tmp_path):
+    def narrow(x):
+        return x.astype(jnp.bfloat16), x > 1, x.astype(jnp.float8_e4m3fn)
+
+    here = jn.sweep(narrow, {"x": [1.0, 2.0]})
+    there = jn.sweep(narrow, {"x": [1.0, 2.0]}, directory=tmp_path)
+    assert_identical(here.values, there.values)
+    assert_identical(here[1], there[1])
+    assert there[1][0].dtype == jnp.bfloat16
+
+
 def test_results_that_are_gone_are_missed(tmp_path):
     found = jn.sweep(square, {"x": [1.0, 2.0]}, directory=tmp_path)
     os.remove(tmp_path / "part-0000.npz")

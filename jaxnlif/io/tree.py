@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._check import check
-from .._leaves import is_key, numbers
+from .._leaves import from_file, is_key, numbers, to_file
 from .classes import EnumerationItem, is_named_tuple, known, own
 
 _MOST_NUMBERS = 100
@@ -36,9 +36,7 @@ def flatten(tree: Any, *, to_restore: bool = True) -> tuple[Any, dict[str, np.nd
         name = file_name(path)
         while name in arrays:
             name += "_"
-        # Files know no bfloat16 and the like.
-        plain = np.asarray(array)
-        arrays[name] = plain.view(f"u{plain.dtype.itemsize}") if plain.dtype.kind == "V" else plain
+        arrays[name] = to_file(np.asarray(array))
         return name
 
     def named(path: str, thing: Any) -> str:
@@ -174,8 +172,7 @@ def _names(node: Any) -> Iterable[str]:
 
 
 def _array(array: np.ndarray, dtype: np.dtype, kind: str) -> Any:
-    if array.dtype != dtype:  # bool and the like, which files hold as integers
-        array = array.astype(dtype) if dtype.kind != "V" else array.view(dtype)
+    array = from_file(array, dtype)
     if kind == "number":
         return array[()]
     held = kind == "jax" and jax.dtypes.canonicalize_dtype(dtype) == dtype

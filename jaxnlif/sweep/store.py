@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .._check import check
 from .._describe import differences
 from .._files import read_arrays, write_arrays
+from .._leaves import from_file, to_file
 from .chunks import Chunk
 
 _MANIFEST = "sweep.npz"
@@ -69,12 +72,18 @@ class Directory(AbstractStore):
             warnings.warn(f"sweep: {path}: is of another sweep; it is computed again", stacklevel=4)
             return None
         result = arrays.pop(_RESULT)
-        return [arrays[f"leaf_{k}"] for k in range(len(arrays))], result
+        dtypes = [np.dtype(name) for name in content["dtypes"]]
+        return [from_file(arrays[f"leaf_{k}"], dtype) for k, dtype in enumerate(dtypes)], result
 
     def keep(self, number: int, part: Chunk) -> None:
         leaves, result = part
-        arrays = {f"leaf_{k}": leaf for k, leaf in enumerate(leaves)}
-        content = {"kind": "part of a sweep", "sweep": self._identity, "number": number}
+        arrays = {f"leaf_{k}": to_file(leaf) for k, leaf in enumerate(leaves)}
+        content = {
+            "kind": "part of a sweep",
+            "sweep": self._identity,
+            "number": number,
+            "dtypes": [leaf.dtype.name for leaf in leaves],
+        }
         write_arrays(self._file(number), {**arrays, _RESULT: result}, content)
 
     def _file(self, number: int) -> Path:
