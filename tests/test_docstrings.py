@@ -31,6 +31,7 @@ NAMESPACES = {
     "jn.execution": jn.execution,
     "jn.io": jn.io,
     "jn.losses": jn.losses,
+    "jn.plot": jn.plot,
     "jn.spikes": jn.spikes,
     "jn.spikes.data": data,
     "jn.stationary": jn.stationary,
@@ -73,6 +74,11 @@ UNITS = {
     "τ",
     "radians",
     "seconds",
+    # Those of figures.
+    "inches",
+    "points",
+    "1 / seconds",
+    "1 / inches",
     "dimensionless",
 }
 
@@ -104,6 +110,7 @@ WITHOUT_REFERENCE = {
         *("jn.spikes.InputSpikes", "jn.spikes.RecurrentTrial", "jn.spikes.Trial"),
         *("jn.spikes.Volleys", "returned.Event", "returned.Spike", "returned.Switch"),
     },
+    "draws what is there": {"jn.plot"},
     "moves data between memory and files": {
         *("jn.io", "jn.spikes.data.Images", "jn.spikes.data.load_images"),
     },

@@ -42,7 +42,11 @@ def time_label(sol: Solution) -> str:
 
 
 def final_density(sol: Solution) -> Float[np.ndarray, "v w"]:
-    """The density at the end of a run, whatever `SaveAt.fn` saved."""
+    """The density at the end of a run, whatever `SaveAt.fn` saved.
+
+    **Arguments:** `sol`: a `Solution` of one run. **Returns:** shape `(v, w)`
+    (1 / voltage / weight).
+    """
     return np.asarray(sol.solver.observe(sol.state).density)
 
 
