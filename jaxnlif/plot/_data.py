@@ -50,7 +50,7 @@ def final_density(sol: Solution) -> Float[np.ndarray, "v w"]:
     return np.asarray(sol.solver.observe(sol.state).density)
 
 
-def edges(centers: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k+1"]:
+def edges(centers: Float[np.ndarray, " k"]) -> Float[np.ndarray, " ends"]:
     """The ends of cells around increasing centres, half-way between them."""
     if centers.size == 1:
         return centers[0] + np.array([-0.5, 0.5])

@@ -98,7 +98,7 @@ class _Axis(NamedTuple):
         return bool(np.ptp(even[0]) < 1e-3 < np.ptp(even[1]))
 
     @property
-    def ends(self) -> Float[np.ndarray, " k+1"]:
+    def ends(self) -> Float[np.ndarray, " ends"]:
         """The ends of cells around the values in ascending order."""
         at = self.values[self.order]
         return np.exp(edges(np.log(at))) if self.geometric else edges(at)
