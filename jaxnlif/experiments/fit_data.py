@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from .. import losses
 from .._check import check, check_integer, check_positive
-from ._csv import number, rows
+from ._rows import number, rows
 
 _HEADERS = ("t,rate", "t", "t,neuron")
 _RULE = "must be the header 't,rate' (times and rates), 't' or 't,neuron' (spike times)"
@@ -22,7 +22,7 @@ _ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are
 
 
 class Rates(NamedTuple):
-    """Network rates (spikes / neuron / unit of time) at increasing times `ts`, both `(k,)`."""
+    """Rates, spikes per neuron in the file's unit of time, at increasing times, both `(k,)`."""
 
     ts: Float[np.ndarray, " k"]
     rate: Float[np.ndarray, " k"]

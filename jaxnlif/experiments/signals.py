@@ -11,14 +11,15 @@ import numpy as np
 from .._check import check
 from ..grid import WeightGrid
 from ..model import Tabulated
-from ._csv import is_number, number, rows
+from ._rows import is_number, number, rows
 
 
 def read_signal(path: str | os.PathLike, grid: WeightGrid) -> Tabulated:
-    """A signal $I(w)$ from a CSV file with two columns, weight and value, and an optional header.
+    """A signal $I(w)$ from a CSV file with two columns, weight and value, and an optional header,
+    or from an NPY file with such an array.
 
     Text after `#` and blank lines are skipped. Weights must strictly increase, lie on the weight
-    grid and reach from its first cell centre to its last (weight units; values in voltage units).
+    grid and reach from its first cell centre to its last (weight); values are inputs (voltage).
 
     **Raises:** `ValueError` that names the file, the line, the value and the rule.
     """

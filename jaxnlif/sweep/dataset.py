@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from .result import Sweep
 
-_UNITS = {
+UNITS = {
     "noise": "voltage² / membrane time",
-    "weight": "voltage units × membrane time",
+    "weight": "voltage × membrane time",
     "noise_slope": "voltage²",
     "epsilon": "1",
-    "delay": "time",
-    "refractory": "time",
+    "delay": "learning time",
+    "refractory": "learning time",
 }
 """Units of the arguments of `Network`."""
 
@@ -62,7 +62,7 @@ def _outputs(values: Any, axes: list[str]) -> Iterator[tuple[str, Variable]]:
 
 def _coordinates(name: str, label: str, dim: str, sweep: Sweep) -> Iterator[tuple[str, Variable]]:
     """The values of a parameter: those that are no single numbers beside their dimension."""
-    units = {"units": _UNITS[name]} if name in _UNITS else {}
+    units = {"units": UNITS[name]} if name in UNITS else {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(sweep.parameters[name]):
         array = plain(leaf)
         key = ".".join([label, jax.tree_util.keystr(path, simple=True, separator=".")]).rstrip(".")

@@ -193,7 +193,11 @@ def test_a_learning_rule_is_recovered(tmp_path, capsys):
     assert run("--knots", 4, "--steps", 30, "--dt", 0.05, "--out", tmp_path) == 0
     printed = capsys.readouterr().out
     assert "truths lie within 2 standard errors" in printed
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit.json", "fit.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "config.toml",
+        "fit.json",
+        "fit.png",
+    ]
     found = json.loads((tmp_path / "fit.json").read_text())
     assert list(found["parameters"]) == [
         *(f"learning.gain.values[{k}]" for k in range(4)),

@@ -1,4 +1,4 @@
-"""Rows of numbers from text files, with complaints that name the file and the line."""
+"""Rows of numbers from CSV and NPY files, with complaints that name the file and the line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
 
 from .._check import check
 
@@ -15,8 +18,14 @@ FilePath = str | os.PathLike
 def rows(path: FilePath) -> Iterator[tuple[int, list[str]]]:
     """Line number and fields of each row; text after `#` and blank lines are skipped.
 
-    **Raises:** `ValueError` if there is no such text file.
+    A file `….npy` holds an array of numbers, of which line k is the k-th row.
+
+    **Raises:** `ValueError` if there is no such file.
     """
+    if Path(path).suffix == ".npy":
+        for line, row in enumerate(_array(path), start=1):
+            yield line, [repr(float(number)) for number in row]
+        return
     for line, text in enumerate(_text(path).splitlines(), start=1):
         fields = [field.strip() for field in text.split("#")[0].split(",")]
         if fields != [""]:
@@ -37,6 +46,21 @@ def is_number(field: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _array(path: FilePath) -> Float[np.ndarray, "rows columns"]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise ValueError(f"{path}: must be a readable file ({error.strerror})") from None
+    except (ValueError, EOFError):
+        raise ValueError(f"{path}: must hold an array of numbers in NumPy's format") from None
+    kind, shape = array.dtype.kind, array.shape
+    check(
+        kind in "biuf" and len(shape) == 2,
+        f"{path}: {array.dtype}{list(shape)}: must be rows and columns of numbers",
+    )
+    return array
 
 
 def _text(path: FilePath) -> str:

@@ -1,0 +1,86 @@
+"""What is drawn of solutions: checked, and as arrays of NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from .._check import check
+from ..grid import Grid
+from ..solve.solution import Solution
+
+
+def grid_of(sol: Any) -> Grid:
+    """The grid of one run.
+
+    **Raises:** `ValueError` for what is no solution, or several.
+    """
+    check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
+    check(sol.ts.ndim == 1, "sol: holds a batch of runs; select one, jax.tree.map(lambda x: x[i])")
+    return sol.solver.grid
+
+
+def weight_axis(sol: Any) -> Float[np.ndarray, " m"]:
+    """The weights of one run. **Raises:** `ValueError` for an unstructured network."""
+    grid = grid_of(sol)
+    if grid.w is None:
+        raise ValueError("sol: an unstructured network has no weight axis to draw")
+    return grid.w.centers
+
+
+def time_unit(sol: Solution) -> str:
+    """What times are counted in."""
+    return "membrane times" if float(sol.model.epsilon) == 1 else "learning times"
+
+
+def time_label(sol: Solution) -> str:
+    """The label of an axis of time."""
+    return f"time $t$ ({time_unit(sol)})"
+
+
+def final_density(sol: Solution) -> Float[np.ndarray, "v w"]:
+    """The density at the end of a run, whatever `SaveAt.fn` saved.
+
+    **Arguments:** `sol`: a `Solution` of one run. **Returns:** shape `(v, w)`
+    (1 / voltage / weight).
+    """
+    return np.asarray(sol.solver.observe(sol.state).density)
+
+
+def edges(centers: Float[np.ndarray, " k"]) -> Float[np.ndarray, " ends"]:
+    """The ends of cells around increasing centres, half-way between them."""
+    if centers.size == 1:
+        return centers[0] + np.array([-0.5, 0.5])
+    middle = (centers[1:] + centers[:-1]) / 2
+    first, last = 2 * centers[0] - middle[0], 2 * centers[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])
+
+
+def numbers(name: str, value: ArrayLike, *shapes: tuple[int | None, ...]) -> np.ndarray:
+    """An array of numbers of one of these shapes, `None` standing for any length but 0.
+
+    **Raises:** `ValueError` naming the argument and its shape.
+    """
+    rule = " or ".join(_in_words(shape) for shape in shapes)
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} = {value!r}: must be numbers, shape {rule}") from None
+    fits = any(_fits(array.shape, shape) for shape in shapes)
+    check(fits, f"{name}: shape {array.shape}: must be {rule}")
+    return array
+
+
+def _fits(shape: tuple[int, ...], rule: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(rule) and all(
+        n > 0 if wanted is None else n == wanted for n, wanted in zip(shape, rule, strict=True)
+    )
+
+
+def _in_words(shape: tuple[int | None, ...]) -> str:
+    letters = iter("kn")
+    text = ", ".join(str(next(letters) if n is None else n) for n in shape)
+    return f"({text},)" if len(shape) == 1 else f"({text})"

@@ -1,0 +1,141 @@
+"""What a network does in time: its rate, events and regimes, its spikes, its rhythm."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from ..solve.result import Result
+from ..solve.solution import Solution
+from ..solve.solver import Regime
+from ._data import grid_of, numbers, time_label
+from .style import BLACK, BLUE, GUIDE, ORANGE, RATE, RED, SCREEN, Size, drawing, finish
+
+_SILENT = 1e-3
+"""The least rate that a logarithmic scale shows (spikes / neuron / membrane time)."""
+
+
+def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
+    r"""The network rate $\bar N(t)$ with events and regimes, and where a run ended early.
+
+    With events, at which a rate is without bound, the scale is logarithmic.
+
+    **Arguments:** `sol`: a `Solution` of one run; `ax`: axes to draw into, by default those of a
+    new figure; `size`: of that figure.
+
+    **Raises:** `ValueError` for what is no solution of one run, or no `Axes` or `Size`.
+    """
+    grid_of(sol)
+    with drawing(ax, size) as ax:
+        regimes(sol, ax)
+        ax.plot(sol.ts, sol.rate, color=BLUE)
+        if "events" in sol.logs and sol.events.time.size:
+            events(sol, ax)
+            ax.set_yscale("log")
+            ax.set_ylim(bottom=max(_SILENT, ax.get_ylim()[0]))
+        if sol.result != Result.completed:
+            outcome, end = Result[sol.result].split(":")[0], float(sol.t_end)  # pyright: ignore
+            ax.axvline(end, color=RED, linestyle="--", label=f"{outcome} at t = {end:.4g}")
+            ax.autoscale_view()
+        return finish(ax, time_label(sol), RATE)
+
+
+def events(sol: Solution, ax: Axes) -> Axes:
+    """Marks the multiple firing events at the top of an axis of time.
+
+    **Arguments:** `sol`, `ax`: as for `rate`.
+
+    **Raises:** `ValueError` if the solver recorded none.
+    """
+    grid_of(sol)
+    times = np.asarray(sol.events.time)
+    if times.size:
+        with drawing(ax):
+            height, blend = np.full(times.size, 0.97), ax.get_xaxis_transform()
+            label = f"{times.size} event{'s' if times.size > 1 else ''}"
+            ax.plot(times, height, "v", color=RED, transform=blend, label=label)
+    return ax
+
+
+def regimes(sol: Solution, ax: Axes) -> Axes:
+    """Shades the times at which particles were followed, in runs of both descriptions.
+
+    **Arguments:** `sol`, `ax`: as for `rate`.
+
+    **Raises:** `ValueError` as `rate`.
+    """
+    grid_of(sol)
+    follows = np.asarray(sol.regime) == Regime.particles
+    if np.any(follows) and not np.all(follows):
+        blend, times = ax.get_xaxis_transform(), np.asarray(sol.ts)
+        shade = {"color": ORANGE, "alpha": 0.35, "linewidth": 0, "step": "mid"}
+        ax.fill_between(times, 0, 1, where=follows, transform=blend, label="particles", **shade)
+    return ax
+
+
+def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
+    """The spikes of the recorded neurons, a row for each.
+
+    **Arguments:** as for `rate`.
+
+    **Raises:** `ValueError` if the solver recorded none.
+    """
+    grid_of(sol)
+    spikes = sol.raster
+    with drawing(ax, size) as ax:
+        regimes(sol, ax)
+        neuron = np.asarray(spikes.neuron)
+        look = {"color": BLACK, "linewidth": 0.8, "rasterized": True}
+        ax.vlines(np.asarray(spikes.time), neuron - 0.4, neuron + 0.4, **look)
+        ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        return finish(ax, time_label(sol), "neuron", above=True)
+
+
+def spectrum(
+    frequency: Float[ArrayLike, " k"],
+    power: Float[ArrayLike, " k"],
+    ax: Axes | None = None,
+    *,
+    size: Size = SCREEN,
+) -> Axes:
+    """The power spectral density of the network rate, on a logarithmic scale.
+
+    **Arguments:** `frequency`: shape `(k,)` (1 / membrane time); `power`: shape `(k,)`
+    (spikes² / neuron² / membrane time); `ax`, `size`: as for `rate`.
+
+    **Raises:** `ValueError` for arrays of other or unequal shapes.
+    """
+    frequency = numbers("frequency", frequency, (None,))
+    power = numbers("power", power, frequency.shape)
+    with drawing(ax, size) as ax:
+        ax.plot(frequency, power, color=BLUE)
+        if np.any(power > 0):
+            ax.set_yscale("log")
+        label = "power of $\\bar N$\n(rate² × membrane time)"
+        return finish(ax, "frequency (1 / membrane time)", label)
+
+
+def autocorrelation(
+    lag: Float[ArrayLike, " k"],
+    value: Float[ArrayLike, " k"],
+    ax: Axes | None = None,
+    *,
+    size: Size = SCREEN,
+) -> Axes:
+    """The autocorrelation of the network rate against the lag.
+
+    **Arguments:** `lag`: shape `(k,)` (membrane time); `value`: 1 at lag 0, shape `(k,)`
+    (dimensionless); `ax`, `size`: as for `rate`.
+
+    **Raises:** `ValueError` for arrays of other or unequal shapes.
+    """
+    lag = numbers("lag", lag, (None,))
+    value = numbers("value", value, lag.shape)
+    with drawing(ax, size) as ax:
+        ax.axhline(0, **GUIDE)
+        ax.plot(lag, value, color=BLUE)
+        return finish(ax, "lag (membrane times)", "autocorrelation of $\\bar N$")

@@ -1,0 +1,142 @@
+"""The density of the membrane potential: heat map, curve, and course in time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+from numpy.typing import ArrayLike
+
+from .._check import check
+from ..grid import Grid, VoltageGrid
+from ..solve.solution import Solution
+from ._data import edges, final_density, grid_of, time_label
+from .style import (
+    BLACK,
+    BLUE,
+    GUIDE,
+    HEAT,
+    SCREEN,
+    VOLTAGE,
+    WEIGHT,
+    Size,
+    colorbar,
+    drawing,
+    finish,
+)
+
+DENSITY = "density $p(v)$\n(1 / voltage)"
+DENSITY_BY_WEIGHT = "density $p(v, w)$\n(1 / voltage / weight)"
+
+
+def density(
+    sol: Solution | ArrayLike,
+    grid: Grid | None = None,
+    ax: Axes | None = None,
+    *,
+    size: Size = SCREEN,
+) -> Axes:
+    r"""The density $p(v, w)$, a heat map, with reset and threshold; a curve if unstructured.
+
+    **Arguments:** `sol`: a solution, of which the last state is drawn, or a density of shape
+    `(v, w)` (1 / voltage / weight); `grid`: that of such a density; `ax`, `size`: as for `rate`.
+
+    **Raises:** `ValueError` for an array without a grid or of another shape.
+    """
+    if isinstance(sol, Solution):
+        grid, values = grid_of(sol), final_density(sol)
+    else:
+        check(grid is not None, "grid: must be given with an array")
+        values = np.asarray(sol)
+    assert grid is not None
+    check(
+        values.shape == grid.shape,
+        f"density: shape {values.shape}: must be that of its grid, {grid.shape}",
+    )
+    with drawing(ax, size) as ax:
+        if grid.w is None:
+            density_curve(values, grid, ax)
+        else:
+            density_map(values, grid, ax)
+    return ax
+
+
+def density_over_time(
+    sol: Solution, ax: Axes | None = None, *, vmax: float | int | None = None, size: Size = SCREEN
+) -> Axes:
+    r"""The density $p(v, t)$ of an unstructured network, a heat map, with reset and threshold.
+
+    **Arguments:** `sol`, `ax`, `size`: as for `rate`; `vmax`: where the scale of colours ends, by
+    default at the largest density (1 / voltage).
+
+    **Raises:** `ValueError` for a network with a weight axis, or without saved densities.
+    """
+    grid = grid_of(sol)
+    check(grid.w is None, "sol: has a weight axis; weights_over_time and animate draw its course")
+    check_saved(sol)
+    values, v = np.asarray(sol.saved)[:, :, 0], grid.v
+    with drawing(ax, size) as ax:
+        times = edges(np.asarray(sol.ts))
+        voltages = np.append(v.nodes, v.threshold) - v.spacing / 2
+        image = ax.pcolormesh(times, voltages, values.T, cmap=HEAT, vmax=vmax, rasterized=True)
+        clipped = vmax is not None and values.max() > vmax
+        colorbar(ax, image, DENSITY, extend="max" if clipped else "neither")
+        ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
+        _mark(v, ax)
+        return finish(ax, time_label(sol), VOLTAGE)
+
+
+def check_saved(sol: Solution) -> None:
+    """Requires saved densities."""
+    check(
+        sol.holds_density,
+        "sol: holds no densities, because SaveAt was given another fn; solve with SaveAt(num=...)",
+    )
+
+
+def density_curve(values: Float[np.ndarray, "v 1"], grid: Grid, ax: Axes) -> Any:
+    """Draws $p(v)$ down to 0 at the threshold; returns its line."""
+    v = grid.v
+    (line,) = ax.plot(np.append(v.nodes, v.threshold), np.append(values, 0), color=BLUE)
+    for position, name in ((v.reset, "$V_R$"), (v.threshold, "$V_F$")):
+        ax.axvline(position, **GUIDE)
+        ax.text(position, 1, name, ha="center", va="bottom", transform=ax.get_xaxis_transform())
+    finish(ax, VOLTAGE, DENSITY)
+    return line
+
+
+def density_map(
+    values: Float[np.ndarray, "v w"],
+    grid: Grid,
+    ax: Axes,
+    *,
+    vmax: float | int | None = None,
+    clipped: bool = False,
+) -> Any:
+    """Draws $p(v, w)$ with a scale of colours, which says if some are beyond; returns its image."""
+    v, w = grid.v, grid.w
+    assert w is not None
+    half = v.spacing / 2
+    extent = (w.minimum, w.maximum, v.minimum - half, v.threshold - half)
+    look = {"origin": "lower", "aspect": "auto", "cmap": HEAT, "vmin": 0, "vmax": vmax}
+    image = ax.imshow(values, extent=extent, **look)
+    colorbar(ax, image, DENSITY_BY_WEIGHT, extend="max" if clipped else "neither")
+    _mark(v, ax)
+    finish(ax, WEIGHT, VOLTAGE)
+    return image
+
+
+def _mark(v: VoltageGrid, ax: Axes) -> None:
+    """Lines at reset and threshold, their names at the right, and room above for them."""
+    ax.set_ylim(top=v.threshold + 0.08 * (v.threshold - v.minimum))
+    blend, dark = ax.get_yaxis_transform(), [withStroke(linewidth=2, foreground=BLACK)]
+    for position, name, color, outline in (
+        (v.reset, "reset $V_R$", "white", dark),
+        (v.threshold, "threshold $V_F$", BLACK, []),
+    ):
+        ax.axhline(position, **(GUIDE | {"color": color}))
+        place = {"ha": "right", "va": "bottom", "transform": blend, "path_effects": outline}
+        ax.text(1, position, name + " ", color=color, **place)

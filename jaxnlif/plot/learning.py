@@ -1,0 +1,94 @@
+"""What a network learns: its weights, their course in time, and its response."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..model import Hebbian
+from ..solve.solution import Solution
+from ._data import edges, grid_of, time_label, weight_axis
+from .style import (
+    BLACK,
+    BLUE,
+    GREY,
+    HEAT,
+    RATES,
+    SCREEN,
+    WEIGHT,
+    WEIGHT_DENSITY,
+    Size,
+    colorbar,
+    drawing,
+    finish,
+)
+
+
+def weights(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
+    """The weight density $H(w)$ at the first and the last saved time.
+
+    **Arguments:** as for `rate`.
+
+    **Raises:** `ValueError` for an unstructured network, which has one weight.
+    """
+    w, times, densities = weight_axis(sol), np.asarray(sol.ts), np.asarray(sol.weights)
+    with drawing(ax, size) as ax:
+        ax.plot(w, densities[0], color=GREY, linestyle="--", label=f"$t$ = {times[0]:.4g}")
+        ax.plot(w, densities[-1], color=BLUE, label=f"$t$ = {times[-1]:.4g}")
+        return finish(ax, WEIGHT, WEIGHT_DENSITY)
+
+
+def weights_over_time(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
+    """The weight density $H(w, t)$ at all saved times, a heat map.
+
+    **Arguments:** as for `rate`.
+
+    **Raises:** `ValueError` for an unstructured network, which has one weight.
+    """
+    weight_axis(sol)
+    w = grid_of(sol).w
+    assert w is not None
+    faces = np.concatenate([[w.minimum], w.faces, [w.maximum]])
+    times, densities = edges(np.asarray(sol.ts)), np.asarray(sol.weights)
+    with drawing(ax, size) as ax:
+        look = {"cmap": HEAT, "vmin": 0, "rasterized": True}
+        image = ax.pcolormesh(times, faces, densities.T, **look)
+        colorbar(ax, image, WEIGHT_DENSITY)
+        ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
+        return finish(ax, time_label(sol), WEIGHT)
+
+
+def response(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
+    r"""The rates $N(w)$ at the last saved time, and the ramp $w/(K\bar N)$ that learning leads to.
+
+    The ramp is drawn for Hebbian learning with one positive gain $K$.
+
+    **Arguments:** as for `rate`.
+
+    **Raises:** `ValueError` for an unstructured network, which has one weight.
+    """
+    w = weight_axis(sol)
+    with drawing(ax, size) as ax:
+        ax.plot(w, np.asarray(sol.rates)[-1], color=BLUE, label="$N(w)$")
+        learning = sol.model.learning
+        if isinstance(learning, Hebbian) and not callable(learning.gain):
+            gain = np.asarray(learning.gain)
+            if gain.ndim == 0 and gain > 0:
+                ramp(ax, float(gain), float(np.asarray(sol.rate)[-1]), end=w[-1])
+        return finish(ax, WEIGHT, RATES)
+
+
+def ramp(ax: Axes, gain: float, network_rate: float, *, end: float) -> Axes:
+    r"""Adds the closed form of the learned state, $w/(K\bar N)$ up to $A = \bar N\sqrt{2K}$.
+
+    **Arguments:** `ax`: axes to draw into; `gain`: $K$ (weight² × membrane time²); `network_rate`:
+    $\bar N$ (spikes / neuron / membrane time); `end`: where the weight axis ends (weight).
+
+    **Raises:** `ValueError` for what is no `Axes`.
+    """
+    with drawing(ax):
+        line = np.array([0.0, min(network_rate * (2 * gain) ** 0.5, end)])
+        label = r"ramp $w / (K \bar N)$"
+        slope = 1 / (gain * network_rate)
+        ax.plot(line, slope * line, color=BLACK, linestyle=":", zorder=3, label=label)
+    return ax

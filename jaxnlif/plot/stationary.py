@@ -1,0 +1,92 @@
+r"""Stationary states: the rate that a rate leads to, and where they are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from .._check import check
+from ..density import stationary
+from ..model import Network
+from ._data import numbers
+from .style import BLUE, GREY, SCREEN, Size, drawing, finish
+
+_LOWEST, _HIGHEST = 1e-6, 1e3
+"""Between which self-consistent rates are sought (1 / membrane time)."""
+
+
+def firing_rate_curve(
+    model: Network,
+    ax: Axes | None = None,
+    *,
+    rates: Float[ArrayLike, " k"] | None = None,
+    threshold: float | int = 2.0,
+    reset: float | int = 1.0,
+    size: Size = SCREEN,
+) -> Axes:
+    r"""The rate $G(N) = r(I + bσ(N), a_0 + a_1 N)$ with which neurons answer to a rate N.
+
+    Self-consistent rates, $G(N) = N$, are where the curve meets the diagonal. Those at which it
+    crosses it from below repel the rate, and are hollow.
+
+    **Arguments:**
+
+    - `model`: an unstructured network whose drive does not change; its drive at time 0 is taken.
+    - `rates`: N, shape `(k,)` (1 / membrane time); by default up to a third beyond the largest
+      self-consistent rate.
+    - `threshold`, `reset`: $V_F > V_R$ (voltage).
+    - `ax`, `size`: as for `rate`.
+
+    **Raises:** `ValueError` for a network without a weight, and for wrong rates.
+    """
+    check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
+    if model.weight is None:
+        raise ValueError("model: must be an unstructured network, which has one weight")
+    weight, zero = float(model.weight), jnp.zeros(())
+    drive = float(jnp.squeeze(model.drive(zero, jnp.zeros(1))))
+
+    def answer(rate: np.ndarray) -> np.ndarray:
+        recurrent = weight * np.asarray(model.response(jnp.asarray(rate)))
+        noise = np.asarray(model.diffusion(jnp.asarray(rate)))
+        return np.asarray(stationary.firing_rate(drive + recurrent, noise, threshold, reset))
+
+    if rates is None:
+        found = _roots(answer, np.geomspace(_LOWEST, _HIGHEST, 2000))
+        given = np.linspace(0, 4 / 3 * found.max(initial=0.75), 400)
+    else:
+        given = numbers("rates", rates, (None,))
+        check(bool(np.all(given >= 0)), f"rates: {given.min():g}: must not be negative")
+        check(bool(np.all(np.diff(given) > 0)), "rates: must be strictly increasing")
+        found = _roots(answer, given)
+    with drawing(ax, size) as ax:
+        ax.plot(given, answer(given), color=BLUE, label="$G(N)$")
+        ax.plot(given[[0, -1]], given[[0, -1]], color=GREY, linestyle="--", label="$G(N) = N$")
+        _mark(answer, found, ax)
+        unit = "(1 / membrane time)"
+        return finish(ax, f"network rate $N$ {unit}", f"rate in answer $G(N)$\n{unit}")
+
+
+def _mark(answer: Callable[[np.ndarray], np.ndarray], found: np.ndarray, ax: Axes) -> None:
+    nearby = found * (1 + 1e-3)
+    repels = answer(nearby) > nearby
+    for rate, hollow in zip(found, repels, strict=True):
+        fill = {"markerfacecolor": "white"} if hollow else {}
+        label = f"$N$ = {rate:.4g}" + (", repels" if hollow else "")
+        ax.plot(rate, rate, "o", color=BLUE, zorder=3, label=label, **fill)
+
+
+def _roots(answer: Callable[[np.ndarray], np.ndarray], rates: np.ndarray) -> np.ndarray:
+    """The self-consistent rates between these."""
+    above = answer(rates) > rates
+    changes = np.flatnonzero(above[1:] != above[:-1])
+    low, high, falling = rates[changes], rates[changes + 1], above[changes]
+    for _ in range(50):
+        middle = (low + high) / 2
+        left = (answer(middle) > middle) == falling
+        low, high = np.where(left, middle, low), np.where(left, high, middle)
+    return (low + high) / 2
