@@ -2,8 +2,8 @@
 
 The blocks of a page run in order: those in Python in one namespace, the commands as a user would
 give them, all in an empty directory. A `text` block after one in Python is what that prints. What
-cannot run here is marked `<!-- not run: reason -->` in the line above; installation is checked as
-far as it goes without a network: extras, files and options must exist.
+cannot run here is marked `<!-- not run: reason -->` in the line above. Like installations, it is
+checked as far as that goes: extras, scripts and options must exist, and Python must be Python.
 """
 
 from __future__ import annotations
@@ -68,17 +68,17 @@ def test_blocks(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace, printed = {"__name__": "__main__"}, None
     for block in blocks(path):
-        if block.language == "python" and block.runs:
+        if block.language == "python":
             code = compile("\n" * block.line + block.text, str(path), "exec")
             with contextlib.redirect_stdout(io.StringIO()) as output:
-                exec(code, namespace)
+                exec(code if block.runs else "", namespace)
             printed = output.getvalue()
         elif block.language == "text" and printed is not None:
             assert_same(printed, block.text)
             printed = None
-        elif block.language == "bash" and block.runs:
+        elif block.language == "bash":
             for commands in chains(block.text):
-                follow(commands)
+                follow(commands, runs=block.runs)
 
 
 def test_blocks_are_of_known_languages():
@@ -113,18 +113,18 @@ def chains(text: str) -> Iterator[list[list[str]]]:
             yield [shlex.split(part, comments=True) for part in line.split("&&")]
 
 
-def follow(commands: list[list[str]]) -> None:
+def follow(commands: list[list[str]], *, runs: bool) -> None:
     """Runs what can run here; what stands in a line with an installation is only looked at."""
     installs = any("pip" in Path(word).name for words in commands for word in words)
     for words in commands:
         while "=" in words[0]:
             words = words[1:]
         program, *arguments = words
-        COMMANDS[Path(program).name](arguments, installs)
+        COMMANDS[Path(program).name](arguments, runs and not installs)
 
 
-def jaxnlif(arguments: list[str], only_parsed: bool) -> None:
-    if only_parsed:
+def jaxnlif(arguments: list[str], runs: bool) -> None:
+    if not runs:
         cli._parser().parse_args(arguments)
         return
     double = jax.config.jax_enable_x64
@@ -138,11 +138,11 @@ def pip(arguments: list[str], _: bool) -> None:
         assert set(extras.split(",")) <= EXTRAS.keys()
 
 
-def python(arguments: list[str], only_parsed: bool) -> None:
+def python(arguments: list[str], runs: bool) -> None:
     if arguments[0] != "-m":
         script(*arguments)
     elif arguments[1] == "jaxnlif":
-        jaxnlif(arguments[2:], only_parsed)
+        jaxnlif(arguments[2:], runs)
     elif arguments[1] == "pytest":
         pytest_options(arguments[2:])
     else:
@@ -172,12 +172,17 @@ def usage(path: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def export(arguments: list[str], _: bool) -> None:
+    assert all("=" in argument for argument in arguments)
+
+
 def tool(arguments: list[str], _: bool) -> None:
     """Those that other tests run, with the options that are named here."""
     assert arguments in ([], ["check", "."], ["format", "."], ["serve"], ["build", "--strict"])
 
 
 COMMANDS = {
+    "export": export,
     "jaxnlif": jaxnlif,
     "mkdocs": tool,
     "pip": pip,
