@@ -32,7 +32,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 OPTIONS = PROJECT["tool"]["pytest"]["ini_options"]
 
-FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<text>.*?)^ *```$", re.M | re.S)
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<text>.*?)^ *```$", re.M | re.S
+)
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>.+) -->\n *$")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 SHOWN = {"text", "csv", "bibtex"}
@@ -59,11 +61,13 @@ def blocks(path: Path) -> Iterator[Block]:
         )
 
 
-def name(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
+def page_of(path: Path):
+    """A page as a parameter; that of the README takes long."""
+    marks = pytest.mark.slow if path.parent == ROOT else ()
+    return pytest.param(path, id=path.relative_to(ROOT).as_posix(), marks=marks)
 
 
-@pytest.mark.parametrize("path", [page for page in PAGES if list(blocks(page))], ids=name)
+@pytest.mark.parametrize("path", [page_of(page) for page in PAGES if list(blocks(page))])
 def test_blocks(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace, printed = {"__name__": "__main__"}, None

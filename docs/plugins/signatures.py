@@ -63,25 +63,19 @@ def _is_field(attribute: griffe.Attribute) -> bool:
 
 def _parameter(attribute: griffe.Attribute) -> griffe.Parameter:
     options = _options(attribute.value)
-    keyword = options.get("kw_only") == "True"
+    kinds = griffe.ParameterKind
     return griffe.Parameter(
         attribute.name,
         # A converter takes more than what is stored.
         annotation=None if "converter" in options else attribute.annotation,
-        kind=griffe.ParameterKind.keyword_only
-        if keyword
-        else griffe.ParameterKind.positional_or_keyword,
-        default=attribute.value if not _is_call_of_field(attribute.value) else options.get("default"),
+        kind=kinds.keyword_only if "kw_only" in options else kinds.positional_or_keyword,
+        default=options.get("default"),
     )
 
 
-def _is_call_of_field(value: Any) -> bool:
-    return isinstance(value, griffe.ExprCall) and value.canonical_path == "equinox.field"
-
-
 def _options(value: Any) -> dict[str, Any]:
-    """The keywords of `eqx.field(...)`; names of constants as texts."""
-    if not _is_call_of_field(value):
-        return {}
-    keywords = [x for x in value.arguments if isinstance(x, griffe.ExprKeyword)]
-    return {x.name: x.value for x in keywords}
+    """The keywords of `eqx.field(...)`, or a value that stands there itself as the default."""
+    if isinstance(value, griffe.ExprCall) and value.canonical_path == "equinox.field":
+        keywords = [x for x in value.arguments if isinstance(x, griffe.ExprKeyword)]
+        return {x.name: x.value for x in keywords}
+    return {"default": value}
