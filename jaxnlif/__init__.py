@@ -5,6 +5,7 @@ from . import io as io
 from . import losses as losses
 from . import plot as plot
 from . import spikes as spikes
+from . import statistics as statistics
 from .density import stationary as stationary
 from .density.coupling import Corrected as Corrected
 from .density.coupling import Implicit as Implicit
