@@ -159,8 +159,9 @@ def _samples(ts: Any, rate: Any) -> tuple[Float[Array, ""], Float[Array, " k"]]:
     for name, value in (("ts", ts), ("rate", rate)):
         check_finite(name, value)
     if is_concrete(ts):
-        steps = np.diff(np.asarray(ts))
-        slack = _UNEVEN * np.mean(steps) + 4 * np.finfo(steps.dtype).eps * np.max(np.abs(ts))
+        steps = np.diff(np.asarray(ts, float))
+        rounding = 4 * float(jnp.finfo(ts.dtype).eps) * np.max(np.abs(ts))
+        slack = _UNEVEN * np.mean(steps) + rounding
         check(
             bool(np.all(steps > 0) and np.ptp(steps) <= slack),
             f"ts: intervals from {np.min(steps):g} to {np.max(steps):g}: must be equal, as those "
