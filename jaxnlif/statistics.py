@@ -19,12 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._check import check, check_finite, check_integer, is_concrete
+from ._check import check, check_finite, check_integer, equally_spaced, is_concrete
 from .model._leaf import as_leaf
 
 _MOST_IN_SEGMENT = 256
-_UNEVEN = 1e-3
-"""How much one interval between samples may differ from another, relative to it."""
 
 
 class Spectrum(NamedTuple):
@@ -159,11 +157,9 @@ def _samples(ts: Any, rate: Any) -> tuple[Float[Array, ""], Float[Array, " k"]]:
     for name, value in (("ts", ts), ("rate", rate)):
         check_finite(name, value)
     if is_concrete(ts):
-        steps = np.diff(np.asarray(ts, float))
-        rounding = 4 * float(jnp.finfo(ts.dtype).eps) * np.max(np.abs(ts))
-        slack = _UNEVEN * np.mean(steps) + rounding
+        steps = np.diff(np.asarray(ts))
         check(
-            bool(np.all(steps > 0) and np.ptp(steps) <= slack),
+            equally_spaced(ts),
             f"ts: intervals from {np.min(steps):g} to {np.max(steps):g}: must be equal, as those "
             "of SaveAt(num) where num - 1 divides the number of steps",
         )

@@ -2,5 +2,6 @@
 
 from .dataset import to_xarray
 from .files import load, save
+from .recording import to_neo
 
-__all__ = ["load", "save", "to_xarray"]
+__all__ = ["load", "save", "to_neo", "to_xarray"]

@@ -80,14 +80,18 @@ def batch_to_xarray(sol: Solution, batch: Sequence[str]) -> xarray.Dataset:
     for name, variable in _variables(sol, tuple(batch)):
         check(name not in variables, f"saved: two arrays are named {name}")
         variables[name] = variable
-    attributes = {
+    return xarray.Dataset(variables, _coordinates(sol), provenance(sol))
+
+
+def provenance(sol: Solution) -> dict[str, str]:
+    """What was solved, how, and by which versions, as texts (JSON)."""
+    return {
         "title": "Run of a noisy leaky integrate-and-fire network",
         "source": f"jaxnlif {versions()['jaxnlif']}",
         "versions": json.dumps(versions()),
         "model": json.dumps(readable(sol.model), ensure_ascii=False),
         "solver": json.dumps(readable(sol.solver), ensure_ascii=False),
     }
-    return xarray.Dataset(variables, _coordinates(sol), attributes)
 
 
 def flags(meaning: str, names: Sequence[str]) -> dict[str, Any]:
