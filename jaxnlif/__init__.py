@@ -60,5 +60,6 @@ from .solve.solver import Regime as Regime
 from .solve.solver import Snapshot as Snapshot
 from .sweep.result import Sweep as Sweep
 from .sweep.sweep import sweep as sweep
+from .units import Units as Units
 
 __version__ = "0.1.0"

@@ -1,166 +1,155 @@
-r"""Power spectra and autocorrelations of rates, whichever solver they come from.
+r"""Second-order statistics of rates in time: power spectra and autocorrelations.
 
-Both take times and rates: `sol.ts` and `sol.rate`, which is the rate at these times, or the mean
-rates between them,
-
-    ts, rate = sol.ts[1:], jnp.diff(sol.spikes) / jnp.diff(sol.ts)
-
-which for particles counts every spike. Density solvers give expected rates, also those with
-`neurons`, whose rate answers the noise but does not contain it. Everything is differentiable, and
-`jax.vmap` takes the solutions of several runs, over which means can be taken.
+They take what a run saved, of a density, of particles or of both, and are differentiable in the
+rates: `sol.ts` and `sol.rate`, the rate at these times, or `sol.ts[1:]` and
+`jnp.diff(sol.spikes) / jnp.diff(sol.ts)`, the mean rate between them, in which every spike of
+particles counts. A density, also one with `neurons`, has the expected rate without their noise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._check import check, check_finite, check_integer, equally_spaced, is_concrete
+from ._check import check, check_integer, equally_spaced, is_concrete
 from .model._leaf import as_leaf
-
-_MOST_IN_SEGMENT = 256
-
-
-class Spectrum(NamedTuple):
-    """Frequencies (1 / time) and the power at each (rate² × time), both `(f,)`."""
-
-    frequency: Float[Array, " f"]
-    power: Float[Array, " f"]
-
-
-class Correlation(NamedTuple):
-    """Lags (time) and the correlation at each, both `(l,)`."""
-
-    lag: Float[Array, " l"]
-    value: Float[Array, " l"]
 
 
 def hann(num: int) -> Float[np.ndarray, " {num}"]:
-    """The periodic Hann window."""
+    """The periodic Hann window, which leaves little of a frequency to others.
+
+    **Arguments:** `num`: samples. **Returns:** their weights, shape `(num,)` (dimensionless).
+
+    **Reference:** F. J. Harris, *Proc. IEEE* 66:51 (1978), eq. 27.
+    """
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(num) / num)
 
 
-def remove_mean(x: Float[Array, "*s n"]) -> Float[Array, "*s n"]:
-    """Each segment without its mean."""
-    return x - jnp.mean(x, -1, keepdims=True)
+def remove_mean(segments: Float[Array, "*s n"]) -> Float[Array, "*s n"]:
+    """Each segment without its mean.
+
+    **Arguments:** `segments`: rates, shape `(…, n)` (spikes / neuron / membrane time).
+
+    **Returns:** what is left, of that shape (spikes / neuron / membrane time).
+    """
+    return segments - jnp.mean(segments, -1, keepdims=True)
 
 
-def remove_line(x: Float[Array, "*s n"]) -> Float[Array, "*s n"]:
-    """Each segment without the straight line that is nearest to it in least squares."""
-    line = np.arange(x.shape[-1]) - (x.shape[-1] - 1) / 2
-    line = jnp.asarray(line / np.linalg.norm(line), x.dtype)
-    return remove_mean(x) - (x @ line)[..., None] * line.reshape((1,) * (x.ndim - 1) + (-1,))
+def remove_line(segments: Float[Array, "*s n"]) -> Float[Array, "*s n"]:
+    """Each segment without the straight line that is nearest to it in least squares.
+
+    **Arguments:** `segments`: rates, shape `(…, n)` with n at least 2 (spikes / neuron / membrane
+    time).
+
+    **Returns:** what is left, of that shape (spikes / neuron / membrane time).
+    """
+    line = np.arange(segments.shape[-1]) - (segments.shape[-1] - 1) / 2
+    line = jnp.asarray(line / np.linalg.norm(line), segments.dtype)
+    return remove_mean(segments) - (segments @ line)[..., None] * _last(line, segments)
 
 
 def power_spectrum(
-    ts: Any,
-    rate: Any,
+    ts: Float[Array, " k"],
+    rate: Float[Array, "*batch k"],
     *,
-    segment: int | None = None,
+    segment: int = 256,
     window: Callable[[int], Any] = hann,
     detrend: Callable[[Array], Array] | None = remove_mean,
-) -> Spectrum:
-    r"""The one-sided power spectral density of a rate, by Welch's method.
+) -> tuple[Float[Array, " f"], Float[Array, "*batch f"]]:
+    r"""The one-sided power spectral density of a rate, averaged over segments (Welch).
 
-    The mean over segments, each overlapping the next by half, of
+    Segments $N_n$ overlap by half, lose their mean, and are weighted by a window $h_n$,
 
-    $$S(f) = \frac{2\,Δt}{\sum_n h_n^2}\,
-      \Bigl|\sum_n h_n\,\bigl(N(t_n) - \langle N \rangle\bigr)\,e^{-2πi f t_n}\Bigr|^2,$$
+    $$S(f) = \frac{2\,Δt}{\sum_n h_n^2} \Bigl|\sum_n h_n N_n e^{-2πi f n Δt}\Bigr|^2,$$
 
-    without the factor 2 at the frequencies 0 and 1 / (2 Δt): the integral of S over the frequencies
-    is the variance of the rate. The spikes of M neurons at the rate N that know nothing of each
-    other or of their past have $S = 2N/M$ (for ε = 1). Equal to `scipy.signal.welch`.
+    without the 2 at the frequencies 0 and 1/(2 Δt). Equal to `scipy.signal.welch`. White noise of
+    variance $σ^2$ at a distance Δt has the power $2 σ^2 Δt$; over all frequencies the power adds up
+    to the variance. M independent neurons with the rate r have $2 r/M$ at high frequencies and
+    $2 r C_V^2/M$ at low ones.
 
-    **Arguments:**
+    **Arguments:** `ts`: times at equal distances, shape `(k,)` (membrane time); `rate`: their
+    rates, shape `(…, k)` (spikes / neuron / membrane time); `segment`: times in a segment, at most
+    k: the more, the finer the frequencies and the larger the scatter; `window`: weights, shape
+    `(segment,)` (dimensionless), by their number: `hann`, or `jnp.ones` for none; `detrend`: what
+    is done to segments before: `remove_mean`, `remove_line`, or `None`.
 
-    - `ts`: equally spaced times, shape `(k,)` (time).
-    - `rate`: the rate at or around each, `(k,)` (spikes / neuron / membrane time).
-    - `segment`: samples in a segment, which sets the resolution 1 / (segment × Δt); by default 256,
-      or all if they are fewer.
-    - `window`: h, a function of the number of samples: `hann`, or `jnp.ones` for none.
-    - `detrend`: what is done to each segment first: `remove_mean`, `remove_line` or `None`.
+    **Returns:** frequencies from 0 to 1/(2 Δt), shape `(f,)` (1 / membrane time), and power, shape
+    `(…, f)` (spikes² / neuron² / membrane time).
 
-    **Raises:** `ValueError` for unequal shapes, times that are not equally spaced, or a segment of
-    fewer than 2 or more than k samples.
+    **Raises:** `ValueError` if shapes do not match, times are not at equal distances or fewer than
+    two, a segment is shorter than 2, or a window has another shape.
 
-    **Reference:** P. D. Welch, IEEE Trans. Audio Electroacoust. 15, 70 (1967).
+    **Reference:** P. D. Welch, *IEEE Trans. Audio Electroacoust.* 15:70 (1967).
     """
-    spacing, rate = _samples(ts, rate)
-    num = rate.shape[0]
-    segment = min(num, _MOST_IN_SEGMENT) if segment is None else segment
-    segment = check_integer("segment", segment, at_least=2)
-    check(segment <= num, f"segment = {segment}: must be at most {num}, the number of samples")
-    step = segment - segment // 2
-    begins = np.arange(0, num - segment + 1, step)
-    segments = rate[begins[:, None] + np.arange(segment)[None]]
-    if detrend is not None:
-        segments = detrend(segments)
-    shape = jnp.asarray(window(segment), rate.dtype)
-    check(shape.shape == (segment,), f"window: shape {shape.shape}: must be ({segment},)")
-    amplitude = jnp.fft.rfft(segments * shape[None])
-    power = jnp.mean(jnp.real(amplitude) ** 2 + jnp.imag(amplitude) ** 2, 0)
-    sides = np.full(power.shape, 2.0)
+    ts, rate, step = _equally_spaced(ts, rate)
+    length = min(check_integer("segment", segment, at_least=2), len(ts))
+    starts = np.arange(0, len(ts) - length + 1, length - length // 2)
+    segments = rate[..., starts[:, None] + np.arange(length)]
+    segments = segments if detrend is None else detrend(segments)
+    weights = jnp.asarray(window(length), rate.dtype)
+    check(weights.shape == (length,), f"window: shape {weights.shape}: must be ({length},)")
+    squares = jnp.abs(jnp.fft.rfft(segments * _last(weights, segments), axis=-1)) ** 2
+    # Negative frequencies are those of positive ones, but for 0 and the highest of an even number.
+    sides = np.full(length // 2 + 1, 2.0)
     sides[0] = 1
-    if segment % 2 == 0:
+    if length % 2 == 0:
         sides[-1] = 1
-    frequency = jnp.arange(power.shape[0]) / (segment * spacing)
-    return Spectrum(frequency, jnp.asarray(sides, rate.dtype) * power * spacing / jnp.sum(shape**2))
+    density = jnp.mean(squares, -2) * (step / jnp.sum(weights**2))
+    density = density * _last(jnp.asarray(sides, rate.dtype), density)
+    return jnp.arange(length // 2 + 1, dtype=rate.dtype) / (length * step), density
 
 
-def autocovariance(ts: Any, rate: Any, *, lags: int | None = None) -> Correlation:
-    r"""How deviations of a rate from its mean go together, $⟨δN(t)\,δN(t + τ)⟩$.
+def autocorrelation(
+    ts: Float[Array, " k"], rate: Float[Array, "*batch k"], *, lags: int | None = None
+) -> tuple[Float[Array, " n"], Float[Array, "*batch n"]]:
+    r"""The autocorrelation of a rate, $C(τ)/C(0)$ with $C(τ) = ⟨δN(t)\,δN(t + τ)⟩$.
 
-    The mean over all pairs of samples that are so far apart, n - l pairs at the lag l Δt; there are
-    few of them at long lags.
+    The sum over all pairs of times is divided by the number of all times, which makes longer lags
+    smaller but keeps every spectrum of $C$ non-negative.
 
-    **Arguments:** `ts`: equally spaced times, shape `(k,)` (time); `rate`: the rate at or around
-    each, `(k,)` (spikes / neuron / membrane time); `lags`: how many besides 0, by default a quarter
-    of the samples.
+    **Arguments:** `ts`: times at equal distances, shape `(k,)` (membrane time); `rate`: their
+    rates, shape `(…, k)` (spikes / neuron / membrane time); `lags`: how many, by default k.
 
-    **Returns:** lags (time) and values (rate²), shape `(lags + 1,)`.
+    **Returns:** lags from 0 on, shape `(n,)` (membrane time), and correlations, shape `(…, n)`
+    (dimensionless): 1 at lag 0, and 0 everywhere for a rate that is constant.
 
-    **Raises:** `ValueError` for unequal shapes, times that are not equally spaced, or lags that are
-    not from 0 to k - 1.
+    **Raises:** `ValueError` if shapes do not match, times are not at equal distances or fewer than
+    two, or `lags` is not from 1 to k.
     """
-    spacing, rate = _samples(ts, rate)
-    num = rate.shape[0]
-    lags = check_integer("lags", num // 4 if lags is None else lags, at_least=0)
-    check(lags < num, f"lags = {lags}: must be less than {num}, the number of samples")
-    amplitude = jnp.fft.rfft(remove_mean(rate), num + lags)  # zeros keep the ends apart
-    products = jnp.fft.irfft(jnp.real(amplitude) ** 2 + jnp.imag(amplitude) ** 2, num + lags)
-    pairs = num - np.arange(lags + 1)
-    lag = jnp.arange(lags + 1) * spacing
-    return Correlation(lag, products[: lags + 1] / jnp.asarray(pairs, rate.dtype))
+    ts, rate, step = _equally_spaced(ts, rate)
+    k = len(ts)
+    number = k if lags is None else check_integer("lags", lags, at_least=1)
+    check(number <= k, f"lags = {lags}: must be at most {k}, the number of times")
+    deviation = rate - jnp.mean(rate, -1, keepdims=True)
+    # With as many zeros behind, so that the end of a rate does not meet its beginning.
+    spectrum = jnp.abs(jnp.fft.rfft(deviation, 2 * k, axis=-1)) ** 2
+    covariance = jnp.fft.irfft(spectrum, 2 * k, axis=-1)[..., :number]
+    variance = covariance[..., :1]
+    some = variance > 0
+    correlation = jnp.where(some, covariance / jnp.where(some, variance, 1), 0)
+    return step * jnp.arange(number, dtype=rate.dtype), correlation
 
 
-def autocorrelation(ts: Any, rate: Any, *, lags: int | None = None) -> Correlation:
-    """The autocovariance relative to the variance: 1 at the lag 0; NaN if the rate never changes.
-
-    **Arguments, raises:** as `autocovariance`.
-    """
-    lag, value = autocovariance(ts, rate, lags=lags)
-    return Correlation(lag, value / value[0])
+def _last(row: Array, like: Array) -> Array:
+    """A row along the last axis of another array."""
+    return row.reshape((1,) * (like.ndim - 1) + row.shape)
 
 
-def _samples(ts: Any, rate: Any) -> tuple[Float[Array, ""], Float[Array, " k"]]:
-    """The interval between samples, and the samples."""
+def _equally_spaced(ts: Any, rate: Any) -> tuple[Array, Array, Array]:
+    """Times, rates, and the distance of times."""
     ts, rate = as_leaf("ts", ts), as_leaf("rate", rate)
+    check(ts.ndim == 1 and len(ts) >= 2, f"ts: shape {ts.shape}: must be (k,) with k at least 2")
     check(
-        ts.ndim == 1 and ts.shape[0] >= 2,
-        f"ts: shape {ts.shape}: must be (k,) with k at least 2; for several runs, use jax.vmap",
+        rate.ndim >= 1 and rate.shape[-1] == len(ts),
+        f"rate: shape {rate.shape}: must end in {len(ts)}, the number of times",
     )
-    check(rate.shape == ts.shape, f"rate: shape {rate.shape}: must be {ts.shape}, as that of ts")
-    for name, value in (("ts", ts), ("rate", rate)):
-        check_finite(name, value)
+    step = (ts[-1] - ts[0]) / (len(ts) - 1)
     if is_concrete(ts):
-        steps = np.diff(np.asarray(ts))
         check(
-            equally_spaced(ts),
-            f"ts: intervals from {np.min(steps):g} to {np.max(steps):g}: must be equal, as those "
-            "of SaveAt(num) where num - 1 divides the number of steps",
+            equally_spaced(ts), "ts: must ascend at equal distances, as those of SaveAt(num=...) do"
         )
-    return ((ts[-1] - ts[0]) / (ts.shape[0] - 1)).astype(rate.dtype), rate
+    return ts, rate, step.astype(rate.dtype)

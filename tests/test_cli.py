@@ -8,6 +8,7 @@ import jaxnlif as jn
 from jaxnlif import _files, experiments
 from jaxnlif.cli import main
 from jaxnlif.experiments import _trial, learning
+from jaxnlif.experiments.signals import read_signal
 from jaxnlif.solve.progress import AbstractProgress
 
 from .conftest import DOUBLE
@@ -130,6 +131,36 @@ def test_wrong_signals_are_refused(option, text, tmp_path, capsys):
     assert run("--out", out, option, signal) == 2
     assert str(signal) in complaint(capsys)
     assert not out.exists()
+
+
+def test_a_signal_from_an_array_is_that_from_text(tmp_path):
+    rows = np.array([[0.0, 1.0], [0.6, 3.25], [1.2, 1.0]])
+    text, array = tmp_path / "signal.csv", tmp_path / "signal.npy"
+    text.write_text("\n".join(f"{w},{value}" for w, value in rows))
+    np.save(array, rows)
+    grid = jn.WeightGrid(0.0, 1.2, num=20)
+    one, other = (read_signal(path, grid) for path in (text, array))
+    np.testing.assert_array_equal(one.values, other.values)
+    np.testing.assert_array_equal(one.w, other.w)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(3), "row 0: '0.0' has 1 columns; a row must have 2"),
+        (np.array([["a", "b"]]), "must be an array of real numbers"),
+        (np.array([[0.0, 1.0, 2.0]]), "row 0: '0.0,1.0,2.0' has 3 columns"),
+        (np.array([[0.0, np.nan], [1.2, 1.0]]), "row 0: 'nan' must be finite"),
+        (np.array([[object(), 1]]), "must be an array of real numbers"),
+    ],
+)
+def test_wrong_arrays_are_refused(array, message, tmp_path, capsys):
+    np.save(tmp_path / "signal.npy", array)
+    assert run("--out", tmp_path / "out", "--signal", tmp_path / "signal.npy") == 2
+    assert message in complaint(capsys)
+    (tmp_path / "cut.npy").write_bytes(b"\x93NUMPY")
+    assert run("--out", tmp_path / "out", "--signal", tmp_path / "cut.npy") == 2
+    assert "cut.npy: must be an array" in complaint(capsys)
 
 
 @pytest.mark.parametrize("place", ["file", "file/below/it"])

@@ -31,9 +31,11 @@ NAMESPACES = {
     "jn.execution": jn.execution,
     "jn.io": jn.io,
     "jn.losses": jn.losses,
+    "jn.plot": jn.plot,
     "jn.spikes": jn.spikes,
     "jn.spikes.data": data,
     "jn.stationary": jn.stationary,
+    "jn.statistics": jn.statistics,
 }
 
 RETURNED = (Event, Spike, Switch, Uncertainty)
@@ -65,12 +67,18 @@ UNITS = {
     "spikes / neuron × learning time / membrane time",
     "spikes / neuron / membrane time",
     "spikes / neuron / membrane time / weight",
+    "spikes² / neuron² / membrane time",
     # The natural units of theta neurons, and of QIF neurons.
     "1/ω",
     "q",
     "τ",
     "radians",
     "seconds",
+    # Those of figures.
+    "inches",
+    "points",
+    "1 / seconds",
+    "1 / inches",
     "dimensionless",
 }
 
@@ -83,6 +91,8 @@ PURE_NUMBERS = {
 
 WITHOUT_REFERENCE = {
     "is defined in full by what its docstring says": {
+        *("jn.statistics.autocorrelation", "jn.statistics.remove_line"),
+        "jn.statistics.remove_mean",
         *("jn.AbstractDelay", "jn.AbstractDrive", "jn.AbstractResponse", "jn.ExponentialDelay"),
         *("jn.Never", "jn.Bump", "jn.Constant", "jn.Pulse", "jn.Sinusoid", "jn.Table"),
         *("jn.Tabulated", "jn.Identity", "jn.Saturating", "jn.Hold"),
@@ -101,6 +111,7 @@ WITHOUT_REFERENCE = {
         *("jn.spikes.InputSpikes", "jn.spikes.RecurrentTrial", "jn.spikes.Trial"),
         *("jn.spikes.Volleys", "returned.Event", "returned.Spike", "returned.Switch"),
     },
+    "draws what is there": {"jn.plot"},
     "moves data between memory and files": {
         *("jn.io", "jn.spikes.data.Images", "jn.spikes.data.load_images"),
     },

@@ -1,4 +1,4 @@
-"""Spectra and correlations: against SciPy and direct sums, and of networks against theory."""
+"""Spectra and autocorrelations against scipy, sums written out, and what is known of neurons."""
 
 import math
 
@@ -10,17 +10,33 @@ import pytest
 import scipy.signal
 
 import jaxnlif as jn
-from jaxnlif.statistics import (
-    autocorrelation,
-    autocovariance,
-    power_spectrum,
-    remove_line,
-    remove_mean,
-)
+from jaxnlif.statistics import autocorrelation, power_spectrum, remove_line, remove_mean
 
 from .conftest import DOUBLE, needs_double
 
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
+
+
+def noise(dtype, *shape, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).normal(1.0, 0.5, shape), dtype)
+
+
+def times(dtype, k):
+    return jnp.linspace(3.0, 3.0 + 0.05 * (k - 1), k, dtype=dtype)
+
+
+@pytest.mark.parametrize(("k", "segment"), [(1000, 256), (999, 101), (64, 500), (2, 2)])
+def test_the_spectrum_is_that_of_scipy(k, segment, dtype):
+    rate = noise(dtype, 3, k)
+    frequency, power = power_spectrum(times(dtype, k), rate, segment=segment)
+    expected = scipy.signal.welch(np.asarray(rate, float), fs=20.0, nperseg=min(segment, k))
+    tolerance = 1e-10 if dtype == np.float64 else 2e-4
+    np.testing.assert_allclose(frequency, expected[0], rtol=tolerance)
+    peak = expected[1].max()
+    np.testing.assert_allclose(power, expected[1], rtol=tolerance, atol=tolerance * peak)
+    assert power.dtype == dtype
+
+
 NOISE = np.random.default_rng(0).normal(size=500) + np.linspace(0, 2, 500)
 TS = 3 + 0.25 * np.arange(500)
 DETREND = {"constant": remove_mean, "linear": remove_line, False: None}
@@ -29,82 +45,88 @@ DETREND = {"constant": remove_mean, "linear": remove_line, False: None}
 @needs_double
 @pytest.mark.parametrize("detrend", DETREND)
 @pytest.mark.parametrize(("window", "name"), [(jn.statistics.hann, "hann"), (jnp.ones, "boxcar")])
-@pytest.mark.parametrize("segment", [None, 2, 99, 100, 500])
+@pytest.mark.parametrize("segment", [2, 99, 256, 500])
 def test_spectra_are_those_of_scipy(segment, window, name, detrend):
-    found = power_spectrum(TS, NOISE, segment=segment, window=window, detrend=DETREND[detrend])
-    frequency, power = scipy.signal.welch(
-        NOISE, fs=4.0, window=name, nperseg=segment or 256, detrend=detrend
-    )
-    np.testing.assert_allclose(found.frequency, frequency, rtol=1e-12)
-    np.testing.assert_allclose(found.power, power, rtol=1e-12, atol=1e-12)
+    ts, rate = jnp.asarray(TS), jnp.asarray(NOISE)
+    found = power_spectrum(ts, rate, segment=segment, window=window, detrend=DETREND[detrend])
+    options = {"window": name, "nperseg": segment, "detrend": detrend}
+    frequency, power = scipy.signal.welch(NOISE, fs=4.0, **options)
+    np.testing.assert_allclose(found[0], frequency, rtol=1e-12)
+    np.testing.assert_allclose(found[1], power, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("num", [199, 200])
 def test_the_integral_over_frequencies_is_the_variance(num):
-    rate = NOISE[:num]
-    frequency, power = power_spectrum(TS[:num], rate, segment=num, window=jnp.ones)
+    ts, rate = jnp.asarray(TS[:num]), jnp.asarray(NOISE[:num])
+    frequency, power = power_spectrum(ts, rate, segment=num, window=jnp.ones)
     variance = np.mean((rate - rate.mean()) ** 2)
-    np.testing.assert_allclose(
-        np.sum(power) * frequency[1], variance, rtol=1e-12 if DOUBLE else 1e-5
+    rtol = 1e-12 if DOUBLE else 1e-5
+    np.testing.assert_allclose(np.sum(power) * frequency[1], variance, rtol=rtol)
+
+
+def test_white_noise_has_the_power_of_its_variance(dtype):
+    rate = noise(dtype, 20_000)
+    frequency, power = power_spectrum(times(dtype, 20_000), rate)
+    np.testing.assert_allclose(np.mean(power[1:]), 2 * 0.25 * 0.05, rtol=0.03)
+    np.testing.assert_allclose(jnp.sum(power) * frequency[1], jnp.var(rate), rtol=0.03)
+
+
+def test_the_autocorrelation_is_the_sum_over_pairs(dtype):
+    rate = noise(dtype, 50)
+    lag, found = autocorrelation(times(dtype, 50), rate, lags=20)
+    deviation = np.asarray(rate - jnp.mean(rate), float)
+    sums = np.array([deviation[: 50 - n] @ deviation[n:] for n in range(20)])
+    tolerance = 1e-10 if dtype == np.float64 else 1e-4
+    np.testing.assert_allclose(found, sums / sums[0], rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(lag, 0.05 * np.arange(20), rtol=1e-4)
+
+
+def test_a_constant_rate_is_correlated_with_nothing(dtype):
+    ts, rate = times(dtype, 10), jnp.full(10, 2.0, dtype)
+    assert np.all(autocorrelation(ts, rate)[1] == 0)
+    assert np.all(power_spectrum(ts, rate)[1] == 0)
+    gradient = jax.grad(lambda rate: jnp.sum(autocorrelation(ts, rate)[1]))(rate)
+    assert np.all(np.isfinite(gradient))
+
+
+def test_neurons_that_fire_at_a_driven_rate():
+    """A sinusoid on both levels has its peak at its frequency, and as much power there."""
+    model = jn.Network(weight=0.0, noise=1.0, drive=jn.Sinusoid(1.0, 0.8, period=2.0))
+    powers = []
+    for solver, key in ((jn.FluxShift(LINE), None), (jn.Particles(4000, LINE), jax.random.key(0))):
+        sol = jn.solve(
+            model,
+            solver,
+            y0=jn.gaussian(LINE, v=(-1.0, 0.5)),
+            t1=25.0,
+            dt=0.05,
+            saveat=jn.SaveAt(num=501, fn=None),
+            key=key,
+        )
+        frequency, power = power_spectrum(sol.ts[100:], sol.rate[100:], segment=200)
+        powers.append(power)
+        np.testing.assert_allclose(frequency[np.argmax(power)], 0.5, rtol=1e-3)
+    np.testing.assert_allclose(powers[0].max(), powers[1].max(), rtol=0.1)
+    assert powers[0][60:].max() < 1e-6 * powers[0].max()
+
+
+def test_independent_neurons_have_the_power_of_their_spikes():
+    """At high frequencies 2r/M, and less at low ones, as they fire more regularly than Poisson."""
+    num = 1000
+    sol = jn.solve(
+        jn.Network(weight=0.0, noise=0.2, drive=2.5),
+        jn.Particles(num, LINE),
+        y0=jn.gaussian(LINE, v=(0.5, 0.5)),
+        t1=150.0,
+        dt=0.05,
+        saveat=jn.SaveAt(num=3001, fn=None),
+        key=jax.random.key(1),
     )
-
-
-@pytest.mark.parametrize("lags", [0, 7, 499])
-def test_autocovariances_are_sums_over_pairs(lags):
-    found = autocovariance(TS, NOISE, lags=lags)
-    x = NOISE - NOISE.mean()
-    expected = [np.mean(x[: x.size - k] * x[k:]) for k in range(lags + 1)]
-    np.testing.assert_allclose(found.lag, 0.25 * np.arange(lags + 1), rtol=1e-6)
-    np.testing.assert_allclose(found.value, expected, atol=1e-12 if DOUBLE else 1e-4)
-    relative = autocorrelation(TS, NOISE, lags=lags).value
-    np.testing.assert_allclose(relative[0], 1, rtol=1e-6)
-    np.testing.assert_allclose(relative, found.value / found.value[0], rtol=1e-6)
-
-
-def test_lags_reach_a_quarter_by_default():
-    assert autocovariance(TS, NOISE).lag.shape == (126,)
-
-
-@needs_double
-@pytest.mark.parametrize("statistic", [power_spectrum, autocovariance, autocorrelation])
-def test_gradients(statistic):
-    rate = jnp.asarray(NOISE[:40])
-
-    def score(rate):
-        return jnp.sum(jnp.sin(statistic(TS[:40], rate)[1]))
-
-    direction = jnp.cos(jnp.arange(40.0))
-    h = 1e-5
-    difference = (score(rate + h * direction) - score(rate - h * direction)) / (2 * h)
-    np.testing.assert_allclose(jax.grad(score)(rate) @ direction, difference, rtol=1e-7)
-
-
-WRONG = {
-    "ts: shape (2, 2): must be (k,)": (np.ones((2, 2)), np.ones((2, 2)), {}),
-    "rate: shape (3,): must be (2,)": (np.arange(2.0), np.ones(3), {}),
-    "rate = nan at [1]: must be finite": (np.arange(2.0), [1.0, np.nan], {}),
-    "ts: intervals from 1 to 3: must be equal": ([0.0, 1, 4], np.ones(3), {}),
-    "segment = 4: must be at most 3": (np.arange(3.0), np.ones(3), {"segment": 4}),
-    "segment = 1: must be at least 2": (np.arange(3.0), np.ones(3), {"segment": 1}),
-    "window: shape (1,): must be (3,)": (np.arange(3.0), np.ones(3), {"window": lambda n: [1.0]}),
-}
-
-
-@pytest.mark.parametrize("message", WRONG)
-def test_wrong_arguments(message):
-    ts, rate, options = WRONG[message]
-    with pytest.raises(ValueError, match="must be") as error:
-        power_spectrum(ts, rate, **options)
-    assert str(error.value).startswith(message)
-
-
-@pytest.mark.parametrize(("lags", "rule"), [(3, "must be less than 3"), (-1, "at least 0")])
-def test_wrong_lags(lags, rule):
-    with pytest.raises(ValueError, match=f"lags = {lags}: must be {rule.removeprefix('must be ')}"):
-        autocovariance(np.arange(3.0), np.ones(3), lags=lags)
-
-
-# ---- of networks -------------------------------------------------------------------------------
+    rate = sol.rate[200:]
+    frequency, power = power_spectrum(sol.ts[200:], rate, segment=200)
+    shot = 2 * float(jnp.mean(rate)) / num
+    np.testing.assert_allclose(np.mean(power[frequency > 6]), shot, rtol=0.1)
+    assert np.mean(power[1:4]) < 0.5 * shot
 
 
 def renewal_spectrum(
@@ -155,23 +177,34 @@ def test_particles_have_the_spectrum_of_renewal_processes():
     assert expected[0] > 1.15 * expected.min()  # so that a Poisson process would not pass
 
 
-def test_density_and_particles_have_the_same_line():
-    """The power at the frequency of a periodic drive, of which noise is a small part."""
-    network = jn.Network(weight=0.3, drive=jn.Sinusoid(0.5, 0.8, period=2.0))
-    y0 = jn.gaussian(LINE, v=(0.0, 0.5))
+@needs_double
+@pytest.mark.parametrize("statistic", [power_spectrum, autocorrelation])
+def test_gradients_are_those_of_differences(statistic):
+    ts, rate = jnp.asarray(TS[:40]), jnp.asarray(NOISE[:40])
 
-    def line(solver):
-        saveat = jn.SaveAt(ts=np.arange(4.0, 24.01, 0.1), fn=None)
-        sol = jn.solve(
-            network, solver, y0=y0, t1=24.0, dt=0.02, saveat=saveat, key=jax.random.key(2)
-        )
-        found = jnp.diff(sol.spikes) / jnp.diff(sol.ts)
-        spectrum = power_spectrum(sol.ts[1:], found, segment=200, window=jnp.ones)
-        assert int(jnp.argmax(spectrum.power)) == 10
-        return float(spectrum.power[10]), float(spectrum.power[60:90].mean())
+    def score(rate):
+        return jnp.sum(jnp.sin(statistic(ts, rate)[1]))
 
-    macro, _ = line(jn.FluxShift(LINE))
-    micro, noise = line(jn.Particles(20_000, LINE))
-    # The amplitude of the line carries half the noise of its frequency, in quadrature.
-    assert noise < 1e-2 * macro
-    assert abs(micro - macro) < 4 * math.sqrt(2 * noise * macro) + 0.01 * macro
+    direction, h = jnp.cos(jnp.arange(40.0)), 1e-5
+    difference = (score(rate + h * direction) - score(rate - h * direction)) / (2 * h)
+    np.testing.assert_allclose(jax.grad(score)(rate) @ direction, difference, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("ts", "rate", "arguments", "message"),
+    [
+        ([0.0, 1.0, 3.0], [1.0, 2.0, 3.0], {}, "ts: must ascend at equal distances"),
+        ([2.0, 1.0, 0.0], [1.0, 2.0, 3.0], {}, "ts: must ascend at equal distances"),
+        ([0.0], [1.0], {}, r"ts: shape \(1,\): must be \(k,\)"),
+        ([0.0, 1.0], [1.0, 2.0], {"segment": 1}, "segment = 1: must be at least 2"),
+        ([0.0, 1.0], [1.0, 2.0], {"window": lambda _: [1.0]}, r"window: shape \(1,\): must be"),
+    ],
+)
+def test_wrong_arguments(ts, rate, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        power_spectrum(jnp.asarray(ts), jnp.asarray(rate), **arguments)
+
+
+def test_more_lags_than_times():
+    with pytest.raises(ValueError, match="lags = 3: must be at most 2"):
+        autocorrelation(jnp.arange(2.0), jnp.ones(2), lags=3)

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_argument(
         "--signal",
         metavar="FILE",
-        help="to learn, CSV or .npy: columns weight, value (default: a bump at w = 0.3)",
+        help="to learn, CSV or NPY: columns weight, value (default: a bump at w = 0.3)",
     )
     inputs.add_argument(
         "--tests",

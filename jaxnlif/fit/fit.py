@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -18,10 +17,11 @@ from jaxtyping import Array, Bool, PRNGKeyArray
 from .._check import check, check_finite, check_integer, check_key, check_positive
 from ..solve.checkpoint import Checkpoint
 from ..solve.progress import AbstractProgress, NoProgress
-from .descent import Descent, Problem, Rules, begin, is_number, turn
+from .descent import Descent, Problem, Rules, is_number
 from .keeper import Keeper
 from .parameters import Parameters, choose
 from .result import Fit, FitResult
+from .turns import Turns
 from .uncertainty import Uncertainty, estimate, jacobian
 
 _NOISE_UNKNOWN = (
@@ -199,26 +199,12 @@ def _starts(parameters: Parameters, starts: Any, spread: float, key) -> list[jax
     return parameters.free(values)
 
 
-@eqx.filter_jit
-def _begin(problem: Problem, optimiser, starts) -> Descent:
-    return jax.vmap(partial(begin, problem, optimiser))(starts)
-
-
-@eqx.filter_jit
-def _turn(problem: Problem, optimiser, rules: Rules, descents: Descent) -> Descent:
-    one = partial(turn, problem, optimiser, rules)
-    if descents.ended.size > 1:
-        return jax.vmap(one)(descents)
-    # A batch of one would pay for both branches of every condition.
-    only = one(jax.tree.map(lambda x: x[0], descents))
-    return jax.tree.map(lambda x: x[None], only)
-
-
 def _descend(problem, optimiser, rules, starts, steps, progress, keeper: Keeper):
     """All descents to their ends: the last state, the losses turn by turn, what cut them off."""
     interrupted = None
     with (
-        keeper.taken_up(_begin(problem, optimiser, starts)) as (descent, losses),
+        Turns(problem, optimiser, rules) as turns,
+        keeper.taken_up(turns.begin(starts)) as (descent, losses),
         closing(progress.start(steps + 1)) as bar,
     ):
         if losses:
@@ -226,7 +212,7 @@ def _descend(problem, optimiser, rules, starts, steps, progress, keeper: Keeper)
         try:
             while len(losses) <= steps and not np.all(descent.ended):
                 ended = np.asarray(descent.ended)
-                descent = _turn(problem, optimiser, rules, descent)
+                descent = turns(descent)
                 losses.append(np.where(ended, np.nan, np.asarray(descent.value, float)))
                 if keeper.due():
                     keeper.keep(descent, losses)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
+
+
+def require_neo() -> tuple[ModuleType, ModuleType]:
+    """The modules neo, and quantities, its units.
+
+    **Raises:** `ImportError` that says what to install.
+    """
+    try:
+        import neo
+        import quantities
+    except ImportError as error:
+        raise ImportError(f"spike trains need {error.name}: pip install 'jaxnlif[io]'") from error
+    return neo, quantities
 
 
 def require_xarray() -> ModuleType:
@@ -20,26 +32,3 @@ def require_xarray() -> ModuleType:
             f"datasets and NetCDF files need {error.name}: pip install 'jaxnlif[io]'"
         ) from error
     return xarray
-
-
-def require_neo() -> ModuleType:
-    """The module neo.
-
-    **Raises:** `ImportError` that says what to install.
-    """
-    return _required("neo")
-
-
-def require_quantities() -> ModuleType:
-    """The module quantities, which neo brings.
-
-    **Raises:** `ImportError` that says what to install.
-    """
-    return _required("quantities")
-
-
-def _required(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(f"recordings need {error.name}: pip install 'jaxnlif[io]'") from error

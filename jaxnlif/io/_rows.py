@@ -57,7 +57,7 @@ def _text(path: FilePath) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise ValueError(f"{path}: must be a readable file ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path}: must be a text file in UTF-8, or end in .npy") from None
 
@@ -68,7 +68,7 @@ def _array(path: FilePath) -> list[list[float]]:
         with open(path, "rb") as file:
             array = np.load(file, allow_pickle=False)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise ValueError(f"{path}: must be a readable file ({error.strerror})") from None
     except (ValueError, EOFError):
         array = None
     check(
@@ -78,7 +78,3 @@ def _array(path: FilePath) -> list[list[float]]:
     assert isinstance(array, np.ndarray)
     columns = array[:, None] if array.ndim == 1 else array
     return columns.astype(float).tolist()
-
-
-def _unreadable(path: FilePath, error: OSError) -> ValueError:
-    return ValueError(f"{path}: must be a readable file ({error.strerror})")

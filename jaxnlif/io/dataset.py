@@ -80,11 +80,11 @@ def batch_to_xarray(sol: Solution, batch: Sequence[str]) -> xarray.Dataset:
     for name, variable in _variables(sol, tuple(batch)):
         check(name not in variables, f"saved: two arrays are named {name}")
         variables[name] = variable
-    return xarray.Dataset(variables, _coordinates(sol), provenance(sol))
+    return xarray.Dataset(variables, _coordinates(sol), description(sol))
 
 
-def provenance(sol: Solution) -> dict[str, str]:
-    """What was solved, how, and by which versions, as texts (JSON)."""
+def description(sol: Solution) -> dict[str, str]:
+    """What was solved, how and by what, as texts."""
     return {
         "title": "Run of a noisy leaky integrate-and-fire network",
         "source": f"jaxnlif {versions()['jaxnlif']}",

@@ -31,8 +31,9 @@ def save(path: str | os.PathLike, sol: Any) -> None:
     - `sol`: a `Solution`, also one of `vmap`.
 
     **Raises:** `ValueError` for another suffix, for what is no solution, and if the model, the
-    solver or what `SaveAt.fn` saved holds something that cannot be written; `ImportError` without
-    the extra; `OSError` if the file cannot be written, which leaves what was there before.
+    solver or what `SaveAt.fn` saved holds something that cannot be written, or a class or function
+    of your own with the name of a class of jaxnlif; `ImportError` without the extra; `OSError` if
+    the file cannot be written, which leaves what was there before.
     """
     check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
     description, arrays = flatten(sol)

@@ -32,6 +32,8 @@ def read_signal(path: str | os.PathLike) -> Signal:
     drive = jn.Tabulated(current, t=t)
     ```
 
+    **Arguments:** `path`: of the file.
+
     **Raises:** `ValueError` that names the file, the place in it, the value and the rule.
     """
     _, x, values = zip(*signal_rows(path), strict=True)

@@ -27,6 +27,8 @@ from .style import (
 def weights(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
     """The weight density $H(w)$ at the first and the last saved time.
 
+    **Arguments:** as for `rate`.
+
     **Raises:** `ValueError` for an unstructured network, which has one weight.
     """
     w, times, densities = weight_axis(sol), np.asarray(sol.ts), np.asarray(sol.weights)
@@ -38,6 +40,8 @@ def weights(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Ax
 
 def weights_over_time(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
     """The weight density $H(w, t)$ at all saved times, a heat map.
+
+    **Arguments:** as for `rate`.
 
     **Raises:** `ValueError` for an unstructured network, which has one weight.
     """
@@ -59,6 +63,8 @@ def response(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> A
 
     The ramp is drawn for Hebbian learning with one positive gain $K$.
 
+    **Arguments:** as for `rate`.
+
     **Raises:** `ValueError` for an unstructured network, which has one weight.
     """
     w = weight_axis(sol)
@@ -75,7 +81,10 @@ def response(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> A
 def ramp(ax: Axes, gain: float, network_rate: float, *, end: float) -> Axes:
     r"""Adds the closed form of the learned state, $w/(K\bar N)$ up to $A = \bar N\sqrt{2K}$.
 
-    **Arguments:** `gain`: $K$; `network_rate`: $\bar N$; `end`: where the weight axis ends.
+    **Arguments:** `ax`: axes to draw into; `gain`: $K$ (weight² × membrane time²); `network_rate`:
+    $\bar N$ (spikes / neuron / membrane time); `end`: where the weight axis ends (weight).
+
+    **Raises:** `ValueError` for what is no `Axes`.
     """
     with drawing(ax):
         line = np.array([0.0, min(network_rate * (2 * gain) ** 0.5, end)])

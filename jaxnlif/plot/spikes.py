@@ -28,10 +28,12 @@ def spike_times(
 
     **Arguments:**
 
-    - `parameter`: shape `(k,)`; what it is, with its unit, in `xlabel`.
+    - `parameter`: of any unit, shape `(k,)`.
     - `times`: of one spike `(k,)`, or of n spikes in order `(k, n)`; not finite where there is none
-      (membrane times).
-    - `duration`: of the trial (membrane times).
+      (membrane time).
+    - `duration`: of the trial (membrane time).
+    - `xlabel`: what the parameter is, with its unit.
+    - `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for arrays of other or unequal shapes.
     """
@@ -76,8 +78,9 @@ def gradients(
 ) -> Axes:
     """Gradients against a parameter.
 
-    **Arguments:** `parameter`: shape `(k,)`; `gradients`: `(k,)`, or several `(k, n)`; not finite
-    where there is none. `xlabel`, `ylabel`: what they are, with units.
+    **Arguments:** `parameter`: of any unit, shape `(k,)`; `gradients`: of any unit, `(k,)`, or
+    several `(k, n)`, not finite where there is none; `xlabel`, `ylabel`: what they are, with units;
+    `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for arrays of other or unequal shapes.
     """
@@ -113,7 +116,9 @@ def training(
 
     - `losses`: of one training `(k,)`, or of several `(runs, k)`, of which the mean is drawn in a
       band of a standard deviation; or several such by name.
-    - `steps`: where they were measured, shape `(k,)`; by default 0, 1, ….
+    - `steps`: where they were measured, of any unit, shape `(k,)`; by default 0, 1, ….
+    - `xlabel`, `ylabel`: what they are.
+    - `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for arrays of other or unequal shapes.
     """

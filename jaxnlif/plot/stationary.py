@@ -40,6 +40,7 @@ def firing_rate_curve(
     - `rates`: N, shape `(k,)` (1 / membrane time); by default up to a third beyond the largest
       self-consistent rate.
     - `threshold`, `reset`: $V_F > V_R$ (voltage).
+    - `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for a network without a weight, and for wrong rates.
     """

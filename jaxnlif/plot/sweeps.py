@@ -46,10 +46,12 @@ def phase_diagram(
 
     **Arguments:**
 
-    - `value`: a function of what one member returned, applied to those that completed, or the
-      numbers of all members in the shape of the sweep.
+    - `sweep`: a `Sweep`.
+    - `value`: of any unit: a function of what one member returned, applied to those that
+      completed, or the numbers of all members in the shape of the sweep.
     - `x`, `y`: the parameters of the axes, by default in their order.
     - `label`: what the number is, with its unit.
+    - `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for parameters that there are not, or more than two of them in a grid,
     and for numbers of another shape.
@@ -96,7 +98,7 @@ class _Axis(NamedTuple):
         return bool(np.ptp(even[0]) < 1e-3 < np.ptp(even[1]))
 
     @property
-    def ends(self) -> Float[np.ndarray, " k+1"]:
+    def ends(self) -> Float[np.ndarray, " ends"]:
         """The ends of cells around the values in ascending order."""
         at = self.values[self.order]
         return np.exp(edges(np.log(at))) if self.geometric else edges(at)

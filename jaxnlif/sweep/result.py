@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,10 @@ class Sweep:
                 leaf[start : start + len(part)] = part
         return self._member.restored([x.reshape(self.shape + x.shape[1:]) for x in leaves])
 
+    def __iter__(self) -> Iterator[Any]:
+        """The outputs of all members, one after the other."""
+        return (self[place] for place in np.ndindex(self.shape))
+
     def __getitem__(self, index: Any) -> Any:
         """The output of one member.
 
@@ -79,10 +84,21 @@ class Sweep:
 
         **Raises:** `IndexError` if there is none.
         """
-        place = index if isinstance(index, tuple) else (index,)
-        number = int(np.arange(self._axes.size).reshape(self.shape)[place])
+        number = self._number(index)
         leaves, _ = self._store.read(number // self._part)
         return self._member.restored([jnp.asarray(x[number % self._part]) for x in leaves])
+
+    def _number(self, index: Any) -> int:
+        """Which member has this place in the grid."""
+        try:
+            place = [operator.index(k) for k in (index if isinstance(index, tuple) else (index,))]
+            inside = all(-n <= k < n for k, n in zip(place, self.shape, strict=True))
+        except (TypeError, ValueError):
+            place, inside = [], False
+        if not inside:
+            rule = f"must be an integer for each axis, of members of shape {self.shape}"
+            raise IndexError(f"index = {index!r}: {rule}")
+        return int(np.ravel_multi_index(place, self.shape, mode="wrap"))
 
     def to_xarray(self) -> xarray.Dataset:
         """All outputs as an `xarray.Dataset`.
