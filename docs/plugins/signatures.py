@@ -56,9 +56,10 @@ def _fields(kind: griffe.Class) -> list[griffe.Parameter]:
 
 
 def _is_field(attribute: griffe.Attribute) -> bool:
-    abstract = "AbstractVar" in str(attribute.annotation)
+    annotation = str(attribute.annotation)
     of_class = "instance-attribute" not in attribute.labels and attribute.value is not None
-    return attribute.annotation is not None and not abstract and not of_class
+    elsewhere = of_class or "property" in attribute.labels or annotation.startswith("eqx.Abstract")
+    return attribute.annotation is not None and not elsewhere
 
 
 def _parameter(attribute: griffe.Attribute) -> griffe.Parameter:
