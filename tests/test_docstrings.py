@@ -91,7 +91,8 @@ PURE_NUMBERS = {
 
 WITHOUT_REFERENCE = {
     "is defined in full by what its docstring says": {
-        "jn.statistics.autocorrelation",
+        *("jn.statistics.autocorrelation", "jn.statistics.remove_line"),
+        "jn.statistics.remove_mean",
         *("jn.AbstractDelay", "jn.AbstractDrive", "jn.AbstractResponse", "jn.ExponentialDelay"),
         *("jn.Never", "jn.Bump", "jn.Constant", "jn.Pulse", "jn.Sinusoid", "jn.Table"),
         *("jn.Tabulated", "jn.Identity", "jn.Saturating", "jn.Hold"),

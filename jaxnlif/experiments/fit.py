@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help="a recording: columns t,rate, or spike times t or t,neuron (default: none; recover "
-        "K(w) and I(w) of a network that has learned)",
+        help="a recording, CSV or .npy: columns t,rate, or spike times t or t,neuron (default: "
+        "none; recover K(w) and I(w) of a network that has learned)",
     )
     both = parser.add_argument_group("the fit")
     both.add_argument(
