@@ -83,23 +83,23 @@ class Units(eqx.Module):
         return self.membrane_time / self.learning_time
 
     def voltage(self, mV: Quantity) -> Any:
-        """The voltage $v$ of a membrane potential $V$ (mV): a threshold, a reset, a mean."""
+        """The voltage $v$ of a membrane potential `mV` (mV): a threshold, a reset, a mean."""
         return (_plain(mV) - self.rest) / self.scale
 
     def voltage_mV(self, voltage: Quantity) -> Any:
-        """The membrane potential (mV) at a voltage."""
+        """The membrane potential (mV) at a `voltage`."""
         return self.rest + self.scale * _plain(voltage)
 
     def drive(self, mV: Quantity) -> Any:
-        """The drive of an input $R I$ (mV): by how much it alone would depolarise the neuron."""
+        """The drive of an input $R I$, `mV` (mV): by how much it alone would depolarise the neuron."""
         return _plain(mV) / self.scale
 
     def drive_mV(self, drive: Quantity) -> Any:
-        """The input $R I$ (mV) of a drive."""
+        """The input $R I$ (mV) of a `drive`."""
         return self.scale * _plain(drive)
 
     def weight(self, mV: Quantity) -> Any:
-        r"""The weight $b$ or $w$ of all synapses of a neuron together (mV).
+        r"""The weight $b$ or $w$ of all synapses of a neuron together, `mV` (mV).
 
         Where $σ(\bar N) = \bar N$ that is the number of synapses times the jump of the potential
         for a spike in one of them; for a response without a unit, what $w$ times it adds to $R I$.
@@ -107,11 +107,11 @@ class Units(eqx.Module):
         return _plain(mV) / self.scale
 
     def weight_mV(self, weight: Quantity) -> Any:
-        """The jumps (mV) of all synapses together, of a weight."""
+        """The jumps (mV) of all synapses together, of a `weight`."""
         return self.scale * _plain(weight)
 
     def noise(self, mV: Quantity) -> Any:
-        r"""The noise $a$ of the standard deviation $s$ of potentials without a threshold (mV).
+        r"""The noise $a$ of the standard deviation $s$ of potentials without a threshold, `mV` (mV).
 
         Where noise is written as $σ \sqrt τ\,η(t)$, with $η$ white, that is $σ/\sqrt 2$.
 
@@ -121,7 +121,7 @@ class Units(eqx.Module):
         return (_plain(mV) / self.scale) ** 2
 
     def noise_mV(self, noise: Quantity) -> Any:
-        """The standard deviation (mV) that potentials would have without a threshold.
+        """The standard deviation (mV) that potentials have, by `noise`, without a threshold.
 
         **Raises:** `ValueError` if it is negative.
         """
@@ -129,23 +129,23 @@ class Units(eqx.Module):
         return self.scale * _plain(noise) ** 0.5
 
     def time(self, ms: Quantity) -> Any:
-        """A time in the unit of `solve`, the learning time: also steps, delays, rests (ms)."""
+        """A time in the unit of `solve`, the learning time: also steps, delays, rests, `ms` (ms)."""
         return _plain(ms) / self.learning_time
 
     def time_ms(self, time: Quantity) -> Any:
-        """A time of `solve` (ms)."""
+        """A `time` of `solve` (ms)."""
         return self.learning_time * _plain(time)
 
     def rate(self, Hz: Quantity) -> Any:
-        """A firing rate (Hz) in spikes per neuron and membrane time."""
+        """A firing rate `Hz` (Hz) in spikes per neuron and membrane time."""
         return _plain(Hz) * (self.membrane_time / _MS_PER_S)
 
     def rate_Hz(self, rate: Quantity) -> Any:
-        """The firing rate (Hz) of spikes per neuron and membrane time."""
+        """The firing rate (Hz) of a `rate` in spikes per neuron and membrane time."""
         return _plain(rate) * (_MS_PER_S / self.membrane_time)
 
     def per_mV(self, density: Quantity) -> Any:
-        """A density over voltages or weights, such as $H(w)$ or $p(v)$, as one over mV (1/mV)."""
+        """A `density` over voltages or weights, such as $H(w)$ or $p(v)$, as one over mV (1 / mV)."""
         return _plain(density) / self.scale
 
 

@@ -74,6 +74,11 @@ UNITS = {
     "τ",
     "radians",
     "seconds",
+    # Those of experiments, which `Units` converts.
+    "mV",
+    "1 / mV",
+    "ms",
+    "Hz",
     # Those of figures.
     "inches",
     "points",
@@ -103,7 +108,7 @@ WITHOUT_REFERENCE = {
     },
     "says where or when to compute; how is the matter of a solver": {
         *("jn.Grid", "jn.VoltageGrid", "jn.WeightGrid", "jn.SaveAt", "jn.solve", "jn.sweep"),
-        *("jn.Checkpoint", "jn.ProgressBar", "jn.execution"),
+        *("jn.Checkpoint", "jn.ProgressBar", "jn.Units", "jn.execution"),
     },
     "holds what was computed, or says how that ended": {
         *("jn.Fit", "jn.FitResult", "jn.Interrupted", "jn.Regime", "jn.Result", "jn.Snapshot"),
