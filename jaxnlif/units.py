@@ -91,7 +91,7 @@ class Units(eqx.Module):
         return self.rest + self.scale * _plain(voltage)
 
     def drive(self, mV: Quantity) -> Any:
-        """The drive of an input $R I$, `mV` (mV): by how much it alone would depolarise the neuron."""
+        """The drive of an input $R I$, `mV` (mV): how far it alone would depolarise the neuron."""
         return _plain(mV) / self.scale
 
     def drive_mV(self, drive: Quantity) -> Any:
@@ -111,7 +111,7 @@ class Units(eqx.Module):
         return self.scale * _plain(weight)
 
     def noise(self, mV: Quantity) -> Any:
-        r"""The noise $a$ of the standard deviation $s$ of potentials without a threshold, `mV` (mV).
+        r"""The noise $a$ of the standard deviation $s$ of potentials without threshold, `mV` (mV).
 
         Where noise is written as $σ \sqrt τ\,η(t)$, with $η$ white, that is $σ/\sqrt 2$.
 
@@ -129,7 +129,7 @@ class Units(eqx.Module):
         return self.scale * _plain(noise) ** 0.5
 
     def time(self, ms: Quantity) -> Any:
-        """A time in the unit of `solve`, the learning time: also steps, delays, rests, `ms` (ms)."""
+        """A time in the unit of `solve`, the learning time: steps, delays, rests, `ms` (ms)."""
         return _plain(ms) / self.learning_time
 
     def time_ms(self, time: Quantity) -> Any:
@@ -145,7 +145,7 @@ class Units(eqx.Module):
         return _plain(rate) * (_MS_PER_S / self.membrane_time)
 
     def per_mV(self, density: Quantity) -> Any:
-        """A `density` over voltages or weights, such as $H(w)$ or $p(v)$, as one over mV (1 / mV)."""
+        """A `density` over voltages or weights, such as $H(w)$ or $p(v)$, over mV (1 / mV)."""
         return _plain(density) / self.scale
 
 

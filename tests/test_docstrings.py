@@ -297,7 +297,7 @@ def test_a_good_docstring_passes():
         (r"\*\*Arguments.*key\.\n", "", "`drive` is not described"),
         ("- `key`: a random key.\n", "", "`key` is not described"),
         (r" \(voltage\)", "", "`drive` has no unit"),
-        (r"\(voltage\)", "(mV)", "(mV) is none of UNITS"),
+        (r"\(voltage\)", "(s)", "(s) is none of UNITS"),
         (r"\(voltage\)", "(voltage units)", "(voltage units) is none of UNITS"),
         (r"\(voltage² / membrane time\)", "(a^2/τ)", "(a^2/τ) is none of UNITS"),
         (r"input \(voltage\), shape `\(w,\)`", "input (voltage)", "`drive` has no shape"),
