@@ -1,9 +1,11 @@
 """jaxnlif: noisy leaky integrate-and-fire networks as densities, differentiable in JAX."""
 
+from . import execution as execution
 from . import io as io
 from . import losses as losses
 from . import plot as plot
 from . import spikes as spikes
+from . import statistics as statistics
 from .density import stationary as stationary
 from .density.coupling import Corrected as Corrected
 from .density.coupling import Implicit as Implicit
@@ -58,5 +60,6 @@ from .solve.solver import Regime as Regime
 from .solve.solver import Snapshot as Snapshot
 from .sweep.result import Sweep as Sweep
 from .sweep.sweep import sweep as sweep
+from .units import Units as Units
 
 __version__ = "0.1.0"

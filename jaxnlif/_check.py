@@ -52,6 +52,13 @@ def check_positive(name: str, value: Any, *, allow_zero: bool = False) -> None:
         raise ValueError(f"{name} = {_first(array, bad)}: {rule}")
 
 
+def equally_spaced(ts: Any) -> bool:
+    """Whether times increase by the same, up to their rounding and a thousandth of it."""
+    steps = np.diff(np.asarray(ts, dtype=float))
+    rounding = 4 * float(np.finfo(np.asarray(ts).dtype).eps) * np.max(np.abs(ts))
+    return bool(np.all(steps > 0) and np.ptp(steps) <= 1e-3 * np.mean(steps) + rounding)
+
+
 def check_integer(name: str, value: Any, *, at_least: int) -> int:
     """The integer `value`, required to be at least `at_least`."""
     try:

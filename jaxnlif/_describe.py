@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import json
 import math
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -22,6 +23,10 @@ _SHORT = 8
 """A sequence of so many plain numbers is written out, a longer one as an array."""
 
 
+_LIBRARIES = sys.stdlib_module_names | {"equinox", "jax", "jaxlib", "jaxnlif", "numpy", "optax"}
+"""Packages whose classes are told by their names: of jaxnlif and JAX the versions are known."""
+
+
 def summarise(tree: Any) -> dict[str, Any]:
     """Every leaf and static field of a pytree by its path, such as "drive.base".
 
@@ -29,6 +34,7 @@ def summarise(tree: Any) -> dict[str, Any]:
     arrays by shape, dtype and SHA-256; random keys as the numbers they are made of. A module is
     named by its class, at its own path (the outermost one at "class"), and a function by its name
     and the SHA-256 of its code and of what it closes over; what it refers to globally is not seen.
+    With a class of the user's own goes the SHA-256 of the functions and constants in it.
 
     **Returns:** what JSON can hold, the same for equal trees in every process.
     """
@@ -85,11 +91,13 @@ def _walk(path: str, tree: Any, above: tuple[int, ...]) -> Iterator[tuple[str, A
         case jax.ShapeDtypeStruct():
             yield path, {"dtype": str(tree.dtype), "shape": list(tree.shape)}
         case type():
-            yield path, _name(tree)
+            yield path, _class(tree, above)
+        case types.ModuleType():
+            yield path, tree.__name__
         case Mapping():
             yield from _children(path, {k: tree[k] for k in sorted(tree, key=str)}, "{}", above)
         case tuple() | list() if hasattr(tree, "_fields"):
-            yield path or "class", _name(type(tree))
+            yield path or "class", _class(type(tree), above)
             yield from _children(path, tree._asdict(), "()", above)
         case tuple() | list() if len(tree) > _SHORT and all(type(x) in (int, float) for x in tree):
             yield path, _array(np.asarray(tree))
@@ -104,7 +112,7 @@ def _walk(path: str, tree: Any, above: tuple[int, ...]) -> Iterator[tuple[str, A
             parts = {"func": tree.func, "args": tree.args, "keywords": tree.keywords}
             yield from _children(path, parts, "()", above)
         case _ if dataclasses.is_dataclass(tree):
-            yield path or "class", _name(type(tree))
+            yield path or "class", _class(type(tree), above)
             fields = {f.name: getattr(tree, f.name, None) for f in dataclasses.fields(tree)}
             yield from _children(path, fields, "", above)
         case types.MethodType():
@@ -113,7 +121,7 @@ def _walk(path: str, tree: Any, above: tuple[int, ...]) -> Iterator[tuple[str, A
         case _ if callable(tree) and hasattr(tree, "__qualname__"):
             yield path, _function(tree, above)
         case _:
-            yield path or "class", _name(type(tree))
+            yield path or "class", _class(type(tree), above)
             yield from _children(path, getattr(tree, "__dict__", {}), "", above)
 
 
@@ -142,6 +150,28 @@ def _array(array: Any) -> dict[str, Any]:
         "shape": list(content.shape),
         "sha256": _sha256(np.ascontiguousarray(content)),
     }
+
+
+def _class(kind: type, above: tuple[int, ...]) -> Any:
+    """The name of a class, and what tells one of the user's own from others of that name."""
+    own = [x for x in kind.__mro__ if x.__module__.partition(".")[0] not in _LIBRARIES]
+    if not own:
+        return _name(kind)
+    content = [dict(_walk("", _defined(x), (*above, id(kind)))) for x in own]
+    return {"class": _name(kind), "sha256": _sha256(_canonical(content))}
+
+
+def _defined(kind: type) -> dict[str, Any]:
+    """The functions in a class, of properties and methods of any kind too, and its constants."""
+    found = {}
+    for name, value in vars(kind).items():
+        function = getattr(value, "fget", None) or getattr(value, "func", None) or value
+        constant = isinstance(value, int | float | complex | str | tuple | np.ndarray | jax.Array)
+        if hasattr(inspect.unwrap(function), "__code__"):
+            found[name] = function
+        elif constant and not name.startswith("__"):
+            found[name] = value
+    return found
 
 
 def _function(function: Callable, above: tuple[int, ...]) -> Any:
@@ -213,7 +243,7 @@ def _text(entry: Any) -> str:
         # In the digits that its own precision has.
         short = entry["dtype"] == "float32" and isinstance(entry["value"], float)
         return str(np.float32(entry["value"]) if short else entry["value"])
-    kind = entry.get("function") or entry.get("dtype", "")
+    kind = entry.get("function") or entry.get("class") or entry.get("dtype", "")
     shape = f" {tuple(entry['shape'])}" if "shape" in entry else ""
     checksum = f" with SHA-256 {entry['sha256'][:12]}…" if "sha256" in entry else ""
     return f"{kind}{shape}{checksum}"

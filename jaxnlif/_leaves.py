@@ -50,6 +50,18 @@ def numbers(leaf: Any) -> Any:
     return jax.random.key_data(leaf) if is_key(leaf) else leaf
 
 
+def to_file(array: np.ndarray) -> np.ndarray:
+    """An array as files know it: bfloat16 and the like as integers of their bits."""
+    return array.view(f"u{array.dtype.itemsize}") if array.dtype.kind == "V" else array
+
+
+def from_file(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The array of this dtype that a file holds, perhaps as integers, also instead of bool."""
+    if array.dtype == dtype:
+        return array
+    return array.view(dtype) if dtype.kind == "V" else array.astype(dtype)
+
+
 def _restored(array: np.ndarray, leaf: Array | np.ndarray) -> Array:
     plain = numbers(leaf)
     if array.dtype != plain.dtype or array.shape != plain.shape:

@@ -30,13 +30,6 @@ def available() -> bool:
     return all(float(device.compute_capability) >= 9 for device in devices)
 
 
-def choose(loops: Callable[..., Any], kernel: Callable[..., Any], *arguments: Any) -> Any:
-    """What a kernel makes of the arguments where it runs, and elsewhere what loops make of them."""
-    if not available():
-        return loops(*arguments)
-    return lax.platform_dependent(*arguments, cuda=kernel, default=loops)
-
-
 def launch(
     body: Callable[..., None],
     out: Sequence[jax.ShapeDtypeStruct],

@@ -31,14 +31,15 @@ class VoltageGrid(eqx.Module):
 
     **Arguments:**
 
-    - `minimum`: lower end $V_{min}$ of the grid, where the flux vanishes (voltage units).
-    - `threshold`: firing threshold $V_F$ (voltage units).
-    - `reset`: reset potential $V_R$, `minimum < reset < threshold` (voltage units).
+    - `minimum`: lower end $V_{min}$ of the grid, where the flux vanishes (voltage).
+    - `threshold`: firing threshold $V_F$ (voltage).
+    - `reset`: reset potential $V_R$, `minimum < reset < threshold` (voltage).
     - `num`: number of nodes $n$.
     - `dtype`: floating-point type of everything computed on this grid; JAX's default if `None`.
 
-    **Raises:** `ValueError` if the ends are out of order, `num` is not a positive integer, or
-    `reset` is no node (the message lists the nearest `num` that work).
+    **Raises:** `ValueError` if the ends are not finite or out of order, `num` is not an integer
+    above 1, `dtype` is not float32 or float64, or `reset` is no node (the message lists the nearest
+    `num` that work).
     """
 
     minimum: float = eqx.field(static=True)
@@ -86,7 +87,7 @@ class VoltageGrid(eqx.Module):
 
     @property
     def spacing(self) -> float:
-        """Node spacing $h$ (voltage units)."""
+        """Node spacing $h$ (voltage)."""
         return (self.threshold - self.minimum) / self.num
 
     @property
@@ -96,13 +97,16 @@ class VoltageGrid(eqx.Module):
 
     @property
     def nodes(self) -> Float[np.ndarray, " v"]:
-        """Node positions $v_i$ (voltage units)."""
+        """Node positions $v_i$, shape `(v,)` (voltage)."""
         nodes = self.minimum + self.spacing * np.arange(self.num)
         return nodes.astype(self.dtype)
 
     @property
     def interfaces(self) -> Float[np.ndarray, " v"]:
-        """Interfaces $v_{i+1/2}$ above the nodes; neurons fire through the last (voltage units)."""
+        """Interfaces $v_{i+1/2}$ above the nodes, shape `(v,)` (voltage).
+
+        Neurons fire through the last.
+        """
         interfaces = self.minimum + self.spacing * (np.arange(self.num) + 0.5)
         return interfaces.astype(self.dtype)
 
@@ -112,10 +116,11 @@ class WeightGrid(eqx.Module):
 
     **Arguments:**
 
-    - `minimum`, `maximum`: ends of the weight axis (weight units); no mass crosses them.
+    - `minimum`, `maximum`: ends of the weight axis (weight); no mass crosses them.
     - `num`: number of cells $m$.
 
-    **Raises:** `ValueError` if the ends are out of order or `num` is not a positive integer.
+    **Raises:** `ValueError` if the ends are not finite or out of order, or `num` is not a positive
+    integer.
     """
 
     minimum: float = eqx.field(static=True)
@@ -132,17 +137,17 @@ class WeightGrid(eqx.Module):
 
     @property
     def spacing(self) -> float:
-        """Cell width $Δw$ (weight units)."""
+        """Cell width $Δw$ (weight)."""
         return (self.maximum - self.minimum) / self.num
 
     @property
     def centers(self) -> Float[np.ndarray, " w"]:
-        """Cell centres $w_j$ (weight units)."""
+        """Cell centres $w_j$, shape `(w,)` (weight)."""
         return self.minimum + self.spacing * (np.arange(self.num) + 0.5)
 
     @property
     def faces(self) -> Float[np.ndarray, " faces"]:
-        """Inner cell faces $w_{j+1/2}$ (weight units)."""
+        """Inner cell faces $w_{j+1/2}$, shape `(w - 1,)` (weight)."""
         return self.minimum + self.spacing * np.arange(1, self.num)
 
 
@@ -173,19 +178,27 @@ class Grid(eqx.Module):
 
     @property
     def weight_spacing(self) -> float:
-        """Width of a weight cell; 1 for an unstructured network (weight units)."""
+        """Width of a weight cell; 1 for an unstructured network (weight)."""
         return 1.0 if self.w is None else self.w.spacing
 
     @property
     def cell_area(self) -> float:
-        """Area $h Δw$ of a cell: `density.sum() * cell_area` is the mass."""
+        """Area $h Δw$ of a cell: `density.sum() * cell_area` is the mass (voltage × weight)."""
         return self.v.spacing * self.weight_spacing
 
     def mass(self, density: Float[Array, "*batch v w"]) -> Float[Array, "*batch"]:
-        """Total mass $∫∫ p\\,dv\\,dw$, summed in float64 where that is enabled (dimensionless)."""
+        """Total mass $∫∫ p\\,dv\\,dw$, summed in float64 where that is enabled.
+
+        **Arguments:** `density`: $p$, shape `(…, v, w)` (1 / voltage / weight).
+        **Returns:** shape `(…)` (dimensionless).
+        """
         wide = jax.dtypes.canonicalize_dtype(np.float64)
         return jnp.sum(density, axis=(-2, -1), dtype=wide) * self.cell_area
 
     def weight_density(self, density: Float[Array, "*batch v w"]) -> Float[Array, "*batch w"]:
-        """Weight density $H(w) = ∫ p\\,dv$ (1 / weight units)."""
+        """Weight density $H(w) = ∫ p\\,dv$.
+
+        **Arguments:** `density`: $p$, shape `(…, v, w)` (1 / voltage / weight).
+        **Returns:** shape `(…, w)` (1 / weight).
+        """
         return jnp.sum(density, axis=-2) * self.v.spacing

@@ -21,8 +21,13 @@ def gaussian(
 ) -> Float[Array, "v w"]:
     """A normal density in voltage and, for a structured network, in weight; mass 1 on the grid.
 
-    **Arguments:** `v`, `w`: (mean, variance), in (voltage, voltage²) and (weight, weight²) units;
-    the means must lie on the grid. **Returns:** density of shape `(v, w)`.
+    **Arguments:**
+
+    - `grid`: where the density lives.
+    - `v`: mean and variance of the potentials (voltage, voltage²).
+    - `w`: mean and variance of the weights (weight, weight²); `None` for an unstructured network.
+
+    **Returns:** density of shape `(v, w)` (1 / voltage / weight).
 
     **Raises:** `ValueError` if a mean is off the grid, a variance is not positive, or `w` is
     missing (given) for a structured (unstructured) network.
@@ -39,14 +44,20 @@ def gaussian(
 def at_reset(grid: Grid) -> Float[Array, "v w"]:
     """All neurons at the reset potential, as just after a spike; weights, if any, equally filled.
 
-    **Returns:** density of shape `(v, w)` and mass 1.
+    **Arguments:** `grid`: where the density lives.
+
+    **Returns:** density of shape `(v, w)` and mass 1 (1 / voltage / weight).
     """
     density = jnp.zeros(grid.shape, grid.dtype).at[grid.v.reset_index].set(1)
     return density / grid.mass(density).astype(grid.dtype)
 
 
 def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
-    """A non-negative array of shape `(v, w)`, scaled to mass 1 on the grid.
+    """A non-negative array, scaled to mass 1 on the grid.
+
+    **Arguments:** `grid`: where the density lives; `values`: shape `(v, w)`, any unit.
+
+    **Returns:** density of shape `(v, w)` (1 / voltage / weight).
 
     **Raises:** `ValueError` if the shape is wrong, an entry is negative or not finite, or all are
     zero.
@@ -63,10 +74,16 @@ def from_samples(
 ) -> Float[Array, "v w"]:
     """The density of a sample of neurons: each adds its share to the nearest node and weight cell.
 
-    **Arguments:** `v`, `w`: membrane potentials and weights of the neurons, shape `(k,)`.
-    **Returns:** density of shape `(v, w)` and mass 1.
+    **Arguments:**
 
-    **Raises:** `ValueError` if a neuron lies off the grid, or the samples are empty or not finite.
+    - `grid`: where the density lives.
+    - `v`: membrane potentials of the neurons, shape `(k,)` (voltage).
+    - `w`: their weights, shape `(k,)` (weight); `None` for an unstructured network.
+
+    **Returns:** density of shape `(v, w)` and mass 1 (1 / voltage / weight).
+
+    **Raises:** `ValueError` if a neuron lies off the grid, the samples are empty, not finite or not
+    as many, or `w` is missing (given) for a structured (unstructured) network.
     """
     _check_weight_argument(grid, w)
     rows = _bin("v", v, grid.v.minimum, grid.v.threshold, grid.v.num, offset=0.5)

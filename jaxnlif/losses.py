@@ -25,11 +25,11 @@ Data = ArrayLike | Sequence
 class Rate(eqx.Module):
     r"""The network rate $\bar N$ observed at some times, between which `Solution.ts` are linear.
 
-    **Arguments:** `ts`, increasing times `(k,)` (time); `rate`, observed there `(k,)` (spikes /
-    neuron / membrane time); `std`, its standard deviation, a number or `(k,)`.
+    **Arguments:** `ts`, increasing times `(k,)` (learning time); `rate`, observed there `(k,)`
+    (spikes / neuron / membrane time); `std`, its standard deviation, a number or `(k,)`, in the
+    unit of `rate`.
 
-    **Raises:** `ValueError` for empty, unsorted, negative, non-finite or unequal data, and, when
-    called, if the run does not cover the times.
+    **Raises:** `ValueError` for empty, unsorted, negative, non-finite or unequal data.
     """
 
     ts: Float[np.ndarray, " k"]
@@ -48,6 +48,12 @@ class Rate(eqx.Module):
         self.std = _std(std, self.rate)
 
     def __call__(self, sol: Solution) -> Float[Array, " k"]:
+        """Residuals of a solution, shape `(k,)` (dimensionless).
+
+        **Arguments:** `sol`: of the run.
+
+        **Raises:** `ValueError` if it does not cover the times.
+        """
         _covered("ts", self.ts, sol)
         return (jnp.interp(self.ts, sol.ts, sol.rate) - self.rate) / self.std
 
@@ -55,10 +61,11 @@ class Rate(eqx.Module):
 class MeanRate(eqx.Module):
     r"""The network rate observed as spike counts: its means between consecutive times.
 
-    **Arguments:** `edges`, increasing times `(k+1,)` (time); `rate`, the spikes in each bin per
-    neuron and width `(k,)` (spikes / neuron / membrane time), for $ε = 1$; `std`, as in `Rate`.
+    **Arguments:** `edges`, increasing times `(k+1,)` (learning time); `rate`, the spikes in each
+    bin per neuron and width in membrane times, `(k,)` (spikes / neuron / membrane time); `std`,
+    its standard deviation, a number or `(k,)`, in the unit of `rate`.
 
-    **Raises:** as `Rate`.
+    **Raises:** as `Rate`, and for fewer than two edges.
     """
 
     edges: Float[np.ndarray, " k+1"]
@@ -78,6 +85,12 @@ class MeanRate(eqx.Module):
         self.std = _std(std, self.rate)
 
     def __call__(self, sol: Solution) -> Float[Array, " k"]:
+        """Residuals of a solution, shape `(k,)` (dimensionless).
+
+        **Arguments:** `sol`: of the run.
+
+        **Raises:** `ValueError` if it does not cover the times.
+        """
         _covered("edges", self.edges, sol)
         spikes = jnp.diff(jnp.interp(self.edges, sol.ts, sol.spikes))
         return (spikes / jnp.diff(self.edges) - self.rate) / self.std
@@ -86,10 +99,11 @@ class MeanRate(eqx.Module):
 class Rates(eqx.Module):
     r"""The response of each weight, $N(w, t)$, observed at some times.
 
-    **Arguments:** `ts`, increasing times `(k,)` (time); `rates`, `(k, m)` for the m weights of the
-    grid (spikes / neuron / membrane time / weight unit); `std`, a number or an array like that.
+    **Arguments:** `ts`, increasing times `(k,)` (learning time); `rates`, `(k, m)` for the m
+    weights of the grid (spikes / neuron / membrane time / weight); `std`, their standard deviation,
+    a number or `(k, m)`, in the unit of `rates`.
 
-    **Raises:** as `Rate`, and if the number of weights is not that of the grid.
+    **Raises:** as `Rate`.
     """
 
     ts: Float[np.ndarray, " k"]
@@ -108,6 +122,12 @@ class Rates(eqx.Module):
         self.std = _std(std, self.rates)
 
     def __call__(self, sol: Solution) -> Float[Array, "k m"]:
+        """Residuals of a solution, shape `(k, m)` (dimensionless).
+
+        **Arguments:** `sol`: of the run.
+
+        **Raises:** `ValueError` if it does not cover the times, or has another number of weights.
+        """
         _covered("ts", self.ts, sol)
         _matches_grid("rates", self.rates.shape[1], sol.rates.shape[1])
         return (_rows_at(self.ts, sol.ts, sol.rates) - self.rates) / self.std
@@ -116,10 +136,11 @@ class Rates(eqx.Module):
 class Weights(eqx.Module):
     r"""The weight density $H(w)$ observed at one time.
 
-    **Arguments:** `weights`, `(m,)` for the m weights of the grid (1 / weight unit); `std`, a
-    number or `(m,)`; `t`, the time, by default the last one.
+    **Arguments:** `weights`, `(m,)` for the m weights of the grid (1 / weight); `std`, their
+    standard deviation, a number or `(m,)`, in the unit of `weights`; `t`, the time, by default the
+    last one (learning time).
 
-    **Raises:** as `Rates`.
+    **Raises:** as `Rate`.
     """
 
     weights: Float[np.ndarray, " m"]
@@ -138,6 +159,12 @@ class Weights(eqx.Module):
         self.t = None if t is None else float(_times("t", [t])[0])
 
     def __call__(self, sol: Solution) -> Float[Array, " m"]:
+        """Residuals of a solution, shape `(m,)` (dimensionless).
+
+        **Arguments:** `sol`: of the run.
+
+        **Raises:** `ValueError` if it does not cover the time, or has another number of weights.
+        """
         _matches_grid("weights", self.weights.size, sol.weights.shape[1])
         if self.t is None:
             found = sol.weights[-1]
@@ -154,12 +181,14 @@ class Intervals(eqx.Module):
     Compared with a run in which who fires stays away, `Network(refractory=jn.Never())`, from
     `jn.at_reset(grid)`: then `Solution.spikes` is the distribution function of the intervals. The
     square roots of Poisson counts have standard deviation one half, so the residuals are
-    $2\sqrt{e + 3/8} - 2\sqrt{c + 3/8}$ for expected and observed counts (Anscombe 1948).
+    $2\sqrt{e + 3/8} - 2\sqrt{c + 3/8}$ for expected and observed counts.
 
-    **Arguments:** `edges`, increasing times `(k+1,)` from the spike on (time); `counts`, the
-    intervals in each bin `(k,)`; `total`, all intervals, also those outside the bins.
+    **Arguments:** `edges`, increasing times `(k+1,)` from the spike on (learning time); `counts`,
+    the intervals in each bin `(k,)`; `total`, all intervals, also those outside the bins.
 
-    **Raises:** as `Rate`, or if there are more counts than `total`.
+    **Raises:** as `Rate`, and for fewer than two edges, or more counts than `total`.
+
+    **Reference:** F. J. Anscombe, *Biometrika* 35:246 (1948).
     """
 
     edges: Float[np.ndarray, " k+1"]
@@ -182,6 +211,12 @@ class Intervals(eqx.Module):
         check(inside <= self.total, f"total = {self.total:g}: there are {inside:g} counts")
 
     def __call__(self, sol: Solution) -> Float[Array, " k"]:
+        """Residuals of a solution, shape `(k,)` (dimensionless).
+
+        **Arguments:** `sol`: of the run.
+
+        **Raises:** `ValueError` if it does not cover the times.
+        """
         _covered("edges", self.edges, sol)
         expected = self.total * jnp.diff(jnp.interp(self.edges, sol.ts, sol.spikes))
         expected = jnp.maximum(expected, 0)

@@ -8,6 +8,7 @@ import jaxnlif as jn
 from jaxnlif import _files, experiments
 from jaxnlif.cli import main
 from jaxnlif.experiments import _trial, learning
+from jaxnlif.experiments.signals import read_signal
 from jaxnlif.solve.progress import AbstractProgress
 
 from .conftest import DOUBLE
@@ -33,6 +34,7 @@ def test_list_names_every_experiment(capsys):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == sorted(experiments.REGISTRY)
+    assert max(map(len, lines)) <= 80
 
 
 def test_version(capsys):
@@ -66,7 +68,11 @@ def test_a_run_writes_what_it_says(tmp_path, capsys):
         "raise --t1",
     ):
         assert word in printed
-    assert sorted(path.name for path in out.iterdir()) == ["learning.npz", "learning.png"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "config.toml",
+        "learning.npz",
+        "learning.png",
+    ]
     arrays, metadata = _files.read_arrays(out / "learning.npz")
     assert metadata["precision"] == PRECISION[1]
     assert metadata["phases"] == ["learning", "learned input", "steps"]
@@ -127,6 +133,36 @@ def test_wrong_signals_are_refused(option, text, tmp_path, capsys):
     assert not out.exists()
 
 
+def test_a_signal_from_an_array_is_that_from_text(tmp_path):
+    rows = np.array([[0.0, 1.0], [0.6, 3.25], [1.2, 1.0]])
+    text, array = tmp_path / "signal.csv", tmp_path / "signal.npy"
+    text.write_text("\n".join(f"{w},{value}" for w, value in rows))
+    np.save(array, rows)
+    grid = jn.WeightGrid(0.0, 1.2, num=20)
+    one, other = (read_signal(path, grid) for path in (text, array))
+    np.testing.assert_array_equal(one.values, other.values)
+    np.testing.assert_array_equal(one.w, other.w)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(3), "row 0: '0.0' has 1 columns; a row must have 2"),
+        (np.array([["a", "b"]]), "must be an array of real numbers"),
+        (np.array([[0.0, 1.0, 2.0]]), "row 0: '0.0,1.0,2.0' has 3 columns"),
+        (np.array([[0.0, np.nan], [1.2, 1.0]]), "row 0: 'nan' must be finite"),
+        (np.array([[object(), 1]]), "must be an array of real numbers"),
+    ],
+)
+def test_wrong_arrays_are_refused(array, message, tmp_path, capsys):
+    np.save(tmp_path / "signal.npy", array)
+    assert run("--out", tmp_path / "out", "--signal", tmp_path / "signal.npy") == 2
+    assert message in complaint(capsys)
+    (tmp_path / "cut.npy").write_bytes(b"\x93NUMPY")
+    assert run("--out", tmp_path / "out", "--signal", tmp_path / "cut.npy") == 2
+    assert "cut.npy: must be an array" in complaint(capsys)
+
+
 @pytest.mark.parametrize("place", ["file", "file/below/it"])
 def test_an_output_directory_that_cannot_be_is_refused(place, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(learning, "_setting", lambda *_: pytest.fail("work was begun"))
@@ -147,11 +183,24 @@ def test_directories_made_in_vain_are_removed(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["walk"], ["run"], ["run", "nothing"], ["run", "learning", "x"]]
+    ("argv", "message"),
+    [
+        ([], "required: COMMAND (see jaxnlif --help)"),
+        (["walk"], "invalid choice: 'walk'"),
+        (["list", "x"], "unknown option x (see jaxnlif --help)"),
+        (["run"], "required: NAME (see jaxnlif run --help)"),
+        (["run", "nothing"], "invalid choice: 'nothing'"),
+        (["run", "--t1", "3"], "--t1: must follow the NAME of an experiment"),
+        (["run", "--config"], "argument --config: expected one argument"),
+        (["run", "learning", "x"], "unknown option x (see jaxnlif run learning --help)"),
+        (["run", "learning", "--gian=3"], "unknown option --gian: the nearest is --gain"),
+    ],
 )
-def test_wrong_commands_are_refused(argv, capsys):
+def test_wrong_commands_are_refused(argv, message, capsys):
     assert main(argv) == 2
-    assert "--help" in complaint(capsys)
+    said = complaint(capsys)
+    assert message in said
+    assert "--help" in said
 
 
 class _CtrlC(AbstractProgress):
@@ -187,7 +236,7 @@ def test_ctrl_c_leaves_what_was_saved(phase, tmp_path, capsys, monkeypatch):
     arrays, metadata = _files.read_arrays(tmp_path / "learning.npz")
     assert metadata["phases"][-1] == phase
     assert len(arrays["phase0_t"]) > 10
-    assert [path.name for path in tmp_path.iterdir()] == ["learning.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.toml", "learning.npz"]
 
 
 def test_ctrl_c_before_anything_was_saved(tmp_path, capsys, monkeypatch):
@@ -198,7 +247,7 @@ def test_ctrl_c_before_anything_was_saved(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(learning, "phases", interrupt)
     assert run("--out", tmp_path) == 130
     assert capsys.readouterr().err == "jaxnlif: interrupted\n"
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
 
 
 def test_a_failed_run_is_reported(tmp_path, capsys, monkeypatch):

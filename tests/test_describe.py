@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -114,5 +115,83 @@ def test_objects_of_any_class_are_named_by_it():
             self.gain = 3
 
     summary = summarise(Other({"a": Plain()}))
-    assert summary["table.a"].endswith("Plain")
+    assert summary["table.a"]["class"].endswith("Plain")
     assert summary["table.a.gain"] == 3
+
+
+OWN = """
+import abc, functools, math
+import equinox as eqx, jax, jaxnlif as jn
+
+class Base(eqx.Module):
+    value: float
+    factor = 2.0
+
+    @abc.abstractmethod
+    def inner(self, t): ...
+
+class Own(Base):
+    table: dict = eqx.field(default_factory=dict, static=True)
+
+    def __call__(self, t):
+        return self.inner(t) + self.shift + self.other(t) + math.sqrt(4.0)
+
+    @eqx.filter_jit
+    def inner(self, t):
+        return self.value * t
+
+    @property
+    def shift(self):
+        return {"a": 1, "b": 3}["b"] if self.factor in {1.0, 2.0} else super().shift
+
+    @staticmethod
+    def other(t):
+        return 5 * t
+"""
+
+
+def own(source=OWN):
+    space: dict[str, Any] = {"__name__": "own"}
+    exec(source, space)
+    return space["Own"](1.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("math.sqrt(4.0)", "math.sqrt(9.0)"),
+        ("self.value * t", "self.value / t"),
+        ('["b"]', '["a"]'),
+        ("5 * t", "6 * t"),
+        ("factor = 2.0", "factor = 1.0"),
+    ],
+)
+def test_classes_of_the_user_are_told_apart_by_their_functions(old, new):
+    assert told_apart(own(), own()) == []
+    found = told_apart({"x": own()}, {"x": own(OWN.replace(old, new))})
+    assert len(found) == 1
+    assert re.fullmatch(
+        r"x = own\.Own with SHA-256 \w+…, here own\.Own with SHA-256 \w+…", found[0]
+    )
+
+
+def test_a_class_of_the_user_has_the_same_summary_in_every_process():
+    code = OWN + "import json; from jaxnlif._describe import summarise\n"
+    code = f"__name__ = 'own'{code}print(json.dumps(summarise(Own(1.0))))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    assert json.loads(found) == summarise(own())
+
+
+def test_a_class_that_its_functions_refer_to_is_described_once():
+    class Own(eqx.Module):
+        def again(self):
+            return Own()
+
+    assert told_apart(Own(), Own()) == []
+
+
+def test_modules_that_a_function_refers_to_are_named():
+    import math
+
+    assert told_apart(lambda: math.pi, lambda: math.pi) == []
+    assert summarise({"x": math}) == {"x": "math"}

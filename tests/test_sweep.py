@@ -198,11 +198,39 @@ def test_damaged_parts_are_computed_again(tmp_path, damage):
     assert_identical(whole, second.values)
 
 
+def test_a_damaged_beginning_may_be_removed(tmp_path):
+    def again(parameters):
+        return jn.sweep(square, parameters, chunk=1, directory=tmp_path)
+
+    first, part = {"x": [1.0, 2.0, 3.0]}, tmp_path / "part-0001.npz"
+    whole = again(first)
+    (tmp_path / "sweep.npz").write_text("garbage")
+    with pytest.raises(ValueError, match=r"sweep\.npz: .*; if it is damaged, remove it: "):
+        again(first)
+    (tmp_path / "sweep.npz").unlink()
+    with pytest.raises(ValueError, match="holds parts of another sweep"):
+        again({"x": [1.0, 2.0, 4.0]})
+    part.write_text("garbage")
+    intact = [tmp_path / f"part-{k:04d}.npz" for k in (0, 2)]
+    before = [path.stat().st_mtime_ns for path in intact]
+    with pytest.warns(UserWarning, match=r"part-0001\.npz.* computed again"):
+        assert_identical(again(first).values, whole.values)
+    assert [path.stat().st_mtime_ns for path in intact] == before
+    assert_identical(again(first).values, whole.values)
+
+
+def test_files_of_others_are_not_taken_for_parts(tmp_path):
+    np.savez(tmp_path / "part-0000.npz", x=1)
+    with pytest.raises(ValueError, match="must be empty, or hold a sweep"):
+        jn.sweep(square, {"x": [1.0]}, directory=tmp_path)
+
+
 def test_a_directory_of_another_sweep_is_refused(tmp_path):
     jn.sweep(square, {"x": [1.0, 2.0]}, directory=tmp_path)
     for arguments, difference in (
         ({"parameters": {"x": [1.0, 3.0]}}, r"parameters\.x = "),
         ({"parameters": {"x": [1.0, 2.0], "y": [0.0]}}, r"parameters\.y = absent, here"),
+        ({"parameters": {"x": [1.0, 2.0], "y": [0.0, 1.0]}}, "order = x, here x, y"),
         ({"product": False}, "product = True, here False"),
         ({"chunk": 1}, "chunk = 2, here 1"),
         ({"run": lambda x: square(x + 1)}, "computation of run = "),
@@ -217,6 +245,24 @@ def test_a_directory_of_another_sweep_is_refused(tmp_path):
         jn.sweep(square, {"x": [1.0]}, directory=tmp_path / "other")
     with pytest.raises(ValueError, match="must be a directory"):
         jn.sweep(square, {"x": [1.0]}, directory=tmp_path / "other" / "data.csv")
+
+
+def test_another_order_of_the_parameters_is_another_sweep(tmp_path):
+    x, y = [1.0, 2.0], [3.0, 5.0]
+    jn.sweep(square, {"x": x, "y": y}, directory=tmp_path)
+    with pytest.raises(ValueError, match="holds another sweep: order = x, y, here y, x"):
+        jn.sweep(square, {"y": y, "x": x}, directory=tmp_path)
+
+
+def test_numbers_that_files_do_not_know_come_back(tmp_path):
+    def narrow(x):
+        return x.astype(jnp.bfloat16), x > 1, x.astype(jnp.float8_e4m3fn)
+
+    here = jn.sweep(narrow, {"x": [1.0, 2.0]})
+    there = jn.sweep(narrow, {"x": [1.0, 2.0]}, directory=tmp_path)
+    assert_identical(here.values, there.values)
+    assert_identical(here[1], there[1])
+    assert there[1][0].dtype == jnp.bfloat16
 
 
 def test_results_that_are_gone_are_missed(tmp_path):
@@ -346,7 +392,22 @@ def test_bad_input_is_refused_in_one_line(arguments, message):
         jn.sweep(**({"run": square, "parameters": {"x": [1.0, 2.0]}} | arguments))
 
 
-def test_members_that_are_not_there():
-    found = jn.sweep(square, {"x": [1.0, 2.0]})
-    with pytest.raises(IndexError):
-        found[2]
+@pytest.mark.parametrize("output", [None, {}, "abc", 3.0])
+def test_a_run_that_returns_no_arrays_is_refused(output):
+    with pytest.raises(ValueError, match="run: returns no arrays: must return a Solution"):
+        jn.sweep(lambda x: output, {"x": [1.0, 2.0]})
+
+
+@pytest.mark.parametrize(
+    "index", [slice(0, 2), 0, (0, slice(None)), (0, 1, 0), (2, 0), (0, -4), "a", 1.0, None, [0]]
+)
+def test_members_that_are_not_there(index):
+    found = jn.sweep(square, {"x": [1.0, 2.0], "y": [1.0, 2.0, 3.0]})
+    with pytest.raises(IndexError, match=r"must be an integer for each axis, of .* \(2, 3\)"):
+        found[index]
+
+
+def test_members_follow_one_another():
+    found = jn.sweep(square, {"x": [1.0, 2.0], "y": [1.0, 2.0, 3.0]})
+    assert [member["sum"][0] for member in found] == [2, 3, 4, 3, 4, 5]
+    assert found[np.int8(-1), 0]["sum"][0] == 3

@@ -20,8 +20,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from ..execution import AUTOMATIC, AbstractExecution
 from ..solve.sharding import AbstractLayout, Sharded
-from . import mmatrix
+from . import log_depth, loops, mmatrix
+from .exchange import Rates, shifted
 
 
 def solve_along_weights(
@@ -29,15 +31,16 @@ def solve_along_weights(
     up: Float[Array, "w 1"],
     down: Float[Array, "w 1"],
     rhs: Float[Array, "v w"],
+    execution: AbstractExecution = AUTOMATIC,
 ) -> Float[Array, "v w"]:
     r"""Solves $(1 + A)\,x = r$ along the weights, for all voltages.
 
-    **Arguments:** where the weights lie; `up`, `down` ≥ 0 as for `mmatrix.solve`; `rhs`.
-    **Returns:** x, non-negative to the last bit for r ≥ 0.
+    **Arguments:** where the weights lie; `up`, `down` ≥ 0 as for `mmatrix.solve`; `rhs`; how to
+    solve. **Returns:** x, non-negative to the last bit for r ≥ 0.
     """
     one = jnp.ones(1, rhs.dtype)
     if not isinstance(layout, Sharded):
-        return mmatrix.solve(one, up, down, rhs, transposed=True)
+        return mmatrix.solve(one, up, down, rhs, axis=1, execution=execution)
 
     @partial(jax.checkpoint, prevent_cse=False)
     def product(up, down, x):
@@ -45,42 +48,59 @@ def solve_along_weights(
         return mmatrix.apply(one, up, down, x, axis=1)
 
     rates = lax.stop_gradient((up, down))
+    eliminate, substitute = partial(_eliminate, execution), partial(_substitute, layout, execution)
 
     def forward(_, rhs):
-        return _substitute(layout, *layout.everywhere(_eliminate)(*rates), rhs)
+        return substitute(*layout.everywhere(eliminate)(*rates), rhs)
 
     def adjoint(_, rhs):
-        inverse, climb, fall = layout.everywhere(partial(_eliminate, transposed=True))(*rates)
-        return _substitute(layout, inverse, climb, fall, rhs)
+        inverse, climb, fall = layout.everywhere(partial(eliminate, transposed=True))(*rates)
+        return substitute(inverse, climb, fall, rhs)
 
     return lax.custom_linear_solve(partial(product, up, down), rhs, forward, adjoint)
 
 
-def _eliminate(up: Array, down: Array, *, transposed: bool = False) -> tuple[Array, Array, Array]:
+def _eliminate(
+    execution: AbstractExecution, up: Array, down: Array, *, transposed: bool = False
+) -> tuple[Array, Array, Array]:
     """The inverse pivots, and the factors of the substitutions upwards and downwards, `(w,)`."""
-    rates = mmatrix.Rates.table(up, down)
-    _, excess = mmatrix.sweep_up(rates, jnp.ones(1, up.dtype), ())
+    rates, one = Rates.table(up, down), jnp.ones(1, up.dtype)
+    sweep, levels = (partial(way.sweep_up, rates, one) for way in (loops, log_depth))
+    _, excess = execution((), loops=sweep, log_depth=levels)
     inverse = 1 / (excess + up)
     climb, fall = (down, up) if transposed else (up, down)
-    return inverse[:, 0], (mmatrix.shifted_up(climb) * inverse)[:, 0], (fall * inverse)[:, 0]
+    return inverse[:, 0], (shifted(climb) * inverse)[:, 0], (fall * inverse)[:, 0]
 
 
-def _substitute(layout: Sharded, inverse: Array, climb: Array, fall: Array, rhs: Array) -> Array:
+def _substitute(
+    layout: Sharded,
+    execution: AbstractExecution,
+    inverse: Array,
+    climb: Array,
+    fall: Array,
+    rhs: Array,
+) -> Array:
     def columns(inverse, climb, fall, rhs):
-        rows = _recurrence(layout, climb, (rhs * inverse[None]).T)
-        return _recurrence(layout, fall, rows, reverse=True).T
+        rows = _recurrence(layout, execution, climb, (rhs * inverse[None]).T)
+        return _recurrence(layout, execution, fall, rows, reverse=True).T
 
     return layout.by_part(columns, rank=2)(inverse, climb, fall, rhs)
 
 
-def _recurrence(layout: Sharded, factors: Array, rows: Array, *, reverse: bool = False) -> Array:
+def _recurrence(
+    layout: Sharded,
+    execution: AbstractExecution,
+    factors: Array,
+    rows: Array,
+    *,
+    reverse: bool = False,
+) -> Array:
     """$x_j = r_j + f_j x_{j-1}$, or in `reverse` $x_{j+1}$, over the rows of all devices."""
-
-    def add(before, inputs):
-        (x, through), (row, factor) = before, inputs
-        after = row + factor * x, factor * through
-        return after, after
-
-    start = jnp.zeros_like(rows[0]), jnp.ones((), rows.dtype)
-    end, (alone, through) = lax.scan(add, start, (rows, factors), reverse=reverse)
-    return alone + through[:, None] * layout.carried(*end, reverse=reverse)[None]
+    through, alone = execution(
+        factors[:, None],
+        rows,
+        loops=partial(loops.recurrence, reverse=reverse),
+        log_depth=partial(log_depth.recurrence, reverse=reverse),
+    )
+    end = 0 if reverse else -1
+    return alone + through * layout.carried(alone[end], through[end, 0], reverse=reverse)[None]

@@ -127,8 +127,8 @@ def blows_up(
     A step in which everyone fires does not resolve the question; there only a rate without bound
     counts.
 
-    **Arguments:** density `(v, w)`, rate (1/time), `kick` k `(w,)` (voltage), `duration`
-    $δ = Δt/ε$ of the step (membrane time), `edge` ω. **Returns:** a boolean.
+    **Arguments:** density `(v, w)`, rate (spikes / neuron / membrane time), `kick` k `(w,)`
+    (voltage), `duration` $δ = Δt/ε$ of the step (membrane time), `edge` ω. **Returns:** a boolean.
     """
     fired = rate * duration
     resolved = fired < 1

@@ -38,8 +38,8 @@ class AbstractCoupling(eqx.Module):
     def __call__(self, interval: Interval, previous: Float[Array, ""]) -> Coupled:
         r"""Chooses the rate.
 
-        **Arguments:** the `Interval`, in which every rate results in one at the end; `previous`,
-        the rate at the beginning of the step (1/time).
+        **Arguments:** `interval`, in which every rate results in one at the end; `previous`, the
+        rate at the beginning of the step (spikes / neuron / membrane time).
         """
 
 
@@ -48,6 +48,9 @@ class Lagged(AbstractCoupling):
 
     In the stiff regime (ε ≪ Δt) this is a fixed-point iteration in time, which strong inhibition
     can lock into a spurious two-cycle; use `Implicit` there.
+
+    **Reference:** J. Hu, J.-G. Liu, Y. Xie, Z. Zhou, arXiv 1911.07619 (2019); Q. He, J. Hu,
+    Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667.
     """
 
     def __call__(self, interval, previous):
@@ -59,6 +62,8 @@ class Corrected(AbstractCoupling):
 
     The prediction $N_1$ is bounded by $2 N + 1$, which keeps an avalanche from being predicted in
     one step; what the bound holds back comes with the next ones.
+
+    **Reference:** jaxnlif's.
     """
 
     def __call__(self, interval, previous):
@@ -75,6 +80,9 @@ class Implicit(AbstractCoupling):
     costs mass or positivity; derivatives are those of the implicit function.
 
     **Arguments:** `max_evaluations`: bound on the forward sweeps per step.
+
+    **Reference:** jaxnlif's; the root is found by the Illinois variant of false position,
+    M. Dowell, P. Jarratt, *BIT* 11:168 (1971).
     """
 
     max_evaluations: int = eqx.field(static=True, default=60)
@@ -158,8 +166,9 @@ def finite_sample(
 ) -> Float[Array, ""]:
     r"""The rate of finitely many neurons in a step, whose spikes are a Poisson number.
 
-    **Arguments:** key, expected rate (1/time), `spikes_per_rate` $M\,δ$: neurons × duration of the
-    step (membrane time). **Returns:** the rate drawn, differentiable as the expected one.
+    **Arguments:** key, expected rate (spikes / neuron / membrane time), `spikes_per_rate` $M\,δ$:
+    neurons times the duration of the step (membrane time). **Returns:** the rate drawn,
+    differentiable as the expected one.
     """
     expected = lax.stop_gradient(rate * spikes_per_rate)
     # Poisson numbers need this kind of key, whichever the run has.

@@ -39,15 +39,19 @@ class Cascade(eqx.Module):
 
     **Arguments:**
 
-    - `mass_step`: $δm$, the mass that fires in one substep; by default the outer step in membrane
-      times, that is, steps are shortened where $\bar N > 1$, but no more than what makes the
-      strongest weight jump by a tenth of $V_F - V_R$ (or by five cells).
+    - `mass_step`: $δm$, the mass that fires in one substep (dimensionless); by default the outer
+      step in membrane times, that is, steps are shortened where $\bar N > 1$, but no more than what
+      makes the strongest weight jump by a tenth of $V_F - V_R$ (or by five cells).
     - `max_events`: how many events are recorded.
     - `max_substeps`: the most substeps of an outer step, no more than 10 000.
 
     More events or substeps end the run as `Result.event_budget_exceeded`.
 
-    **Raises:** `ValueError` unless all are positive.
+    **Raises:** `ValueError` unless all are positive and the last two integers.
+
+    **Reference:** F. Delarue, J. Inglis, S. Rubenthaler, E. Tanré, *Ann. Appl. Probab.* (2015);
+    X. Dou, L. Tao, Z. Xue, Z. Zhou, arXiv 2603.18475 (2026); the criterion and the bounded substeps
+    are jaxnlif's.
     """
 
     mass_step: Float[Array, ""] | None
@@ -68,7 +72,13 @@ class Cascade(eqx.Module):
     def spikes(
         self, grid: VoltageGrid, model: Network, weights: Float[Array, " w"], dt: Float[Array, ""]
     ) -> Float[Array, ""]:
-        r"""$ε\,δm$, the spikes per neuron of a substep (rate × slow time)."""
+        r"""$ε\,δm$, the $∫ \bar N\,dt$ of a substep.
+
+        **Arguments:** `grid`, of voltages; `model`; `weights`, of the columns, shape `(w,)`
+        (weight); `dt`, the outer step (learning time).
+
+        **Returns:** a number (spikes / neuron × learning time / membrane time).
+        """
         if self.mass_step is not None:
             return model.epsilon * self.mass_step.astype(dt.dtype)
         visible = visible_jump(grid)
@@ -83,17 +93,20 @@ class Cascade(eqx.Module):
         density: Float[Array, "v w"],
         dt: Float[Array, ""],
     ) -> Float[Array, ""]:
-        """A substep no longer than this (slow time) misses no event.
+        """A substep no longer than this misses no event (learning time).
 
         Where an avalanche is near, that is a fraction of the time from one to the next: a longer
         step would calm down neurons that fire together again and again.
+
+        **Arguments:** `grid`; `model`; `weights`, of the columns, shape `(w,)` (weight); `density`,
+        shape `(v, w)` (1 / voltage / weight); `dt`, the outer step (learning time).
         """
         kick = jnp.maximum(instantaneous_kick(model, weights), 0)
         gain = jnp.max(jnp.sum(density * kick[None], 1)) * grid.weight_spacing
         return jnp.where(gain > 0.5, jnp.minimum(model.epsilon * _LONGEST, dt), dt)
 
     def log(self, dtype: np.dtype) -> Log[Event]:
-        """An empty record of events."""
+        """An empty record of events, whose numbers are of this `dtype`."""
         zero = jnp.zeros((), dtype)
         return Log.empty(Event(zero, zero), self.max_events)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -19,9 +20,10 @@ from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from .. import _pallas, _tolerance
+from .. import _tolerance
+from ..execution import AUTOMATIC, AbstractExecution, LogDepth, Loops
 from ..grid import VoltageGrid
-from . import kernel, mmatrix
+from . import kernel, log_depth, loops, mmatrix
 from .bernoulli import (
     EVEN_LIMIT,
     bernoulli,
@@ -30,6 +32,7 @@ from .bernoulli import (
     bernoulli_slope,
 )
 from .blocks import in_blocks
+from .exchange import Rates, shifted
 
 
 def exchange_rates(
@@ -40,8 +43,9 @@ def exchange_rates(
     With the cell Péclet number $x = (μ - v_{i+1/2})\,h/a$: `up[i]` $= (a/h^2) B(-x)$ carries
     $i → i+1$ (the last one fires), `down[i]` $= (a/h^2) B(x)$ carries $i+1 → i$.
 
-    **Arguments:** `drive` total input μ, shape `(w,)` (voltage); `noise` a (voltage²/time).
-    **Returns:** `(up, down)`, each of shape `(v, w)` (1/time), non-negative.
+    **Arguments:** `drive` total input μ, shape `(w,)` (voltage); `noise` a
+    (voltage² / membrane time).
+    **Returns:** `(up, down)`, each of shape `(v, w)` (1 / membrane time), non-negative.
     """
     h = grid.spacing
     peclet = (drive[None] - _interfaces(grid)[:, None]) * (h / noise)
@@ -58,13 +62,13 @@ def firing_rates(
     r"""Flux through the threshold, $N(w) = h\,up_{n-1}\,p_{n-1}$.
 
     **Arguments:** input μ `(w,)`, noise a, and `last`, the density at the last node below the
-    threshold, `(w,)`. **Returns:** rates `(w,)` (spikes / membrane time / weight unit).
+    threshold, `(w,)`. **Returns:** rates `(w,)` (spikes / membrane time / weight).
     """
     peclet = (drive - grid.interfaces[-1]) * (grid.spacing / noise)
     return noise / grid.spacing * bernoulli(-peclet) * last
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 6))
 def shift_flux(
     grid: VoltageGrid,
     kappa: Float[Array, ""],
@@ -72,6 +76,7 @@ def shift_flux(
     noise: Float[Array, ""],
     density: Float[Array, "v w"],
     known: Float[Array, "v w"] | None = None,
+    execution: AbstractExecution = AUTOMATIC,
 ) -> Float[Array, "v w"]:
     r"""One implicit step of drift, diffusion, firing and re-entry, uniform in $κ = ε/Δt ≥ 0$.
 
@@ -82,24 +87,36 @@ def shift_flux(
     point for every κ, and as κ → 0 the step becomes the quasi-static solver, $p = (Σp^*) z/Σz$.
     What rounding does to the mass of a column is returned to that column.
 
-    **Arguments:** `kappa` (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`; `known`, the
-    new density if it has been found before, and only derivatives are missing.
+    **Arguments:** `kappa` (1 / membrane time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`;
+    `known`, the new density if it has been found before, and only derivatives are missing;
+    `execution`, how to solve.
     **Returns:** the new density, `(v, w)`.
     """
     if known is not None:
         return known
-    by_rows, by_columns = partial(_shift_by_rows, grid), partial(_step_by_columns, grid)
-    return _pallas.choose(by_rows, by_columns, _positive(kappa), drive, noise, density)
+    return execution(
+        _positive(kappa),
+        drive,
+        noise,
+        density,
+        loops=partial(_shift_in_blocks, grid),
+        log_depth=partial(_shift, grid, log_depth),
+        kernel=partial(_step_by_columns, grid),
+    )
 
 
-def _shift_by_rows(grid: VoltageGrid, kappa, drive, noise, density) -> Array:
+def _shift(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density) -> Array:
+    def step(cells):
+        return way.sweep_down(cells.rates, *_sweep_up(grid, way, kappa, cells.rates, density))
+
+    unscaled = _with_cells(grid, drive, noise, step, branch=way is loops)
+    mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
+    return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
+
+
+def _shift_in_blocks(grid: VoltageGrid, kappa, drive, noise, density) -> Array:
     def columns(drive, density):
-        def step(cells):
-            return mmatrix.sweep_down(cells.rates, *_sweep_up(grid, kappa, cells.rates, density))
-
-        unscaled = _with_cells(grid, drive, noise, step)
-        mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
-        return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
+        return _shift(grid, loops, kappa, drive, noise, density)
 
     return in_blocks(columns, drive, density)
 
@@ -118,7 +135,7 @@ def _columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=None) -> ke
     )
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 7))
 def absorb_flux(
     grid: VoltageGrid,
     kappa: Float[Array, ""],
@@ -127,6 +144,7 @@ def absorb_flux(
     density: Float[Array, "v w"],
     inflow: Float[Array, " w"],
     known: Float[Array, "v w"] | None = None,
+    execution: AbstractExecution = AUTOMATIC,
 ) -> Float[Array, "v w"]:
     r"""One implicit step in which the flux that enters at the reset potential is known.
 
@@ -134,30 +152,38 @@ def absorb_flux(
     The result is non-negative. What rounding does to the mass is shared by what stays and what
     leaves, $h Σp + N/κ = h Σp^* + f/κ$ with $N$ the `firing_rates` after the step.
 
-    **Arguments:** `kappa` > 0 (1/time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`, `inflow`
-    f `(w,)` (1 / membrane time / weight unit); `known` as in `shift_flux`.
+    **Arguments:** `kappa` > 0 (1 / membrane time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`,
+    `inflow` f `(w,)` (1 / membrane time / weight); `known` and `execution` as in `shift_flux`.
     **Returns:** the new density, `(v, w)`.
     """
     if known is not None:
         return known
-    by_rows, by_columns = partial(_absorb_by_rows, grid), partial(_step_by_columns, grid)
-    return _pallas.choose(by_rows, by_columns, _positive(kappa), drive, noise, density, inflow)
+    return execution(
+        _positive(kappa),
+        drive,
+        noise,
+        density,
+        inflow,
+        loops=partial(_absorb, grid, loops),
+        log_depth=partial(_absorb, grid, log_depth),
+        kernel=partial(_step_by_columns, grid),
+    )
 
 
-def _absorb_by_rows(grid: VoltageGrid, kappa, drive, noise, density, inflow) -> Array:
+def _absorb(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density, inflow) -> Array:
     kappas = jnp.broadcast_to(kappa, density[0].shape)
     given = _with_inflow(grid, kappa * density, inflow)
 
     def step(cells):
-        return mmatrix.sweep_down(cells.rates, *mmatrix.sweep_up(cells.rates, kappas, given))
+        return way.sweep_down(cells.rates, *way.sweep_up(cells.rates, kappas, given))
 
-    new = _with_cells(grid, drive, noise, step)
+    new = _with_cells(grid, drive, noise, step, branch=way is loops)
     left = firing_rates(grid, drive, noise, new[-1]) / grid.spacing
     found = kappa * jnp.sum(new, 0) + left
     return new * jnp.where(found > 0, jnp.sum(given, 0) / jnp.where(found > 0, found, 1), 0)[None]
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 6))
 def probe_firing(
     grid: VoltageGrid,
     kappa: Float[Array, ""],
@@ -165,24 +191,36 @@ def probe_firing(
     noise: Float[Array, ""],
     density: Float[Array, "v w"],
     inflow: Float[Array, " w"] | None = None,
+    execution: AbstractExecution = AUTOMATIC,
 ) -> Float[Array, " w"]:
     """The rates $N(w)$ after `shift_flux`, or with an inflow `absorb_flux`, with the same
     arguments: to rounding, and from the upward sweep alone."""
-    by_rows, by_columns = partial(_probe_by_rows, grid), partial(_probe_by_columns, grid)
     given = (density,) if inflow is None else (density, inflow)
-    last = _pallas.choose(by_rows, by_columns, _positive(kappa), drive, noise, *given)
+    last = execution(
+        _positive(kappa),
+        drive,
+        noise,
+        *given,
+        loops=partial(_probe_in_blocks, grid),
+        log_depth=partial(_probe, grid, log_depth),
+        kernel=partial(_probe_by_columns, grid),
+    )
     return firing_rates(grid, drive, noise, last)
 
 
-def _probe_by_rows(grid: VoltageGrid, kappa, drive, noise, density, *inflow) -> Array:
-    def columns(drive, density, *inflow):
-        def last(cells):
-            if not inflow:
-                return kappa * _sweep_up(grid, kappa, cells.rates, density)[0][-1]
-            given = _with_inflow(grid, kappa * density, *inflow)
-            return mmatrix.sweep_up(cells.rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
+def _probe(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density, *inflow) -> Array:
+    def last(cells):
+        if not inflow:
+            return kappa * _sweep_up(grid, way, kappa, cells.rates, density)[0][-1]
+        given = _with_inflow(grid, kappa * density, *inflow)
+        return way.sweep_up(cells.rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
 
-        return _with_cells(grid, drive, noise, last)
+    return _with_cells(grid, drive, noise, last, branch=way is loops)
+
+
+def _probe_in_blocks(grid: VoltageGrid, kappa, drive, noise, density, *inflow) -> Array:
+    def columns(drive, density, *inflow):
+        return _probe(grid, loops, kappa, drive, noise, density, *inflow)
 
     return in_blocks(columns, drive, density, *inflow)
 
@@ -192,10 +230,11 @@ def _probe_by_columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=No
 
 
 @probe_firing.defjvp
-def _probe_firing_jvp(grid, primals, tangents):
+def _probe_firing_jvp(grid, execution, primals, tangents):
     def firing(kappa, drive, noise, density, inflow):
         step = shift_flux if inflow is None else partial(absorb_flux, inflow=inflow)
-        return firing_rates(grid, drive, noise, step(grid, kappa, drive, noise, density)[-1])
+        density = step(grid, kappa, drive, noise, density, execution=execution)
+        return firing_rates(grid, drive, noise, density[-1])
 
     return jax.jvp(firing, primals, tangents)
 
@@ -206,20 +245,21 @@ def _positive(kappa: Array) -> Array:
     return kappa + _tolerance.slowest_rate(kappa.dtype)
 
 
-def _sweep_up(grid: VoltageGrid, kappa: Array, rates: mmatrix.Rates, density: Array):
+def _sweep_up(grid: VoltageGrid, way: ModuleType, kappa: Array, rates: Rates, density: Array):
     r"""$\hat y + s z$ on the way up, and the excesses."""
     kappas = jnp.broadcast_to(kappa, density[0].shape)
     n = grid.reset_index
-    if density.shape[1] == 1:  # one loop for both: of a single column, its turns are what costs
-        source = jnp.asarray(np.arange(grid.num)[:, None] == n, density.dtype)
-        (y, z), excess = mmatrix.sweep_up(rates, kappas, (density, source))
-        shifted = rates.exit * y[-1] / jnp.sum(excess * z, 0)
-        return y + shifted[None] * z, excess
-    y, excess = mmatrix.sweep_up(rates, kappas, density)
-    source = jnp.zeros_like(density[n:]).at[0].set(1)
-    z, _ = mmatrix.sweep_up(rates.above(n), kappas, source, excess[n])
-    shifted = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
-    return y.at[n:].add(shifted[None] * z), excess
+    if way is loops and density.shape[1] > 1:
+        y, excess = loops.sweep_up(rates, kappas, density)
+        source = jnp.zeros_like(density[n:]).at[0].set(1)
+        z, _ = loops.sweep_up(rates.above(n), kappas, source, first=excess[n])
+        entering = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
+        return y.at[n:].add(entering[None] * z), excess
+    # Both in one sweep, where it is not the numbers that cost, but the turns.
+    source = jnp.asarray(np.arange(grid.num)[:, None] == n, density.dtype)
+    (y, z), excess = way.sweep_up(rates, kappas, (density, source))
+    entering = rates.exit * y[-1] / jnp.sum(excess * z, 0)
+    return y + entering[None] * z, excess
 
 
 def _with_inflow(grid: VoltageGrid, density: Array, inflow: Array) -> Array:
@@ -233,52 +273,61 @@ class _Cells(NamedTuple):
     cell Péclet number.
     """
 
-    rates: mmatrix.Rates
+    rates: Rates
     flux: Callable[[Array, Array], tuple[Array, Array]]
 
 
-def _with_cells(grid: VoltageGrid, drive: Array, noise: Array, step: Callable[[_Cells], Any]):
-    """Runs `step` with rates that cost no exponential where all cell Péclet numbers are small."""
+def _with_cells(grid: VoltageGrid, drive, noise, step: Callable[[_Cells], Any], *, branch: bool):
+    """Runs `step` with rates; with a `branch` for small Péclet numbers, which costs no exponential.
+
+    Loops gain by it, but what is in logarithmic depth takes long to compile, twice as long twice.
+    """
+    if not branch:
+        return step(_exponential(grid, drive, noise))
+    ends = (drive[None] - _interfaces(grid)[np.array([0, -1]), None]) * (grid.spacing / noise)
+    small = _in_all_of_a_batch(jnp.max(jnp.abs(lax.stop_gradient(ends))) <= EVEN_LIMIT)
+    # Each branch repeats what it needs: reverse mode would store what either of them makes.
+    branches = (
+        jax.checkpoint(lambda cells=cells: step(cells(grid, drive, noise)), prevent_cse=False)
+        for cells in (_polynomial, _exponential)
+    )
+    return lax.cond(small, *branches)
+
+
+def _polynomial(grid: VoltageGrid, drive: Array, noise: Array) -> _Cells:
+    """For small Péclet numbers; rates are made row by row."""
     h, faces = grid.spacing, _interfaces(grid)
     inverse, scale = h / noise, noise / h**2
     drive_cells, face_cells = drive * inverse, faces * inverse
 
-    def everywhere():
-        return drive_cells[None] - face_cells[:, None]
+    def even_and_odd(x):
+        return scale * bernoulli_even(x), (0.5 * scale) * x
 
-    def polynomial():
-        def even_and_odd(x):
-            return scale * bernoulli_even(x), (0.5 * scale) * x
+    def at(faces):
+        below, face = faces
+        even, odd = even_and_odd(drive_cells - face)
+        return sum(even_and_odd(drive_cells - below)), even + odd, even - odd
 
-        def at(faces):
-            below, face = faces
-            even, odd = even_and_odd(drive_cells - face)
-            return sum(even_and_odd(drive_cells - below)), even + odd, even - odd
+    def flux(density, above):
+        difference, total = density - above, density + above
+        x = drive_cells[None] - face_cells[:, None]
+        (even, odd), slope = even_and_odd(x), bernoulli_even_slope(x)
+        return even * difference + odd * total, scale * (slope * difference + 0.5 * total)
 
-        def flux(density, above):
-            difference, total = density - above, density + above
-            x = everywhere()
-            (even, odd), slope = even_and_odd(x), bernoulli_even_slope(x)
-            return even * difference + odd * total, scale * (slope * difference + 0.5 * total)
+    return _Cells(Rates((shifted(face_cells), face_cells), at), flux)
 
-        rows = mmatrix.shifted_up(face_cells), face_cells
-        return step(_Cells(mmatrix.Rates(rows, at), flux))
 
-    def exponential():
-        up, down = exchange_rates(grid, drive, noise)
+def _exponential(grid: VoltageGrid, drive: Array, noise: Array) -> _Cells:
+    """For all Péclet numbers; rates are a table."""
+    up, down = exchange_rates(grid, drive, noise)
 
-        def flux(density, above):
-            # B(-x) = B(x) + x, so that the flux is (a/h²) (B(x) (p_i - p_{i+1}) + x p_i).
-            slope = bernoulli_slope(everywhere())
-            return up * density - down * above, scale * (slope * (density - above) + density)
+    def flux(density, above):
+        # B(-x) = B(x) + x, so that the flux is (a/h²) (B(x) (p_i - p_{i+1}) + x p_i).
+        h = grid.spacing
+        slope = bernoulli_slope((drive[None] - _interfaces(grid)[:, None]) * (h / noise))
+        return up * density - down * above, noise / h**2 * (slope * (density - above) + density)
 
-        return step(_Cells(mmatrix.Rates.table(up, down), flux))
-
-    ends = drive_cells[None] - face_cells[np.array([0, -1]), None]
-    small = _in_all_of_a_batch(jnp.max(jnp.abs(lax.stop_gradient(ends))) <= EVEN_LIMIT)
-    # Each branch repeats what it needs: reverse mode would store what either of them makes.
-    branches = (jax.checkpoint(branch, prevent_cse=False) for branch in (polynomial, exponential))
-    return lax.cond(small, *branches)
+    return _Cells(Rates.table(up, down), flux)
 
 
 @custom_vmap
@@ -319,9 +368,9 @@ def _matrix(grid: VoltageGrid, kappa: Array, drive: Array, noise: Array):
     return jnp.broadcast_to(_positive(kappa), drive.shape), *exchange_rates(grid, drive, noise)
 
 
-def _shift_flux_jvp(grid, primals, tangents):
-    new = shift_flux(grid, *primals)
-    return new, _shift_flux_tangent(grid, *_needed(primals[:-1], tangents[:-1]), new)
+def _shift_flux_jvp(grid, execution, primals, tangents):
+    new = shift_flux(grid, *primals, execution)
+    return new, _shift_flux_tangent(grid, execution, *_needed(primals[:-1], tangents[:-1]), new)
 
 
 shift_flux.defjvp(_shift_flux_jvp, symbolic_zeros=True)
@@ -337,37 +386,38 @@ def _needed(primals, tangents):
     return (kappa, drive, noise, density, *others), (d_kappa, *zeros)
 
 
-@partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
-def _shift_flux_tangent(grid, primals, tangents, new):
+@partial(jax.checkpoint, static_argnums=(0, 1), prevent_cse=False)
+def _shift_flux_tangent(grid, execution, primals, tangents, new):
     # Differentiating the step gives (κ + A - e_R cᵀ) dp = κ dp* + g with Σg = 0 and Σdp = Σdp*;
     # the last condition replaces the division by κ, so that the rule holds as κ → 0 too.
     # Of all this, reverse mode stores the densities alone.
     kappa, drive, noise, _ = primals
-    kappas = jnp.broadcast_to(_positive(kappa), drive.shape)
+    kappas, pin = jnp.broadcast_to(_positive(kappa), drive.shape), jnp.argmax(new, 0)
 
     def product(x):
         return mmatrix.apply(*_matrix(grid, kappa, drive, noise), x)
 
-    def step(cells):
-        rhs = _differentiate(grid, cells, new, primals, tangents)
-        mass = jnp.sum(tangents[-1], 0)
-        return mmatrix.solve_shifted(
-            cells.rates, kappas, grid.reset_index, rhs, mass, matvec=product
-        )
+    def by(way, *, branch):
+        def step(cells):
+            rhs = _differentiate(grid, cells, new, primals, tangents)
+            system = cells.rates, kappas, grid.reset_index, rhs, jnp.sum(tangents[-1], 0)
+            return mmatrix.solve_shifted(*system, pin=pin, matvec=product, execution=way)
 
-    return _with_cells(grid, drive, noise, step)
+        return partial(_with_cells, grid, drive, noise, step, branch=branch)
+
+    return execution(loops=by(Loops(), branch=True), log_depth=by(LogDepth(), branch=False))
 
 
-def _absorb_flux_jvp(grid, primals, tangents):
-    new = absorb_flux(grid, *primals)
-    return new, _absorb_flux_tangent(grid, *_needed(primals[:-1], tangents[:-1]), new)
+def _absorb_flux_jvp(grid, execution, primals, tangents):
+    new = absorb_flux(grid, *primals, execution)
+    return new, _absorb_flux_tangent(grid, execution, *_needed(primals[:-1], tangents[:-1]), new)
 
 
 absorb_flux.defjvp(_absorb_flux_jvp, symbolic_zeros=True)
 
 
-@partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
-def _absorb_flux_tangent(grid, primals, tangents, new):
+@partial(jax.checkpoint, static_argnums=(0, 1), prevent_cse=False)
+def _absorb_flux_tangent(grid, execution, primals, tangents, new):
     *primals, _ = primals
     *tangents, d_inflow = tangents
     kappa, drive, noise, _ = primals
@@ -375,5 +425,6 @@ def _absorb_flux_tangent(grid, primals, tangents, new):
     def step(cells):
         return _differentiate(grid, cells, new, primals, tangents)
 
-    rhs = _with_inflow(grid, _with_cells(grid, drive, noise, step), d_inflow)
-    return mmatrix.solve(*_matrix(grid, kappa, drive, noise), rhs)
+    right = _with_cells(grid, drive, noise, step, branch=True)
+    rhs = _with_inflow(grid, right, d_inflow)
+    return mmatrix.solve(*_matrix(grid, kappa, drive, noise), rhs, execution=execution)

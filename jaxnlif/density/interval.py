@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
 from ..model import Network
 from ..solve.sharding import ONE_DEVICE, AbstractLayout
@@ -26,7 +28,7 @@ class Interval(eqx.Module):
     - `density`: $p^*$ at the beginning, `(v, w)`.
     - `inflow`: rates at which neurons return from their refractory period, `(w,)`, or `None` where
       who fires re-enters at once.
-    - `layout`: on which devices the columns are stepped.
+    - `layout`: on which devices the columns are stepped; `execution`: how.
     """
 
     grid: Grid
@@ -37,6 +39,7 @@ class Interval(eqx.Module):
     density: Float[Array, "v w"]
     inflow: Float[Array, " w"] | None
     layout: AbstractLayout = ONE_DEVICE
+    execution: AbstractExecution = AUTOMATIC
 
     def after(
         self, rate: Array, known: Float[Array, "v w"] | None = None
@@ -46,7 +49,7 @@ class Interval(eqx.Module):
         if self.inflow is not None:
             return self._absorbed(rate, self.inflow, known)
         mu, noise = self.input(rate)
-        shift = self.layout.by_part(partial(shift_flux, self.grid.v), rank=2)
+        shift = self._by_part(shift_flux, rank=2)
         density = shift(self.kappa, mu, noise, self.density, known)
         return density, firing_rates(self.grid.v, mu, noise, density[-1])
 
@@ -59,7 +62,7 @@ class Interval(eqx.Module):
         """The network rate at the end, by the upward sweep alone."""
         mu, noise = self.input(rate)
         arguments = self.kappa, mu, noise, self.density, self.inflow
-        probe = self.layout.by_part(partial(probe_firing, self.grid.v), rank=1)
+        probe = self._by_part(probe_firing, rank=1)
         return self.network_rate(probe(*arguments))
 
     def input(self, rate: Array) -> tuple[Float[Array, " w"], Float[Array, ""]]:
@@ -71,7 +74,7 @@ class Interval(eqx.Module):
         return jnp.sum(rates) * self.grid.weight_spacing
 
     def mass_given(self) -> Float[Array, " w"]:
-        """Mass at the beginning and what enters by itself (1 / weight unit)."""
+        """Mass at the beginning and what enters by itself (1 / weight)."""
         mass = self.grid.weight_density(self.density)
         return mass if self.inflow is None else mass + self.inflow / self.kappa
 
@@ -83,9 +86,13 @@ class Interval(eqx.Module):
         """The weight of the layer below the threshold."""
         return edge_weight(self.grid.v, *self.input(rate))
 
+    def _by_part(self, function: Callable[..., Array], *, rank: int) -> Callable[..., Array]:
+        step = partial(function, self.grid.v, execution=self.execution)
+        return self.layout.by_part(step, rank=rank)
+
     def _absorbed(self, rate, inflow, known=None):
         mu, noise = self.input(rate)
-        absorb = self.layout.by_part(partial(absorb_flux, self.grid.v), rank=2)
+        absorb = self._by_part(absorb_flux, rank=2)
         density = absorb(self.kappa, mu, noise, self.density, inflow, known)
         return density, firing_rates(self.grid.v, mu, noise, density[-1])
 

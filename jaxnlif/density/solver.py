@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer, check_key
+from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
 from ..model import Network
 from ..solve.log import Event, Log
@@ -31,7 +32,12 @@ from .substep import next_substep
 from .transport import move_weights
 from .validate import check_arguments, check_times
 
-_KINDS = {"grid": Grid, "coupling": AbstractCoupling, "events": Cascade | None}
+_KINDS = {
+    "grid": Grid,
+    "coupling": AbstractCoupling,
+    "events": Cascade | None,
+    "execution": AbstractExecution,
+}
 
 
 def _as_count(neurons: Any) -> Int[Array, ""] | None:
@@ -52,26 +58,30 @@ class FluxShift(AbstractSolver[DensityState]):
     **Arguments:**
 
     - `grid`: the `Grid` of the density; its dtype is that of the run.
-    - `coupling`: `Lagged()` (one linear solve per step) or `Implicit()` (the step's own rate, for
-      stiff or strongly inhibitory networks). With `events` a lagged rate is `Corrected()`.
+    - `coupling`: `Lagged()`, one linear solve per step, or `Implicit()`, the rate of the step
+      itself, for stiff or strongly inhibitory networks. With `events` a lagged rate is
+      `Corrected()`.
     - `events`: `None` ends a run that blows up; `Cascade()` lets neurons fire together and goes on.
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
       spike counts remain those of the expected flux. `None` for the limit of many. Derivatives are
       those with the numbers of spikes held as they were drawn, not of a mean over draws.
+    - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.
     - `layout`: where the columns of the density lie, which `solve(..., sharding=)` fills in.
 
-    **Raises:** `ValueError` if `neurons` is not a positive integer, or `events` come with
-    `Implicit()`, which finds no rate where neurons fire together.
+    **Raises:** `ValueError` if an argument is of another kind, `neurons` is not a positive integer,
+    or `events` come with `Implicit()`, which finds no rate where neurons fire together.
 
-    **Reference:** He, Hu, Zhou, *SIAM J. Sci. Comput.* 2022, arXiv 2109.04667; the subtraction-free
-    elimination, the split learning flux and the implicit coupling are jaxnlif's.
+    **Reference:** J. Hu, J.-G. Liu, Y. Xie, Z. Zhou, arXiv 1911.07619 (2019); Q. He, J. Hu,
+    Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667; the subtraction-free elimination, the
+    split learning flux and the implicit coupling are jaxnlif's.
     """
 
     grid: Grid
     coupling: AbstractCoupling = Lagged()
     events: Cascade | None = eqx.field(default=None, kw_only=True)
     neurons: Int[Array, ""] | None = eqx.field(default=None, kw_only=True, converter=_as_count)
+    execution: AbstractExecution = eqx.field(default=AUTOMATIC, kw_only=True)
     layout: AbstractLayout = eqx.field(default=ONE_DEVICE, kw_only=True)
 
     def __check_init__(self):
@@ -79,6 +89,7 @@ class FluxShift(AbstractSolver[DensityState]):
             ("grid", self.grid, "a Grid"),
             ("coupling", self.coupling, "a coupling such as Lagged()"),
             ("events", self.events, "Cascade(...) or None"),
+            ("execution", self.execution, "an execution such as execution.LogDepth()"),
         ):
             check(isinstance(value, _KINDS[name]), f"{name} = {value!r}: must be {kind}")
         check(
@@ -90,6 +101,7 @@ class FluxShift(AbstractSolver[DensityState]):
     def validate(
         self, model: Network, y0: ArrayLike, dt: ArrayLike, key: PRNGKeyArray | None
     ) -> None:
+        self.execution.validate()
         check_arguments(self.grid, self.weights, model, y0)
         check_times(model, dt, events=self.events, neurons=self.neurons)
         if self.neurons is not None:
@@ -104,7 +116,10 @@ class FluxShift(AbstractSolver[DensityState]):
         return with_layout(self, layout)
 
     def weights(self, model: Network) -> Float[Array, " w"]:
-        """The synaptic weight of each column: cell centres, or the one weight of the model."""
+        """The synaptic weight of each column, shape `(w,)` (weight).
+
+        They are the cell centres, or the one weight of the model.
+        """
         if self.grid.w is None:
             return jnp.asarray(model.weight, self.dtype)[None]
         return jnp.asarray(self.grid.w.centers, self.dtype)
@@ -180,13 +195,22 @@ class FluxShift(AbstractSolver[DensityState]):
         if model.learning is not None:
             strength = model.learning.strength(w)
             density, new = move_weights(
-                self.grid, density, state.rates, state.rate, strength, dt, self.layout
+                self.grid,
+                density,
+                state.rates,
+                state.rate,
+                strength,
+                dt,
+                self.layout,
+                self.execution,
             )
             moves = moves + new
 
         kappa = model.epsilon / dt
         inflow = arriving.neurons
-        interval = Interval(self.grid, model, w, time, kappa, density, inflow, self.layout)
+        interval = Interval(
+            self.grid, model, w, time, kappa, density, inflow, self.layout, self.execution
+        )
         seen = self._couple(interval, arriving.rate, state.rate)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key

@@ -17,6 +17,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .. import _tolerance
+from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
 from ..solve.sharding import ONE_DEVICE, AbstractLayout
 from . import mmatrix
@@ -63,6 +64,7 @@ def move_weights(
     strength: Float[Array, " w"],
     dt: Float[Array, ""],
     layout: AbstractLayout = ONE_DEVICE,
+    execution: AbstractExecution = AUTOMATIC,
 ) -> tuple[Float[Array, "v w"], Int[Array, ""]]:
     r"""One implicit step of the learning flow: positive, conservative, monotone at any `dt`.
 
@@ -71,21 +73,21 @@ def move_weights(
     mass and positivity whatever the residual of that solve.
 
     **Arguments:** density $p$ `(v, w)`, rates $N(w)$ `(w,)`, network rate $\bar N$, learning
-    strength $K(w)$ `(w,)`, time step (slow time); on which devices the weights lie, each of which
-    solves the law for $H$, which is small, as a whole. **Returns:** the density `(v, w)` and the
-    number of Newton iterations.
+    strength $K(w)$ `(w,)`, time step (learning time); on which devices the weights lie, each of
+    which solves the law for $H$, which is small, as a whole; how to solve.
+    **Returns:** the density `(v, w)` and the number of Newton iterations.
     """
     assert grid.w is not None, "only a structured network learns"
 
     @layout.everywhere
     def exchange(weights, rates, rate, strength, dt):
         courant = _courant(grid, weights, rates, rate, strength, dt)
-        moved, iterations = advect(courant, weights[:, None])
+        moved, iterations = advect(courant, weights[:, None], execution)
         return *_exchange(courant, moved), iterations
 
     weights = grid.weight_density(density)
     up, down, iterations = exchange(weights, rates, rate, strength, dt)
-    return solve_along_weights(layout, up, down, density), iterations
+    return solve_along_weights(layout, up, down, density, execution), iterations
 
 
 # Of what only weights depend on, reverse mode stores little and repeats the rest.
@@ -109,19 +111,19 @@ def _exchange(courant: Courant, moved: Array) -> tuple[Array, Array]:
 
 
 def advect(
-    courant: Courant, weights: Float[Array, "w 1"]
+    courant: Courant, weights: Float[Array, "w 1"], execution: AbstractExecution = AUTOMATIC
 ) -> tuple[Float[Array, "w 1"], Int[Array, ""]]:
     r"""Solves $H + A(H)\,H = H^*$ for the weight density; derivatives by the implicit function.
 
-    **Arguments:** the Courant numbers and the weight density $H^*$, as a column.
+    **Arguments:** the Courant numbers and the weight density $H^*$, as a column; how to solve.
     **Returns:** $H$ and the number of Newton iterations.
     """
-    found, iterations = _search(*lax.stop_gradient((courant, weights)))
+    found, iterations = _search(*lax.stop_gradient((courant, weights)), execution)
     one = jnp.ones(1, weights.dtype)
     up, down = courant.linearised(found)
 
     def tangent_solve(jacobian, rhs):
-        return mmatrix.solve(one, up, down, rhs, matvec=jacobian)
+        return mmatrix.solve(one, up, down, rhs, matvec=jacobian, execution=execution)
 
     moved = lax.custom_root(
         lambda moved: _residual(courant, weights, moved), found, lambda _, root: root, tangent_solve
@@ -135,7 +137,7 @@ def _residual(courant: Courant, weights: Array, moved: Array) -> Array:
     return mmatrix.apply(jnp.ones(1, weights.dtype), up, down, moved) - weights
 
 
-def _search(courant: Courant, weights: Array) -> tuple[Array, Array]:
+def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> tuple[Array, Array]:
     r"""Newton's method with the best of several step lengths, one of them certain to help.
 
     The inverse Jacobian is a non-negative matrix with unit column sums, and the flux is quadratic:
@@ -148,7 +150,7 @@ def _search(courant: Courant, weights: Array) -> tuple[Array, Array]:
     def improve(carry):
         moved, error, _, iterations = carry
         up, down = courant.linearised(moved)
-        change = mmatrix.solve(one, up, down, error)
+        change = mmatrix.solve(one, up, down, error, execution=execution)
         size, curvature = jnp.sum(jnp.abs(error)), 2 * jnp.sum(jnp.abs(courant.hebbian) * change**2)
         certain = jnp.where(curvature > 0.5 * size, 0.5 * size / curvature, 1)
         lengths = certain ** jnp.linspace(0, 1, _LENGTHS, dtype=weights.dtype)

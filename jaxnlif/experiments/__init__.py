@@ -1,7 +1,7 @@
 """Named, reproducible runs, each a module with `HELP`, `add_arguments(parser)`, `run(arguments)`.
 
-A module may name another default `PRECISION` than float64. Whatever can be wrong with the arguments
-`run` reports as a `ValueError` before anything compiles.
+Options end with those of `_options.add_run`. Whatever can be wrong with the arguments `run` reports
+as a `ValueError` before anything compiles; then it calls `_output.begin`.
 """
 
 from __future__ import annotations

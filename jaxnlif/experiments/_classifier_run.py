@@ -24,7 +24,8 @@ from . import _checkpoint as checkpoints
 from ._classifier import Encoder, Measures, Samples, State, Trainer, start
 from ._classifier_figure import draw
 from ._classifier_setting import Setting
-from ._output import prepare_directory
+from ._options import add_run
+from ._output import begin
 
 
 class Task(NamedTuple):
@@ -52,25 +53,32 @@ class Training(NamedTuple):
         return len(self.history["loss"]) - 1
 
 
-def add_arguments(parser: argparse.ArgumentParser, settings: Mapping[str, Setting]) -> None:
-    """Adds the options that all classifiers share."""
-    first = next(iter(settings))
+def add_arguments(
+    parser: argparse.ArgumentParser, settings: Mapping[str, Setting], *, name: str
+) -> None:
+    """Adds the options that all classifiers share; `name` is that of the task."""
     parser.add_argument(
         "--setting",
         choices=settings,
-        default=first,
-        help="network and training (default: %(default)s)",
+        default=next(iter(settings)),
+        metavar="NAME",
+        help=f"network and training: {', '.join(settings)} (default: %(default)s)",
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="default: those of the setting")
     parser.add_argument(
-        "--hidden", type=int, nargs="+", metavar="N", help="neurons in each hidden layer"
+        "--epochs", type=int, metavar="N", help="passes through the data (default: as the setting)"
     )
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="networks to train")
-    parser.add_argument("--out", default="results", metavar="DIR", help="default: %(default)s")
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoints in the output directory"
+        "--hidden",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="neurons in each hidden layer (default: as the setting)",
     )
-    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="networks to train (default: %(default)s)"
+    )
+    files = f"{name}-*.npz, {name}.png"
+    add_run(parser, out=name, files=files, resume=True, precision="float32")
 
 
 def chosen(arguments: argparse.Namespace, settings: Mapping[str, Setting]) -> Setting:
@@ -95,11 +103,12 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
     another setting; `SolveError` if a network spikes more than there is room for. On Ctrl-C the
     checkpoints hold all complete epochs.
     """
-    directory = prepare_directory(arguments.out)
+    arguments.epochs, arguments.hidden = setting.epochs, list(setting.hidden)
+    directory = begin(arguments)
     began = time.perf_counter()
     trainings = []
     for seed in range(arguments.seeds):
-        bar = NoProgress() if arguments.no_progress else ProgressBar(f"{task.name} {seed}")
+        bar = ProgressBar(f"{task.name} {seed}") if arguments.progress else NoProgress()
         path = directory / f"{task.name}-{seed}-checkpoint"
         training = train(setting, task, seed, path, resume=arguments.resume, progress=bar)
         trainings.append(training)

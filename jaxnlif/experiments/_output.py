@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from .._files import write_atomically as write_atomically
+from . import configuration
+
+
+def begin(arguments: argparse.Namespace) -> Path:
+    """The output directory with the options in effect in it, which are printed too.
+
+    To be called after all checks and before any work, with defaults that depend on other options
+    filled in. **Raises:** as `prepare_directory`.
+    """
+    directory = prepare_directory(arguments.out)
+    options = configuration.write(arguments.name, arguments.options, arguments)
+    with write_atomically(directory / "config.toml") as partial:
+        partial.write_text(options, encoding="utf-8")
+    print(options)
+    return directory
 
 
 def prepare_directory(path: str | os.PathLike) -> Path:

@@ -23,9 +23,9 @@ class Setting(NamedTuple):
     - `solver`: a `FluxShift` on a grid with weights.
     - `initial`: density before learning, shape `(v, w)`.
     - `signal`, `tests`: the learned signal and, by name, those that test it, shape `(w,)`
-      (voltage units).
-    - `gain`: $K > 0$ (weight units × membrane time²). `epsilon`: membrane / learning time.
-    - `t1`, `dt`: duration of learning, and longest step (learning times).
+      (voltage).
+    - `gain`: $K > 0$ (weight² × membrane time²). `epsilon`: membrane / learning time.
+    - `t1`, `dt`: duration of learning, and longest step (learning time).
     - `progress`: whether to show bars.
     """
 
@@ -41,13 +41,13 @@ class Setting(NamedTuple):
 
     @property
     def weights(self) -> Float[np.ndarray, " w"]:
-        """Cell centres of the weight grid (weight units)."""
+        """Cell centres of the weight grid (weight)."""
         assert self.solver.grid.w is not None
         return self.solver.grid.w.centers
 
     @property
     def test_time(self) -> float:
-        """Duration of a test (learning times): twenty membrane times at least, to be stationary."""
+        """Duration of a test (learning time): twenty membrane times at least, to be stationary."""
         return max(self.t1 / 10, 20 * self.epsilon)
 
 

@@ -24,7 +24,8 @@ from ..initial import normalise
 from ..solve.result import SolveError
 from ..solve.saveat import SaveAt
 from ..solve.solve import solve
-from ._output import prepare_directory
+from ._options import add_run
+from ._output import begin
 from .excitatory_figure import draw
 from .excitatory_networks import (
     BOUNDED,
@@ -36,7 +37,7 @@ from .excitatory_networks import (
     together,
 )
 
-HELP = "excitatory networks: stationary rates, stability, hysteresis, relaxation, blow-up"
+HELP = "steady states, hysteresis and blow-up of excitatory networks"
 
 _AT_REST = (-1.0, 0.5)  # mean and variance of the initial voltages
 _NEAR_THRESHOLD = (1.5, 0.005)
@@ -45,12 +46,7 @@ _METADATA = {"experiment": "excitatory"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the experiment."""
-    parser.add_argument(
-        "--out",
-        default="excitatory",
-        metavar="DIR",
-        help="directory for excitatory.npz and excitatory.png (default: %(default)s)",
-    )
+    add_run(parser, out="excitatory", files="excitatory.npz, excitatory.png", progress=False)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -59,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     **Raises:** `ValueError` if the output directory cannot be written. On Ctrl-C the arrays that
     are complete are written first.
     """
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     results, figure = directory / "excitatory.npz", directory / "excitatory.png"
     arrays: Arrays = {}
     try:

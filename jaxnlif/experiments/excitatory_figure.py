@@ -74,7 +74,7 @@ def _hysteresis(arrays: _Arrays, ax: Axes) -> None:
     ax.set(xlim=(-3, 0.5), ylim=(-0.2, 7.5))
     ax.plot([], [], color=BLACK, alpha=0.4, label="stationary (dashed: repels)")
     ax.plot([], [], "x", color=BLUE, markeredgewidth=2, label="blow-up")
-    finish(ax, "drive (voltage units)", _RATE, "c  Hysteresis as the drive rises and falls")
+    finish(ax, "drive (voltage)", _RATE, "c  Hysteresis as the drive rises and falls")
 
 
 def _relaxation(arrays: _Arrays, ax: Axes) -> None:

@@ -27,8 +27,8 @@ Arrays = dict[str, np.ndarray]
 class Ramp(NamedTuple):
     """A drive that moves from the first value to the second and on to the third.
 
-    - `drives`: the values (voltage units).
-    - `times`: when they are reached (membrane times).
+    - `drives`: the values (voltage).
+    - `times`: when they are reached (membrane time).
     """
 
     drives: tuple[float, float, float]
@@ -57,7 +57,7 @@ class Family:
         return Grid(VoltageGrid(-6.0, 2.0, reset=1.0, num=320), self.weights)
 
     def network(self, mean: float, *, ramp: Ramp = NO_DRIVE, epsilon: float = 1.0) -> Network:
-        """The network of this mean weight (voltage units × membrane time)."""
+        """The network of this mean weight (voltage × membrane time)."""
         return Network(
             # Tabulated even where it is constant, so that runs of all kinds share a compilation.
             drive=Tabulated(ramp.drives, t=ramp.times),
@@ -77,7 +77,10 @@ class Family:
         mean: Float[np.ndarray, " k"] | float,
         drive: Float[np.ndarray, " k"] | float = 0.0,
     ) -> Float[np.ndarray, " k"]:
-        r"""$∑_j H_j\,r(I + w_j σ(\bar N))\,Δw - \bar N$, zero at stationary rates (1/time)."""
+        r"""$∑_j H_j\,r(I + w_j σ(\bar N))\,Δw - \bar N$, zero at stationary rates.
+
+        **Returns:** (spikes / neuron / membrane time).
+        """
         rate, mean, drive = (x[:, None] for x in np.broadcast_arrays(rate, mean, drive))
         if self.weights is None:
             w, share = mean, np.ones_like(mean)
@@ -89,7 +92,10 @@ class Family:
         return np.sum(share * np.asarray(rates), axis=1) - rate[:, 0]
 
     def stationary_rates(self, mean: float, drive: float = 0.0) -> Float[np.ndarray, " roots"]:
-        r"""All stationary rates $\bar N$ between 1e-8 and 100, in ascending order (1/time)."""
+        r"""All stationary rates $\bar N$ between 1e-8 and 100, in ascending order.
+
+        **Returns:** (spikes / neuron / membrane time).
+        """
 
         def excess(rate):
             return self.excess(rate, mean, drive)

@@ -21,10 +21,11 @@ from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
 from ..solve.solution import Solution
 from . import fit_figure, fit_network, fit_recovery
-from ._output import prepare_directory, write_atomically
+from ._options import add_run
+from ._output import begin, write_atomically
 from .fit_data import Observed, observe, read_recording
 
-HELP = "find parameters by gradients: of a learning network, or of one whose rate you recorded"
+HELP = "parameters of a network, found by gradients from what it did"
 
 # What applies to one kind of fit only, with the default there.
 _RECOVERY = {"knots": 20, "noise": 0.02}
@@ -37,12 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the experiment."""
     parser.add_argument(
         "--data",
-        metavar="FILE.csv",
-        help="recording: columns t,rate, or spike times t or t,neuron (default: recover K(w) and "
-        "I(w) of a network that has learned)",
+        metavar="FILE",
+        help="a recording, CSV or .npy: columns t,rate, or spike times t or t,neuron (default: "
+        "none; recover K(w) and I(w) of a network that has learned)",
     )
     both = parser.add_argument_group("the fit")
-    both.add_argument("--steps", type=int, default=200, metavar="N", help="default: %(default)s")
+    both.add_argument(
+        "--steps", type=int, default=200, metavar="N", help="at most (default: %(default)s)"
+    )
     both.add_argument(
         "--starts",
         type=int,
@@ -50,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="descents, of which the best counts (default: %(default)s)",
     )
-    both.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    both.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of random numbers (default: %(default)s)"
+    )
     both.add_argument(
         "--dt",
         type=float,
@@ -58,21 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="longest time step (default: %(default)g)",
     )
-    both.add_argument(
-        "--out",
-        default="fit",
-        metavar="DIR",
-        help="directory for fit.json and fit.png (default: %(default)s)",
-    )
-    both.add_argument("--no-progress", action="store_true", help="show no progress bar")
 
     recovery = parser.add_argument_group("without --data")
-    recovery.add_argument("--knots", type=int, metavar="N", help="of K(w) (default: 20)")
+    recovery.add_argument("--knots", type=int, metavar="N", help="of K(w) (default: %(default)s)")
     recovery.add_argument(
         "--noise",
         type=float,
         metavar="X",
-        help="of the data, relative to the peak (default: 0.02)",
+        help="of the data, relative to the peak (default: %(default)s)",
     )
     recovery.set_defaults(**_RECOVERY)
 
@@ -81,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--membrane-time",
         type=float,
         metavar="X",
-        help="in the unit of time of the file (default: 1)",
+        help="in the unit of time of the file (default: %(default)g)",
     )
     data.add_argument(
         "--bin",
@@ -103,6 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the potentials at time 0, with threshold 2 and reset 1 (default: -1 0.5)",
     )
     data.set_defaults(**_DATA)
+    add_run(parser, out="fit", files="fit.json, fit.png")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -113,7 +112,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     began = time.perf_counter()
     observed = _read(arguments)
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     task = _recovery(arguments) if observed is None else _recording(arguments, observed)
     print(task.title, flush=True)
     fitted = fit(
@@ -127,7 +126,7 @@ def run(arguments: argparse.Namespace) -> None:
         key=jax.random.key(arguments.seed),
         patience=_PATIENCE,
         absolute=task.absolute,
-        progress=NoProgress() if arguments.no_progress else ProgressBar("fit"),
+        progress=ProgressBar("fit") if arguments.progress else NoProgress(),
     )
     if fitted.uncertainty is None:
         raise SolveError(fitted.message)

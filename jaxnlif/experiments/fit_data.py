@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from .. import losses
 from .._check import check, check_integer, check_positive
-from ._csv import number, rows
+from ..io._rows import is_array, number, rows
 
 _HEADERS = ("t,rate", "t", "t,neuron")
 _RULE = "must be the header 't,rate' (times and rates), 't' or 't,neuron' (spike times)"
@@ -22,7 +22,7 @@ _ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are
 
 
 class Rates(NamedTuple):
-    """Network rates (spikes / neuron / unit of time) at increasing times `ts`, both `(k,)`."""
+    """Rates, spikes per neuron in the file's unit of time, at increasing times, both `(k,)`."""
 
     ts: Float[np.ndarray, " k"]
     rate: Float[np.ndarray, " k"]
@@ -59,58 +59,63 @@ class Observed(NamedTuple):
 def read_recording(path: str | os.PathLike) -> Rates | Spikes:
     """The recording in a CSV file, whose header tells what it holds: `t,rate`, `t` or `t,neuron`.
 
-    Text after `#` and blank lines are skipped. Times count from the beginning of a run, 0.
+    Text after `#` and blank lines are skipped. An array in a `.npy` file holds times and rates,
+    `(k, 2)`, or spike times, `(k,)`. Times count from the beginning of a run, 0.
 
-    **Raises:** `ValueError` that names the file, the line, the value and the rule.
+    **Raises:** `ValueError` that names the file, the place in it, the value and the rule.
     """
     table = list(rows(path))
-    check(len(table) > 0, f"{path}: is empty; its first line {_RULE}")
-    (line, fields), *table = table
+    if is_array(path):
+        fields = ["t", "rate"] if table and len(table[0][1]) == 2 else ["t"]
+    else:
+        check(len(table) > 0, f"{path}: is empty; its first line {_RULE}")
+        (place, fields), *table = table
+        given = ",".join(fields)
+        check(given.lower() in _HEADERS, f"{path}, {place}: {given!r} {_RULE}")
     header = ",".join(fields).lower()
-    check(header in _HEADERS, f"{path}, line {line}: {','.join(fields)!r} {_RULE}")
-    for line, row in table:
+    for place, row in table:
         check(
             len(row) == len(fields),
-            f"{path}, line {line}: {','.join(row)!r} has {len(row)} columns; "
+            f"{path}, {place}: {','.join(row)!r} has {len(row)} columns; "
             f"a row must have {len(fields)}, {header}",
         )
-    lines = [line for line, _ in table]
+    places = [place for place, _ in table]
     ts, *others = (
-        [number(path, line, row[column]) for line, row in table] for column in range(len(fields))
+        [number(path, place, row[column]) for place, row in table] for column in range(len(fields))
     )
-    _check_times(path, lines, ts, strictly=header == "t,rate")
+    _check_times(path, places, ts, strictly=header == "t,rate")
     if header == "t,rate":
-        _check_rates(path, lines, others[0])
+        _check_rates(path, places, others[0])
         return Rates(np.array(ts), np.array(others[0]))
     check(len(ts) > 0, f"{path}: holds no spike; there must be at least one")
     if header == "t":
         return Spikes(np.array(ts), None)
-    for line, neuron in zip(lines, others[0], strict=True):
-        check(neuron.is_integer(), f"{path}, line {line}: neuron {neuron:g} must be an integer")
+    for place, neuron in zip(places, others[0], strict=True):
+        check(neuron.is_integer(), f"{path}, {place}: neuron {neuron:g} must be an integer")
     return Spikes(np.array(ts), len(set(others[0])))
 
 
-def _check_times(path, lines: list[int], ts: list[float], *, strictly: bool) -> None:
-    for line, t in zip(lines, ts, strict=True):
+def _check_times(path, places: list[str], ts: list[float], *, strictly: bool) -> None:
+    for place, t in zip(places, ts, strict=True):
         check(
             t >= 0,
-            f"{path}, line {line}: time {t:g} must not be negative; runs begin at time 0",
+            f"{path}, {place}: time {t:g} must not be negative; runs begin at time 0",
         )
     rule = "increase" if strictly else "not decrease"
-    for line, (before, t) in zip(lines[1:], pairwise(ts), strict=True):
+    for place, (before, t) in zip(places[1:], pairwise(ts), strict=True):
         check(
             before < t or (before == t and not strictly),
-            f"{path}, line {line}: time {t:g} follows {before:g}; times must {rule}",
+            f"{path}, {place}: time {t:g} follows {before:g}; times must {rule}",
         )
 
 
-def _check_rates(path, lines: list[int], rates: list[float]) -> None:
+def _check_rates(path, places: list[str], rates: list[float]) -> None:
     check(len(rates) >= 2, f"{path}: {len(rates)} rows of numbers; rates must have at least 2")
-    for line, rate in zip(lines, rates, strict=True):
-        check(rate >= 0, f"{path}, line {line}: rate {rate:g} must not be negative")
+    for place, rate in zip(places, rates, strict=True):
+        check(rate >= 0, f"{path}, {place}: rate {rate:g} must not be negative")
         check(
             rate <= _HIGHEST_RATE,
-            f"{path}, line {line}: rate {rate:g} must be at most {_HIGHEST_RATE:g}",
+            f"{path}, {place}: rate {rate:g} must be at most {_HIGHEST_RATE:g}",
         )
     check(max(rates) > 0, f"{path}: all rates are 0; at least one must be positive")
 

@@ -76,7 +76,7 @@ def _gain(ax: Axes, start: Network, truth: Network, fitted: Fit) -> None:
     ax.errorbar(knots[known], values[known], std[known], label=label, **_ESTIMATE)
     if not np.all(known):
         ax.plot(knots[~known], values[~known], label="not determined", **_UNDETERMINED)
-    strength = "learning strength $K(w)$\n(unit weight × membrane time²)"
+    strength = "learning strength $K(w)$\n(weight² × membrane time²)"
     plot.finish(ax, plot.WEIGHT, strength, "The learning rule found")
 
 

@@ -55,7 +55,7 @@ def network(gain: Table | float, *, height: float) -> Network:
 class Run(eqx.Module):
     """Learning from a broad distribution of weights, of which the end is kept.
 
-    **Arguments:** `dt`, `duration` (learning times); `num` of voltages, and of weights; `dtype`.
+    **Arguments:** `dt`, `duration` (learning time); `num` of voltages, and of weights; `dtype`.
     """
 
     dt: float = eqx.field(static=True)

@@ -26,7 +26,8 @@ from ..initial import gaussian
 from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
-from ._output import prepare_directory, write_atomically
+from ._options import add_run
+from ._output import begin, write_atomically
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal
@@ -43,34 +44,42 @@ _FEW_CELLS = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this experiment."""
 
-    def number(name: str, kind: type, default: int | float, text: str) -> None:
-        metavar = "N" if kind is int else "X"
-        text = f"{text} (default: %(default)g)"
-        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=text)
-
-    parser.add_argument(
+    inputs = parser.add_argument_group("inputs")
+    inputs.add_argument(
         "--signal",
-        metavar="FILE.csv",
-        help="input to learn: columns weight, value (default: a bump at w = 0.3)",
+        metavar="FILE",
+        help="to learn, CSV or NPY: columns weight, value (default: a bump at w = 0.3)",
     )
-    parser.add_argument(
+    inputs.add_argument(
         "--tests",
         nargs="+",
-        metavar="FILE.csv",
-        help="inputs to test besides the learned one (default: it, shifted; its mean)",
+        metavar="FILE",
+        help="to test besides the learned one (default: it, shifted; its mean)",
     )
-    parser.add_argument("--out", default="results", metavar="DIR", help="default: %(default)s")
-    number("--num-v", int, 300, "voltage nodes, a multiple of 6")
-    number("--num-w", int, 400, "weight cells")
-    number("--w-max", float, 1.2, "upper end of the weight grid")
-    number("--t1", float, 12.0, "duration of learning, in learning times")
-    number("--dt", float, 1e-2, "longest time step, in learning times")
-    number("--epsilon", float, 1e-3, "membrane time / learning time, 0 included")
-    number("--gain", float, 0.3, "learning strength K")
-    parser.add_argument(
-        "--coupling", choices=_COUPLINGS, default="lagged", help="default: %(default)s"
+
+    def number(group: Any, name: str, kind: type, default: int | float, text: str) -> None:
+        metavar = "N" if kind is int else "X"
+        text = f"{text} (default: %(default)g)"
+        group.add_argument(name, type=kind, default=default, metavar=metavar, help=text)
+
+    network = parser.add_argument_group("network")
+    number(network, "--gain", float, 0.3, "learning strength K")
+    number(network, "--epsilon", float, 1e-3, "membrane time / learning time, 0 included")
+    number(network, "--t1", float, 12.0, "how long it learns, in learning times")
+
+    solver = parser.add_argument_group("solver")
+    number(solver, "--dt", float, 1e-2, "longest time step, in learning times")
+    number(solver, "--num-v", int, 300, "voltage nodes, a multiple of 6")
+    number(solver, "--num-w", int, 400, "weight cells")
+    number(solver, "--w-max", float, 1.2, "upper end of the weight grid")
+    solver.add_argument(
+        "--coupling",
+        choices=_COUPLINGS,
+        default="lagged",
+        metavar="NAME",
+        help=f"{' or '.join(_COUPLINGS)} (default: %(default)s)",
     )
-    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    add_run(parser, out="results", files="learning.npz, learning.png")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -80,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     began = time.perf_counter()
     grid, signal, tests = _read(arguments)
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     setting = _setting(arguments, grid, signal, tests)
 
     done: list[Phase] = []
@@ -152,7 +161,7 @@ def _setting(
         epsilon=arguments.epsilon,
         t1=arguments.t1,
         dt=arguments.dt,
-        progress=not arguments.no_progress,
+        progress=arguments.progress,
     )
 
 

@@ -1,6 +1,6 @@
 r"""What a network has learned, in numbers.
 
-**Reference:** J. He, J. Hu, Z. Zhou, SIAM J. Sci. Comput. (2022), arXiv 2109.04667, section 5:
+**Reference:** Q. He, J. Hu, Z. Zhou, SIAM J. Sci. Comput. (2022), arXiv 2109.04667, section 5:
 after learning, the learned input is answered by rates linear in the weight, another is not.
 """
 

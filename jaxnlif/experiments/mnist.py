@@ -20,9 +20,9 @@ from ..spikes.encoding import Volleys, flip, time_to_first_spike
 from . import _classifier_run as classifier
 from ._classifier import Samples
 from ._classifier_setting import MNIST, Setting
+from ._options import add_switch
 
 HELP = "images classified by the first spike, learned with exact gradients"
-PRECISION = "float32"
 
 _HELD_OUT = 10_000
 
@@ -66,14 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         default="data/mnist",
         metavar="DIR",
-        help="the four IDX files, plain or .gz; see scripts/fetch_mnist.py (default: %(default)s)",
+        help="the four IDX files, plain or .gz, as scripts/fetch_mnist.py gets them "
+        "(default: %(default)s)",
     )
-    parser.add_argument(
-        "--validate",
-        action="store_true",
-        help=f"judge by the last {_HELD_OUT} training images, held out, not by the test set",
+    add_switch(
+        parser, "--validate", f"judge by the last {_HELD_OUT} training images, not by the test set"
     )
-    classifier.add_arguments(parser, MNIST)
+    classifier.add_arguments(parser, MNIST, name="mnist")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from .._check import check, check_integer
 from .._files import write_arrays, write_atomically
 from ..solve.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
-from ._output import prepare_directory
+from ._options import add_run
+from ._output import begin
 from ._training import train
 
-HELP = "spikes moved, created and removed by exact gradients: one neuron, a recurrent network"
+HELP = "spikes moved, created and removed by exact gradients"
 
 _TRAININGS = {"single": spiketimes_single, "recurrent": spiketimes_recurrent}
 TRIALS = {"single": 3000, "recurrent": 10_000}
@@ -31,21 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--task",
         choices=("concept", *_TRAININGS),
         default="single",
-        help="spike times and gradients of QIF and LIF; one neuron, or a recurrent network, that "
-        "learns spike times (default: %(default)s)",
+        metavar="NAME",
+        help="single: one neuron learns spike times; recurrent: a network does; concept: spike "
+        "times and their gradients, of QIF beside LIF (default: %(default)s)",
     )
-    parser.add_argument(
-        "--trials",
-        type=int,
-        metavar="N",
-        help=f"default: {TRIALS['single']} single, {TRIALS['recurrent']} recurrent",
-    )
-    parser.add_argument("--seed", type=int, metavar="S", help="of inputs and targets")
-    parser.add_argument(
-        "--resume", action="store_true", help="continue from the checkpoint in the directory"
-    )
-    parser.add_argument("--out", default="spiketimes", metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    parser.add_argument("--trials", type=int, metavar="N", help=f"how many ({_of(TRIALS)})")
+    parser.add_argument("--seed", type=int, metavar="N", help=f"of the inputs ({_of(SEEDS)})")
+    add_run(parser, out="spiketimes", files="arrays and a figure, named as the task", resume=True)
+
+
+def _of(defaults: Mapping[str, int]) -> str:
+    return "default: " + ", ".join(f"{number} {task}" for task, number in defaults.items())
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -57,13 +55,13 @@ def run(arguments: argparse.Namespace) -> None:
     """
     name = arguments.task
     if name in _TRAININGS:
-        trials = _given("--trials", arguments.trials, TRIALS[name], at_least=2)
-        seed = _given("--seed", arguments.seed, SEEDS[name], at_least=0)
+        arguments.trials = trials = _given("--trials", arguments.trials, TRIALS[name], at_least=2)
+        arguments.seed = seed = _given("--seed", arguments.seed, SEEDS[name], at_least=0)
     else:
         for option in ("trials", "seed", "resume"):
             check(not getattr(arguments, option), f"--{option}: the concept task trains nothing")
         trials = seed = 0
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     results, figure = directory / f"{name}.npz", directory / f"{name}.png"
     metadata = {"experiment": "spiketimes", "task": name}
     if name == "concept":
@@ -74,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
         module = _TRAININGS[name]
         task = module.task(seed)
         checkpoint = directory / f"{name}-checkpoint"
-        bar = NoProgress() if arguments.no_progress else ProgressBar(name)
+        bar = ProgressBar(name) if arguments.progress else NoProgress()
         try:
             _, arrays = train(
                 module.training(task, seed),

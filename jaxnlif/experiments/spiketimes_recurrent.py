@@ -133,7 +133,7 @@ def learned_at(history: Mapping[str, np.ndarray], trial: int) -> Learned:
 
 
 def errors(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> Float[np.ndarray, " trials"]:
-    """The largest distance of a spike from its target in each trial (membrane times)."""
+    """The largest distance of a spike from its target in each trial (membrane time)."""
     worst = [
         np.abs(history[f"spikes_{k}"][:, :-1] - targets).max(axis=1)
         for k, targets in enumerate(reservoir.targets)

@@ -1,6 +1,6 @@
 r"""A single QIF neuron learns to spike at two times.
 
-It receives 22 inputs in a trial of duration 10 (membrane times); of two of them weights and times
+It receives 22 inputs in a trial of duration 10 (membrane time); of two of them weights and times
 are learned, the weights from 0. Gradient descent with a bounded gradient on the mean squared error
 of the first two spike times, pseudospikes where ordinary ones are missing (Klos & Memmesheimer
 2025, Fig. 2).

@@ -1,7 +1,7 @@
 r"""`jaxnlif run synchrony`: neurons that fire together, by density, by particles, and by both.
 
 **Reference:** Z. Du, Y. Xie, Z. Zhou, arXiv 2305.05915 (2023); the events on the density follow
-X. Dou, Z. Tao, Y. Xue, Z. Zhou, arXiv 2603.18475.
+X. Dou, L. Tao, Z. Xue, Z. Zhou, arXiv 2603.18475.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
 from ..solve.solution import Solution
 from ..solve.solver import Regime
-from ._output import prepare_directory
+from ._options import add_run, add_switch
+from ._output import begin
 from .synchrony_cases import (
     CASES,
     Case,
@@ -31,7 +32,7 @@ from .synchrony_cases import (
 )
 from .synchrony_figure import draw
 
-HELP = "neurons that fire together: events on the density, particles, and the multi-scale solver"
+HELP = "neurons that fire together: density, particles, multi-scale solver"
 
 Runs = Mapping[str, Sequence[Run]]
 
@@ -39,26 +40,22 @@ Runs = Mapping[str, Sequence[Run]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the experiment."""
     parser.add_argument(
-        "--case", choices=CASES, default="self-sustained", help="network (default: %(default)s)"
+        "--case",
+        choices=CASES,
+        default="self-sustained",
+        metavar="NAME",
+        help=f"the network: {', '.join(CASES)} (default: %(default)s)",
     )
     parser.add_argument(
-        "--neurons", type=int, default=20_000, metavar="M", help="default: %(default)s"
+        "--neurons", type=int, default=20_000, metavar="M", help="how many (default: %(default)s)"
+    )
+    add_switch(
+        parser, "--compare", "follow them by density, by particles and by both, side by side"
     )
     parser.add_argument(
-        "--compare",
-        action="store_true",
-        help="run density, particles and the multi-scale solver side by side",
+        "--seeds", type=int, default=4, metavar="N", help="runs to compare (default: %(default)s)"
     )
-    parser.add_argument(
-        "--seeds", type=int, default=4, metavar="N", help="runs with --compare (default: 4)"
-    )
-    parser.add_argument(
-        "--out",
-        default="synchrony",
-        metavar="DIR",
-        help="directory for synchrony.npz and synchrony.png (default: %(default)s)",
-    )
-    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    add_run(parser, out="synchrony", files="synchrony.npz, synchrony.png")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -70,14 +67,14 @@ def run(arguments: argparse.Namespace) -> None:
     """
     neurons = check_integer("--neurons", arguments.neurons, at_least=2)
     seeds = check_integer("--seeds", arguments.seeds, at_least=2)
-    directory = prepare_directory(arguments.out)
+    directory = begin(arguments)
     results, figure = directory / "synchrony.npz", directory / "synchrony.png"
     case = CASES[arguments.case]
     metadata = {"experiment": "synchrony", "case": arguments.case, "neurons": neurons}
     runs: dict[str, list[Run]] = {}
     try:
         for name, seed in _plan(arguments.compare, seeds):
-            bar = NoProgress() if arguments.no_progress else ProgressBar(f"{name} {seed}")
+            bar = ProgressBar(f"{name} {seed}") if arguments.progress else NoProgress()
             runs.setdefault(name, []).append(_run(name, case, neurons, seed, bar))
     except KeyboardInterrupt as stop:
         if isinstance(stop, Interrupted):

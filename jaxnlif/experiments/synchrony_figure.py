@@ -53,4 +53,4 @@ def _around_event(sol: Solution, ax: Axes) -> None:
     for position in (v.reset, v.threshold):
         ax.axvline(position, color=plot.GREY, linestyle="--", linewidth=1)
     ax.set(yscale="log", ylim=(1e-3, 30))
-    plot.finish(ax, plot.VOLTAGE, "density $p(v)$\n(1 / unit potential)", title)
+    plot.finish(ax, plot.VOLTAGE, "density $p(v)$\n(1 / voltage)", title)

@@ -18,8 +18,7 @@ from . import _classifier_run as classifier
 from ._classifier import Samples
 from ._classifier_setting import YIN_YANG, Setting
 
-HELP = "Yin-Yang points classified by the first spike, learned with exact gradients"
-PRECISION = "float32"
+HELP = "points classified by the first spike, learned with exact gradients"
 
 _POINTS = 5000, 1000
 _SEEDS = 42, 41
@@ -39,7 +38,7 @@ class PointEncoder:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the experiment."""
-    classifier.add_arguments(parser, YIN_YANG)
+    classifier.add_arguments(parser, YIN_YANG, name="yinyang")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -14,27 +14,33 @@ from .._check import check, check_finite, check_scalar
 
 
 class AbstractBounds(eqx.Module):
-    """A smooth, increasing map from all numbers onto the values that are allowed."""
+    """A smooth, increasing map from all numbers onto the values that are allowed.
+
+    **Arguments** of the methods:
+
+    - `free`: unbounded coordinates of any shape (dimensionless).
+    - `value`: values of any shape in the unit of the parameter.
+    """
 
     @abc.abstractmethod
     def value(self, free: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The value at an unbounded coordinate."""
+        """Values in the shape of unbounded coordinates and the unit of the parameter."""
 
     @abc.abstractmethod
     def free(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The unbounded coordinate of a value strictly inside the bounds."""
+        """Coordinates, in the shape of values strictly inside the bounds (dimensionless)."""
 
     @abc.abstractmethod
     def contains(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
-        """Whether values lie strictly inside."""
+        """Whether values lie strictly inside, in their shape."""
 
     @abc.abstractmethod
     def near(self, value: np.ndarray) -> Bool[np.ndarray, "..."]:
-        """Whether values have come so near to a bound that they may be as good as on it."""
+        """Whether values are near enough to a bound to be as good as on it, in their shape."""
 
     @abc.abstractmethod
     def nearer(self, value: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Values half as far from the bound that is nearest."""
+        """Values half as far from the nearest bound, in the shape and unit of `value`."""
 
 
 class Free(AbstractBounds):
@@ -78,9 +84,9 @@ class Positive(AbstractBounds):
 class Between(AbstractBounds):
     r"""Numbers between two bounds, $low + (high - low)/(1 + e^{-x})$ of the coordinate x.
 
-    **Arguments:** `low` < `high` (the parameter's units).
+    **Arguments:** `low`, `high`: the bounds, in the unit of the parameter.
 
-    **Raises:** `ValueError` unless both are finite and in order.
+    **Raises:** `ValueError` unless both are finite numbers and in order.
     """
 
     low: float = eqx.field(static=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from contextlib import closing
 from typing import Any
 
 import equinox as eqx
@@ -15,10 +15,13 @@ from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from .._check import check, check_finite, check_integer, check_key, check_positive
+from ..solve.checkpoint import Checkpoint
 from ..solve.progress import AbstractProgress, NoProgress
-from .descent import Descent, Problem, Rules, begin, is_number, turn
+from .descent import Descent, Problem, Rules, is_number
+from .keeper import Keeper
 from .parameters import Parameters, choose
 from .result import Fit, FitResult
+from .turns import Turns
 from .uncertainty import Uncertainty, estimate, jacobian
 
 _NOISE_UNKNOWN = (
@@ -44,6 +47,7 @@ def fit(
     absolute: bool = False,
     uncertainty: bool = True,
     progress: Any = None,
+    checkpoint: Any = None,
 ) -> Fit:
     r"""Finds the values of some leaves of a model that minimise `loss(run(model))`.
 
@@ -74,8 +78,9 @@ def fit(
       leads to where no step completes goes on from the best point, in steps a tenth as long.
     - `steps`: the most steps.
     - `starts`: how many descents to make: the first from the model's values, the others from normal
-      numbers around them, of standard deviation `spread` in the unbounded coordinates (`key`); or
-      the values themselves, as `where` picks them, with a leading axis.
+      numbers around them; or the values themselves, as `where` picks them, with a leading axis.
+    - `spread`: standard deviation of those numbers in the unbounded coordinates.
+    - `key`: random key for them.
     - `tolerance`: of the largest derivative, relative to that at the start, at which a descent has
       arrived; by default $10^{-9}$ in float64 and $10^{-4}$ in float32.
     - `patience`: steps without appreciable progress (a thousandth of the loss) after which a
@@ -85,16 +90,22 @@ def fit(
       parameters.
     - `uncertainty`: whether to compute standard errors, by forward mode.
     - `progress`: for example `ProgressBar("fit")`.
+    - `checkpoint`: a `Checkpoint(directory)`, where the fit is written and from which it goes on if
+      called again with the same arguments; `steps` may be more.
 
     **Returns:** a `Fit`, with the best point that was seen, whatever happened; never NaN.
 
     **Raises:** `ValueError`, before anything compiles, for wrong arguments, a start at or beyond a
-    bound, or data that do not fit the run.
+    bound, or data that do not fit the run; if the directory of the checkpoint holds another fit.
+    `OSError` if another process is using it.
+
+    **Reference:** the default optimiser is optax's L-BFGS: D. C. Liu, J. Nocedal, *Math. Program.*
+    45:503 (1989); standard errors as in `Uncertainty`.
     """
     if isinstance(optimiser, optax.MultiSteps):
         optimiser = optimiser.gradient_transformation()
     progress = progress or NoProgress()
-    _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress)
+    _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress, checkpoint)
     parameters = choose(model, where, bounds)
     begun = _starts(parameters, starts, spread, key)
     problem = Problem(parameters, run, loss)
@@ -108,9 +119,11 @@ def fit(
         jnp.asarray(patience, jnp.int32),
         monotone=optimiser is None,
     )
-    end, losses, interrupted = _descend(
-        problem, optimiser or _DEFAULT, rules, begun, steps, progress
+    optimiser = optimiser or _DEFAULT
+    keeper = Keeper(
+        checkpoint, {"problem": problem, "rules": rules, "optimiser": optimiser, "starts": begun}
     )
+    end, losses, interrupted = _descend(problem, optimiser, rules, begun, steps, progress, keeper)
     return _gather(
         problem,
         end,
@@ -120,7 +133,9 @@ def fit(
     )
 
 
-def _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress) -> None:
+def _check_arguments(
+    run, loss, optimiser, steps, patience, spread, tolerance, progress, checkpoint
+) -> None:
     for name, function in (("run", run), ("loss", loss)):
         check(callable(function), f"{name} = {function!r}: must be a function")
     check(
@@ -135,6 +150,10 @@ def _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, p
     check(
         isinstance(progress, AbstractProgress),
         f'progress = {progress!r}: must be one such as ProgressBar("fit")',
+    )
+    check(
+        checkpoint is None or isinstance(checkpoint, Checkpoint),
+        f"checkpoint = {checkpoint!r}: must be a Checkpoint, or None",
     )
 
 
@@ -180,43 +199,33 @@ def _starts(parameters: Parameters, starts: Any, spread: float, key) -> list[jax
     return parameters.free(values)
 
 
-@eqx.filter_jit
-def _begin(problem: Problem, optimiser, starts) -> Descent:
-    return jax.vmap(partial(begin, problem, optimiser))(starts)
-
-
-@eqx.filter_jit
-def _turn(problem: Problem, optimiser, rules: Rules, descents: Descent) -> Descent:
-    one = partial(turn, problem, optimiser, rules)
-    if descents.ended.size > 1:
-        return jax.vmap(one)(descents)
-    # A batch of one would pay for both branches of every condition.
-    only = one(jax.tree.map(lambda x: x[0], descents))
-    return jax.tree.map(lambda x: x[None], only)
-
-
-def _descend(problem, optimiser, rules, starts, steps, progress: AbstractProgress):
+def _descend(problem, optimiser, rules, starts, steps, progress, keeper: Keeper):
     """All descents to their ends: the last state, the losses turn by turn, what cut them off."""
-    descent, losses, interrupted = _begin(problem, optimiser, starts), [], None
-    bar = progress.start(steps + 1)
-    try:
-        for _ in range(steps + 1):
-            ended = np.asarray(descent.ended)
-            descent = _turn(problem, optimiser, rules, descent)
-            losses.append(np.where(ended, np.nan, np.asarray(descent.value, float)))
-            bar.update(1)
-            if np.all(descent.ended):
-                break
-    except KeyboardInterrupt:
-        if not losses:
-            raise
-        interrupted = FitResult.interrupted
-    except eqx.EquinoxRuntimeError:
-        if not losses:
-            raise
-        interrupted = FitResult.no_way_on
-    finally:
-        bar.close()
+    interrupted = None
+    with (
+        Turns(problem, optimiser, rules) as turns,
+        keeper.taken_up(turns.begin(starts)) as (descent, losses),
+        closing(progress.start(steps + 1)) as bar,
+    ):
+        if losses:
+            bar.update(len(losses))
+        try:
+            while len(losses) <= steps and not np.all(descent.ended):
+                ended = np.asarray(descent.ended)
+                descent = turns(descent)
+                losses.append(np.where(ended, np.nan, np.asarray(descent.value, float)))
+                if keeper.due():
+                    keeper.keep(descent, losses)
+                bar.update(1)
+        except KeyboardInterrupt:
+            if not losses:
+                raise
+            interrupted = FitResult.interrupted
+        except eqx.EquinoxRuntimeError:
+            if not losses:
+                raise
+            interrupted = FitResult.no_way_on
+        keeper.keep(descent, losses)
     return descent, losses, interrupted
 
 

@@ -33,8 +33,8 @@ class Fit(eqx.Module):
 
     - `model`: the model with the fitted values. `values`: those values, as `where` picks them.
     - `names`: the names of all fitted numbers.
-    - `loss`: the loss before each step, shape `(k,)`, of the start that led to the best point;
-      infinite where a run did not complete.
+    - `loss`: the loss before each step, half the sum of the squared residuals or the one number,
+      shape `(k,)`, of the start that led to the best point; infinite where a run did not complete.
     - `result`: how that descent ended, a `FitResult`. `message`: the same in words, with what is
       at a bound.
     - `at_bound`: the names of the numbers that ended at a bound.

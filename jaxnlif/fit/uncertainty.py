@@ -28,15 +28,19 @@ _NAMED = 4  # parts of a flat direction that are told one by one
 class Uncertainty(eqx.Module):
     """Standard errors of fitted numbers, in the order of `Fit.names`.
 
-    - `std`: standard errors `(p,)`, in the parameters' units; infinite where the data determine
-      nothing, or where the noise is unknown.
-    - `covariance`: `(p, p)`, of what the data determine; infinite where the noise is unknown.
+    - `std`: standard errors `(p,)`, each in the unit of its parameter; infinite where the data
+      determine nothing, or where the noise is unknown.
+    - `covariance`: `(p, p)`, in the unit of two parameters' product, of what the data determine;
+      infinite where the noise is unknown.
     - `singular_values`: of the Jacobian by changes relative to the parameters' sizes, which are
-      taken as at least 1, descending `(p,)`.
+      taken as at least 1, descending `(p,)`, in the unit of the residuals.
     - `flat`: the flat directions in words, by the same changes, as
       `"0.71 noise - 0.70 drive.value"`; empty if none.
-    - `noise`: the standard deviation of the residuals by which errors are scaled; infinite if there
-      are no more residuals than the parameters explain, which leaves it unknown.
+    - `noise`: the standard deviation by which errors are scaled, in the unit of the residuals;
+      infinite if there are no more residuals than the parameters explain, which leaves it unknown.
+
+    **Reference:** D. M. Bates, D. G. Watts, *Nonlinear Regression Analysis and Its Applications*
+    (1988), chapter 2.
     """
 
     std: Float[np.ndarray, " p"]

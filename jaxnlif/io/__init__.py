@@ -2,5 +2,7 @@
 
 from .dataset import to_xarray
 from .files import load, save
+from .neo import to_neo
+from .signal import read_signal
 
-__all__ = ["load", "save", "to_xarray"]
+__all__ = ["load", "read_signal", "save", "to_neo", "to_xarray"]

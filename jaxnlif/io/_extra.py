@@ -5,6 +5,19 @@ from __future__ import annotations
 from types import ModuleType
 
 
+def require_neo() -> tuple[ModuleType, ModuleType]:
+    """The modules neo, and quantities, its units.
+
+    **Raises:** `ImportError` that says what to install.
+    """
+    try:
+        import neo
+        import quantities
+    except ImportError as error:
+        raise ImportError(f"spike trains need {error.name}: pip install 'jaxnlif[io]'") from error
+    return neo, quantities
+
+
 def require_xarray() -> ModuleType:
     """The module xarray, with what writes its files.
 

@@ -28,21 +28,21 @@ Variable = tuple[tuple[str, ...], np.ndarray, dict[str, Any]]
 # Units and meanings of what a solution holds.
 _COURSES = {
     "rate": ("spikes / neuron / membrane time", "network rate"),
-    "spikes": ("spikes / neuron", "spikes since the beginning"),
+    "spikes": ("spikes / neuron × learning time / membrane time", "spikes since the beginning"),
     "refractory": ("1", "fraction of the neurons that rest after a spike"),
 }
 _BY_WEIGHT = {
-    "rates": ("spikes / neuron / membrane time / weight unit", "rate by synaptic weight"),
-    "weights": ("1 / weight unit", "density of the synaptic weights"),
+    "rates": ("spikes / neuron / membrane time / weight", "rate by synaptic weight"),
+    "weights": ("1 / weight", "density of the synaptic weights"),
 }
 _STATS = {
     "mass_drift": ("1", "largest deviation of the mass from that at the beginning"),
-    "minimum": ("1 / voltage unit / weight unit", "minimum of the density over the saved times"),
+    "minimum": ("1 / voltage / weight", "minimum of the density over the saved times"),
     "steps": ("1", "steps made"),
-    "differentiable_from": ("time", "time before which no derivative flows"),
+    "differentiable_from": ("learning time", "time before which no derivative flows"),
 }
 _ROWS = {
-    "time": ("time", "time"),
+    "time": ("learning time", "time"),
     "size": ("1", "fraction of the neurons that fired together"),
     "regime": ("1", "description from then on"),
     "criterion": ("1", "number that decided"),
@@ -62,7 +62,10 @@ def to_xarray(sol: Any) -> xarray.Dataset:
     leading dimension `member` (several: `member_0`, …), in which shorter records are filled with
     NaN or -1. A network without a weight axis has no dimension `weight`.
 
-    **Raises:** `ImportError` without the extra `io`; `ValueError` for what is no solution.
+    **Arguments:** `sol`: a `Solution`, also one of `vmap`.
+
+    **Raises:** `ImportError` without the extra `io`; `ValueError` for what is no solution, or if
+    two saved arrays have the same name.
     """
     check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
     rank = np.ndim(sol.t_end)
@@ -77,14 +80,18 @@ def batch_to_xarray(sol: Solution, batch: Sequence[str]) -> xarray.Dataset:
     for name, variable in _variables(sol, tuple(batch)):
         check(name not in variables, f"saved: two arrays are named {name}")
         variables[name] = variable
-    attributes = {
+    return xarray.Dataset(variables, _coordinates(sol), description(sol))
+
+
+def description(sol: Solution) -> dict[str, str]:
+    """What was solved, how and by what, as texts."""
+    return {
         "title": "Run of a noisy leaky integrate-and-fire network",
         "source": f"jaxnlif {versions()['jaxnlif']}",
         "versions": json.dumps(versions()),
         "model": json.dumps(readable(sol.model), ensure_ascii=False),
         "solver": json.dumps(readable(sol.solver), ensure_ascii=False),
     }
-    return xarray.Dataset(variables, _coordinates(sol), attributes)
 
 
 def flags(meaning: str, names: Sequence[str]) -> dict[str, Any]:
@@ -101,12 +108,12 @@ def _coordinates(sol: Solution) -> dict[str, Variable]:
     ts = np.asarray(sol.ts)
     ts = ts.reshape(-1, ts.shape[-1])[0]  # all members are saved at the same times
     found = {
-        "time": (("time",), ts, _labels("time", "slow time; membrane time for epsilon = 1")),
-        "voltage": (("voltage",), grid.v.nodes, _labels("voltage unit", "membrane potential")),
+        "time": (("time",), ts, _labels("learning time", "time, of membranes for epsilon = 1")),
+        "voltage": (("voltage",), grid.v.nodes, _labels("voltage", "membrane potential")),
     }
     if grid.w is not None:
         centers = np.asarray(grid.w.centers, grid.dtype)
-        found["weight"] = (("weight",), centers, _labels("weight unit", "synaptic weight"))
+        found["weight"] = (("weight",), centers, _labels("weight", "synaptic weight"))
     return found
 
 
@@ -123,7 +130,7 @@ def _variables(sol: Solution, batch: tuple[str, ...]) -> Iterator[tuple[str, Var
     for name, log in sol.logs.items():
         yield from _record(_LOGS.get(name, name), log, batch)
     yield "result", (batch, np.asarray(sol.result._value), RESULTS)
-    reached = _labels("time", "time that was reached")
+    reached = _labels("learning time", "time that was reached")
     yield "t_end", (batch, np.asarray(sol.t_end), reached)
     for name, value in sol.stats.items():
         labels = _STATS.get(name, ("1", name.replace("_", " ")))
@@ -132,8 +139,9 @@ def _variables(sol: Solution, batch: tuple[str, ...]) -> Iterator[tuple[str, Var
 
 def _saved(sol: Solution, times: tuple[str, ...]) -> Iterator[tuple[str, Variable]]:
     """What was saved besides rates and weights; arrays shaped like a density get its axes."""
-    density = _labels("1 / voltage unit / weight unit", "density of the neurons")
     grid = sol.solver.grid
+    unit = "1 / voltage" if grid.w is None else "1 / voltage / weight"
+    density = _labels(unit, "density of the neurons")
     for path, leaf in jax.tree_util.tree_leaves_with_path(sol.saved):
         key = jax.tree_util.keystr(path, simple=True, separator=".")
         name = file_name(f"saved.{key}".rstrip("."))

@@ -31,8 +31,9 @@ def save(path: str | os.PathLike, sol: Any) -> None:
     - `sol`: a `Solution`, also one of `vmap`.
 
     **Raises:** `ValueError` for another suffix, for what is no solution, and if the model, the
-    solver or what `SaveAt.fn` saved holds something that cannot be written; `ImportError` without
-    the extra; `OSError` if the file cannot be written, which leaves what was there before.
+    solver or what `SaveAt.fn` saved holds something that cannot be written, or a class or function
+    of your own with the name of a class of jaxnlif; `ImportError` without the extra; `OSError` if
+    the file cannot be written, which leaves what was there before.
     """
     check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
     description, arrays = flatten(sol)
@@ -50,12 +51,12 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Solution:
     they are among `types`. Arrays of a dtype that JAX does not hold at present (float64 without
     `jax_enable_x64`) come back as those of NumPy.
 
-    **Arguments:** `types`: the classes and functions of your own in the model, solver or what was
-    saved, such as a drive.
+    **Arguments:** `path`: the file, ending in `.npz` or `.nc`; `types`: the classes and functions
+    of your own in the model, solver or what was saved, such as a drive.
 
-    **Raises:** `ValueError` if the file is damaged, holds no solution, was written by a newer
-    version, or needs other `types`; `FileNotFoundError` if there is none; `ImportError` for NetCDF
-    without the extra `io`.
+    **Raises:** `ValueError` for another suffix, and if the file is damaged, holds no solution, was
+    written by a newer version, or needs other `types`; `FileNotFoundError` if there is none;
+    `ImportError` for NetCDF without the extra `io`.
     """
     arrays, content = netcdf.read(path) if _is_netcdf(path) else read_arrays(path)
     kind = content.get("kind")

@@ -16,18 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._check import check
-from .._leaves import is_key, numbers
-from .classes import EnumerationItem, is_named_tuple, known
+from .._leaves import from_file, is_key, numbers, to_file
+from .classes import EnumerationItem, is_named_tuple, known, own
 
 _MOST_NUMBERS = 100
 """How many numbers of an array `readable` shows."""
 
 
-def flatten(tree: Any) -> tuple[Any, dict[str, np.ndarray]]:
+def flatten(tree: Any, *, to_restore: bool = True) -> tuple[Any, dict[str, np.ndarray]]:
     """The description of a pytree, and its arrays by names such as "model.drive.value".
 
     **Raises:** `ValueError`, naming its place, for what cannot be described: anything but modules,
-    dataclasses, (named) tuples, lists, dictionaries, arrays, numbers, texts, and functions.
+    dataclasses, (named) tuples, lists, dictionaries, arrays, numbers, texts, and functions. If it
+    is `to_restore`, also for what has the name of a class of jaxnlif, which would take its place.
     """
     arrays: dict[str, np.ndarray] = {}
 
@@ -35,9 +36,16 @@ def flatten(tree: Any) -> tuple[Any, dict[str, np.ndarray]]:
         name = file_name(path)
         while name in arrays:
             name += "_"
-        # Files know no bfloat16 and the like.
-        plain = np.asarray(array)
-        arrays[name] = plain.view(f"u{plain.dtype.itemsize}") if plain.dtype.kind == "V" else plain
+        arrays[name] = to_file(np.asarray(array))
+        return name
+
+    def named(path: str, thing: Any) -> str:
+        name = thing.__name__
+        check(
+            not to_restore or own().get(name, thing) is thing,
+            f"{path}: {name} is also the name of a class of jaxnlif, which a file would restore in "
+            "its place; give yours another",
+        )
         return name
 
     def fields(path: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,15 +66,15 @@ def flatten(tree: Any) -> tuple[Any, dict[str, np.ndarray]]:
         if isinstance(value, EnumerationItem):
             kind = value._enumeration
             return {
-                "enumeration": kind.__name__,
+                "enumeration": named(path, kind),
                 "items": _items(kind),
                 "value": describe(path, value._value),
             }
         if is_named_tuple(value):
-            return {"class": type(value).__name__, "fields": fields(path, value._asdict())}
+            return {"class": named(path, type(value)), "fields": fields(path, value._asdict())}
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             values = {name: getattr(value, name) for name in _fields(type(value))}
-            return {"class": type(value).__name__, "fields": fields(path, values)}
+            return {"class": named(path, type(value)), "fields": fields(path, values)}
         if type(value) is list:
             return [describe(f"{path}.{k}", x) for k, x in enumerate(value)]
         if type(value) is tuple:
@@ -74,12 +82,11 @@ def flatten(tree: Any) -> tuple[Any, dict[str, np.ndarray]]:
         if type(value) is dict:
             pairs = value.items()
             return {"dict": [[describe(path, k), describe(f"{path}.{k}", x)] for k, x in pairs]}
-        name = getattr(value, "__name__", None)
         check(
-            callable(value) and name is not None,
+            callable(value) and hasattr(value, "__name__"),
             f"{path} = {value!r}: cannot be written to a file; make it an eqx.Module",
         )
-        return {"function": name}
+        return {"function": named(path, value)}
 
     return describe("", tree), arrays
 
@@ -132,7 +139,7 @@ def unflatten(description: Any, arrays: Mapping[str, np.ndarray], types: Iterabl
 def readable(tree: Any) -> Any:
     """A pytree for people, as JSON can hold it: classes and fields by name, the numbers of arrays
     that are not large in place."""
-    description, arrays = flatten(tree)
+    description, arrays = flatten(tree, to_restore=False)
 
     def show(node: Any) -> Any:
         match node:
@@ -165,8 +172,7 @@ def _names(node: Any) -> Iterable[str]:
 
 
 def _array(array: np.ndarray, dtype: np.dtype, kind: str) -> Any:
-    if array.dtype != dtype:  # bool and the like, which files hold as integers
-        array = array.astype(dtype) if dtype.kind != "V" else array.view(dtype)
+    array = from_file(array, dtype)
     if kind == "number":
         return array[()]
     held = kind == "jax" and jax.dtypes.canonicalize_dtype(dtype) == dtype

@@ -17,6 +17,8 @@ def as_leaf(name: str, value: Any) -> Float[Array, "..."]:
     """Numbers, sequences and integer arrays as floating-point arrays; floating arrays unchanged."""
     if hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.floating):
         return jnp.asarray(value)
+    if hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.integer):
+        return jnp.asarray(value, float)
     message = f"{name} = {value!r}: must be a number or an array of numbers"
     check(not isinstance(value, (bool, str)) and value is not None, message)
     try:

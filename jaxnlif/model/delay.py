@@ -15,24 +15,38 @@ from ._leaf import leaf
 
 
 class AbstractDelay(eqx.Module):
-    """What was sent in earlier steps and arrives in this one."""
+    """What was sent in earlier steps and arrives in this one.
+
+    **Arguments** of the methods:
+
+    - `memory`: what was sent and is on its way, as `start` begins it and `record` goes on.
+    - `sent`: the mean of what is sent in a step, in the shape and unit of `like`: a rate, or one
+      for each weight.
+    - `dt`: length of the step (learning time).
+    """
 
     duration: eqx.AbstractVar[Float[Array, ""]]
 
     @abc.abstractmethod
     def start(self, like: Float[Array, "..."]) -> Any:
-        """The memory before time 0, when nothing was sent, of values shaped as `like`."""
+        """The memory before time 0, when nothing was sent.
+
+        **Arguments:** `like`: what will be sent, of any shape and in any unit.
+        """
 
     @abc.abstractmethod
     def seen(self, memory: Any, dt: Float[Array, ""]) -> Float[Array, "..."]:
-        """The mean over the step that begins of what arrives."""
+        """The mean of what arrives in the step that begins, in the shape and unit of `sent`."""
 
     @abc.abstractmethod
     def record(self, memory: Any, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Any:
-        """The memory after a step in which `sent` was the mean of what was sent."""
+        """The memory after a step in which `sent` was sent."""
 
     def validate(self, name: str, dt: Float[Array, ""] | float) -> None:
-        """Raises `ValueError` if steps of `dt` cannot resolve the delay."""
+        """Checks that steps of `dt` resolve the delay, which an error calls `name`.
+
+        **Raises:** `ValueError` if the delay is shorter than a step, or more steps than it holds.
+        """
         if is_concrete(self.duration, dt):
             check(
                 float(self.duration) >= float(dt) * (1 - 1e-6),
@@ -53,10 +67,14 @@ class Delay(AbstractDelay):
     Between whole numbers of steps what arrives is linear in the duration. At a whole number its
     slope jumps, and the derivative is the one towards longer durations.
 
-    **Arguments:** `duration` $d > 0$ (time); `slots`, the longest delay in steps that can be
-    remembered. A traced duration is held between one step and that.
+    **Arguments:**
 
-    **Raises:** `ValueError` unless `duration` is positive.
+    - `duration`: $d > 0$ (learning time). A traced one is held between one step and `slots - 2`.
+    - `slots`: two more than the steps of the longest delay that can be remembered.
+
+    **Raises:** `ValueError` unless `duration` is a positive number and `slots` an integer above 1.
+
+    **Reference:** M. J. Cáceres, P. Roux, D. Salort, R. Schneider, arXiv 1806.01934 (2019).
     """
 
     duration: Float[Array, ""] = eqx.field(converter=leaf("duration"))
@@ -95,7 +113,7 @@ class Delay(AbstractDelay):
         return Ring(values, (memory.place + 1) % self.slots)
 
     def outstanding(self, memory: Ring, dt: Float[Array, ""]) -> Float[Array, "..."]:
-        """The sum of what was sent, step by step, and has not arrived yet."""
+        """The sum of what was sent and has not arrived, in the shape and unit of `sent`."""
         age = (memory.place - 1 - np.arange(self.slots)) % self.slots
         share = jnp.clip(self._steps(dt) - age, 0, 1)
         return jnp.tensordot(share, memory.values, axes=1)
@@ -108,8 +126,9 @@ class Delay(AbstractDelay):
 class ExponentialDelay(AbstractDelay):
     r"""Arrival times are exponentially distributed: $d R' = \bar N - R$, and R is what is seen.
 
-    **Arguments:** `duration` $d > 0$, the mean delay (time). **Raises:** `ValueError` unless it is
-    positive.
+    **Arguments:** `duration`: $d > 0$, the mean delay (learning time).
+
+    **Raises:** `ValueError` unless it is a positive number.
     """
 
     duration: Float[Array, ""] = eqx.field(converter=leaf("duration"))
@@ -150,5 +169,5 @@ class Never(AbstractDelay):
         return memory + sent
 
     def outstanding(self, memory: Float[Array, "..."], dt: Float[Array, ""]) -> Float[Array, "..."]:
-        """The sum of what was sent, step by step."""
+        """The sum of all that was sent, step by step, in the shape and unit of `sent`."""
         return memory

@@ -19,20 +19,26 @@ class AbstractDrive(eqx.Module):
 
     @abc.abstractmethod
     def __call__(self, t: Float[Array, ""], w: Float[Array, " w"]) -> Float[Array, " w"]:
-        """Input at time `t` to neurons of weight `w`, broadcastable to the shape of `w`.
+        """The input at a time to the neurons of each weight.
 
-        **Arguments:** `t` in units of time, `w` in weight units. **Returns:** voltage units.
+        **Arguments:** `t`, a number (learning time); `w`, shape `(w,)` (weight).
+        **Returns:** the input, of a shape that broadcasts to `(w,)` (voltage).
         """
 
     def jumps(self) -> Float[Array, " k"]:
-        """The times at which the input jumps, for solvers that land on them (time)."""
+        """The times at which the input jumps, shape `(k,)` (learning time).
+
+        Solvers with `events` land on them.
+        """
         return jnp.zeros(0)
 
 
 class Constant(AbstractDrive):
     """The same input for every weight at every time.
 
-    **Arguments:** `value`: the input $I$ (voltage units).
+    **Arguments:** `value`: the input $I$ (voltage).
+
+    **Raises:** `ValueError` unless it is finite.
     """
 
     value: Float[Array, ""] = eqx.field(converter=leaf("value"))
@@ -47,7 +53,7 @@ class Constant(AbstractDrive):
 class Bump(AbstractDrive):
     r"""A Gaussian bump over the weights, $I(w) = base + height\,e^{-(w-center)^2/(2\,width^2)}$.
 
-    **Arguments:** `base`, `height` (voltage units); `center`, `width` (weight units).
+    **Arguments:** `base`, `height` (voltage); `center`, `width` (weight).
 
     **Raises:** `ValueError` unless all are finite and `width` is positive.
     """
@@ -73,7 +79,7 @@ class Pulse(AbstractDrive):
     `duration`. Elsewhere the pulse is looked up step by step: what a run gives is piecewise
     constant in both, and its derivatives are zero, so that a gradient cannot fit them.
 
-    **Arguments:** `base`, `height` (voltage units); `start`, `duration` (time).
+    **Arguments:** `base`, `height` (voltage); `start`, `duration` (learning time).
 
     **Raises:** `ValueError` unless all are finite and `duration` is positive.
     """
@@ -99,7 +105,7 @@ class Pulse(AbstractDrive):
 class Sinusoid(AbstractDrive):
     r"""A periodic input, $I(t) = base + amplitude\,\sin(2π t/period + phase)$.
 
-    **Arguments:** `base`, `amplitude` (voltage units); `period` (time); `phase` (radians).
+    **Arguments:** `base`, `amplitude` (voltage); `period` (learning time); `phase` (radians).
 
     **Raises:** `ValueError` unless all are finite and `period` is positive.
     """
@@ -125,9 +131,9 @@ class Tabulated(AbstractDrive):
     **Arguments:**
 
     - `values`: shape `(w,)` with `w=` alone, `(t,)` with `t=` alone, `(t, w)` with both
-      (voltage units); differentiable leaves.
-    - `w`: strictly increasing weights of the columns (weight units).
-    - `t`: strictly increasing times of the rows (units of time).
+      (voltage); differentiable leaves.
+    - `w`: strictly increasing weights of the columns, shape `(w,)` (weight).
+    - `t`: strictly increasing times of the rows, shape `(t,)` (learning time).
 
     **Raises:** `ValueError` if neither axis is given, shapes do not match, an axis is not strictly
     increasing or anything is not finite.

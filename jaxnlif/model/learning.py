@@ -15,22 +15,31 @@ from ._leaf import as_leaf
 
 
 class AbstractLearning(eqx.Module):
-    """A learning rule: weights relax to $Φ = K(w)\\,N(w)\\,N̄$ at rate 1 in slow time."""
+    """A learning rule: weights relax to $Φ = K(w)\\,N(w)\\,N̄$ at rate 1 in learning time.
+
+    **Reference:** B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 (2017).
+    """
 
     @abc.abstractmethod
     def strength(self, w: Float[Array, " w"]) -> Float[Array, " w"]:
-        """The learning strength $K(w)$ at the weights `w`."""
+        """The learning strength $K(w)$, shape `(w,)` (weight² × membrane time²).
+
+        **Arguments:** `w`: weights, shape `(w,)` (weight).
+        """
 
 
 class Hebbian(AbstractLearning):
-    """Hebbian rule of He, Hu and Zhou (2022, arXiv 2109.04667): $\\dot w = K(w) N(w) N̄ - w$.
+    """The Hebbian rule $\\dot w = K(w) N(w) N̄ - w$ in learning time.
 
     **Arguments:**
 
-    - `gain`: the learning strength $K$: a number, an array with one value per weight cell, or
-      a callable module $K(w)$ such as `Table`; of either sign (weight units × time²).
+    - `gain`: the learning strength $K$ of either sign: a number, an array of shape `(w,)` with one
+      value per weight cell, or a callable module $K(w)$ such as `Table` (weight² × membrane time²).
 
     **Raises:** `ValueError` if a given number or array is not finite.
+
+    **Reference:** Q. He, J. Hu, Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667;
+    B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 (2017).
     """
 
     gain: Float[Array, "..."] | Callable[..., Any]

@@ -23,27 +23,31 @@ class Network(eqx.Module):
     $$∂_t p + ∂_w[(K(w) N(w) \bar N - w) p] =
       \tfrac1ε \{-∂_v[(-v + I(w,t) + w\,σ(\bar N)) p] + a\,∂_{vv} p + N(w,t)\,δ(v - V_R)\}$$
 
-    with $p(V_F) = 0$, $N(w) = -a\,∂_v p(V_F)$, $\bar N = ∫N\,dw$ and $a = a_0 + a_1 \bar N$
-    (He, Hu, Zhou 2022, arXiv 2109.04667; Perthame, Salort, Wainrib 2017, arXiv 1706.05796).
+    with $p(V_F) = 0$, $N(w) = -a\,∂_v p(V_F)$, $\bar N = ∫N\,dw$ and $a = a_0 + a_1 \bar N$.
     An unstructured network has one `weight` $b$, no learning and by default $σ(N) = N$, $ε = 1$.
+    Every array leaf may be differentiated.
 
     **Arguments:**
 
     - `noise`: diffusion $a_0 > 0$ (voltage² / membrane time).
-    - `drive`: input $I$: a number, or a callable module $(t, w) \mapsto I$ (voltage units).
-    - `response`: σ, a callable module of the rate; identity by default.
+    - `drive`: input $I$: a number, or a callable module $(t, w) \mapsto I$ (voltage).
+    - `response`: σ, a callable module of the rate; identity by default (voltage / weight).
     - `learning`: an `AbstractLearning` rule such as `Hebbian`, or `None` to freeze the weights.
     - `epsilon`: ratio $ε ≥ 0$ of membrane time to learning time; 0 is the quasi-static limit.
-    - `weight`: the one weight $b$ of an unstructured network (voltage units × membrane time);
-      `None` for a network on a `WeightGrid`.
-    - `noise_slope`: $a_1 ≥ 0$, the part of the noise proportional to the rate.
-    - `delay`: transmission delay after which the rate is seen: a number, `ExponentialDelay(d)`, or
-      `None` (time).
+    - `weight`: the one weight $b$ of an unstructured network, for $σ(N) = N$ in units of
+      (voltage × membrane time); `None` for a network on a `WeightGrid`.
+    - `noise_slope`: $a_1 ≥ 0$, the part of the noise proportional to the rate (voltage²).
+    - `delay`: transmission delay after which the rate is seen: a number, a `Delay`, an
+      `ExponentialDelay`, or `None` (learning time).
     - `refractory`: how long a neuron rests between its spike and its re-entry at the reset
-      potential: a number, a `Delay`, `Never()`, or `None` (time).
+      potential: a number, a `Delay`, `Never()`, or `None` (learning time).
 
-    Every array leaf may be differentiated. **Raises:** `ValueError` if a number is not finite or
-    has the wrong sign, or if an unstructured network is given a learning rule.
+    **Raises:** `ValueError` if a number is not finite or has the wrong sign, an argument is of
+    another kind, or an unstructured network is given a learning rule.
+
+    **Reference:** Q. He, J. Hu, Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667;
+    B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 (2017); unstructured: M. J. Cáceres,
+    J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
 
     noise: Float[Array, ""]
@@ -106,16 +110,23 @@ class Network(eqx.Module):
     def input(
         self, t: Float[Array, ""], w: Float[Array, " w"], rate: Float[Array, ""]
     ) -> Float[Array, " w"]:
-        r"""Total input $μ(w) = I(w, t) + w\,σ(\bar N)$ (voltage units)."""
+        r"""Total input $μ(w) = I(w, t) + w\,σ(\bar N)$, shape `(w,)` (voltage).
+
+        **Arguments:** `t`, a number (learning time); `w`, weights of shape `(w,)` (weight);
+        `rate`, $\bar N$ (spikes / neuron / membrane time).
+        """
         return jnp.broadcast_to(self.drive(t, w), w.shape) + w * self.response(rate)
 
     def jumps(self) -> Float[Array, " k"]:
-        """The times at which the drive jumps, if it declares any (time)."""
+        """The times at which the drive jumps, if it declares any, shape `(k,)` (learning time)."""
         declared = getattr(self.drive, "jumps", None)
         return jnp.zeros(0) if declared is None else declared()
 
     def diffusion(self, rate: Float[Array, ""]) -> Float[Array, ""]:
-        r"""Noise $a = a_0 + a_1 \bar N$ (voltage² / membrane time)."""
+        r"""Noise $a = a_0 + a_1 \bar N$ (voltage² / membrane time).
+
+        **Arguments:** `rate`: $\bar N$ (spikes / neuron / membrane time).
+        """
         return self.noise + self.noise_slope * rate
 
 

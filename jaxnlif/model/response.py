@@ -13,7 +13,10 @@ class AbstractResponse(eqx.Module):
 
     @abc.abstractmethod
     def __call__(self, rate: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The response σ to a firing rate (both in spikes per neuron and unit of time)."""
+        """The response $σ(N̄)$ to a firing rate, in its shape (voltage / weight).
+
+        **Arguments:** `rate`: any shape (spikes / neuron / membrane time).
+        """
 
 
 class Identity(AbstractResponse):

@@ -16,8 +16,8 @@ class Table(eqx.Module):
 
     **Arguments:**
 
-    - `knots`: strictly increasing abscissae, shape `(k,)`, $k ≥ 2$ (units of the argument).
-    - `values`: ordinates, shape `(k,)`; differentiable leaves (units of the function).
+    - `knots`: strictly increasing abscissae, shape `(k,)`, $k ≥ 2$, in the unit of the argument.
+    - `values`: ordinates, shape `(k,)`, in the unit of the function; differentiable leaves.
 
     **Raises:** `ValueError` if shapes differ, there are fewer than two knots, knots are not
     increasing, or anything is not finite.
@@ -35,7 +35,10 @@ class Table(eqx.Module):
         )
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The interpolated values at `x`, in the shape of `x`."""
+        """The interpolated values in the shape of `x` and the unit of `values`.
+
+        **Arguments:** `x`: any shape, in the unit of `knots`.
+        """
         return jnp.interp(x, self.knots, self.values)
 
 

@@ -32,7 +32,7 @@ from .switch import AbstractSwitch, CascadeSwitch
 class Watch(eqx.Module):
     """Everything but the density: the particles, which description is followed, the switches.
 
-    - `calm_since`: since when activity has been below the lower threshold (time).
+    - `calm_since`: since when activity has been below the lower threshold (learning time).
     - `sleeps`: whether the density takes over in this step.
     """
 
@@ -52,7 +52,7 @@ class MultiScaleState(eqx.Module):
 
 
 class MultiScale(AbstractSolver[MultiScaleState]):
-    r"""The multi-scale solver of Du, Xie and Zhou (2023, arXiv 2305.05915).
+    r"""The density while activity is low, particles while neurons fire together.
 
     The density is followed while activity is low. When the switch says so, or when the density
     blows up, particles are drawn from it by stratified sampling and take over; when activity has
@@ -73,7 +73,11 @@ class MultiScale(AbstractSolver[MultiScaleState]):
       may be differentiated.
     - `max_switches`: how many switches are recorded.
 
-    **Raises:** `ValueError` if `macro` has events or neurons of its own.
+    **Raises:** `ValueError` if an argument is of another kind, `substeps` or `max_switches` no
+    positive integer, or `macro` has events or neurons of its own.
+
+    **Reference:** Z. Du, Y. Xie, Z. Zhou, arXiv 2305.05915 (2023); the stratified sampling, the
+    gain of `CascadeSwitch` and the noise of the density are jaxnlif's.
     """
 
     macro: FluxShift
@@ -114,6 +118,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
 
     @property
     def grid(self) -> Grid:
+        """The `Grid` of the density, which the particles share."""
         return self.macro.grid
 
     def validate(
@@ -131,7 +136,10 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         )
 
     def sharded(self, layout: Sharded) -> MultiScale:
-        """Splits the neurons and, where there is a weight axis, the density."""
+        """This solver with its neurons and, along a weight axis, its density split over devices.
+
+        **Raises:** `ValueError` if the devices do not divide them.
+        """
         macro = self.macro if self.grid.w is None else self.macro.sharded(layout)
         micro = self.micro.sharded(layout)
         return eqx.tree_at(lambda solver: (solver.macro, solver.micro), self, (macro, micro))
@@ -163,7 +171,10 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         return self._restless_step(model, t, dt, MultiScaleState(density, state.watch), ~calm)
 
     def advance(self, model, t0, dt, state, n, stop):
-        """Calm steps run in a loop of their own, which costs what the density alone costs."""
+        """As `AbstractSolver.advance`, from `t0` and step `n` to `stop`.
+
+        Calm steps run in a loop of their own, which costs what the density alone costs.
+        """
 
         def calm_steps(state, n):
             def step(carry):

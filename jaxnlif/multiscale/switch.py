@@ -19,7 +19,15 @@ from ..model._leaf import leaf
 
 
 class AbstractSwitch(eqx.Module):
-    """Particles from `up` on; the density again after a `dwell` time below `down`."""
+    """Particles from `up` on; the density again after a `dwell` time below `down`.
+
+    **Arguments** of the methods:
+
+    - `grid`: the `Grid` of the run.
+    - `rate`: network rate (spikes / neuron / membrane time).
+    - `kick`: how far potentials jump for each unit of mass that fires, shape `(w,)` for a density,
+      a number or `(m,)` for particles (voltage).
+    """
 
     up: eqx.AbstractVar[Float[Array, ""]]
     down: eqx.AbstractVar[Float[Array, ""]]
@@ -33,10 +41,9 @@ class AbstractSwitch(eqx.Module):
         rate: Float[Array, ""],
         kick: Float[Array, " w"],
     ) -> Float[Array, ""]:
-        """The number that decides, from a density.
+        """The number that decides, from a density, in the unit of `up` and `down`.
 
-        **Arguments:** density `(v, w)`; network rate (1/time); `kick`, the jump of each weight for
-        each unit of mass that fires `(w,)` (voltage).
+        **Arguments:** `density`, shape `(v, w)` (1 / voltage / weight).
         """
 
     @abc.abstractmethod
@@ -47,7 +54,10 @@ class AbstractSwitch(eqx.Module):
         rate: Float[Array, ""],
         kick: Float[Array, "#m"],
     ) -> Float[Array, ""]:
-        """The same number from the potentials `(m,)` and the `kick` of each neuron."""
+        """The number that decides, from particles, in the unit of `up` and `down`.
+
+        **Arguments:** `potentials`, shape `(m,)` (voltage).
+        """
 
     def _check_thresholds(self) -> None:
         for name in ("up", "down", "dwell"):
@@ -61,12 +71,14 @@ class AbstractSwitch(eqx.Module):
 
 
 class RateSwitch(AbstractSwitch):
-    """Changes at a firing rate, as Du, Xie and Zhou (2023, arXiv 2305.05915) do.
+    """Changes at a firing rate.
 
     **Arguments:** `up`, `down`: rates (spikes / neuron / membrane time); `dwell`: time below
-    `down` before the density takes over again (time).
+    `down` before the density takes over again (learning time).
 
     **Raises:** `ValueError` unless 0 < `down` < `up` and `dwell` ≥ 0.
+
+    **Reference:** Z. Du, Y. Xie, Z. Zhou, arXiv 2305.05915 (2023).
     """
 
     up: Float[Array, ""] = eqx.field(converter=leaf("up"), default=3.0)
@@ -90,10 +102,12 @@ class CascadeSwitch(AbstractSwitch):
     the gain $\sum_j k_j^+ G_j(x)/x$: how many neurons each neuron that fires makes fire, on average
     over the depth $x$. A cascade grows where it exceeds 1.
 
-    **Arguments:** `up`, `down`: gains; `dwell`: time below `down` before the density takes over
-    again (time).
+    **Arguments:** `up`, `down`: gains (dimensionless); `dwell`: time below `down` before the
+    density takes over again (learning time).
 
     **Raises:** `ValueError` unless 0 < `down` < `up` and `dwell` ≥ 0.
+
+    **Reference:** jaxnlif's.
     """
 
     up: Float[Array, ""] = eqx.field(converter=leaf("up"), default=0.3)

@@ -19,9 +19,9 @@ def deposit(
     The share of the node $V_F$, where a density vanishes, goes to the last node below it; neurons
     beyond the grid count at its ends. Mass is conserved, and inside the grid so is the mean.
 
-    **Arguments:** `potentials`, `weights` `(m,)` (voltage, weight units; `None` for an unstructured
-    network); `present` `(m,)`, which neurons to count. **Returns:** density `(v, w)`; its mass is
-    the fraction of the neurons that are present.
+    **Arguments:** `potentials` `(m,)` (voltage); `weights` `(m,)` (weight), or `None` for an
+    unstructured network; `present` `(m,)`, which neurons to count. **Returns:** density `(v, w)`;
+    its mass is the fraction of the neurons that are present.
     """
     v, num = grid.v, potentials.shape[0]
     place = jnp.clip((potentials - v.minimum) / v.spacing, 0, v.num - 1)

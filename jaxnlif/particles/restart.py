@@ -12,19 +12,27 @@ from ..grid import VoltageGrid
 
 
 class AbstractReset(eqx.Module):
-    """What becomes of the neurons that fire together in one event."""
+    """What becomes of the neurons that fire together in one event.
+
+    **Arguments** of the methods:
+
+    - `potentials`: of neurons that fired and restarted before the event, shape `(m,)` (voltage).
+    - `kick`: by which the event moves them, a number or shape `(m,)` (voltage).
+    - `kicked`: potentials to which kicks carried neurons, ≥ `threshold`, shape `(m,)` (voltage).
+    - `threshold`, `reset`: $V_F$ and $V_R$ (voltage).
+    """
 
     @abc.abstractmethod
     def seeds(
         self, potentials: Float[Array, " m"], kick: Float[Array, "..."]
     ) -> Float[Array, " m"]:
-        """Potentials, after the event, of neurons that fired and restarted before it."""
+        """Potentials after the event of neurons that fired before it, shape `(m,)` (voltage)."""
 
     @abc.abstractmethod
     def carried(
         self, kicked: Float[Array, " m"], threshold: float, reset: float
     ) -> Float[Array, " m"]:
-        """Potentials, after the event, of neurons that kicks carried to `kicked` ≥ threshold."""
+        """Potentials after the event of neurons that fired in it, shape `(m,)` (voltage)."""
 
 
 class Hold(AbstractReset):
@@ -40,7 +48,7 @@ class Hold(AbstractReset):
 class Shift(AbstractReset):
     r"""No kick is lost: a neuron that fires moves down by $V_F - V_R$, to $X + k - (V_F - V_R)$.
 
-    **Reference:** Delarue, Inglis, Rubenthaler, Tanré, *Ann. Appl. Probab.* 2015.
+    **Reference:** F. Delarue, J. Inglis, S. Rubenthaler, E. Tanré, *Ann. Appl. Probab.* (2015).
     """
 
     def seeds(self, potentials, kick):

@@ -63,8 +63,11 @@ class Particles(AbstractSolver[ParticlesState]):
     structured network, potentials and weights, two arrays `(m,)`. Neurons sampled from a density
     are in the order of their weights, then of their potentials. No derivative flows through spikes.
 
-    **Reference:** Du, Xie, Zhou, arXiv 2305.05915; the exact transition, the bridge, the expected
-    kicks and the coupled re-entry are jaxnlif's.
+    **Raises:** `ValueError` if a number is not an integer in its range, `raster` exceeds `num`, or
+    `reset` is of another kind.
+
+    **Reference:** Z. Du, Y. Xie, Z. Zhou, arXiv 2305.05915 (2023); the exact transition, the
+    bridge, the expected kicks and the coupled re-entry are jaxnlif's.
     """
 
     num: int = eqx.field(static=True)

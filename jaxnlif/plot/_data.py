@@ -41,11 +41,15 @@ def time_label(sol: Solution) -> str:
 
 
 def final_density(sol: Solution) -> Float[np.ndarray, "v w"]:
-    """The density at the end of a run, whatever `SaveAt.fn` saved."""
+    """The density at the end of a run, whatever `SaveAt.fn` saved.
+
+    **Arguments:** `sol`: a `Solution` of one run. **Returns:** shape `(v, w)`
+    (1 / voltage / weight).
+    """
     return np.asarray(sol.solver.observe(sol.state).density)
 
 
-def edges(centers: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k+1"]:
+def edges(centers: Float[np.ndarray, " k"]) -> Float[np.ndarray, " ends"]:
     """The ends of cells around increasing centres, half-way between them."""
     if centers.size == 1:
         return centers[0] + np.array([-0.5, 0.5])

@@ -21,6 +21,11 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
     r"""The network rate $\bar N(t)$ with events and regimes, and where a run ended early.
 
     With events, at which a rate is without bound, the scale is logarithmic.
+
+    **Arguments:** `sol`: a `Solution` of one run; `ax`: axes to draw into, by default those of a
+    new figure; `size`: of that figure.
+
+    **Raises:** `ValueError` for what is no solution of one run, or no `Axes` or `Size`.
     """
     grid_of(sol)
     with drawing(ax, size) as ax:
@@ -40,6 +45,8 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
 def events(sol: Solution, ax: Axes) -> Axes:
     """Marks the multiple firing events at the top of an axis of time.
 
+    **Arguments:** `sol`, `ax`: as for `rate`.
+
     **Raises:** `ValueError` if the solver recorded none.
     """
     grid_of(sol)
@@ -53,7 +60,12 @@ def events(sol: Solution, ax: Axes) -> Axes:
 
 
 def regimes(sol: Solution, ax: Axes) -> Axes:
-    """Shades the times at which particles were followed, in runs of both descriptions."""
+    """Shades the times at which particles were followed, in runs of both descriptions.
+
+    **Arguments:** `sol`, `ax`: as for `rate`.
+
+    **Raises:** `ValueError` as `rate`.
+    """
     grid_of(sol)
     follows = np.asarray(sol.regime) == Regime.particles
     if np.any(follows) and not np.all(follows):
@@ -67,6 +79,8 @@ def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axe
     """The spikes of the recorded neurons, a row for each.
 
     In a run that changes its description these are the spikes of the times with particles.
+
+    **Arguments:** as for `rate`.
 
     **Raises:** `ValueError` if the solver recorded none.
     """
@@ -92,7 +106,8 @@ def spectrum(
 ) -> Axes:
     """The power spectral density of the network rate, on a logarithmic scale.
 
-    **Arguments:** `frequency` (1 / membrane time); `power` (rate² × membrane time), shape `(k,)`.
+    **Arguments:** `frequency`: shape `(k,)` (1 / membrane time); `power`: shape `(k,)`
+    (spikes² / neuron² / membrane time); `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for arrays of other or unequal shapes.
     """
@@ -115,7 +130,8 @@ def autocorrelation(
 ) -> Axes:
     """The autocorrelation of the network rate against the lag.
 
-    **Arguments:** `lag` (membrane times); `value` (dimensionless, 1 at lag 0), shape `(k,)`.
+    **Arguments:** `lag`: shape `(k,)` (membrane time); `value`: 1 at lag 0, shape `(k,)`
+    (dimensionless); `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for arrays of other or unequal shapes.
     """

@@ -34,9 +34,11 @@ def animate(
     - `path`: a file that ends in `.gif`, or in `.mp4`, which needs ffmpeg. It is written whole or
       not at all.
     - `ax`: axes of a figure that is animated; a new one by default.
-    - `fps`: frames, that is saved times, a second.
+    - `fps`: frames, that is saved times, by time (1 / seconds).
     - `vmax`: where the scale of densities ends; by default where the largest density stays below
-      at nine times in ten, so that a narrow start leaves the rest to be seen.
+      at nine times in ten, so that a narrow start leaves the rest to be seen
+      (1 / voltage / weight).
+    - `size`: of a new figure.
 
     **Returns:** the animation; `HTML(animation.to_jshtml())` shows it in a notebook.
 

@@ -28,8 +28,8 @@ from .style import (
     finish,
 )
 
-DENSITY = "density $p(v)$\n(1 / unit potential)"
-DENSITY_BY_WEIGHT = "density $p(v, w)$\n(1 / unit potential / unit weight)"
+DENSITY = "density $p(v)$\n(1 / voltage)"
+DENSITY_BY_WEIGHT = "density $p(v, w)$\n(1 / voltage / weight)"
 
 
 def density(
@@ -42,7 +42,7 @@ def density(
     r"""The density $p(v, w)$, a heat map, with reset and threshold; a curve if unstructured.
 
     **Arguments:** `sol`: a solution, of which the last state is drawn, or a density of shape
-    `(v, w)` together with its `grid`.
+    `(v, w)` (1 / voltage / weight); `grid`: that of such a density; `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for an array without a grid or of another shape.
     """
@@ -70,7 +70,8 @@ def density_over_time(
 ) -> Axes:
     r"""The density $p(v, t)$ of an unstructured network, a heat map, with reset and threshold.
 
-    **Arguments:** `vmax`: where the scale of colours ends; by default at the largest density.
+    **Arguments:** `sol`, `ax`, `size`: as for `rate`; `vmax`: where the scale of colours ends, by
+    default at the largest density (1 / voltage).
 
     **Raises:** `ValueError` for a network with a weight axis, or without saved densities.
     """

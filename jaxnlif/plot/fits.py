@@ -23,7 +23,12 @@ _NAMED = 12
 
 
 def descent(fitted: Fit, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
-    """The loss of a fit before each step, on a logarithmic scale; other starts in grey."""
+    """The loss of a fit before each step, on a logarithmic scale; other starts in grey.
+
+    **Arguments:** `fitted`: a `Fit`; `ax`, `size`: as for `rate`.
+
+    **Raises:** `ValueError` for what is no `Fit`, or no `Axes` or `Size`.
+    """
     _check_fit(fitted)
     others = [loss for k, loss in enumerate(fitted.losses) if k != fitted.best]
     with drawing(ax, size) as ax:
@@ -36,6 +41,8 @@ def descent(fitted: Fit, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes
 
 def singular_values(fitted: Fit, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
     """How strongly residuals follow relative changes of the parameters; flat directions hollow.
+
+    **Arguments:** as for `descent`.
 
     **Raises:** `ValueError` for a fit without an uncertainty.
     """
@@ -67,6 +74,7 @@ def parameters(
 
     **Arguments:**
 
+    - `fitted`, `ax`, `size`: as for `descent`.
     - `truth`: the model with the true values, or these in the order of `Fit.names`, if known.
     - `names`: what to call the numbers, with units; `Fit.names` by default.
 
@@ -101,7 +109,9 @@ def parameters(
 def fit(fitted: Fit, truth: Any = None, *, size: Size = SCREEN) -> Figure:
     """All of the above in one figure; the descent alone for a fit without an uncertainty.
 
-    **Arguments:** `truth`: as for `parameters`.
+    **Arguments:** `fitted`, `truth`, `size`: as for `parameters`.
+
+    **Raises:** `ValueError` as `parameters`.
     """
     _check_fit(fitted)
     if fitted.uncertainty is None:

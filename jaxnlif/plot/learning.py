@@ -28,6 +28,8 @@ from .style import (
 def weights(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
     """The weight density $H(w)$ at the first and the last saved time.
 
+    **Arguments:** as for `rate`.
+
     **Raises:** `ValueError` for an unstructured network, which has one weight.
     """
     w, times, densities = weight_axis(sol), np.asarray(sol.ts), np.asarray(sol.weights)
@@ -39,6 +41,8 @@ def weights(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Ax
 
 def weights_over_time(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
     """The weight density $H(w, t)$ at all saved times, a heat map.
+
+    **Arguments:** as for `rate`.
 
     **Raises:** `ValueError` for an unstructured network, which has one weight.
     """
@@ -60,6 +64,8 @@ def response(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> A
 
     The ramp is drawn for Hebbian learning with one positive gain $K$.
 
+    **Arguments:** as for `rate`.
+
     **Raises:** `ValueError` for an unstructured network, which has one weight.
     """
     w = weight_axis(sol)
@@ -76,9 +82,10 @@ def response(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> A
 def ramp(ax: Axes, gain: float | int, network_rate: float | int, *, end: float | int) -> Axes:
     r"""Adds the closed form of the learned state, $w/(K\bar N)$ up to $A = \bar N\sqrt{2K}$.
 
-    **Arguments:** `gain`: $K$; `network_rate`: $\bar N$; `end`: where the weight axis ends.
+    **Arguments:** `ax`: axes to draw into; `gain`: $K$ (weight² × membrane time²); `network_rate`:
+    $\bar N$ (spikes / neuron / membrane time); `end`: where the weight axis ends (weight).
 
-    **Raises:** `ValueError` unless gain and rate are positive.
+    **Raises:** `ValueError` for what is no `Axes`, and unless gain and rate are positive.
     """
     check_positive("gain", gain)
     check_positive("network_rate", network_rate)

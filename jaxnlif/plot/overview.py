@@ -14,7 +14,12 @@ from .style import SCREEN, Size, check_size, figure
 
 
 def summary(sol: Solution, *, size: Size = SCREEN) -> Figure:
-    """Rate, weights, response and density; of an unstructured network rate, density and spikes."""
+    """Rate, weights, response and density; of an unstructured network rate, density and spikes.
+
+    **Arguments:** `sol`, `size`: as for `rate`.
+
+    **Raises:** `ValueError` as `rate`.
+    """
     draw = [rate, density] if grid_of(sol).w is None else [rate, weights, response, density]
     if "raster" in sol.logs:
         draw.append(raster)

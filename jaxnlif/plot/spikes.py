@@ -30,12 +30,14 @@ def spike_times(
 
     **Arguments:**
 
-    - `parameter`: shape `(k,)`; what it is, with its unit, in `xlabel`.
+    - `parameter`: of any unit, shape `(k,)`.
     - `times`: of one spike `(k,)`, or of n spikes in order `(k, n)`; not finite where there is none
-      (membrane times).
-    - `duration`: of the trial (membrane times).
+      (membrane time).
+    - `duration`: of the trial (membrane time).
+    - `xlabel`: what the parameter is, with its unit.
     - `labels`: of the n curves, by default "spike 1", … where there are several; `colors`: theirs,
       from the first again after the last.
+    - `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for arrays of other or unequal shapes, or too few labels.
     """
@@ -89,9 +91,9 @@ def gradients(
 ) -> Axes:
     """Gradients against a parameter.
 
-    **Arguments:** `parameter`: shape `(k,)`; `gradients`: `(k,)`, or several `(k, n)`; not finite
-    where there is none. `xlabel`, `ylabel`: what they are, with units. `labels`, `colors`: as for
-    `spike_times`.
+    **Arguments:** `parameter`: of any unit, shape `(k,)`; `gradients`: of any unit, `(k,)`, or
+    several `(k, n)`, not finite where there is none; `xlabel`, `ylabel`: what they are, with units;
+    `labels`, `colors`, `ax`, `size`: as for `spike_times`.
 
     **Raises:** `ValueError` for arrays of other or unequal shapes, or too few labels.
     """
@@ -136,7 +138,9 @@ def training(
 
     - `losses`: of one training `(k,)`, or of several `(runs, k)`, of which the mean is drawn in a
       band of a standard deviation; or several such by name.
-    - `steps`: where they were measured, shape `(k,)`; by default 0, 1, ….
+    - `steps`: where they were measured, of any unit, shape `(k,)`; by default 0, 1, ….
+    - `xlabel`, `ylabel`: what they are.
+    - `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for arrays of other or unequal shapes.
     """

@@ -39,7 +39,8 @@ def firing_rate_curve(
     - `model`: an unstructured network whose drive does not change; its drive at time 0 is taken.
     - `rates`: N, shape `(k,)` (1 / membrane time); by default up to a third beyond the largest
       self-consistent rate.
-    - `threshold`, `reset`: $V_F > V_R$ (voltage units).
+    - `threshold`, `reset`: $V_F > V_R$ (voltage).
+    - `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for a network without a weight, and for wrong rates.
     """

@@ -24,8 +24,8 @@ MEMBRANE_TIME = "time $t$ (membrane times)"
 WEIGHT = "synaptic weight $w$"
 VOLTAGE = "membrane potential $v$"
 RATE = "network rate $\\bar N$\n(spikes / neuron / membrane time)"
-RATES = "rate $N(w)$ (spikes /\nmembrane time / unit weight)"
-WEIGHT_DENSITY = "weight density $H(w)$\n(1 / unit weight)"
+RATES = "rate $N(w)$ (spikes /\nmembrane time / weight)"
+WEIGHT_DENSITY = "weight density $H(w)$\n(1 / weight)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Size:
     - `width`: of the figure (inches); of each of its panels where `widens`.
     - `height`: of a row of panels (inches).
     - `font`: size of letters (points), with which lines and marks scale.
-    - `dpi`: dots an inch where it is saved as dots.
+    - `dpi`: dots by length where it is saved as dots (1 / inches).
     - `widens`: whether more panels side by side make the figure wider, rather than each narrower.
 
     **Raises:** `ValueError` unless all are positive.
@@ -52,11 +52,11 @@ class Size:
             check_positive(name, getattr(self, name))
 
     def inches(self, rows: int, columns: int) -> tuple[float, float]:
-        """Width and height of a figure of so many panels."""
+        """Width and height of a figure of so many `rows` and `columns` of panels (inches)."""
         return self.width * (columns if self.widens else 1), self.height * rows
 
     def columns(self, panels: int) -> int:
-        """How many of so many panels stand side by side and can be read."""
+        """How many of so many `panels` stand side by side and can be read."""
         return panels if self.widens else min(panels, max(1, int(self.width / _NARROWEST)))
 
     @property
@@ -140,8 +140,9 @@ class SizedFigure(Figure):
 def figure(rows: int = 1, columns: int = 1, *, size: Size = SCREEN) -> tuple[Figure, Any]:
     """A new figure of so many panels, laid out so that nothing overlaps.
 
-    **Arguments:** `size`: `SCREEN`, `COLUMN` or `PAGE`, or a `Size` of one's own. What is drawn
-    into the panels later, by the functions of this package, has its letters and lines.
+    **Arguments:** `rows`, `columns`: how many panels; `size`: `SCREEN`, `COLUMN` or `PAGE`, or a
+    `Size` of one's own. What is drawn into the panels later, by the functions of this package, has
+    its letters and lines.
 
     **Returns:** the figure, and its axes: one, or an array of shape `(rows, columns)` without the
     axes of length 1, as `Figure.subplots` gives them.
@@ -156,7 +157,11 @@ def figure(rows: int = 1, columns: int = 1, *, size: Size = SCREEN) -> tuple[Fig
 
 
 def new_figure(width: float | int, height: float | int, *, size: Size = SCREEN) -> SizedFigure:
-    """An empty figure of any width and height (inches), laid out so that nothing overlaps."""
+    """An empty figure of any width and height (inches), laid out so that nothing overlaps.
+
+    **Arguments:** `width`, `height`: of the whole figure (inches); `size`: whose letters and lines
+    it has.
+    """
     return SizedFigure(size, figsize=(width, height))
 
 
@@ -197,7 +202,10 @@ def finish(
 ) -> Axes:
     """The common look: labels, no box, and a legend where something is labelled.
 
-    **Arguments:** `above`: whether the legend stands above the axes, where it hides nothing.
+    **Arguments:** `ax`: the axes; `xlabel`, `ylabel`, `title`: texts; `above`: whether the legend
+    stands above the axes, where it hides nothing.
+
+    **Raises:** `ValueError` for what is no `Axes`.
     """
     with drawing(ax):
         ax.set(xlabel=xlabel, ylabel=ylabel)

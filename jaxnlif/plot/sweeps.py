@@ -46,10 +46,12 @@ def phase_diagram(
 
     **Arguments:**
 
-    - `value`: a function of what one member returned, applied to those that completed, or the
-      numbers of all members in the shape of the sweep.
+    - `sweep`: a `Sweep`.
+    - `value`: of any unit: a function of what one member returned, applied to those that
+      completed, or the numbers of all members in the shape of the sweep.
     - `x`, `y`: the parameters of the axes, by default in their order.
     - `label`: what the number is, with its unit.
+    - `ax`, `size`: as for `rate`.
 
     **Raises:** `ValueError` for parameters that there are not, or more than two of them in a grid,
     and for numbers of another shape.

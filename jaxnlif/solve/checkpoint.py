@@ -36,8 +36,11 @@ class Checkpoint(eqx.Module):
     **Arguments:**
 
     - `directory`: where; made if need be. Each run needs one of its own.
-    - `every`: time between checkpoints (seconds of the clock); 0 writes one whenever it can.
+    - `every`: time between checkpoints on the clock (seconds); 0 writes one whenever it can.
     - `keep`: how many are kept.
+
+    **Raises:** `ValueError` if `directory` is no path, `every` is negative, or `keep` is not a
+    positive integer.
     """
 
     directory: Path = eqx.field(static=True)

@@ -14,14 +14,23 @@ from .._check import is_concrete
 
 
 class Event(NamedTuple):
-    """Multiple firing events: when (time), and the fraction of the neurons that fired together."""
+    """Multiple firing events.
+
+    - `time`: when, shape `(events,)` (learning time).
+    - `size`: the fraction of the neurons that fired together, shape `(events,)` (dimensionless).
+    """
 
     time: Array
     size: Array
 
 
 class Switch(NamedTuple):
-    """Changes of the description: when (time), to which `Regime`, and the number that decided."""
+    """Changes of the description.
+
+    - `time`: when, shape `(switches,)` (learning time).
+    - `regime`: the `Regime` from then on, shape `(switches,)`.
+    - `criterion`: the number that decided, that of the switch, shape `(switches,)`.
+    """
 
     time: Array
     regime: Array
@@ -29,7 +38,11 @@ class Switch(NamedTuple):
 
 
 class Spike(NamedTuple):
-    """Spikes of single neurons: when (time), and the neuron's number in the raster."""
+    """Spikes of single neurons.
+
+    - `time`: the end of the step in which they came, shape `(spikes,)` (learning time).
+    - `neuron`: the neuron's number in the raster, shape `(spikes,)`.
+    """
 
     time: Array
     neuron: Array

@@ -15,7 +15,7 @@ class AbstractProgress(eqx.Module):
 
     @abc.abstractmethod
     def start(self, total: int) -> Any:
-        """Opens a display of `total` steps: an object with `update(steps)` and `close()`."""
+        """A display of `total` steps: an object with `update(steps)` and `close()`."""
 
 
 class ProgressBar(AbstractProgress):

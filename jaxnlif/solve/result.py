@@ -30,7 +30,10 @@ class Result(eqx.Enumeration):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during `solve`; `solution` holds what was saved until then."""
+    """Ctrl-C during `solve`.
+
+    **Arguments:** `solution`: a `Solution` with what was saved until then.
+    """
 
     def __init__(self, solution):
         super().__init__("solve: interrupted")

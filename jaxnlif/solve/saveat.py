@@ -22,13 +22,16 @@ class SaveAt(eqx.Module):
 
     Rates and weight densities are always saved; `fn` chooses what is saved besides.
 
-    **Arguments:** (exactly one of the first two)
+    **Arguments:** exactly one of the first two, and `fn`.
 
-    - `ts`: increasing times, shape `(k,)` (slow time); each is moved to the nearest step, and
+    - `ts`: increasing times, shape `(k,)` (learning time); each is moved to the nearest step, and
       `Solution.ts` holds the times that were really saved.
     - `num`: number of times, at least 2.
     - `fn`: maps a `Snapshot` to whatever pytree of arrays should be saved; the density by
       default, `None` for nothing. A statistic in its place lets long runs fit memory.
+
+    **Raises:** `ValueError` unless exactly one of `ts` and `num` is given, times are finite and
+    strictly increasing, and `num` is an integer above 1.
     """
 
     ts: tuple[float, ...] | None = eqx.field(static=True)
@@ -48,7 +51,13 @@ class SaveAt(eqx.Module):
         self.fn = fn
 
     def steps(self, t0: float, t1: float, num_steps: int) -> np.ndarray:
-        """The step indices to save at, strictly increasing."""
+        """The numbers of the steps to save at, strictly increasing.
+
+        **Arguments:** `t0`, `t1`: first and last time of the run (learning time); `num_steps`: the
+        steps between them.
+
+        **Raises:** `ValueError` if a time lies outside the run.
+        """
         times = np.linspace(t0, t1, self.num or 0) if self.ts is None else np.array(self.ts)
         slack = 1e-9 * (t1 - t0)
         for time in times[(times < t0 - slack) | (times > t1 + slack)][:1]:

@@ -17,23 +17,24 @@ from .solver import AbstractSolver
 class Solution(eqx.Module):
     r"""The saved course of a run, in the order of time; k saved times, m weights, n voltages.
 
-    - `ts`: saved times, shape `(k,)` (slow time; membrane time for $ε = 1$).
+    - `ts`: saved times, shape `(k,)` (learning time), which for $ε = 1$ is membrane time.
     - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time).
-    - `rates`: $N(w, t)$, `(k, m)` (the same per weight unit).
-    - `weights`: weight density $H(w, t)$, `(k, m)` (1 / weight unit).
-    - `spikes`: $∫ \bar N\,dt$ since the beginning, `(k,)`: for $ε = 1$ spikes per neuron; its
-      differences give mean rates.
-    - `refractory`: fraction of the neurons that rest after a spike, `(k,)`.
+    - `rates`: $N(w, t)$, `(k, m)` (spikes / neuron / membrane time / weight).
+    - `weights`: weight density $H(w, t)$, `(k, m)` (1 / weight).
+    - `spikes`: $∫ \bar N\,dt$ since the beginning, `(k,)`: ε times the spikes of a neuron
+      (spikes / neuron × learning time / membrane time); its differences give mean rates.
+    - `refractory`: fraction of the neurons that rest after a spike, `(k,)` (dimensionless).
     - `regime`: the `Regime` of each saved time, `(k,)`.
     - `saved`: what `SaveAt.fn` made of each snapshot; densities `(k, n, m)` by default;
       NumPy memory maps in a run with a `Checkpoint`.
     - `result`: how the run ended, a `Result`; `Result[sol.result]` is a message.
-    - `t_end`: the time that was reached; the time of a blow-up.
+    - `t_end`: the time that was reached; the time of a blow-up (learning time).
     - `stats`: `mass_drift` (largest |mass - initial mass|) and `minimum` of the density over the
       saved times, `steps`, counts of nonlinear iterations, and `differentiable_from`, the time of
       the last event or switch, at which gradients stop (-inf where they flow from the beginning).
     - `logs`: the records behind `events`, `switches` and `raster`.
     - `state`: the solver's last state. `model`, `solver`: what was solved, and how.
+    - `holds_density`: whether densities were saved, so that `density` can return them.
 
     A run that ends early keeps what was saved before; under `jit`, `grad` and `vmap`, where
     shapes are fixed, the entries after its end repeat the last state.
@@ -57,7 +58,9 @@ class Solution(eqx.Module):
     holds_density: bool = eqx.field(static=True)
 
     def density(self, index: int) -> Float[Array, "n m"]:
-        """The density $p(v, w)$ at the saved time `index` (negative counts from the end).
+        """The density $p(v, w)$ at a saved time, shape `(n, m)` (1 / voltage / weight).
+
+        **Arguments:** `index`: which of the saved times; negative ones count from the end.
 
         **Raises:** `ValueError` if `SaveAt.fn` saved something else.
         """
@@ -66,17 +69,26 @@ class Solution(eqx.Module):
 
     @property
     def events(self) -> Event:
-        """The multiple firing events: arrays `time` and `size`. `ValueError` if not recorded."""
+        """The multiple firing events: arrays `time` and `size` of shape `(events,)`.
+
+        **Raises:** `ValueError` if the solver records none.
+        """
         return self._recorded("events")
 
     @property
     def switches(self) -> Switch:
-        """Changes between density and particles: arrays `time`, `regime` and `criterion`."""
+        """Changes of the description: arrays `time`, `regime` and `criterion`, shape `(switches,)`.
+
+        **Raises:** `ValueError` if the solver records none.
+        """
         return self._recorded("switches")
 
     @property
     def raster(self) -> Spike:
-        """The spikes of some neurons: arrays `time` and `neuron`."""
+        """The spikes of some neurons: arrays `time` and `neuron` of shape `(spikes,)`.
+
+        **Raises:** `ValueError` if the solver records none.
+        """
         return self._recorded("raster")
 
     def _recorded(self, name: str) -> Any:

@@ -59,10 +59,10 @@ def solve(
 
     - `model`: what to solve, a `Network`.
     - `solver`: how, for example `FluxShift(grid)`.
-    - `y0`: initial state, for `FluxShift` a density of mass 1, shape `(v, w)`.
-    - `t0`, `t1`: first and last time (slow time: units of the learning time, which for $ε = 1$ is
-      the membrane time).
-    - `dt`: longest step (slow time); steps are `t1 - t0` divided by the next whole number.
+    - `y0`: initial state, for `FluxShift` a density of mass 1, shape `(v, w)`
+      (1 / voltage / weight).
+    - `t0`, `t1`: first and last time (learning time), which for $ε = 1$ is membrane time.
+    - `dt`: longest step (learning time); steps are `t1 - t0` divided by the next whole number.
     - `saveat`: what is saved and when; 101 equally spaced times by default.
     - `key`: random key, for solvers that draw numbers.
     - `progress`: for example `ProgressBar()`.
@@ -76,9 +76,12 @@ def solve(
       differentiated, as does a derivative across an event or a switch, which would be wrong; the
       value alone comes with a `Solution.result`. `False` never raises, `True` always does.
 
+    **Returns:** a `Solution`.
+
     **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule;
-    as `throw` says, `SolveError`, or, from compiled code, `eqx.EquinoxRuntimeError`; `ValueError`
-    if the directory of the checkpoint holds another run, `OSError` if another process is using it.
+    as `throw` says, `SolveError`, or, from compiled code, another `RuntimeError`; `Interrupted` at
+    Ctrl-C; `ValueError` if the directory of the checkpoint holds another run, `OSError` if
+    another process is using it.
     """
     saveat = SaveAt(num=101) if saveat is None else saveat
     progress = NoProgress() if progress is None else progress

@@ -32,12 +32,13 @@ class Snapshot(eqx.Module):
     r"""What is seen of a network at one time.
 
     - `rate`: network rate $\bar N$ (spikes / neuron / membrane time).
-    - `rates`: $N(w)$, shape `(w,)` (the same per weight unit).
-    - `weights`: weight density $H(w)$, shape `(w,)` (1 / weight unit).
-    - `density`: $p(v, w)$, shape `(v, w)` (1 / voltage unit / weight unit).
-    - `spikes`: $∫ \bar N\,dt$ since the beginning; for $ε = 1$ how often a neuron has fired, on
-      average (spikes / neuron).
-    - `refractory`: the fraction of the neurons that rest after a spike; density and this make 1.
+    - `rates`: $N(w)$, shape `(w,)` (spikes / neuron / membrane time / weight).
+    - `weights`: weight density $H(w)$, shape `(w,)` (1 / weight).
+    - `density`: $p(v, w)$, shape `(v, w)` (1 / voltage / weight).
+    - `spikes`: $∫ \bar N\,dt$ since the beginning: ε times how often a neuron has fired, on average
+      (spikes / neuron × learning time / membrane time).
+    - `refractory`: the fraction of the neurons that rest after a spike (dimensionless); the mass of
+      the density and this make 1.
     - `regime`: the `Regime` that the solver is in.
     """
 
@@ -51,7 +52,18 @@ class Snapshot(eqx.Module):
 
 
 class AbstractSolver(eqx.Module, Generic[State]):
-    """A way to advance a network in time. A step covers one outer interval `dt`."""
+    """A way to advance a network in time. A step covers one outer interval `dt`.
+
+    **Arguments** of the methods:
+
+    - `model`: what is solved, a `Network`.
+    - `y0`: initial state, for solvers of densities of mass 1 and shape `(v, w)`.
+    - `t`, `t0`: time at which the step, or the run, begins (learning time).
+    - `dt`: length of the step (learning time).
+    - `key`: a random key, or `None`.
+    - `state`: the solver's own pytree, made by `init`.
+    - `layout`: over which devices arrays are split.
+    """
 
     grid: eqx.AbstractVar[Grid]
 
@@ -62,10 +74,16 @@ class AbstractSolver(eqx.Module, Generic[State]):
 
     @abc.abstractmethod
     def validate(self, model: Any, y0: Any, dt: ArrayLike, key: PRNGKeyArray | None) -> None:
-        """Raises `ValueError`, in one clear line, if the arguments do not fit one another."""
+        """Checks the arguments, which are concrete or traced, before anything compiles.
+
+        **Raises:** `ValueError`, in one clear line, if they do not fit one another.
+        """
 
     def sharded(self, layout: Sharded) -> AbstractSolver[State]:
-        """This solver with its arrays split over devices; `ValueError` if it has none to split."""
+        """This solver with its arrays split over devices.
+
+        **Raises:** `ValueError` if it has none to split, or the devices do not divide them.
+        """
         raise ValueError(f"sharding: {type(self).__name__} has nothing to split over devices")
 
     @abc.abstractmethod
@@ -79,10 +97,10 @@ class AbstractSolver(eqx.Module, Generic[State]):
     def advance(
         self, model: Any, t0: Array, dt: Array, state: State, n: Array, stop: Array
     ) -> tuple[State, Array]:
-        """The state after the steps `n` to `stop`, step n beginning at `t0 + n * dt`, and the steps
-        then made: fewer where the run cannot go on.
+        """The state after the steps `n` to `stop`, and the number of steps then made.
 
-        A solver whose steps differ may replace this loop by one that pays for each only its cost.
+        They are fewer than `stop` where the run cannot go on. Step n begins at `t0 + n * dt`. A
+        solver whose steps differ may replace this loop by one that pays for each only its cost.
         """
 
         def step(carry):
@@ -96,7 +114,7 @@ class AbstractSolver(eqx.Module, Generic[State]):
 
     @abc.abstractmethod
     def observe(self, state: State) -> Snapshot:
-        """What can be saved of a state."""
+        """What can be saved of a `state`, a `Snapshot`."""
 
     @abc.abstractmethod
     def result(self, state: State) -> Result:
@@ -111,5 +129,5 @@ class AbstractSolver(eqx.Module, Generic[State]):
         return {}
 
     def differentiable_from(self, state: State) -> Float[Array, ""]:
-        """The time before which no derivative flows: that of the last event or switch."""
+        """The time of the last event or switch: no derivative flows before (learning time)."""
         return jnp.asarray(-jnp.inf, self.dtype)

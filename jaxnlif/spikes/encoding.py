@@ -21,7 +21,8 @@ class Volleys(eqx.Module):
     **Arguments:** `times`: of the volleys, strictly increasing, shape `(e,)` (time); `which`: the
     volley in which an input takes part, any other number if it is silent, shape `(…, inputs)`.
 
-    **Raises:** `ValueError` if the times are not finite, not increasing or negative.
+    **Raises:** `ValueError` if the times are a single number, not finite, not increasing or
+    negative.
     """
 
     times: Float[Array, " e"] = eqx.field(converter=leaf("times"))
@@ -71,8 +72,10 @@ def time_to_first_spike(
 ) -> Volleys:
     """Encodes images by the time of one spike per pixel; the darkest pixels are silent.
 
-    **Arguments:** `images`: grey levels from 0 to 255, pixels on the last axis; `bins`: number of
-    spike times, below 100; `duration` of the trial (time).
+    **Arguments:** `images`: grey levels from 0 to 255, shape `(…, pixels)`; `bins`: number of
+    spike times, below 100; `duration`: of the trial (time).
+
+    **Raises:** `ValueError` unless `bins` is an integer from 1 to 99 and `duration` positive.
 
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
@@ -85,7 +88,12 @@ def time_to_first_spike(
 def flip(inputs: Volleys, probability: float, *, key) -> Volleys:
     """Turns each pixel into its negative with a given probability, silent ones included.
 
-    **Arguments:** `inputs`: of `time_to_first_spike`; `probability`; `key`: a random key.
+    **Arguments:** `inputs`: of `time_to_first_spike`; `probability`: of each pixel; `key`: a random
+    key.
+
+    **Raises:** `ValueError` unless `probability` is from 0 to 1.
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
     check(0 <= probability <= 1, f"probability = {probability}: must be from 0 to 1")
     which = inputs.which

@@ -23,7 +23,11 @@ BLOCK = 32
 
 
 class InputSpikes(NamedTuple):
-    """Input spikes: ascending times, `inf` for none, and the numbers of their inputs."""
+    """Input spikes.
+
+    - `times`: ascending, `inf` for none, shape `(m,)` (time).
+    - `sources`: the number of the input of each, from 0, shape `(m,)`.
+    """
 
     times: Float[Array, " m"]
     sources: Int[Array, " m"]

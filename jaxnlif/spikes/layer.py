@@ -8,6 +8,7 @@ run them, kernels take the place of the loops, see `layer_kernel`.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from .. import _pallas
+from ..execution import AUTOMATIC, AbstractExecution
 from . import layer_kernel
 from .layer_kernel import Steps
 from .order import largest, longest
@@ -46,30 +47,31 @@ def simulate(
     start: Float[Array, " n"],
     end: Float[Array, ""],
     max_spikes: int,
+    execution: AbstractExecution = AUTOMATIC,
 ) -> LayerSpikes:
     """Simulates a layer for many samples at once, in natural units.
 
     **Arguments:** `weights`: a table whose rows are the weights to all neurons; `rows`: which row
     an event takes, r where a sample has no further event; `times`: of the events, ascending in
     [0, `end`] (`end` where there is none); `start`: angles at time 0, in [0, π]; `end` of the
-    trial; `max_spikes`: room for spikes, static.
+    trial; `max_spikes`: room for spikes, static; `execution`: loops or kernels.
 
     **Returns:** spike times, the points at the end, and spike counts. Derivatives in `weights`,
     `times`, `start` and `end` are exact; forward mode is not available.
     """
-    return _simulate(weights, rows, times, start, end, max_spikes)
+    return _simulate(weights, rows, times, start, end, max_spikes, execution)
 
 
-def _simulate_plain(weights, rows, times, start, end, max_spikes):
-    return _forward(weights, rows, times, start, end, max_spikes)[0]
+def _simulate_plain(weights, rows, times, start, end, max_spikes, execution):
+    return _forward(weights, rows, times, start, end, max_spikes, execution)[0]
 
 
-_simulate = jax.custom_vjp(_simulate_plain, nondiff_argnums=(5,))
+_simulate = jax.custom_vjp(_simulate_plain, nondiff_argnums=(5, 6))
 
 
-def _forward(weights, rows, times, start, end, max_spikes):
+def _forward(weights, rows, times, start, end, max_spikes, execution):
     steps = _prepare(weights, rows, times)
-    point, slots = _run(steps, _initial(start, rows.shape[1]), max_spikes)
+    point, slots = _run(steps, _initial(start, rows.shape[1]), max_spikes, execution)
     last = steps.begin[steps.number]
     slots = _noted(slots.noted_scale(_stacked(point), _numbers(slots)), point, last)
     point = _turn(last, jnp.broadcast_to(end, last.shape))(point)
@@ -85,14 +87,14 @@ def _forward(weights, rows, times, start, end, max_spikes):
     return result, (weights, rows, times, start, result, square, scale)
 
 
-def _backward(max_spikes, saved, cotangent):
+def _backward(max_spikes, execution, saved, cotangent):
     weights, rows, times, start, result, square, scale = saved
     steps = _prepare(weights, rows, times)
     angle = result.cos * cotangent.sin - result.sin * cotangent.cos
     spiked = jnp.where(jnp.isfinite(result.times), -cotangent.times, 0)
     ends = jnp.concatenate([spiked, angle[None]]) / square
     point = _initial(start, rows.shape[1])
-    table_bar, times_bar = _run_back(steps, point, result.times, ends, scale)
+    table_bar, times_bar = _run_back(steps, point, result.times, ends, scale, execution)
     start_bar = jnp.sum(scaled(ends, 0.0, scale), axis=(0, 1))
     return table_bar[:-1], None, times_bar, start_bar, jnp.sum(angle)
 
@@ -100,26 +102,23 @@ def _backward(max_spikes, saved, cotangent):
 _simulate.defvjp(_forward, _backward)
 
 
-def _run(steps: Steps, point: Point, max_spikes: int) -> tuple[Point, Slots]:
+def _run(steps: Steps, point, max_spikes: int, execution: AbstractExecution) -> tuple[Point, Slots]:
     """From the beginning to the last event."""
-
-    def kernel(steps, point):
-        return layer_kernel.run(steps, point, max_spikes)
-
-    def loops(steps, point):
-        return run(steps, point, max_spikes)
-
-    if layer_kernel.fits(point.c.dtype, max_spikes):
-        return _pallas.choose(loops, kernel, steps, point)
-    return loops(steps, point)
+    fits = layer_kernel.fits(point.c.dtype, max_spikes)
+    return execution(
+        steps,
+        point,
+        loops=partial(run, max_spikes=max_spikes),
+        kernel=partial(layer_kernel.run, max_spikes=max_spikes) if fits else None,
+    )
 
 
-def _run_back(steps: Steps, point, spikes, ends, scale) -> tuple[Array, Array]:
+def _run_back(
+    steps: Steps, point, spikes, ends, scale, execution: AbstractExecution
+) -> tuple[Array, Array]:
     """Cotangents of the table, and of the times of events."""
-    arguments = steps, point, spikes, ends, scale
-    if layer_kernel.fits(point.c.dtype, len(spikes)):
-        return _pallas.choose(run_back, layer_kernel.run_back, *arguments)
-    return run_back(*arguments)
+    kernel = layer_kernel.run_back if layer_kernel.fits(point.c.dtype, len(spikes)) else None
+    return execution(steps, point, spikes, ends, scale, loops=run_back, kernel=kernel)
 
 
 # ---- loops -----------------------------------------------------------------------------------

@@ -83,9 +83,11 @@ class LIF(AbstractNeuron):
     $τ V' = -V + I$ and $τ I' = -2I + τ \sum_i w_i \sum_{t_i} δ(t-t_i)$; threshold 1, reset 0. The
     gradients are exact, yet no guide to learning: spikes vanish in the middle of a trial.
 
-    **Arguments:** `tau` > 0: the membrane time constant, twice the synaptic one (time).
+    **Arguments:** `tau`: $τ > 0$, the membrane time constant, twice the synaptic one (time).
 
     **Raises:** `ValueError` unless `tau` is a positive number.
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
 
     tau: Float[Array, ""] = eqx.field(converter=leaf("tau"), default=1.0)
@@ -105,14 +107,14 @@ class LIF(AbstractNeuron):
         return jnp.ones_like(self.tau)
 
     def rest(self, num: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        """Potentials and currents of `num` neurons at rest, $V = I = 0$."""
+        """Potentials and currents of neurons at rest, $V = I = 0$, shape `(n,)` each (voltage)."""
         return jnp.zeros(num, self.tau.dtype), jnp.zeros(num, self.tau.dtype)
 
     def state(self, initial) -> LIFState:
         return LIFState(*initial)
 
     def values(self, state: LIFState) -> tuple[Array, Array]:
-        """Potentials and currents."""
+        """Potentials and currents of a state, shape `(n,)` each (voltage)."""
         return state.potential, state.current
 
 

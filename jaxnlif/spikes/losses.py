@@ -19,8 +19,11 @@ def first_spike_cross_entropy(
 
     $$L = -\log \mathrm{softmax}(-t/θ)_y + γ (e^{t_y/T} - 1)$$
 
-    **Arguments:** `times`: first spike times of the output neurons (time); `label`: y;
-    `duration`: T (time); `temperature`: θ (time); `regularisation`: γ.
+    **Arguments:** `times`: first spike times of the n output neurons, shape `(…, n)` (time);
+    `label`: y, from 0, shape `(…)`; `duration`: T (time); `temperature`: θ (time);
+    `regularisation`: γ.
+
+    **Returns:** shape `(…)` (dimensionless).
 
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025); there θ = 1.
     """
@@ -33,5 +36,10 @@ def first_spike_cross_entropy(
 def spike_time_loss(
     times: Float[Array, "*batch n"], targets: Float[Array, "*batch n"]
 ) -> Float[Array, "*batch"]:
-    r"""Half the squared distance $\frac12 \sum_k (t_k - t^*_k)²$ of spike times from targets."""
+    r"""Half the squared distance $\frac12 \sum_k (t_k - t^*_k)²$ of spike times from targets.
+
+    **Arguments:** `times`, `targets`: shape `(…, n)` (time).
+
+    **Returns:** shape `(…)` (time²).
+    """
     return 0.5 * jnp.sum((times - targets) ** 2, axis=-1)

@@ -20,6 +20,7 @@ from .._check import (
     check_scalar,
     is_concrete,
 )
+from ..execution import AUTOMATIC, AbstractExecution
 from ..model._leaf import as_leaf
 from .encoding import Volleys
 from .layer import LayerSpikes, simulate
@@ -37,7 +38,8 @@ class Trial(eqx.Module):
     - `times`: spike times of the output neurons, ascending: ordinary ones, before the end of the
       trial, then pseudospikes; NaN for a sample in which a neuron spiked more often than there is
       room for. Shape `(…, n, k)` (time).
-    - `counts`: for each layer the number of ordinary spikes, all of them; shape `(…, n)`.
+    - `counts`: for each layer the number of ordinary spikes, all of them; shape `(…, n)`
+      (dimensionless).
     - `spikes`: for each layer the times of the ordinary spikes, `inf` where there are no more;
       shape `(…, n, k)` (time).
     - `phases`: for each layer the phases at the end of the trial; shape `(…, n)` (time).
@@ -50,7 +52,7 @@ class Trial(eqx.Module):
 
     @property
     def overflow(self) -> Bool[Array, "*batch"]:
-        """Whether a neuron spiked more often than `max_spikes`."""
+        """Whether a neuron spiked more often than `max_spikes`, shape `(…)` of the samples."""
         room = self.times.shape[-1]
         return jnp.any(jnp.stack([jnp.any(n > room, axis=-1) for n in self.counts]), axis=0)
 
@@ -60,16 +62,18 @@ class FeedForward(eqx.Module):
 
     **Arguments:**
 
-    - `weights`: for each layer, shape `(before, neurons)` (voltage units).
+    - `weights`: for each layer, from what is before it, shape `(before, neurons)` (voltage).
     - `initial`: phases at time 0, in [0, Θ]; for each layer, shape `(neurons,)` (time).
     - `neuron`: the `Theta` that all neurons are.
     - `duration`: T of a trial (time).
     - `delays`: axonal delays of what is before each layer, shape `(before,)`, or `None` (time).
     - `max_spikes`: room for spikes per neuron and trial; more are reported, never lost silently.
+    - `execution`: loops over events or kernels; `Automatic()` takes what is fast.
 
     `init` draws a network. Every array leaf may be differentiated; gradients are exact, and
-    smooth where spikes come and go at the end of the trial. **Raises:** `ValueError` if shapes do
-    not match or a value is not finite or out of its range.
+    smooth where spikes come and go at the end of the trial.
+
+    **Raises:** `ValueError` if shapes do not match or a value is not finite or out of its range.
 
     **Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking
     neural networks, arXiv 2309.14523 (2025).
@@ -81,8 +85,19 @@ class FeedForward(eqx.Module):
     duration: Float[Array, ""]
     delays: tuple[Float[Array, " before"] | None, ...]
     max_spikes: int = eqx.field(static=True)
+    execution: AbstractExecution
 
-    def __init__(self, weights, initial, neuron, *, duration=2.0, delays=None, max_spikes=2):
+    def __init__(
+        self,
+        weights,
+        initial,
+        neuron,
+        *,
+        duration=2.0,
+        delays=None,
+        max_spikes=2,
+        execution=AUTOMATIC,
+    ):
         self.weights = tuple(as_leaf("weights", w) for w in weights)
         self.initial = tuple(as_leaf("initial", phase) for phase in initial)
         check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
@@ -91,6 +106,9 @@ class FeedForward(eqx.Module):
         given = (None,) * len(self.weights) if delays is None else delays
         self.delays = tuple(None if delay is None else as_leaf("delays", delay) for delay in given)
         self.max_spikes = check_integer("max_spikes", max_spikes, at_least=1)
+        is_execution = isinstance(execution, AbstractExecution)
+        check(is_execution, f"execution = {execution!r}: must be one of jaxnlif.execution")
+        self.execution = execution
         _check_layers(self)
 
     @classmethod
@@ -105,13 +123,18 @@ class FeedForward(eqx.Module):
         max_spikes: int = 2,
         delayed: Sequence[int] = (),
         dtype=None,
+        execution: AbstractExecution = AUTOMATIC,
     ) -> FeedForward:
         r"""A network with random weights whose neurons start in the middle of their period.
 
-        **Arguments:** `sizes`: number of inputs, then of neurons in each layer; `key`: a random
-        key; `duration` of a trial (time); `scale`: weights are uniform within
-        $± scale/\sqrt{before}$ (voltage units); `max_spikes` per neuron; `delayed`: the layers,
-        from 0, that get trainable delays, zero at first; `dtype`: floating-point type.
+        **Arguments:** `sizes`: number of inputs, then of neurons in each layer; `neuron`: the
+        `Theta` that all are; `key`: a random key; `duration`: of a trial (time); `scale`: weights
+        are uniform within $± scale/\sqrt{before}$ (voltage); `max_spikes`: room for spikes of each
+        neuron; `delayed`: the layers, from 0, that get trainable delays, zero at first; `dtype`:
+        floating-point type; `execution`: as in a call of the class.
+
+        **Raises:** `ValueError` if `neuron` is no `Theta`, a size or `max_spikes` no positive
+        integer, a layer not there, `duration` not positive, or `key` no random key.
         """
         check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
         check(len(sizes) >= 2, f"sizes = {sizes}: must name the inputs and at least one layer")
@@ -136,6 +159,7 @@ class FeedForward(eqx.Module):
                 jnp.zeros(n, dtype) if i in delayed else None for i, n in enumerate(sizes[:-1])
             ],
             max_spikes=max_spikes,
+            execution=execution,
         )
 
     def __call__(
@@ -143,20 +167,29 @@ class FeedForward(eqx.Module):
     ) -> Float[Array, "*batch n k"]:
         """Ordinary and pseudospike times of the output neurons, ascending.
 
-        **Arguments:** `inputs`: the time of one spike per input, `inf` for none, or `Volleys`. A
-        whole batch given at once has its weight gradients summed as they arise, which takes much
-        less memory than `vmap`. **Returns:** shape `(…, n, max_spikes)` (time).
+        A whole batch given at once has its weight gradients summed as they arise, which takes much
+        less memory than `vmap`.
+
+        **Arguments:** `inputs`: the time of one spike per input, `inf` for none, shape
+        `(…, before)` (time); or `Volleys`.
+
+        **Returns:** shape `(…, n, max_spikes)` (time); NaN for a sample with more spikes than that.
+
+        **Raises:** `ValueError` if the inputs have the wrong number, or a time is NaN or negative.
         """
         return self.trial(inputs).times
 
     def trial(self, inputs: Float[Array, "*batch before"] | Volleys) -> Trial:
-        """All that happens in a trial; arguments as for a call of the network.
+        """All that happens in a trial.
+
+        **Arguments:** `inputs`: as for a call of the network, shape `(…, before)` (time).
 
         **Raises:** `ValueError` if the inputs have the wrong number, or a time is NaN or negative.
         """
         if not isinstance(inputs, Volleys):
             inputs = as_leaf("inputs", inputs)
         _check_inputs(self, inputs)
+        self.execution.validate()
         return _trial(self, inputs)
 
     def clipped(self) -> FeedForward:
@@ -195,14 +228,14 @@ def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) ->
     layers: list[LayerSpikes] = []
     for weights, phase, delay in zip(net.weights, net.initial, net.delays, strict=True):
         if layers:
-            events = _events(layers[-1].times, omega, delay, end)
+            events = _events(_within(layers[-1].times, end), omega, delay, end)
             table = weights / q
         elif isinstance(inputs, Volleys):
             table, *events = _volleys(inputs, weights / q, omega, end)
         else:
             events = _events(_natural(inputs.reshape(1, samples, -1), omega), omega, delay, end)
             table = weights / q
-        layers.append(simulate(table, *events, omega * phase, end, net.max_spikes))
+        layers.append(simulate(table, *events, omega * phase, end, net.max_spikes, net.execution))
 
     def shaped(array: Array) -> Array:
         return array.reshape(*batch, *array.shape[1:])
@@ -246,6 +279,13 @@ def _events(times: Float[Array, "k b n"], omega, delay, end) -> tuple[Array, Arr
     present = order < k * n
     sorted_times = flat.at[jnp.where(present, order, 0), jnp.arange(b)[None]].get()
     return jnp.where(present, order % n, n), jnp.where(present, sorted_times, end)
+
+
+def _within(times: Float[Array, "k b n"], end: Float[Array, ""]) -> Float[Array, "k b n"]:
+    """Spike times before the end, at which rounding may have put one."""
+    end = jax.lax.stop_gradient(end)
+    late = jnp.maximum(times - jnp.nextafter(end, jnp.zeros_like(end)), 0)
+    return times - jax.lax.stop_gradient(jnp.where(jnp.isfinite(times), late, 0))
 
 
 def _volleys(inputs: Volleys, weights, omega, end) -> tuple[Array, Array, Array]:

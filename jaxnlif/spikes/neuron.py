@@ -90,34 +90,45 @@ class AbstractDynamics(eqx.Module):
 
 
 class AbstractNeuron(eqx.Module):
-    """A type of neuron: its parameters, and what turns them into natural units."""
+    """A type of neuron: its parameters, and what turns them into natural units.
+
+    **Arguments** of the methods, for n neurons:
+
+    - `initial`: what a user writes, a tuple of arrays of shape `(n,)`: potentials and currents, or
+      the phases of `Theta`.
+    - `state`: what the dynamics move in natural units, a tuple of arrays of shape `(n,)`.
+    - `num`: n.
+    """
 
     dynamics: eqx.AbstractClassVar[AbstractDynamics]
 
     @property
     @abc.abstractmethod
     def time_unit(self) -> Float[Array, ""]:
-        """The natural unit of time."""
+        """The natural unit of time (time)."""
 
     @property
     @abc.abstractmethod
     def weight_unit(self) -> Float[Array, ""]:
-        """The natural unit of weights."""
+        """The natural unit of weights (voltage)."""
 
     @abc.abstractmethod
     def rest(self, num: int) -> State:
-        """The initial values of `num` neurons at rest, as `state` takes them."""
+        """Initial values of neurons at rest, each of shape `(n,)`."""
 
     def check_initial(self, initial: State) -> None:
-        """Raises `ValueError` if finite initial values are none of this neuron."""
+        """Checks that finite initial values are some of this neuron.
+
+        **Raises:** `ValueError` if they are not.
+        """
 
     @abc.abstractmethod
     def state(self, initial: State) -> State:
-        """The state that the dynamics move, from initial values a user would write."""
+        """The state that the dynamics move, from initial values."""
 
     @abc.abstractmethod
     def values(self, state: State) -> State:
-        """The inverse of `state`."""
+        """Potentials and currents, or phases, of a state, each of shape `(n,)`."""
 
 
 class AbstractSmoothNeuron(AbstractNeuron):
@@ -127,7 +138,10 @@ class AbstractSmoothNeuron(AbstractNeuron):
     def rates(self, state: State, weights: Float[Array, "n n"]) -> Float[Array, " n"]:
         """The pseudorates: what each neuron sends to the others after the end of the trial.
 
-        **Arguments:** `state` at the end; `weights` from neuron j to neuron i at `[i, j]`.
+        **Arguments:** `state`, at the end; `weights`, from neuron j to neuron i at `[i, j]`, shape
+        `(n, n)` (voltage).
+
+        **Returns:** shape `(n,)`, from 0 just after a spike to 1 just before (dimensionless).
         """
 
     @abc.abstractmethod
@@ -136,6 +150,9 @@ class AbstractSmoothNeuron(AbstractNeuron):
     ) -> Float[Array, "n k"]:
         """Times of pseudospikes after the end of the trial.
 
-        **Arguments:** `state` at the end; `drive`: the summed input, $\\sum_j w_{ij} r_j$;
-        `numbers`: 1 for the first spike beyond the end, 0 for the last before it, and so on.
+        **Arguments:** `state`, at the end; `drive`: the summed input $\\sum_j w_{ij} r_j$, shape
+        `(n,)` (voltage); `numbers`: 1 for the first spike beyond the end, 0 for the last before it,
+        and so on, shape `(n, k)`.
+
+        **Returns:** shape `(n, k)` (time).
         """

@@ -42,8 +42,12 @@ def theta_pseudorate(
 ) -> Float[Array, "*n"]:
     r"""The pseudorate $r = H_W(φ)/Θ$ of theta neurons, H their phase after an input.
 
-    **Arguments:** `c`, `s`: cosine and sine of $ωφ$, the state at the end; `total`:
-    $W = \sum_j W_{ij} r_j$ over the neurons that it hears (q).
+    **Arguments:** `c`, `s`: cosine and sine of $ωφ$, the state at the end, of any shape; `total`:
+    $W = \sum_j W_{ij} r_j$ over the neurons that each hears, of that shape (q).
+
+    **Returns:** from 0 to 1, in that shape (dimensionless).
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
     return shifted_angle(c, s, total) / jnp.pi
 
@@ -56,8 +60,12 @@ def theta_pseudospikes(
 ) -> Float[Array, "..."]:
     r"""Pseudospikes $kΘ - H_W(φ)$ of theta neurons, after the end of the trial.
 
-    **Arguments:** `c`, `s` and `total` as for `theta_pseudorate`; `numbers`: k, which spike beyond
-    the end (0 is the last one before it); shapes that broadcast. **Returns:** times (1/ω).
+    **Arguments:** of shapes that broadcast: those of `theta_pseudorate`; `numbers`: k, which spike
+    beyond the end, where 0 is the last one before it.
+
+    **Returns:** times after the end of the trial, in the broadcast shape (1/ω).
+
+    **Reference:** as `theta_pseudorate`.
     """
     return jnp.asarray(numbers) * jnp.pi - shifted_angle(c, s, total)
 
@@ -74,7 +82,12 @@ def theta_pseudorates(
     spike passes the end. The one that is found is continued from that of a network without
     coupling; NaN where none is found. Its derivative is that of the implicit function.
 
-    **Arguments:** as for `theta_pseudorate`; `weights` from neuron j to neuron i at `[i, j]` (q).
+    **Arguments:** `c`, `s`: cosine and sine of $ωφ$, the state at the end, shape `(n,)`; `weights`:
+    from neuron j to neuron i at `[i, j]`, shape `(n, n)` (q).
+
+    **Returns:** from 0 to 1, shape `(n,)` (dimensionless).
+
+    **Reference:** jaxnlif's, after `theta_pseudorate`.
     """
 
     def excess(rates, share=1.0):
@@ -152,16 +165,27 @@ def qif_pseudospikes(
 
     $$Θ = π/\sqrt{\tilde I}, \quad φ = (\arctan((V - 1/2)/\sqrt{\tilde I}) + π/2)/\sqrt{\tilde I}.$$
 
-    **Arguments:** `n`, `d` ≥ 0: the potentials at the end, $V = n/d$, the limits $±∞$ included;
-    `drive`: $x$, the current at the end plus the summed input; `numbers`: k, which spike beyond the
-    end (0 is the last one before it); shapes that broadcast. **Returns:** $kΘ - φ$ (τ).
+    **Arguments:** of shapes that broadcast: `n`, `d`: the potentials at the end, $V = n/d$ with
+    $d ≥ 0$, the limits $±∞$ included; `drive`: $x$, the current at the end plus the summed input
+    (voltage); `numbers`: k, which spike beyond the end, where 0 is the last one before it.
+
+    **Returns:** $kΘ - φ$, in the broadcast shape (τ).
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
     root = jnp.sqrt(SOFTNESS * jax.nn.softplus(drive / SOFTNESS))
     return (jnp.asarray(numbers) * jnp.pi - _angle(n, d, root)) / root
 
 
 def qif_pseudorate(n: Float[Array, "..."], d: Float[Array, "..."]) -> Float[Array, "..."]:
-    """What QIF neurons send to others in the pseudodynamics: φ/Θ at zero drive, from 0 to 1."""
+    """What QIF neurons send to others in the pseudodynamics: φ/Θ at zero drive.
+
+    **Arguments:** of the same shape: `n`, `d`: as for `qif_pseudospikes`.
+
+    **Returns:** from 0 to 1, in that shape (dimensionless).
+
+    **Reference:** as `qif_pseudospikes`.
+    """
     root = jnp.sqrt(SOFTNESS * jax.nn.softplus(jnp.zeros_like(n)))
     return _angle(n, d, root) / jnp.pi
 

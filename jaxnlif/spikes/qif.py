@@ -96,7 +96,7 @@ class QIF(AbstractSmoothNeuron):
     reset $V = -∞$. Spikes appear and vanish at the end of a trial only, and all their times are
     smooth in weights, input times and initial values.
 
-    **Arguments:** `tau` > 0: the membrane time constant, twice the synaptic one (time).
+    **Arguments:** `tau`: $τ > 0$, the membrane time constant, twice the synaptic one (time).
 
     **Raises:** `ValueError` unless `tau` is a positive number.
 
@@ -120,7 +120,7 @@ class QIF(AbstractSmoothNeuron):
         return jnp.ones_like(self.tau)
 
     def rest(self, num: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        """Potentials and currents of `num` neurons at rest, $V = I = 0$."""
+        """Potentials and currents of neurons at rest, $V = I = 0$, shape `(n,)` each (voltage)."""
         return jnp.zeros(num, self.tau.dtype), jnp.zeros(num, self.tau.dtype)
 
     def state(self, initial) -> QIFState:
@@ -129,7 +129,7 @@ class QIF(AbstractSmoothNeuron):
         return QIFState(potential * scale, scale, current)
 
     def values(self, state: QIFState) -> tuple[Array, Array]:
-        """Potentials, infinite at spike and reset, and currents."""
+        """Potentials, infinite at spike and reset, and currents, shape `(n,)` each (voltage)."""
         return state.n / state.d, state.current
 
     def rates(self, state: QIFState, weights: Float[Array, "n n"]) -> Float[Array, " n"]:
@@ -142,11 +142,13 @@ class QIF(AbstractSmoothNeuron):
         return self.tau * pseudospikes.qif_pseudospikes(n, d, current + drive[:, None], numbers)
 
     def flow(self, potential, current, dt) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        """Potential and current a time `dt` later; the potential passes through ∞ at a spike.
+        """Potential and current a time later; the potential passes through ∞ at a spike.
 
         Differentiable everywhere, also where the current is 0.
 
-        **Arguments:** numbers or arrays of shapes that broadcast.
+        **Arguments:** of shapes that broadcast: `potential`, `current` (voltage); `dt` (time).
+
+        **Returns:** both in the broadcast shape (voltage).
         """
         scaled = as_leaf("dt", dt) / self.tau
         start = as_leaf("potential", potential), as_leaf("current", current)
@@ -158,7 +160,9 @@ class QIF(AbstractSmoothNeuron):
         Differentiable everywhere, also where the current is 0; the derivative is 0 where there is
         no spike.
 
-        **Arguments:** numbers or arrays of shapes that broadcast.
+        **Arguments:** of shapes that broadcast: `potential`, `current` (voltage).
+
+        **Returns:** the broadcast shape (time).
         """
         state = as_leaf("potential", potential), as_leaf("current", current)
         return self.tau * _next_spike(*jnp.broadcast_arrays(*state))

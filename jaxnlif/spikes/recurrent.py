@@ -22,12 +22,14 @@ from .neuron import AbstractNeuron, AbstractSmoothNeuron
 class RecurrentTrial(eqx.Module):
     """What a network did in a trial; arrays over events are as long as there is room for.
 
-    - `times`: of the events (time), the end of the trial where there was none. Differentiable.
-    - `sources`: whose: a neuron below n, n + j for input j, n + m where there was none.
-    - `ranks`: which spike of its neuron it is, or which of the input spikes, from 0 on.
-    - `counts`: how many spikes each neuron made. `num`: how many events there were.
+    - `times`: of the events, shape `(k,)`, the end of the trial where there was none (time).
+      Differentiable.
+    - `sources`: whose, shape `(k,)`: a neuron below n, n + j for input j, n + m where there was
+      none.
+    - `ranks`: which spike of its neuron it is, or which of the input spikes, from 0 on; `(k,)`.
+    - `counts`: how many spikes each neuron made, shape `(n,)`. `num`: how many events there were.
     - `end`: the state at the end of the trial, as `neuron.values` reads it. Differentiable.
-    - `duration` of the trial (time).
+    - `duration`: of the trial (time).
     - `finished`: whether the budget of events was enough. If not, `times` and `end` are NaN.
     - `states`: states at the begin of the trial and after each event. Not differentiable.
     """
@@ -43,7 +45,7 @@ class RecurrentTrial(eqx.Module):
     states: Any
 
     def spike_times(self, num: int) -> Float[Array, "n {num}"]:
-        """The first `num` spikes of each neuron, `inf` for those that are missing."""
+        """The first `num` spikes of each neuron, shape `(n, num)`, `inf` if missing (time)."""
         empty = jnp.full((self.counts.shape[0], num), jnp.inf, self.times.dtype)
         return empty.at[self.sources, self.ranks].set(self.times, mode="drop")
 
@@ -58,12 +60,13 @@ class Recurrent(eqx.Module):
     **Arguments:**
 
     - `neuron`: `QIF`, `Theta` or `LIF`.
-    - `weights`: from neuron j to neuron i at `[i, j]`, shape `(n, n)`.
-    - `input_weights`: from input j to neuron i at `[i, j]`, shape `(n, m)`.
-    - `initial`: initial values, a tuple of arrays of shape `(n,)`: potentials and currents, or
-      phases of `Theta`. Default: at rest.
+    - `weights`: from neuron j to neuron i at `[i, j]`, shape `(n, n)` (voltage).
+    - `input_weights`: from input j to neuron i at `[i, j]`, shape `(n, m)` (voltage).
+    - `initial`: initial values, a tuple of arrays of shape `(n,)`: potentials and currents
+      (voltage), or phases of `Theta` (time). Default: at rest.
 
-    **Raises:** `ValueError` for wrong shapes or values that are not finite.
+    **Raises:** `ValueError` if `neuron` is none, for wrong shapes, values that are not finite, and
+    phases outside of a period.
 
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
@@ -109,9 +112,9 @@ class Recurrent(eqx.Module):
     def __call__(self, inputs: InputSpikes, *, duration, max_events: int) -> RecurrentTrial:
         """Follows the network through a trial; differentiable and `vmap`-able.
 
-        **Arguments:** `inputs`: input spikes, ascending times ≥ 0 (time), `inf` where there is
-        none; `duration` of the trial (time); `max_events`: room for spikes and inputs. Unused room
-        costs next to nothing.
+        **Arguments:** `inputs`: input spikes at ascending times ≥ 0, `inf` where there is none;
+        `duration`: of the trial (time); `max_events`: room for spikes and inputs. Unused room costs
+        next to nothing.
 
         **Raises:** `ValueError` for wrong inputs; `SolveError` if there are more events than
         `max_events`. Under transformations wrong inputs go unnoticed, and too many events show as
@@ -132,13 +135,16 @@ class Recurrent(eqx.Module):
     ) -> Float[Array, "o {num}"]:
         """The first `num` spikes of some neurons; pseudospikes where ordinary ones are missing.
 
-        **Arguments:** `trial` of this network; `neurons`: their numbers, all by default.
-
         With `Theta` neurons and weights of more than πq in total to one of them, times may jump
         where a spike passes the end of the trial: see `theta_pseudorates`.
 
-        **Raises:** `ValueError` for a type of neuron without pseudospikes, or a number that is none
-        of a neuron; `SolveError` if no pseudorates are found.
+        **Arguments:** `trial`: of this network; `num`: how many spikes; `neurons`: the numbers of
+        the neurons, all by default.
+
+        **Returns:** shape `(o, num)` for o neurons (time).
+
+        **Raises:** `ValueError` for a type of neuron without pseudospikes, a number that is none of
+        a neuron, or `num` below 1; `SolveError` if no pseudorates are found.
         """
         neuron, n = self.neuron, self.weights.shape[0]
         if not isinstance(neuron, AbstractSmoothNeuron):
@@ -159,9 +165,12 @@ class Recurrent(eqx.Module):
         return jnp.where(places < counts, trial.spike_times(num)[chosen], later)
 
     def trace(self, trial: RecurrentTrial, times) -> tuple[Float[Array, "t n"], ...]:
-        """Potentials and currents (phases of `Theta`) at some times of a trial.
+        """What the neurons go through, looked up at some times of a trial.
 
-        **Arguments:** `trial` of this network; `times` within it (time), shape `(t,)`.
+        **Arguments:** `trial`: of this network; `times`: within it, shape `(t,)` (time).
+
+        **Returns:** potentials and currents (voltage), or the phases of `Theta` (time), each of
+        shape `(t, n)`.
         """
         times = as_leaf("times", times)
         begins = jnp.concatenate([jnp.zeros_like(trial.times[:1]), trial.times])
@@ -252,6 +261,10 @@ def _check_trial(net: Recurrent, inputs: InputSpikes, duration: Any, max_events:
 
 
 def sorted_spikes(times: Float[Array, " m"], sources: Int[Array, " m"]) -> InputSpikes:
-    """Input spikes in the order of their times; differentiable in the times."""
+    """Input spikes in the order of their times; differentiable in the times.
+
+    **Arguments:** `times`: shape `(m,)` (time); `sources`: the number of the input of each, shape
+    `(m,)`.
+    """
     order = jnp.argsort(times)
     return InputSpikes(times[order], sources[order])

@@ -98,7 +98,7 @@ class Theta(AbstractSmoothNeuron):
     $V - 1/2 = -q \cot ωφ$ grows at speed 1 between inputs. The neuron spikes at $φ = Θ$, where V
     reaches infinity, and starts again at $φ = 0$; an input adds its weight to V.
 
-    **Arguments:** `tau`: time constant $τ > 0$ (time); `I0`: drive $I_0 > 1/4$ (voltage units).
+    **Arguments:** `tau`: time constant $τ > 0$ (time); `I0`: drive $I_0 > 1/4$ (voltage).
 
     **Raises:** `ValueError` unless both are numbers in these ranges.
 
@@ -121,12 +121,12 @@ class Theta(AbstractSmoothNeuron):
 
     @property
     def q(self) -> Float[Array, ""]:
-        r"""$q = \sqrt{I_0 - 1/4}$ (voltage units)."""
+        r"""$q = \sqrt{I_0 - 1/4}$ (voltage)."""
         return jnp.sqrt(self.I0 - 0.25)
 
     @property
     def omega(self) -> Float[Array, ""]:
-        """$ω = q/τ$ (1/time)."""
+        """$ω = q/τ$ (1 / time)."""
         return self.q / self.tau
 
     @property
@@ -135,17 +135,24 @@ class Theta(AbstractSmoothNeuron):
         return jnp.pi / self.omega
 
     def voltage(self, phase: Float[Array, "*n"]) -> Float[Array, "*n"]:
-        """V at a phase strictly between 0 and Θ (voltage units)."""
+        """V at a phase strictly between 0 and Θ.
+
+        **Arguments:** `phase`: any shape (time). **Returns:** the same shape (voltage).
+        """
         return 0.5 - self.q / jnp.tan(self.omega * phase)
 
     def phase(self, voltage: Float[Array, "*n"]) -> Float[Array, "*n"]:
-        """φ at a voltage; from 0 to Θ for voltages from −∞ to ∞ (time)."""
+        """φ at a voltage; from 0 to Θ for voltages from −∞ to ∞.
+
+        **Arguments:** `voltage`: any shape (voltage). **Returns:** the same shape (time).
+        """
         return (jnp.arctan((voltage - 0.5) / self.q) + jnp.pi / 2) / self.omega
 
     def shifted(self, phase: Float[Array, "*n"], weight: Float[Array, "*n"]) -> Float[Array, "*n"]:
         r"""The phase $H_w(φ) = φ(V(φ) + w)$ after an input, smooth on all of [0, Θ].
 
-        **Arguments:** `phase` in [0, Θ] (time); `weight` (voltage units). **Returns:** a phase.
+        **Arguments:** of the same shape: `phase` in [0, Θ] (time); `weight` (voltage).
+        **Returns:** that shape (time).
         """
         angle = self.omega * phase
         shifted = pseudospikes.shifted_angle(jnp.cos(angle), jnp.sin(angle), weight / self.q)
@@ -160,7 +167,7 @@ class Theta(AbstractSmoothNeuron):
         return self.q
 
     def rest(self, num: int) -> tuple[Float[Array, " n"]]:
-        """Phases of `num` neurons in the middle of their period."""
+        """Phases of neurons in the middle of their period, shape `(n,)` (time)."""
         return (jnp.full(num, self.period / 2),)
 
     def check_initial(self, initial) -> None:
@@ -172,7 +179,7 @@ class Theta(AbstractSmoothNeuron):
         return ThetaState(jnp.cos(angle), jnp.maximum(jnp.sin(angle), 0))
 
     def values(self, state: ThetaState) -> tuple[Array]:
-        """Phases (time)."""
+        """Phases of a state, shape `(n,)` (time)."""
         return (jnp.arctan2(state.s, state.c) / self.omega,)
 
     def rates(self, state: ThetaState, weights: Float[Array, "n n"]) -> Float[Array, " n"]:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 UNITS = {
     "noise": "voltage² / membrane time",
-    "weight": "voltage units × membrane time",
+    "weight": "voltage × membrane time",
     "noise_slope": "voltage²",
     "epsilon": "1",
-    "delay": "time",
-    "refractory": "time",
+    "delay": "learning time",
+    "refractory": "learning time",
 }
 """Units of the arguments of `Network`."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,12 +59,12 @@ class Sweep:
 
     @property
     def completed(self) -> Bool[np.ndarray, "..."]:
-        """Which members ran to their end."""
+        """Which members ran to their end, in the shape of the grid."""
         return np.asarray(self.result == Result.completed)
 
     @property
     def values(self) -> Any:
-        """All outputs as one: arrays of NumPy with the axes of the grid before their own."""
+        """All outputs as one: arrays of NumPy, of shapes that begin with that of the grid."""
         first, _ = self._store.read(0)
         leaves = [np.empty((self._axes.size, *x.shape[1:]), x.dtype) for x in first]
         for number in range(-(-self._axes.size // self._part)):
@@ -72,23 +73,41 @@ class Sweep:
                 leaf[start : start + len(part)] = part
         return self._member.restored([x.reshape(self.shape + x.shape[1:]) for x in leaves])
 
+    def __iter__(self) -> Iterator[Any]:
+        """The outputs of all members, one after the other."""
+        return (self[place] for place in np.ndindex(self.shape))
+
     def __getitem__(self, index: Any) -> Any:
-        """The output of one member, by its place in the grid.
+        """The output of one member.
+
+        **Arguments:** `index`: its place in the grid, an integer or one for each axis.
 
         **Raises:** `IndexError` if there is none.
         """
-        place = index if isinstance(index, tuple) else (index,)
-        number = int(np.arange(self._axes.size).reshape(self.shape)[place])
+        number = self._number(index)
         leaves, _ = self._store.read(number // self._part)
         return self._member.restored([jnp.asarray(x[number % self._part]) for x in leaves])
 
-    def to_xarray(self) -> xarray.Dataset:
-        """All outputs as an `xarray.Dataset`, with a dimension for each parameter (`member` for a
-        list) and the values as its coordinates.
+    def _number(self, index: Any) -> int:
+        """Which member has this place in the grid."""
+        try:
+            place = [operator.index(k) for k in (index if isinstance(index, tuple) else (index,))]
+            inside = all(-n <= k < n for k, n in zip(place, self.shape, strict=True))
+        except (TypeError, ValueError):
+            place, inside = [], False
+        if not inside:
+            rule = f"must be an integer for each axis, of members of shape {self.shape}"
+            raise IndexError(f"index = {index!r}: {rule}")
+        return int(np.ravel_multi_index(place, self.shape, mode="wrap"))
 
+    def to_xarray(self) -> xarray.Dataset:
+        """All outputs as an `xarray.Dataset`.
+
+        It has a dimension for each parameter (`member` for a list) with the values as coordinates.
         Solutions give the variables of `io.to_xarray`; other outputs those of their paths, and
         `output` for a single array.
 
-        **Raises:** `ImportError` without the extra `io`.
+        **Raises:** `ImportError` without the extra `io`; `ValueError` if two saved arrays have the
+        same name.
         """
         return to_xarray(self)

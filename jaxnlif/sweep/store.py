@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .._check import check
 from .._describe import differences
 from .._files import read_arrays, write_arrays
+from .._leaves import from_file, to_file
 from .chunks import Chunk
 
 _MANIFEST = "sweep.npz"
@@ -69,12 +72,18 @@ class Directory(AbstractStore):
             warnings.warn(f"sweep: {path}: is of another sweep; it is computed again", stacklevel=4)
             return None
         result = arrays.pop(_RESULT)
-        return [arrays[f"leaf_{k}"] for k in range(len(arrays))], result
+        dtypes = [np.dtype(name) for name in content["dtypes"]]
+        return [from_file(arrays[f"leaf_{k}"], dtype) for k, dtype in enumerate(dtypes)], result
 
     def keep(self, number: int, part: Chunk) -> None:
         leaves, result = part
-        arrays = {f"leaf_{k}": leaf for k, leaf in enumerate(leaves)}
-        content = {"kind": "part of a sweep", "sweep": self._identity, "number": number}
+        arrays = {f"leaf_{k}": to_file(leaf) for k, leaf in enumerate(leaves)}
+        content = {
+            "kind": "part of a sweep",
+            "sweep": self._identity,
+            "number": number,
+            "dtypes": [leaf.dtype.name for leaf in leaves],
+        }
         write_arrays(self._file(number), {**arrays, _RESULT: result}, content)
 
     def _file(self, number: int) -> Path:
@@ -92,11 +101,18 @@ def open_directory(
 ) -> Directory:
     """The store in a directory, which is made if there is none.
 
-    **Raises:** `ValueError`, naming what differs, if another sweep is there.
+    **Raises:** `ValueError`, naming what differs, if another sweep is there, or anything else.
     """
     found = _read_manifest(directory)
     here = {"kind": "sweep", "description": dict(description), "chunk": chunk}
     if found is None:
+        # Half-written files of a process that was killed have hidden names.
+        others = [path for path in directory.glob("*") if not path.name.startswith(".")]
+        # Parts of this very sweep are welcome: its manifest was damaged, and removed.
+        sweeps = {_sweep_of(path) for path in others} - {None}
+        where = f"directory = {str(directory)!r}"
+        check(bool(sweeps) or not others, f"{where}: must be empty, or hold a sweep")
+        check(sweeps <= {identity}, f"{where}: holds parts of another sweep, or of another `chunk`")
         directory.mkdir(parents=True, exist_ok=True)
         write_arrays(directory / _MANIFEST, {}, here)
     else:
@@ -116,10 +132,18 @@ def _read_manifest(directory: Path) -> dict[str, Any] | None:
     try:
         _, content = read_arrays(directory / _MANIFEST)
     except FileNotFoundError:
-        # Half-written files of a process that was killed have hidden names.
-        others = [path for path in directory.glob("*") if not path.name.startswith(".")]
-        check(not others, f"{where}: must be empty, or hold a sweep")
         return None
+    except ValueError as error:
+        rule = "if it is damaged, remove it: the same call goes on from the parts that are intact"
+        raise ValueError(f"{error}; {rule}") from None
     kind = content.get("kind")
     check(kind == "sweep", f"{where}: holds no sweep, but another result ({kind})")
     return content
+
+
+def _sweep_of(part: Path) -> str | None:
+    """The sweep that a file says it is a part of; of one that is damaged, none."""
+    try:
+        return read_arrays(part)[1].get("sweep")
+    except ValueError:
+        return None

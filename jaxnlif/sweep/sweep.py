@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from .._check import check
@@ -88,6 +89,10 @@ def sweep(
         check_sharding(sharding)
     axes = make_axes(run, parameters, product=product)
     member = trace_member(run, axes.take(np.asarray(0)))
+    check(
+        len(jax.tree.leaves(member.arrays)) > 0,
+        "run: returns no arrays: must return a Solution or a pytree of arrays",
+    )
     if directory is None:
         size, store = choose_size(axes, member, chunk, memory, sharding), Memory()
     else:
@@ -127,7 +132,12 @@ def _run(axes: Axes, member: Member, size: int, together: int, sharding, store, 
 
 def _describe(axes: Axes, member: Member) -> dict[str, Any]:
     """What tells a sweep from others, in words and numbers."""
-    parts = {"parameters": dict(axes.values), "product": axes.product, "output": member.arrays}
+    parts = {
+        "parameters": dict(axes.values),
+        "order": ", ".join(axes.values),  # the one above is without
+        "product": axes.product,
+        "output": member.arrays,
+    }
     found = versions()
     return {
         **summarise(parts),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import jax.numpy as jnp
 from _report import parse_values, print_value
 
 import jaxnlif as jn
+from jaxnlif.execution import AUTOMATIC, AbstractExecution, Automatic, Loops
 
 SIZES = ((300, 200), (512, 4096), (512, 65536))
 """Voltages and weights; the last is what a large GPU is for."""
@@ -47,6 +49,13 @@ def run() -> None:
         print_value(f"{name}/step", 1e6 * step, "us")
         print_value(f"{name}/cells", num * width / step, "cell-steps/s")
         print_value(f"{name}/floor", 100 * copy / step, "%")
+    for num, width in SIZES[:2]:
+        for execution in (Automatic(), Loops()):
+            name = f"{num}x{width}/{type(execution).__name__}"
+            learning = density_step(num, width, learning=True, execution=execution)
+            print_value(f"learning/{name}/step", 1e6 * learning, "us")
+            gradient = gradient_step(num, width, execution)
+            print_value(f"gradient/{name}/step", 1e6 * gradient, "us")
     step = particles_step(PARTICLES)
     print_value(f"particles/{PARTICLES}/step", 1e3 * step, "ms")
     print_value(f"particles/{PARTICLES}/neurons", PARTICLES / step, "neuron-steps/s")
@@ -62,19 +71,57 @@ def seconds_of_a_copy(num: int, width: int) -> float:
     return _median(lambda: [copy(array) for _ in range(20)]) / 20
 
 
-def density_step(num: int, width: int) -> float:
-    """Seconds of a step of a network without learning."""
+def density_step(
+    num: int,
+    width: int,
+    *,
+    learning: bool = False,
+    execution: AbstractExecution = AUTOMATIC,
+) -> float:
+    """Seconds of a step of a network, with or without learning."""
+
+    def run(steps):
+        sol = _solve_density(num, width, steps, 1.0, learning=learning, execution=execution)
+        assert sol.result == jn.Result.completed
+        return sol.state
+
+    return _per_step(run, _steps(num, width))
+
+
+def gradient_step(num: int, width: int, execution: AbstractExecution) -> float:
+    """Seconds of a step of a network that learns, and of its part of a gradient."""
+
+    @partial(jax.jit, static_argnums=1)
+    def gradient(noise, steps):
+        def loss(noise):
+            sol = _solve_density(num, width, steps, noise, learning=True, execution=execution)
+            return sol.rate[-1]
+
+        return jax.value_and_grad(loss)(noise)
+
+    return _per_step(
+        partial(gradient, jnp.asarray(1.0, jnp.float32)), max(_steps(num, width) // 10, 2)
+    )
+
+
+def _solve_density(num, width, steps, noise, *, learning, execution) -> jn.Solution:
     reset = 1.0 if num % 6 == 0 else -1.0
     v = jn.VoltageGrid(-4.0, 2.0, reset=reset, num=num, dtype=jnp.float32)
     grid = jn.Grid(v=v, w=jn.WeightGrid(0.0, 1.0, num=width))
-    y0 = jn.gaussian(grid, v=(-1.5, 0.3), w=(0.5, 0.05))
+    return jn.solve(
+        jn.Network(noise=noise, drive=1.0, learning=jn.Hebbian(0.3) if learning else None),
+        jn.FluxShift(grid, execution=execution),
+        y0=jn.gaussian(grid, v=(-1.5, 0.3), w=(0.5, 0.05)),
+        t1=steps * 1e-3,
+        dt=1e-3,
+        saveat=_RATES,
+        throw=False,
+    )
 
-    def solve(steps):
-        model = jn.Network(noise=1.0, drive=1.0)
-        return jn.solve(model, jn.FluxShift(grid), y0=y0, t1=steps * 1e-3, dt=1e-3, saveat=_RATES)
 
-    steps = int(_CELL_STEPS[jax.default_backend()] / (num * width))
-    return _per_step(solve, min(max(steps, 2), 2000))
+def _steps(num: int, width: int) -> int:
+    """So many that they take a fraction of a second."""
+    return min(max(int(_CELL_STEPS[jax.default_backend()] / (num * width)), 2), 2000)
 
 
 def density_step_on_cpus(num: int, width: int, cores: int) -> float:
@@ -98,11 +145,13 @@ def particles_step(num: int) -> float:
     y0 = jn.gaussian(_line(), v=(-1.0, 0.5))
     neurons = jn.Particles(num, _line())
 
-    def solve(steps):
+    def run(steps):
         model, key = jn.Network(noise=1.0, weight=0.5), jax.random.key(0)
-        return jn.solve(model, neurons, y0=y0, t1=steps * 1e-2, dt=1e-2, saveat=_RATES, key=key)
+        return jn.solve(
+            model, neurons, y0=y0, t1=steps * 1e-2, dt=1e-2, saveat=_RATES, key=key
+        ).state
 
-    return _per_step(solve, 100)
+    return _per_step(run, 100)
 
 
 def multi_scale(num: int) -> tuple[int, float]:
@@ -123,15 +172,8 @@ def _line() -> jn.Grid:
     return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300, dtype=jnp.float32))
 
 
-def _per_step(solve: Callable[[int], jn.Solution], steps: int) -> float:
+def _per_step(run: Callable[[int], Any], steps: int) -> float:
     """Seconds of a step, without what a run costs besides its steps."""
-
-    def run(number):
-        sol = solve(number)
-        assert sol.result == jn.Result.completed
-        assert int(sol.stats["steps"]) == number
-        return sol.state
-
     few, many = (_median(lambda n=n: run(n)) for n in (steps, 3 * steps))
     return (many - few) / (2 * steps)
 

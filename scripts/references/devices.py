@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import numpy as np
 from _report import parse_values, print_value
 
 import jaxnlif as jn
+from jaxnlif.solve.progress import AbstractProgress
 
 SCRIPTS = Path(__file__).parents[1]
 FIELDS = ("rate", "rates", "weights", "spikes", "refractory", "regime", "saved")
@@ -99,9 +101,10 @@ _FIRING = _grid(90, 2.8, 3.2, 16)  # strong enough for neurons to fire together
 _FIRING_TIMES = {"t1": 1.2, "dt": 0.01, "saveat": jn.SaveAt(num=6)}
 
 
-def _learns(solver: jn.FluxShift, sharding, **arguments) -> jn.Solution:
-    y0 = jn.gaussian(_LEARNING, **_START)
-    return jn.solve(_learning_network(**arguments), solver, y0=y0, sharding=sharding, **_TIMES)
+def _learns(solver: jn.FluxShift, sharding, *, run=None, **arguments) -> jn.Solution:
+    y0, run = jn.gaussian(_LEARNING, **_START), {} if run is None else run
+    model = _learning_network(**arguments)
+    return jn.solve(model, solver, y0=y0, sharding=sharding, **_TIMES, **run)
 
 
 def lagged(sharding) -> jn.Solution:
@@ -126,6 +129,36 @@ def rough(sharding) -> jn.Solution:
 def implicit(sharding) -> jn.Solution:
     """Learning with the step's own rate."""
     return _learns(jn.FluxShift(_LEARNING, jn.Implicit()), sharding)
+
+
+def by_levels(sharding) -> jn.Solution:
+    """The same in logarithmic depth."""
+    execution = jn.execution.LogDepth()
+    return _learns(jn.FluxShift(_LEARNING, jn.Implicit(), execution=execution), sharding)
+
+
+def resumed(sharding) -> jn.Solution:
+    """Interrupted, and taken up from a checkpoint."""
+    with tempfile.TemporaryDirectory() as directory:
+        run = {"checkpoint": jn.Checkpoint(directory, every=0)}
+        try:
+            _learns(jn.FluxShift(_LEARNING), sharding, run=run | {"progress": _Interrupted()})
+        except jn.Interrupted:
+            return _learns(jn.FluxShift(_LEARNING), sharding, run=run)
+        raise RuntimeError("the run was not interrupted")
+
+
+class _Interrupted(AbstractProgress):
+    """Presses Ctrl-C after the first steps."""
+
+    def start(self, total):
+        return self
+
+    def update(self, steps):
+        raise KeyboardInterrupt
+
+    def close(self):
+        pass
 
 
 def resting(sharding) -> jn.Solution:
@@ -176,7 +209,18 @@ def multiscale(sharding) -> jn.Solution:
 
 RUNS: dict[str, Callable[..., jn.Solution]] = {
     run.__name__: run
-    for run in (lagged, rough, implicit, resting, wide, events, particles, multiscale)
+    for run in (
+        lagged,
+        rough,
+        implicit,
+        by_levels,
+        resumed,
+        resting,
+        wide,
+        events,
+        particles,
+        multiscale,
+    )
 }
 
 

@@ -12,6 +12,7 @@ from jax.test_util import check_grads
 import jaxnlif as jn
 from jaxnlif.density import flux
 from jaxnlif.density.flux import exchange_rates, firing_rates
+from jaxnlif.execution import LogDepth, Loops
 
 from ..conftest import needs_double
 
@@ -233,3 +234,25 @@ def test_not_a_number_in_the_drive_shows_in_the_density():
     new = shift_flux(FOUR, *map(jnp.asarray, (1.0, [jnp.nan, 0.0], 0.25)), density)
     assert np.all(np.isnan(new[:, 0]))
     assert np.all(np.isfinite(new[:, 1]))
+
+
+@pytest.mark.parametrize("execution", [Loops(), LogDepth()])
+@pytest.mark.parametrize(("noise", "drive"), [(0.1, -2.0), (0.01, -3.0), (0.5, -3.0), (0.1, 4.0)])
+def test_forward_derivatives_of_the_limit_where_neurons_hardly_fire(noise, drive, execution, dtype):
+    """Escape as rare as 1e-200 divides what must be zero by hardly more."""
+    grid = jn.VoltageGrid(-4.0, 2.0, reset=0.0, num=60, dtype=dtype)
+    density = jnp.full((60, 1), 1 / 6, dtype)
+    nodes, noise = jnp.asarray(grid.nodes, dtype), jnp.asarray(noise, dtype)
+
+    @jax.jit
+    def mean(drive):
+        new = flux.shift_flux(
+            grid, jnp.zeros((), dtype), drive[None], noise, density, execution=execution
+        )
+        return nodes @ new[:, 0] * 0.1
+
+    step = 1e-4 if dtype == np.float64 else 1e-2
+    at = jnp.asarray(drive, dtype)
+    expected = (mean(at + step) - mean(at - step)) / (2 * step)
+    slope = jax.jvp(mean, (at,), (jnp.ones((), dtype),))[1]
+    np.testing.assert_allclose(slope, expected, rtol=1e-6 if dtype == np.float64 else 2e-2)

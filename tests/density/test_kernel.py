@@ -1,16 +1,26 @@
 """The kernel of the voltage step, interpreted, against the loops; on a GPU where there is one."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxnlif as jn
+from jaxnlif import execution
 from jaxnlif.density import flux, kernel
 
 from ..conftest import needs_kernels
 
 GRIDS = [(300, 200), (36, 1), (66, 129)]
+STEP, PROBE = (
+    jax.jit(partial(function, interpret=True), static_argnums=0)
+    for function in (kernel.step, kernel.probe)
+)
+SHIFT, ABSORB = (
+    jax.jit(function, static_argnums=0) for function in (flux.shift_flux, flux.absorb_flux)
+)
 
 
 def problem(num, width):
@@ -38,17 +48,17 @@ def test_interpreted_it_equals_the_loops(num, width, kappa, noise):
     grid, density, drive, inflow = problem(num, width)
     kappa, noise = (jnp.asarray(x, density.dtype) for x in (kappa, noise))
     columns = flux._columns(grid, flux._positive(kappa), drive, noise, density)
-    new = kernel.step(grid, columns, interpret=True)
-    expected = flux.shift_flux(grid, kappa, drive, noise, density)
+    new = STEP(grid, columns)
+    expected = SHIFT(grid, kappa, drive, noise, density)
     close(new, expected, density)
     assert jnp.min(new) >= 0
     mass = jnp.sum(density, 0)
     np.testing.assert_allclose(jnp.sum(new, 0), mass, rtol=50 * float(jnp.finfo(density.dtype).eps))
-    close(kernel.probe(grid, columns, interpret=True), expected[-1], density)
+    close(PROBE(grid, columns), expected[-1], density)
     if kappa > 0:
         absorbing = flux._columns(grid, flux._positive(kappa), drive, noise, density, inflow)
-        new = kernel.step(grid, absorbing, interpret=True)
-        expected = flux.absorb_flux(grid, kappa, drive, noise, density, inflow)
+        new = STEP(grid, absorbing)
+        expected = ABSORB(grid, kappa, drive, noise, density, inflow)
         close(new, expected, density)
 
 
@@ -71,9 +81,10 @@ def test_a_batch_is_one_kernel_with_more_columns():
 def test_on_a_gpu_it_equals_the_loops(num, width, kappa):
     grid, density, drive, inflow = problem(num, width)
     kappa, noise = (jnp.asarray(x, density.dtype) for x in (kappa, 0.5))
-    new = flux.shift_flux(grid, kappa, drive, noise, density)
-    close(new, flux._shift_by_rows(grid, flux._positive(kappa), drive, noise, density), density)
+    arguments = grid, kappa, drive, noise, density
+    ways = execution.Kernels(), execution.Loops()
+    new, expected = (flux.shift_flux(*arguments, execution=way) for way in ways)
+    close(new, expected, density)
     if kappa > 0:
-        new = flux.absorb_flux(grid, kappa, drive, noise, density, inflow)
-        expected = flux._absorb_by_rows(grid, kappa, drive, noise, density, inflow)
+        new, expected = (flux.absorb_flux(*arguments, inflow, execution=way) for way in ways)
         close(new, expected, density)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jaxnlif.density import mmatrix
+from jaxnlif.density import loops, mmatrix
+from jaxnlif.density.exchange import Rates
 
 from ..conftest import needs_double
 
@@ -34,8 +35,8 @@ def test_product_with_the_matrix_written_out():
 
 
 def test_elimination_computed_by_hand():
-    rates = mmatrix.Rates.table(UP, DOWN)
-    _, excess = mmatrix.sweep_up(rates, jnp.ones(1), jnp.zeros_like(UP))
+    rates = Rates.table(UP, DOWN)
+    _, excess = loops.sweep_up(rates, jnp.ones(1), jnp.zeros_like(UP))
     # e_1 = 1 + 1/4 · 1/2,  e_2 = 1 + 1 · e_1/(e_1 + 2),  e_3 = 1 + 4 · e_2/(e_2 + 1/2)
     expected = [Fraction(1)]
     for up, down in ((1, Fraction(1, 4)), (2, 1), (Fraction(1, 2), 4)):
@@ -112,8 +113,8 @@ def shifted(kappa, up, down, rhs, mass):
     def product(x):
         return mmatrix.apply(kappa, up, down, x)
 
-    rates = mmatrix.Rates.table(up, down)
-    return mmatrix.solve_shifted(rates, kappa, 2, rhs, mass, matvec=product)
+    rates, pin = Rates.table(up, down), jnp.full(len(kappa), 1)
+    return mmatrix.solve_shifted(rates, kappa, 2, rhs, mass, pin=pin, matvec=product)
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.3])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import pytest
 
 import jaxnlif as jn
 from jaxnlif._files import read_arrays
+from jaxnlif.cli import main
 from jaxnlif.experiments import excitatory
 from jaxnlif.experiments.excitatory_networks import BOUNDED, MANY_WEIGHTS, ONE_WEIGHT, Family
 
@@ -106,7 +105,7 @@ def test_run_writes_arrays_and_figure_and_prints_a_table(arrays, tmp_path, monke
     for part in ("attraction", "hysteresis", "relaxation", "blow_up"):
         monkeypatch.setattr(excitatory, part, dict)
     monkeypatch.setattr(excitatory, "stationary_branches", lambda: arrays)
-    excitatory.run(argparse.Namespace(out=str(tmp_path / "new")))
+    assert main(["run", "excitatory", "--out", str(tmp_path / "new")]) == 0
     written, _ = read_arrays(tmp_path / "new" / "excitatory.npz")
     assert written.keys() == arrays.keys()
     assert (tmp_path / "new" / "excitatory.png").stat().st_size > 0
@@ -119,8 +118,7 @@ def test_interrupt_leaves_what_is_complete(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(excitatory, "stationary_branches", lambda: {"branch_rate": np.ones(2)})
     monkeypatch.setattr(excitatory, "attraction", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        excitatory.run(argparse.Namespace(out=str(tmp_path)))
+    assert main(["run", "excitatory", "--out", str(tmp_path)]) == 130
     written, _ = read_arrays(tmp_path / "excitatory.npz")
     assert list(written) == ["branch_rate"]
     assert "saved so far" in capsys.readouterr().err

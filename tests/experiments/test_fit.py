@@ -43,6 +43,27 @@ def test_neurons_that_spike_are_counted(tmp_path):
     assert recording.neurons == 2
 
 
+def test_arrays_are_read(tmp_path):
+    path = tmp_path / "data.npy"
+    np.save(path, [[0.0, 1.0], [0.5, 3.0]])
+    recording = read_recording(path)
+    assert isinstance(recording, Rates)
+    np.testing.assert_array_equal(recording.rate, [1, 3])
+    np.save(path, np.float32([0.1, 0.3]))
+    recording = read_recording(path)
+    assert isinstance(recording, Spikes)
+    np.testing.assert_array_equal(recording.ts, np.float32([0.1, 0.3]))
+    for array, message in (
+        (np.zeros(0), "holds no spike"),
+        (np.ones((2, 3)), "row 0: '1.0,1.0,1.0' has 3 columns; a row must have 1, t"),
+        (np.ones((2, 2)), "row 1: time 1 follows 1; times must increase"),
+    ):
+        np.save(path, array)
+        with pytest.raises(ValueError, match=re.escape(f"{path}")) as caught:
+            read_recording(path)
+        assert message in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -193,7 +214,11 @@ def test_a_learning_rule_is_recovered(tmp_path, capsys):
     assert run("--knots", 4, "--steps", 30, "--dt", 0.05, "--out", tmp_path) == 0
     printed = capsys.readouterr().out
     assert "truths lie within 2 standard errors" in printed
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit.json", "fit.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "config.toml",
+        "fit.json",
+        "fit.png",
+    ]
     found = json.loads((tmp_path / "fit.json").read_text())
     assert list(found["parameters"]) == [
         *(f"learning.gain.values[{k}]" for k in range(4)),

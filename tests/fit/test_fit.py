@@ -8,6 +8,7 @@ import optax
 import pytest
 
 import jaxnlif as jn
+from jaxnlif.fit import turns
 from jaxnlif.solve.progress import AbstractProgress
 
 from ..conftest import needs_double
@@ -312,3 +313,29 @@ def test_data_are_held_against_the_run():
         jn.fit(
             network(1.0, 0.1, 0.1), simulate, jn.losses.Rate([0.0, 3.0], [0.1, 0.2]), where=leaves
         )
+
+
+def test_descents_in_parts_are_those_of_one_batch(monkeypatch):
+    """Each part in a thread of its own, with the precision of whoever calls."""
+    ends = []
+    for parts in (1, 4):
+        monkeypatch.setattr(turns, "_parts", lambda _, parts=parts: parts)
+        with jax.enable_x64(False):
+            fitted = jn.fit(
+                valley(),
+                residuals,
+                same,
+                where=both,
+                starts=12,
+                key=jax.random.key(1),
+                steps=40,
+                uncertainty=False,
+            )
+        ends.append(fitted.ends)
+        assert fitted.ends[0].dtype == np.float32
+    np.testing.assert_allclose(*ends, rtol=1e-3, atol=1e-4)
+
+
+def test_parts_are_equal(monkeypatch):
+    monkeypatch.setattr(turns, "_cores", lambda: 6)
+    assert [turns._parts(num) for num in (1, 15, 16, 34, 51, 64)] == [1, 1, 2, 2, 3, 4]

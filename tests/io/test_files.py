@@ -3,7 +3,9 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -178,6 +180,38 @@ def test_classes_and_functions_of_the_user_must_be_given(tmp_path):
 
     with pytest.raises(ValueError, match="another version of Wave, by label, shape, speed"):
         jn.io.load(path, types=[Wave, jnp.sin])
+
+
+def test_what_is_named_like_a_class_of_jaxnlif_is_refused(tmp_path):
+    class Constant(jn.AbstractDrive):
+        value: jax.Array
+
+        def __call__(self, t, w):
+            return -self.value
+
+    def Loops():
+        pass
+
+    class Grid(NamedTuple):
+        width: float
+
+    sol = solutions.solution("unstructured")
+    for saved, name in (
+        (Constant(jnp.ones(2)), "Constant"),
+        (Loops, "Loops"),
+        (Constant, "Constant"),
+        (Grid(1.0), "Grid"),
+        (eqx.Enumeration.__class__("Result", (eqx.Enumeration,), {"a": "b"}).a, "Result"),
+    ):
+        sol = dataclasses.replace(sol, saved={"x": saved})
+        rule = rf"saved\.x: {name} is also the name of a class of jaxnlif.*; give yours another"
+        for suffix in ("npz", "nc"):
+            with pytest.raises(ValueError, match=rule):
+                jn.io.save(tmp_path / f"run.{suffix}", sol)
+    assert os.listdir(tmp_path) == []
+    drive = solutions.structured(drive=Constant(jnp.asarray(1.0)))
+    assert "Constant" in jn.io.to_xarray(drive).attrs["model"]
+    jn.io.save(tmp_path / "run.npz", dataclasses.replace(sol, saved=jn.Constant(1.0)))
 
 
 def test_what_cannot_be_written_is_refused_before_anything_is(tmp_path):

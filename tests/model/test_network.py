@@ -39,6 +39,17 @@ def test_every_number_is_a_floating_leaf(dtype):
     assert {leaf.dtype for leaf in leaves} == {dtype}
 
 
+def test_integers_that_are_traced_are_floating_leaves_too(dtype):
+    def weight(value):
+        return jn.Network(weight=value, drive=value).weight
+
+    for number in (2, np.int8(2), jnp.asarray(3, jnp.uint8)):
+        found = jax.jit(weight)(number)
+        assert found.dtype == weight(number).dtype == dtype
+        np.testing.assert_array_equal(found, number)
+    assert jn.sweep(weight, {"value": [1, 2]}).values.dtype == dtype
+
+
 def test_zero_epsilon_and_negative_weight_are_right():
     network = jn.Network(epsilon=0.0, weight=-1.0)
     assert float(network.epsilon) == 0.0

@@ -1,5 +1,7 @@
 """What `sharding` may be, and what is refused before anything compiles."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,8 @@ from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 import jaxnlif as jn
 from jaxnlif.density.across import solve_along_weights
+from jaxnlif.density.flux import shift_flux
+from jaxnlif.execution import Kernels
 from jaxnlif.solve.sharding import OneDevice, layout_of
 
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=10))
@@ -104,3 +108,14 @@ def test_substitution_over_blocks_of_weights_solves(dtype):
     expected = solve_along_weights(OneDevice(), up, down, rhs)
     np.testing.assert_allclose(solved, expected, rtol=50 * float(np.finfo(dtype).eps))
     assert np.all(np.asarray(solved) >= 0)
+
+
+def test_on_a_gpu_every_device_steps_its_part_in_one_kernel(dtype):
+    """Seen in the program, without a GPU."""
+    v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60, dtype=dtype)
+    layout, one = layout_of(mesh_of(1)), jnp.ones((), dtype)
+    step = layout.by_part(partial(shift_flux, v, execution=Kernels()), rank=2)
+    traced = jax.jit(step).trace(one, jnp.ones(256, dtype), one, jnp.ones((60, 256), dtype), None)
+    program = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert program.count("custom_call @mosaic_gpu") == 1
+    assert "stablehlo.while" not in program

@@ -289,6 +289,26 @@ def test_another_run_is_refused_and_left_alone(change, message, tmp_path):
     assert content(tmp_path) == before
 
 
+def test_an_edited_class_of_the_user_is_another_run(tmp_path):
+    def drive(factor):
+        class Own(jn.AbstractDrive):
+            height: float = 1.0
+
+            def __call__(self, t, w):
+                return jnp.full_like(w, factor * self.height)
+
+        return Own()
+
+    def run(factor):
+        model = jn.Network(weight=0.0, drive=drive(factor))
+        return solved(model, jn.FluxShift(LINE), jn.gaussian(LINE, v=(0.0, 0.5)), tmp_path, steps=4)
+
+    first = run(1.0)
+    assert_identical(run(1.0), first)
+    with pytest.raises(ValueError, match=r"another run: model\.drive = .*Own with SHA-256 .*here"):
+        run(2.0)
+
+
 def test_another_key_is_another_run(tmp_path):
     stop(particles, tmp_path, after=100)
     with pytest.raises(ValueError, match="holds another run: key = "):

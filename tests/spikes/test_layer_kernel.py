@@ -1,16 +1,20 @@
 """The kernels of a layer are its loops."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnlif import _pallas
+from jaxnlif import execution
+from jaxnlif.execution import AbstractExecution, Loops
 from jaxnlif.spikes import layer, layer_kernel
 
 from ..conftest import needs_kernels
 
 END, ROWS, SPIKES = 9.0, 7, 5
+LOOPS = Loops()
 
 
 def arguments(dtype, *, events=40, samples=3, neurons=130, seed=0):
@@ -25,11 +29,21 @@ def arguments(dtype, *, events=40, samples=3, neurons=130, seed=0):
     return weights, jnp.asarray(rows), jnp.asarray(times, dtype), start, jnp.asarray(END, dtype)
 
 
-def value_and_cotangents(weights, rows, times, start, end):
+class Interpreted(AbstractExecution):
+    """Kernels without a GPU, with room for so many numbers of the way back."""
+
+    room: int = 2**26
+
+    def __call__(self, *arguments, loops, log_depth=None, kernel=None):
+        more = {"room": self.room} if kernel is layer_kernel.run_back else {}
+        return kernel(*arguments, interpret=True, **more)
+
+
+def value_and_cotangents(weights, rows, times, start, end, execution=LOOPS):
     """What a layer does, and the gradient of some function of it."""
 
     def function(weights, times, start, end):
-        result = layer.simulate(weights, rows, times, start, end, SPIKES)
+        result = layer.simulate(weights, rows, times, start, end, SPIKES, execution)
         finite = jnp.where(jnp.isfinite(result.times), result.times, 0)
         value = jnp.sum(jnp.sin(finite)) + jnp.sum(result.cos + 2 * result.sin)
         return value, result
@@ -38,26 +52,9 @@ def value_and_cotangents(weights, rows, times, start, end):
     return gradient(weights, times, start, end)
 
 
-@pytest.fixture
-def interpreted(monkeypatch):
-    """Layers are kernels, without a GPU."""
-
-    def run(steps, point, max_spikes):
-        return layer_kernel.run(steps, point, max_spikes, interpret=True)
-
-    def run_back(*arguments, room=2**26):
-        return layer_kernel.run_back(*arguments, interpret=True, room=room)
-
-    def use(room=2**26):
-        monkeypatch.setattr(layer, "_run", run)
-        monkeypatch.setattr(layer, "_run_back", lambda *x: run_back(*x, room=room))
-
-    return use
-
-
-def compiled(function):
-    """Compiled now, though the same function was when it ran otherwise."""
-    return jax.jit(lambda *arguments: function(*arguments))
+def by(way):
+    """That function, compiled, with a layer executed one way."""
+    return jax.jit(partial(value_and_cotangents, execution=way))
 
 
 def assert_same(found, expected, dtype):
@@ -68,40 +65,34 @@ def assert_same(found, expected, dtype):
 
 
 @pytest.mark.parametrize("room", [2**26, 40 * 256 * 2, 1])
-def test_values_and_gradients(interpreted, dtype, room):
+def test_values_and_gradients(dtype, room):
     """For all samples at once, for two at a time, and one by one."""
     inputs = arguments(dtype)
-    expected = compiled(value_and_cotangents)(*inputs)
+    expected = by(LOOPS)(*inputs)
     assert float(jnp.max(expected[1].count)) >= 3
-    interpreted(room)
-    assert_same(compiled(value_and_cotangents)(*inputs), expected, dtype)
+    assert_same(by(Interpreted(room))(*inputs), expected, dtype)
 
 
-def test_without_any_event(interpreted, dtype):
+def test_without_any_event(dtype):
     inputs = arguments(dtype, events=4, samples=1, neurons=3)
-    expected = compiled(value_and_cotangents)(*inputs)
-    interpreted()
-    assert_same(compiled(value_and_cotangents)(*inputs), expected, dtype)
+    assert_same(by(Interpreted())(*inputs), by(LOOPS)(*inputs), dtype)
 
 
 @pytest.mark.parametrize("axes", [(None, 0, 0, None, None), (0, 0, 0, 0, None)])
-def test_mapped(interpreted, dtype, axes):
+def test_mapped(dtype, axes):
     """Over samples alone, and over networks too."""
     several = [arguments(dtype, events=6, neurons=5, seed=seed) for seed in range(2)]
     inputs = [
         several[0][i] if axis is None else jnp.stack([one[i] for one in several])
         for i, axis in enumerate(axes)
     ]
-    mapped = jax.vmap(value_and_cotangents, axes)
-    expected = compiled(mapped)(*inputs)
-    interpreted()
-    assert_same(compiled(mapped)(*inputs), expected, dtype)
+    found, expected = (jax.vmap(by(way), axes)(*inputs) for way in (Interpreted(), LOOPS))
+    assert_same(found, expected, dtype)
 
 
-def test_a_gpu_gets_kernels(dtype, monkeypatch):
+def test_a_gpu_gets_kernels(dtype):
     """One each way and no loop: seen without a GPU."""
-    monkeypatch.setattr(_pallas, "available", lambda: True)
-    traced = jax.jit(lambda *x: value_and_cotangents(*x)).trace(*arguments(dtype))
+    traced = by(execution.Kernels()).trace(*arguments(dtype))
     program = traced.lower(lowering_platforms=("cuda",)).as_text()
     assert program.count("custom_call @mosaic_gpu") == 2
     assert "stablehlo.while" not in program
@@ -109,9 +100,7 @@ def test_a_gpu_gets_kernels(dtype, monkeypatch):
 
 @needs_kernels
 @pytest.mark.parametrize("samples", [3, 1000])
-def test_on_a_gpu(dtype, samples, monkeypatch):
+def test_on_a_gpu(dtype, samples):
     inputs = arguments(dtype, samples=samples)
-    found = compiled(value_and_cotangents)(*inputs)
-    monkeypatch.setattr(_pallas, "available", lambda: False)
-    expected = compiled(value_and_cotangents)(*inputs)
+    found, expected = (by(way)(*inputs) for way in (execution.Kernels(), LOOPS))
     assert_same(found, expected, dtype)

@@ -55,3 +55,26 @@ def test_silent_neurons_have_gradients(output):
     times, gradients = output(np.zeros((1500, 3)))
     assert float(times[0]) > END
     assert float(jnp.min(jnp.abs(gradients[0]))) > 1e-4
+
+
+def test_spike_that_rounding_puts_at_the_end_is_heard(dtype):
+    @jax.jit
+    def trial(weight):
+        net = FeedForward(
+            [weight[None, None], jnp.asarray([[2.0]], dtype)],
+            [jnp.asarray([1.5], dtype), jnp.asarray([1.0], dtype)],
+            Theta(),
+            duration=3.0,
+        )
+        trial = net.trial(jnp.asarray([0.5], dtype))
+        return trial.spikes[0][0, 0], trial.times[0, -1]
+
+    low, high = np.asarray([-6, 0], dtype)
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (low, middle) if trial(middle)[0] < 3 else (middle, high)
+    # The last weights at which the spike comes in time, and those beyond, one by one.
+    weights = high + np.arange(-8, 9) * (high - low)
+    spikes, times = jax.vmap(trial)(jnp.asarray(weights))
+    assert np.any(spikes == 3)
+    assert np.any(np.isinf(spikes))
+    assert np.ptp(times) < 100 * np.finfo(dtype).eps

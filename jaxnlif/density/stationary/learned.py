@@ -1,6 +1,6 @@
 r"""The state that Hebbian learning reaches: how rates and weights are distributed there.
 
-**Reference:** J. He, J. Hu, Z. Zhou, *A structure preserving numerical scheme for Fokker–Planck
+**Reference:** Q. He, J. Hu, Z. Zhou, *A structure preserving numerical scheme for Fokker–Planck
 equations of structured neural networks with learning rules*, SIAM J. Sci. Comput. (2022),
 arXiv 2109.04667 [HHZ]; B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 [PSW].
 """
@@ -31,11 +31,14 @@ Function = Callable[[Array], Array]
 class LearnedState(eqx.Module):
     r"""A learned state: neurons with weights in $[0, A]$ fire at rates linear in $w / K(w)$.
 
-    - `support`: $A$, the largest weight (weight units).
-    - `rate`: network rate $\bar N$ (1/time).
+    - `support`: $A$, the largest weight (weight).
+    - `rate`: network rate $\bar N$ (spikes / neuron / membrane time).
+    - `network`: what the state was computed from.
 
     It can be evaluated at any weights by `rates` and `weights`, and differentiated in whatever
     it was computed from.
+
+    **Reference:** as `learned_state`.
     """
 
     support: Float[Array, ""]
@@ -43,12 +46,22 @@ class LearnedState(eqx.Module):
     network: _LearningNetwork
 
     def rates(self, w: Real[ArrayLike, "..."]) -> Float[Array, "..."]:
-        r"""$N(w) = w / (K(w) \bar N)$ on $[0, A]$ and zero elsewhere (1/time/weight units)."""
+        r"""$N(w) = w / (K(w) \bar N)$ on $[0, A]$ and zero elsewhere.
+
+        **Arguments:** `w`: weights of any shape (weight).
+
+        **Returns:** rates in the shape of `w` (spikes / neuron / membrane time / weight).
+        """
         w, inside = self._inside(w)
         return jnp.where(inside, w / (self.network.gain_at(w) * self.rate), 0)
 
     def weights(self, w: Real[ArrayLike, "..."]) -> Float[Array, "..."]:
-        r"""$H(w) = N(w) / r(I(w) + w σ(\bar N))$, of mass one (1/weight units)."""
+        r"""$H(w) = N(w) / r(I(w) + w σ(\bar N))$, of mass one.
+
+        **Arguments:** `w`: weights of any shape (weight).
+
+        **Returns:** the weight density in the shape of `w` (1 / weight).
+        """
         w, inside = self._inside(w)
         rates = w / (self.network.gain_at(w) * self.rate)
         return jnp.where(inside, rates * jnp.exp(-self.network.log_rate(w, self.rate)), 0)
@@ -84,14 +97,16 @@ def learned_state(
 
     **Arguments:**
 
-    - `gain`: $K > 0$, a constant or a function of the weights.
-    - `drive_fn`: $I$, a function of the weights (voltage units).
-    - `response_fn`: $σ$, a function of the network rate.
-    - `noise`, `noise_slope`: $a_0 > 0$ and $a_1 ≥ 0$ of the noise $a_0 + a_1 \bar N$.
-    - `threshold`, `reset`: $V_F > V_R$ (voltage units).
+    - `gain`: $K > 0$, a constant or a function of the weights (weight² × membrane time²).
+    - `drive_fn`: $I$, a function of the weights (voltage).
+    - `response_fn`: $σ$, a function of the network rate (voltage / weight).
+    - `noise`: $a_0 > 0$ of the noise $a_0 + a_1 \bar N$ (voltage² / membrane time).
+    - `noise_slope`: $a_1 ≥ 0$ (voltage²).
+    - `threshold`, `reset`: $V_F > V_R$ (voltage).
     - `rate_fn`: `(drive, noise) -> rate` in place of equation (1), such as the stationary rate of
-      a voltage grid; maps drives of shape `(n,)` to rates. It is differentiated.
-    - `bracket`: interval in which the support $A$ is sought (weight units). The smallest
+      a voltage grid; maps drives of shape `(n,)` and a number to rates of that shape
+      (spikes / neuron / membrane time). It is differentiated.
+    - `bracket`: interval in which the support $A$ is sought (weight). The smallest
       solution in it is taken.
 
     Functions of the weights map arrays of shape `(n,)` to arrays of that shape. Those that are
@@ -99,9 +114,12 @@ def learned_state(
 
     **Returns:** a `LearnedState`, differentiable in every argument to any order.
 
-    **Raises:** `ValueError` where a known argument breaks its rule, and if the mass of $H$ does
-    not pass one in the bracket (an error at run time if that is not known before). With a
-    response that grows without bound, or a large gain, there may be no learned state.
+    **Raises:** `ValueError` where a known argument breaks its rule or is not finite, and if the
+    mass of $H$ does not pass one in the bracket; where only compiled code can tell, `RuntimeError`.
+    With a response that grows without bound, or a large gain, there may be no learned state.
+
+    **Reference:** Q. He, J. Hu, Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667;
+    B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 (2017).
     """
     require("noise_slope", lambda slope: slope >= 0, "must not be negative", noise_slope)
     if not callable(gain):

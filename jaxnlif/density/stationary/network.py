@@ -39,10 +39,12 @@ _MAX_FOLDS = 4
 class Fold(eqx.Module):
     r"""The largest coupling at which an excitatory network has a stationary rate.
 
-    - `coupling`: $b^*$ (voltage units); above it there is no stationary rate.
-    - `rate`: the rate $N^*$ there (1/time).
+    - `coupling`: $b^*$ (voltage × membrane time); above it there is no stationary rate.
+    - `rate`: the rate $N^*$ there (spikes / neuron / membrane time).
     - `attained`: whether it is a fold. If not, the rate grows without bound as the weight
       approaches `coupling` $= V_F - V_R$ from below, and `rate` is infinite.
+
+    **Reference:** as `self_consistent_rates`.
     """
 
     coupling: Float[Array, ""]
@@ -64,18 +66,22 @@ def self_consistent_rates(
 
     **Arguments:**
 
-    - `weight`: coupling $b$ (voltage units), negative for inhibition.
-    - `drive`: external input $I$ (voltage units).
-    - `noise`, `noise_slope`: $a_0 > 0$ (voltage units² per time) and $a_1 ≥ 0$ (voltage units²).
-    - `threshold`, `reset`: $V_F > V_R$ (voltage units).
+    - `weight`: coupling $b$, negative for inhibition (voltage × membrane time).
+    - `drive`: external input $I$ (voltage).
+    - `noise`: $a_0 > 0$ (voltage² / membrane time).
+    - `noise_slope`: $a_1 ≥ 0$ (voltage²).
+    - `threshold`, `reset`: $V_F > V_R$ (voltage).
 
-    **Returns:** the rates (1/time); an empty array if there is none.
+    **Returns:** the rates, shape `(roots,)`, empty if there is none
+    (spikes / neuron / membrane time).
 
-    **Raises:** `ValueError` where an argument breaks its rule, and under `jit` and `vmap`, where
-    the number of rates cannot be known: follow one by `self_consistent_rate` there.
+    **Raises:** `ValueError` where an argument breaks its rule or is not finite, and under `jit` and
+    `vmap`, where the number of rates cannot be known: follow one by `self_consistent_rate` there.
 
     **Guarantees:** each rate is differentiable in every argument (`grad` and `jvp` work). Two
     rates near a fold are told apart as long as the arithmetic can.
+
+    **Reference:** M. J. Cáceres, J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
     curve, network = _network(weight, drive, noise, noise_slope, threshold, reset)
     search = jax.tree.map(lax.stop_gradient, (curve, network))
@@ -115,13 +121,16 @@ def self_consistent_rate(
 
     **Arguments:** those of `self_consistent_rates`, and
 
-    - `guess`: a rate to start from (1/time).
+    - `guess`: a rate to start from (spikes / neuron / membrane time).
     - `throw`: whether a failure is an error; otherwise the rate is NaN then.
 
-    **Returns:** the rate (1/time), differentiable in every argument but `guess`, to any order.
+    **Returns:** the rate (spikes / neuron / membrane time), differentiable in every argument but
+    `guess`, to any order.
 
-    **Raises:** `ValueError` where a known argument breaks its rule or no rate is found near the
-    guess, as beyond the fold (an error at run time if that is not known before).
+    **Raises:** `ValueError` where a known argument breaks its rule or is not finite, or no rate is
+    found near the guess, as beyond the fold; where only compiled code can tell, `RuntimeError`.
+
+    **Reference:** as `self_consistent_rates`.
     """
     curve, network = _network(weight, drive, noise, noise_slope, threshold, reset)
     require("guess", lambda rate: rate > 0, "must be positive", guess)
@@ -155,7 +164,9 @@ def fold(
 
     **Returns:** a `Fold`, differentiable in every argument; works under any transformation.
 
-    **Raises:** `ValueError` where a known argument breaks its rule.
+    **Raises:** `ValueError` where a known argument breaks its rule or is not finite.
+
+    **Reference:** as `self_consistent_rates`.
     """
     curve, network = _network(0.0, drive, noise, noise_slope, threshold, reset)
     return _fold(curve, network.drive)

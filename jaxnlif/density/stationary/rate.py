@@ -1,8 +1,7 @@
 r"""Stationary firing rate and density of neurons that receive a constant drive.
 
-Voltages are in units of the threshold scale, times in membrane time constants; everything is
-dimensionless. With $A = (V_F - μ)/\sqrt a$ and $D = (V_F - V_R)/\sqrt a$ the rate depends on two
-numbers only, and that is how it is computed.
+Times are in membrane time constants. With $A = (V_F - μ)/\sqrt a$ and $D = (V_F - V_R)/\sqrt a$
+the rate depends on two numbers only, and that is how it is computed.
 
 **Reference:** M. J. Cáceres, J. A. Carrillo, B. Perthame, *Analysis of nonlinear noisy integrate
 & fire neuron models: blow-up and steady states*, J. Math. Neurosci. 1:7 (2011) [CCP].
@@ -41,21 +40,22 @@ def log_firing_rate(
 
     (equation (1); [CCP], steady states).
 
-    **Arguments:**
+    **Arguments:** of shapes that broadcast against each other,
 
-    - `drive`: mean input $μ$ (voltage units).
-    - `noise`: diffusion coefficient $a > 0$ (voltage units² per time).
-    - `threshold`, `reset`: $V_F > V_R$ (voltage units).
+    - `drive`: mean input $μ$ (voltage).
+    - `noise`: diffusion coefficient $a > 0$ (voltage² / membrane time).
+    - `threshold`, `reset`: $V_F > V_R$ (voltage).
 
-    All of them broadcast against each other.
+    **Returns:** $\log r$, for $r$ in units of (spikes / neuron / membrane time), in the broadcast
+    shape and the common dtype.
 
-    **Returns:** $\log r$ (r in 1/time), in the broadcast shape and the common dtype.
-
-    **Raises:** `ValueError` where a known argument breaks its rule.
+    **Raises:** `ValueError` where a known argument breaks its rule or is not finite.
 
     **Guarantees:** relative error in $r$ of $10^{-12}$ in float64, up to the rounding of the
     arguments, which $\log r ≈ -A^2/2$ amplifies by $A^2$. Values and derivatives of every order
     and in every argument are finite wherever $\log r$ is representable.
+
+    **Reference:** M. J. Cáceres, J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
     drive, noise, threshold, reset = neuron(drive, noise, threshold, reset)
     scale = jnp.sqrt(noise)
@@ -70,10 +70,15 @@ def firing_rate(
 ) -> Float[Array, "..."]:
     r"""Stationary firing rate $r(μ)$ of equation (1): the exponential of `log_firing_rate`.
 
-    Arguments, errors and guarantees are those of `log_firing_rate`; a rate below the smallest
-    number of the dtype is zero.
+    A rate below the smallest number of the dtype is zero.
 
-    **Returns:** $r$ (1/time), in the broadcast shape.
+    **Arguments:** those of `log_firing_rate`.
+
+    **Returns:** $r$ (spikes / neuron / membrane time), in the broadcast shape and the common dtype.
+
+    **Raises:** as `log_firing_rate`.
+
+    **Reference:** as `log_firing_rate`.
     """
     return jnp.exp(log_firing_rate(drive, noise, threshold, reset))
 
@@ -92,15 +97,18 @@ def density(
 
     ([CCP], steady states), so that $-a\,p'(V_F) = r(μ)$, the derivative being that from the left.
 
-    **Arguments:** `v`, membrane potential (voltage units); the others as in `log_firing_rate`.
-    All of them broadcast against each other.
+    **Arguments:** of shapes that broadcast against each other, those of `log_firing_rate` and
 
-    **Returns:** $p ≥ 0$ (1/voltage units), in the broadcast shape and the common dtype.
+    - `v`: membrane potential (voltage).
 
-    **Raises:** `ValueError` where a known argument breaks its rule.
+    **Returns:** $p ≥ 0$ (1 / voltage), in the broadcast shape and the common dtype.
+
+    **Raises:** as `log_firing_rate`.
 
     **Guarantees:** nothing overflows, no difference of large numbers is taken, and both boundary
     layers of the integrand, of widths $a/|V_F-μ|$ and $a/|v-μ|$, are resolved.
+
+    **Reference:** as `log_firing_rate`.
     """
     drive, noise, threshold, reset, v = neuron(drive, noise, threshold, reset, v=v)
     scale = jnp.sqrt(noise)

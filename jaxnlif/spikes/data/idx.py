@@ -24,7 +24,12 @@ CLASSES = 10
 
 
 class Images(NamedTuple):
-    """Grey images, pixels flattened, and their classes; `side` pixels wide and high."""
+    """Grey images, pixels flattened, and their classes.
+
+    - `train`, `test`: grey levels from 0 to 255, shape `(images, pixels)`.
+    - `train_labels`, `test_labels`: classes from 0 to 9, shape `(images,)`.
+    - `side`: pixels along a side of the square.
+    """
 
     train: UInt8[np.ndarray, "n pixels"]
     train_labels: UInt8[np.ndarray, " n"]

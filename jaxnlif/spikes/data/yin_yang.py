@@ -16,8 +16,11 @@ def yin_yang(num: int, *, seed: int) -> tuple[Float[np.ndarray, "num 4"], Int[np
     The sign fills the disc of radius ½ about (½, ½). Classes are yin (0), yang (1) and the two dots
     (2), equally likely; within its class a point is uniformly distributed.
 
-    **Arguments:** `num`: number of points; `seed` of the points. **Returns:** coordinates in
-    [0, 1] and classes.
+    **Arguments:** `num`: number of points; `seed`: of the points.
+
+    **Returns:** coordinates in [0, 1], shape `(num, 4)` (dimensionless), and classes, `(num,)`.
+
+    **Raises:** `ValueError` unless `num` is a positive integer.
 
     **Reference:** L. Kriener, J. Göltz, M. A. Petrovici, The Yin-Yang dataset, NICE 2022,
     arXiv 2102.08211.

@@ -1,0 +1,99 @@
+"""Which of several ways to compute the same thing is taken.
+
+All ways agree to rounding and guarantee the same; what differs is their cost. On a GPU every turn
+of a loop over rows launches kernels of its own, so that there a few steps in logarithmic depth, or
+one kernel for all rows, are faster; on a CPU loops are.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import equinox as eqx
+import jax
+from jax import lax
+
+from . import _pallas
+from ._check import check
+
+
+class AbstractExecution(eqx.Module):
+    """Chooses a way to compute something, while it is traced."""
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        *arguments: Any,
+        loops: Callable[..., Any],
+        log_depth: Callable[..., Any] | None = None,
+        kernel: Callable[..., Any] | None = None,
+    ) -> Any:
+        """Goes the chosen way; where there is none, the next, from kernels to loops.
+
+        **Arguments:** `arguments` of all ways; `loops`, `log_depth` and `kernel`: the functions,
+        `None` where there is none.
+        """
+
+    def validate(self) -> None:
+        """Requires a device here to go the chosen way.
+
+        **Raises:** `ValueError` otherwise.
+        """
+
+
+class Automatic(AbstractExecution):
+    """Loops on a CPU, and on a GPU kernels where it runs them, else logarithmic depth."""
+
+    def __call__(self, *arguments, loops, log_depth=None, kernel=None):
+        if not _on_gpus():
+            return loops(*arguments)
+        levels = loops if log_depth is None else log_depth
+        fastest = kernel if kernel is not None and _pallas.available() else levels
+        return lax.platform_dependent(*arguments, cuda=fastest, rocm=levels, default=loops)
+
+
+class Loops(AbstractExecution):
+    """Row after row."""
+
+    def __call__(self, *arguments, loops, log_depth=None, kernel=None):
+        return loops(*arguments)
+
+
+class LogDepth(AbstractExecution):
+    """Associative scans, whose depth is the logarithm of the number of rows."""
+
+    def __call__(self, *arguments, loops, log_depth=None, kernel=None):
+        return (loops if log_depth is None else log_depth)(*arguments)
+
+
+class Kernels(AbstractExecution):
+    """One kernel for all rows; Hopper GPUs and newer."""
+
+    def __call__(self, *arguments, loops, log_depth=None, kernel=None):
+        if kernel is None:
+            return LogDepth()(*arguments, loops=loops, log_depth=log_depth)
+        return kernel(*arguments)
+
+    def validate(self) -> None:
+        """Requires a GPU that runs kernels.
+
+        **Raises:** `ValueError` otherwise.
+        """
+        check(_pallas.available(), "execution = Kernels(): needs a Hopper GPU or a newer one")
+
+
+AUTOMATIC = Automatic()
+
+
+@cache
+def _on_gpus() -> bool:
+    for platform in ("cuda", "rocm"):
+        try:
+            if jax.local_devices(backend=platform):
+                return True
+        except RuntimeError:
+            continue
+    return False

@@ -1,0 +1,176 @@
+"""`to_neo`: a run as a recording, for Neo and with it for Elephant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from .._check import check, check_positive, check_scalar, equally_spaced
+from ..multiscale.solver import MultiScale
+from ..solve.log import Log, Switch
+from ..solve.result import Result
+from ..solve.solution import Solution
+from ..solve.solver import Regime
+from ..spikes.recurrent import RecurrentTrial
+from ._extra import require_neo
+from .dataset import description
+
+if TYPE_CHECKING:
+    import neo
+
+_ROUNDING = 1e-5
+
+
+def to_neo(sol: Any, *, membrane_time: float | int) -> neo.Block:
+    r"""A solution as a `neo.Block` in seconds and Hz, with a segment for each member of a batch.
+
+    A segment begins at the first saved time, ends where the run did, and holds
+
+    - spike trains of the recorded neurons, `Particles(..., raster=n)`, silent ones included;
+      multi-scale runs have spikes only in the epochs "particles", each those of other neurons;
+    - the signal "network rate", whichever solver it comes from;
+    - the events "multiple firing events", where a solver records any.
+
+    Model, solver and versions are annotations of the block, as texts (JSON).
+
+    **Arguments:** `sol`: a `Solution`, or a `RecurrentTrial` of `jn.spikes`, whose segment has the
+    spike trains of all neurons; `membrane_time`: τ, which for a trial is the unit of its times
+    (seconds). Learning times are τ/ε long.
+
+    **Raises:** `ImportError` without the extra `io`; `ValueError` for what is neither of the two,
+    for ε = 0, in which time is not that of membranes, if τ is not positive, if there was
+    no room for all spikes of the raster, or if a trial did not finish.
+    """
+    check_scalar("membrane_time", membrane_time)
+    check_positive("membrane_time", membrane_time)
+    neo, seconds = require_neo()[0], float(membrane_time)
+    if isinstance(sol, Solution):
+        block = neo.Block(name="jaxnlif", membrane_time=seconds, **description(sol))
+        segments = _segments(sol, seconds)
+    else:
+        kind = type(sol).__name__
+        check(
+            isinstance(sol, RecurrentTrial),
+            f"sol = {kind}: must be a Solution or a RecurrentTrial",
+        )
+        block = neo.Block(name="jaxnlif", membrane_time=seconds)
+        segments = _trials(sol, seconds)
+    block.segments.extend(list(segments))
+    block.check_relationships()
+    return block
+
+
+# ---- of a solution ---------------------------------------------------------------------------
+
+
+def _segments(sol: Solution, membrane_time: float) -> Iterator[neo.Segment]:
+    """Those of its members; the membrane time in seconds, as all times below."""
+    ends = np.asarray(sol.t_end, float)
+    epsilon = np.broadcast_to(np.asarray(sol.model.epsilon, float), ends.shape)
+    check(
+        bool(np.all(epsilon > 0)),
+        "sol: epsilon = 0: its time is that of learning, not of membranes",
+    )
+    for member in np.ndindex(ends.shape):
+        unit = membrane_time / float(epsilon[member])
+        yield _segment(_Member(sol, member, unit), membrane_time)
+
+
+class _Member(NamedTuple):
+    """One run of a batch, and the seconds in a unit of its times."""
+
+    sol: Solution
+    index: tuple[int, ...]
+    unit: float
+
+    def get(self, array: Any) -> Any:
+        """Its part of an array of the solution."""
+        return np.asarray(array, float)[self.index]
+
+    def seconds(self, array: Any) -> Any:
+        """Its part of an array of times."""
+        return self.get(array) * self.unit
+
+    def rows(self, log: Log) -> Any:
+        """Its part of a record."""
+        count = min(int(self.get(log.count)), log.capacity)
+        return type(log.rows)(*(np.asarray(rows)[self.index][:count] for rows in log.rows))
+
+
+def _segment(member: _Member, membrane_time: float) -> neo.Segment:
+    neo, sol = require_neo()[0], member.sol
+    ts, end = member.seconds(sol.ts), float(member.seconds(sol.t_end))
+    saved = ts <= end + _ROUNDING * abs(end)  # later entries of a batch repeat the last state
+    end = max(end, float(ts[saved][-1]))
+    outcome = Result[jax.tree.map(lambda x: x[member.index], sol.result)]  # pyright: ignore
+    segment = neo.Segment(name=" ".join(["run", *map(str, member.index)]), description=outcome)
+    segment.add(_signal(ts[saved], member.get(sol.rate)[saved] / membrane_time))
+    if "raster" in sol.logs:
+        solver = sol.solver.micro if isinstance(sol.solver, MultiScale) else sol.solver
+        log = sol.logs["raster"]
+        check(
+            int(member.get(log.count)) <= log.capacity,
+            f"sol: {int(member.get(log.count))} spikes in the raster, of which {log.capacity} were "
+            "kept; the run needs a larger raster_capacity",
+        )
+        spikes = member.rows(log)
+        span = float(ts[0]), end
+        segment.add(*_trains(spikes.time * member.unit, spikes.neuron, solver.raster, span))
+    if "events" in sol.logs:
+        events = member.rows(sol.logs["events"])
+        sizes = [f"{size:.3g} of all neurons" for size in events.size]
+        times, labels = events.time * member.unit, np.array(sizes, dtype="U")
+        segment.add(neo.Event(times, labels, units="s", name="multiple firing events"))
+    if "switches" in sol.logs:
+        segment.add(_epochs(member.rows(sol.logs["switches"]), member.unit, end))
+    return segment
+
+
+def _signal(ts: np.ndarray, rate: np.ndarray) -> neo.AnalogSignal | neo.IrregularlySampledSignal:
+    """A rate (Hz) at times (s)."""
+    neo, quantities = require_neo()
+    about = {"units": "Hz", "name": "network rate"}
+    if len(ts) < 2 or not equally_spaced(ts):
+        return neo.IrregularlySampledSignal(ts, rate, time_units="s", **about)
+    begin, period = ts[0] * quantities.s, (ts[-1] - ts[0]) / (len(ts) - 1) * quantities.s
+    return neo.AnalogSignal(rate, t_start=begin, sampling_period=period, **about)
+
+
+def _epochs(switches: Switch, unit: float, end: float) -> neo.Epoch:
+    """When particles were followed; runs begin with the density."""
+    times, woke = switches.time * unit, switches.regime == Regime.particles
+    begins, ends = times[woke], np.append(times[~woke], end)[: woke.sum()]
+    labels = np.array(["particles"] * len(begins), dtype="U")
+    return require_neo()[0].Epoch(begins, ends - begins, labels, units="s", name="particles")
+
+
+# ---- of a trial ------------------------------------------------------------------------------
+
+
+def _trials(trial: RecurrentTrial, unit: float) -> Iterator[neo.Segment]:
+    """Those of its members, where a unit of its times has so many seconds."""
+    check(bool(np.all(trial.finished)), "sol: did not finish; max_events must be larger")
+    for member in np.ndindex(np.shape(trial.num)):
+        times, sources, counts = (
+            np.asarray(x)[member] for x in (trial.times, trial.sources, trial.counts)
+        )
+        segment = require_neo()[0].Segment(name=" ".join(["trial", *map(str, member)]))
+        end = float(np.asarray(trial.duration)[member])
+        segment.add(*_trains(times * unit, sources, len(counts), (0.0, end * unit)))
+        yield segment
+
+
+def _trains(
+    times: np.ndarray, sources: np.ndarray, neurons: int, span: tuple[float, float]
+) -> Iterator[neo.SpikeTrain]:
+    """Those of the neurons 0 to `neurons` - 1, of spikes in a span of time (s)."""
+    begin, end = span
+    times = np.minimum(times, end)  # which rounding may have let them pass
+    for neuron in range(neurons):
+        found = times[(sources == neuron) & (times >= begin)]
+        yield require_neo()[0].SpikeTrain(
+            found, units="s", t_start=begin, t_stop=end, name=f"neuron {neuron}", neuron=neuron
+        )

@@ -1,0 +1,78 @@
+"""Solutions as spike trains and signals of Neo."""
+
+import jax
+import numpy as np
+import pytest
+import quantities as pq
+
+import jaxnlif as jn
+
+LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
+
+
+def solved(solver, **model):
+    return jn.solve(
+        jn.Network(**({"noise": 1.0, "drive": 2.0, "weight": 0.0} | model)),
+        solver,
+        y0=jn.gaussian(LINE, v=(-1.0, 0.5)),
+        t1=4.0,
+        dt=0.02,
+        saveat=jn.SaveAt(num=41, fn=None),
+        key=jax.random.key(0),
+    )
+
+
+@pytest.fixture(scope="module")
+def block():
+    sol = solved(jn.Particles(200, LINE, raster=200))
+    return sol, jn.io.to_neo(sol, membrane_time=0.02)
+
+
+def test_spike_trains_are_those_of_the_raster(block):
+    sol, block = block
+    trains = block.segments[0].spiketrains
+    assert len(trains) == 200
+    assert sum(map(len, trains)) == len(sol.raster.time) > 200
+    for neuron, train in enumerate(trains):
+        expected = 0.02 * np.asarray(sol.raster.time)[np.asarray(sol.raster.neuron) == neuron]
+        np.testing.assert_allclose(train.rescale(pq.s).magnitude, expected, rtol=1e-6)
+        np.testing.assert_allclose(float(train.t_stop.rescale(pq.ms)), 80.0)
+
+
+def test_rates_are_in_hertz(block):
+    sol, block = block
+    (signal,) = block.segments[0].analogsignals
+    np.testing.assert_allclose(signal.rescale(pq.Hz).magnitude[:, 0], 50 * sol.rate, rtol=1e-6)
+    np.testing.assert_allclose(signal.times.rescale(pq.s).magnitude, 0.02 * sol.ts, atol=1e-7)
+    trains = block.segments[0].spiketrains
+    mean = np.mean([len(train) / float(train.duration.rescale(pq.s)) for train in trains])
+    np.testing.assert_allclose(mean, 50 * float(sol.spikes[-1]) / 4, rtol=1e-4)
+
+
+def test_events_and_annotations():
+    sol = solved(jn.FluxShift(LINE, events=jn.Cascade()), weight=3.0)
+    block = jn.io.to_neo(sol, membrane_time=0.01)
+    (events,) = block.segments[0].events
+    np.testing.assert_allclose(
+        events.times.rescale(pq.s).magnitude, 0.01 * sol.events.time, rtol=1e-6
+    )
+    assert len(events) > 0
+    assert len(block.segments[0].spiketrains) == 0
+    assert block.annotations["membrane_time"] == 0.01
+    assert '"weight"' in block.annotations["model"]
+
+
+def test_learning_times_are_longer():
+    sol = solved(jn.FluxShift(LINE), epsilon=0.1)
+    signal = jn.io.to_neo(sol, membrane_time=0.02).segments[0].analogsignals[0]
+    np.testing.assert_allclose(float(signal.t_stop.rescale(pq.s)), 0.82, rtol=1e-6)
+
+
+def test_what_cannot_be_converted():
+    with pytest.raises(ValueError, match="sol = int: must be a Solution"):
+        jn.io.to_neo(3, membrane_time=0.02)
+    sol = solved(jn.FluxShift(LINE))
+    with pytest.raises(ValueError, match="membrane_time = 0: must be positive"):
+        jn.io.to_neo(sol, membrane_time=0)
+    with pytest.raises(ValueError, match="epsilon = 0: its time is that of learning"):
+        jn.io.to_neo(solved(jn.FluxShift(LINE), epsilon=0.0), membrane_time=0.02)

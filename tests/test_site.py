@@ -1,0 +1,67 @@
+"""The documentation builds, and whatever it warns of is an error."""
+
+import html
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import needs_double
+from .test_api import SHOWN
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The directory of the site that was built."""
+    site = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return site
+
+
+def words(site: Path, page: str) -> str:
+    """What a page says, without its tags."""
+    source = (site / page / "index.html").read_text(encoding="utf-8")
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", source)).split())
+
+
+@needs_double  # once is enough
+def test_every_page_is_built(site):
+    pages = {path.parent.relative_to(site).as_posix() for path in site.rglob("index.html")}
+    sources = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    assert pages == {path.with_suffix("").as_posix() for path in sources} - {"index"} | {"."}
+
+
+@needs_double
+def test_names_have_a_place_and_a_signature(site):
+    api = "".join(page.read_text(encoding="utf-8") for page in site.glob("api/*/index.html"))
+    assert set(re.findall(r'id="(jaxnlif[\w.]+)"', api)) >= set(SHOWN)
+    for page, signature in {
+        "api/solve": "solve( model: Any, solver: AbstractSolver, *, y0: Any,",
+        "api/model": "Bump(base, height, center, width)",  # of an eqx.Module, whose fields convert
+        "api/solvers": "FluxShift( grid: Grid, coupling: AbstractCoupling = Lagged(), *, events:",
+        "api/spikes": 'Images( train: UInt8[ndarray, "n pixels"],',  # of a NamedTuple
+    }.items():
+        assert signature in words(site, page)
+
+
+@needs_double
+def test_formulas_are_left_to_mathjax(site):
+    density = (site / "theory/density/index.html").read_text(encoding="utf-8")
+    assert density.count('class="arithmatex"') > 20
+    assert "$" not in words(site, "theory/density")
+
+
+@needs_double
+def test_figures_are_those_of_the_readme(site):
+    rows = re.findall(r"^\| (.+?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    shown = words(site, "benchmarks")
+    assert len(rows) > 30
+    assert all(" ".join(row.split()) in shown for row in rows if set(row) != {"-"})
