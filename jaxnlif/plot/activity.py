@@ -115,9 +115,12 @@ def spectrum(
     power = numbers("power", power, frequency.shape)
     with drawing(ax, size) as ax:
         ax.plot(frequency, power, color=BLUE)
-        if np.any(power > 0):
+        # of the frequency 0, which removing the mean leaves without power, only what fits in
+        seen = power[(frequency > 0) & (power > 0)]
+        if seen.size:
             ax.set_yscale("log")
-        label = "power of $\\bar N$\n(rate² × membrane time)"
+            ax.set_ylim(bottom=0.5 * seen.min())
+        label = "power of $\\bar N$\n(spikes² / neuron² / membrane time)"
         return finish(ax, "frequency (1 / membrane time)", label)
 
 

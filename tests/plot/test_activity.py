@@ -93,6 +93,21 @@ def test_spectrum_and_autocorrelation_are_as_given():
     assert ax.get_xlabel() == "lag (membrane times)"
 
 
+def test_the_power_of_the_mean_does_not_set_the_scale():
+    x, y = np.linspace(0, 5, 11), np.concatenate([[1e-30], np.linspace(1, 2, 10)])
+    assert jn.plot.spectrum(x, y).get_ylim()[0] == 0.5
+    assert jn.plot.spectrum(x, 0 * y).get_yscale() == "linear"
+
+
+def test_statistics_of_a_run_are_drawn_as_they_come(learned):
+    ts, rate = learned.ts, learned.rate
+    power = jn.statistics.power_spectrum(ts, rate, segment=4)
+    np.testing.assert_array_equal(lines(jn.plot.spectrum(*power))["_child0"][:, 1], power[1])
+    correlation = jn.statistics.autocorrelation(ts, rate)
+    ax = jn.plot.autocorrelation(*correlation)
+    np.testing.assert_array_equal(ax.get_lines()[-1].get_ydata(), correlation[1])
+
+
 def test_what_cannot_be_a_curve_is_refused():
     with pytest.raises(ValueError, match=r"power: shape \(3,\): must be \(2,\)"):
         jn.plot.spectrum(np.zeros(2), np.zeros(3))

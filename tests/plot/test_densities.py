@@ -25,7 +25,7 @@ def test_a_map_shows_the_density_with_reset_and_threshold(learned):
     assert {"reset $V_R$", "threshold $V_F$"} == set(texts(ax))
     assert sorted(line.get_ydata()[0] for line in ax.get_lines()) == [1.0, 2.0]
     (bar,) = bars(ax)
-    assert "1 / unit potential / unit weight" in bar.get_ylabel()
+    assert "1 / voltage / weight" in bar.get_ylabel()
 
 
 def test_of_a_solution_the_last_state_is_drawn(learned):
@@ -38,7 +38,7 @@ def test_of_one_weight_the_density_is_a_curve_down_to_the_threshold(blown_up):
     curve = np.asarray(ax.get_lines()[0].get_xydata())
     np.testing.assert_array_equal(curve[:-1, 1], jn.plot.final_density(blown_up)[:, 0])
     np.testing.assert_array_equal(curve[-1], [2.0, 0.0])
-    assert "1 / unit potential" in ax.get_ylabel()
+    assert "1 / voltage" in ax.get_ylabel()
     assert {"$V_R$", "$V_F$"} == set(texts(ax))
 
 

@@ -47,7 +47,7 @@ def test_weights_over_time_shows_all(learned):
     np.testing.assert_allclose(corners[0, :2, 0], [-0.125, 0.125])
     assert ax.get_xlim() == (0, 1)
     assert ax.get_xlabel() == "time $t$ (learning times)"
-    assert "1 / unit weight" in bars(ax)[0].get_ylabel()
+    assert "1 / weight" in bars(ax)[0].get_ylabel()
 
 
 def test_functions_draw_into_the_axes_given(learned):

@@ -40,7 +40,7 @@ def test_a_grid_is_a_map_in_ascending_order(grid):
     np.testing.assert_allclose(x, [-2.5, 0.5, 3.5, 6.5])
     np.testing.assert_allclose(y, 10 ** np.array([-1.5, -0.5, 0.5, 1.5, 2.5]), rtol=1e-5)
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
-    assert ax.get_xlabel() == "weight\n(voltage units × membrane time)"
+    assert ax.get_xlabel() == "weight\n(voltage × membrane time)"
     assert ax.get_ylabel() == "noise\n(voltage² / membrane time)"
     assert bars(ax)[0].get_ylabel() == "sum (units)"
 
