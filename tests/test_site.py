@@ -36,7 +36,17 @@ def words(site: Path, page: str) -> str:
 def test_every_page_is_built(site):
     pages = {path.parent.relative_to(site).as_posix() for path in site.rglob("index.html")}
     sources = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    sources |= {path.relative_to(ROOT) for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert pages == {path.with_suffix("").as_posix() for path in sources} - {"index"} | {"."}
+
+
+@needs_double
+def test_notebooks_show_what_they_printed_and_drew(site):
+    assert "assert" in words(site, "notebooks/01_first_run")
+    page = (site / "notebooks/01_first_run/index.html").read_text(encoding="utf-8")
+    pictures = re.findall(r'<img alt="img" src="([^"]+)"', page)
+    assert pictures
+    assert all((site / "notebooks/01_first_run" / path).is_file() for path in pictures)
 
 
 @needs_double
