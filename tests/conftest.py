@@ -30,6 +30,28 @@ CACHE = Path(__file__).parents[1] / ".pytest_cache" / f"jax-{WORKER}"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
+# Tests of words and figures, which no precision changes.
+ONCE = (
+    "experiments",
+    "plot",
+    "scripts",
+    "test_api.py",
+    "test_cli.py",
+    "test_describe.py",
+    "test_docstrings.py",
+    "test_documents.py",
+    "test_files.py",
+    "test_notebooks.py",
+    "test_site.py",
+    "test_style.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in ONCE:
+            item.add_marker(pytest.mark.once)
+
 
 @pytest.fixture(autouse=True)
 def _precision_returns():
