@@ -64,7 +64,6 @@ def test_lagged_coupling_sees_the_rate_before():
 
 
 @needs_double
-@needs_double
 def test_derivatives_of_the_implicit_step_are_those_of_an_unrolled_iteration():
     grid = jn.Grid(v=jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=20))
     density = jnp.asarray(jn.gaussian(grid, v=(0.0, 0.5)))
@@ -88,7 +87,7 @@ def test_derivatives_of_the_implicit_step_are_those_of_an_unrolled_iteration():
         return jnp.sum(density**2) + rates[0] + rate
 
     for derivative in (jax.grad, lambda f: jax.jacfwd(jax.grad(f))):
-        found, expected = (derivative(jax.jit(f))(0.5) for f in (implicit, unrolled))
+        found, expected = (jax.jit(derivative(f))(0.5) for f in (implicit, unrolled))
         assert float(found) == pytest.approx(float(expected), rel=1e-8)
 
 
