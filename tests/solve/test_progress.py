@@ -24,6 +24,7 @@ def test_every_step_is_reported_once():
     assert counter.closed == 1
 
 
+@pytest.mark.slow
 def test_silent_under_transformations():
     counter = Counter()
 

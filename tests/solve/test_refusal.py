@@ -71,6 +71,7 @@ def test_throw_raises_in_compiled_code():
         jax.block_until_ready(eqx.filter_jit(lambda weight: rate(weight, throw=True))(20.0))
 
 
+@pytest.mark.slow
 def test_events_and_switches_stop_derivatives():
     for solver, key in (
         (jn.FluxShift(LINE, events=jn.Cascade()), None),
