@@ -17,7 +17,8 @@ from ..grid import Grid
 from ..model import Network
 from ..solve.sharding import ONE_DEVICE, AbstractLayout
 from .blowup import edge_weight, kick_per_mass
-from .flux import absorb_flux, firing_rates, probe_firing, shift_flux
+from .cells import firing_rates
+from .flux import absorb_flux, probe_firing, shift_flux
 
 
 class Interval(eqx.Module):

@@ -22,9 +22,9 @@ from ..solve.result import Result
 from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .blowup import MAX_RATE, blows_up
+from .cells import firing_rates
 from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged, finite_sample
 from .events import Cascade, fire
-from .flux import firing_rates
 from .interval import Interval, frozen
 from .own_rate import own_step
 from .state import DensityState

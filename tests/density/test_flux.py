@@ -11,7 +11,7 @@ from jax.test_util import check_grads
 
 import jaxnlif as jn
 from jaxnlif.density import flux
-from jaxnlif.density.flux import exchange_rates, firing_rates
+from jaxnlif.density.cells import exchange_rates, firing_rates
 from jaxnlif.execution import LogDepth, Loops
 
 from ..conftest import needs_double

@@ -9,7 +9,7 @@ import pytest
 
 import jaxnlif as jn
 from jaxnlif import execution
-from jaxnlif.density import flux, kernel
+from jaxnlif.density import cells, flux, kernel
 
 from ..conftest import needs_kernels
 
@@ -47,7 +47,7 @@ def close(found, expected, density):
 def test_interpreted_it_equals_the_loops(num, width, kappa, noise):
     grid, density, drive, inflow = problem(num, width)
     kappa, noise = (jnp.asarray(x, density.dtype) for x in (kappa, noise))
-    columns = flux._columns(grid, flux._positive(kappa), drive, noise, density)
+    columns = flux._columns(grid, cells.positive(kappa), drive, noise, density)
     new = STEP(grid, columns)
     expected = SHIFT(grid, kappa, drive, noise, density)
     close(new, expected, density)
@@ -56,7 +56,7 @@ def test_interpreted_it_equals_the_loops(num, width, kappa, noise):
     np.testing.assert_allclose(jnp.sum(new, 0), mass, rtol=50 * float(jnp.finfo(density.dtype).eps))
     close(PROBE(grid, columns), expected[-1], density)
     if kappa > 0:
-        absorbing = flux._columns(grid, flux._positive(kappa), drive, noise, density, inflow)
+        absorbing = flux._columns(grid, cells.positive(kappa), drive, noise, density, inflow)
         new = STEP(grid, absorbing)
         expected = ABSORB(grid, kappa, drive, noise, density, inflow)
         close(new, expected, density)

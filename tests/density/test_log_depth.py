@@ -11,7 +11,7 @@ from jaxtyping import TypeCheckError
 
 import jaxnlif as jn
 from jaxnlif import execution
-from jaxnlif.density import flux, log_depth, loops, mmatrix, transport
+from jaxnlif.density import cells, flux, log_depth, loops, mmatrix, transport
 from jaxnlif.density.exchange import Rates
 from jaxnlif.execution import Automatic, LogDepth, Loops
 
@@ -137,7 +137,7 @@ def test_the_step_keeps_what_it_keeps_row_by_row(kappa, noise, dtype):
         )
         np.testing.assert_allclose(new, expected, rtol=2000 * eps, atol=1e-30)
         probed = flux.probe_firing(grid, kappa, drive, noise, density, inflow, execution=LogDepth())
-        rates = flux.firing_rates(grid, drive, noise, expected[-1])
+        rates = cells.firing_rates(grid, drive, noise, expected[-1])
         np.testing.assert_allclose(probed, rates, rtol=2000 * eps, atol=1e-30)
 
 

@@ -9,7 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 import jaxnlif as jn
-from jaxnlif.density import flux
+from jaxnlif.density import cells, flux
 
 from ..conftest import needs_double
 
@@ -31,13 +31,13 @@ def run(network, grid=LINE, *, dt=0.05, t1=40.0, num=41, **solver):
 def test_step_with_an_inflow_solves_the_matrix_written_out(dtype):
     density, inflow = jnp.asarray([[0.1], [0.7], [0.2], [1.0]]), jnp.asarray([0.4])
     drive, noise, kappa = jnp.asarray([0.25]), jnp.asarray(0.25), jnp.asarray(2.0)
-    up, down = (np.asarray(x[:, 0]) for x in flux.exchange_rates(FOUR, drive, noise))
+    up, down = (np.asarray(x[:, 0]) for x in cells.exchange_rates(FOUR, drive, noise))
     matrix = np.diag(up) + np.diag([0, *down[:-1]]) - np.diag(up[:-1], -1) - np.diag(down[:-1], 1)
     rhs = 2.0 * np.asarray(density[:, 0]) + np.array([0, 0, 0.4 / 0.5, 0])
     expected = np.linalg.solve(matrix + 2.0 * np.eye(4), rhs)
     new = flux.absorb_flux(FOUR, kappa, drive, noise, density, inflow)
     np.testing.assert_allclose(new[:, 0], expected, rtol=100 * np.finfo(dtype).eps)
-    rates = flux.firing_rates(FOUR, drive, noise, new[-1])
+    rates = cells.firing_rates(FOUR, drive, noise, new[-1])
     probed = flux.probe_firing(FOUR, kappa, drive, noise, density, inflow)
     np.testing.assert_allclose(probed, rates, rtol=100 * np.finfo(dtype).eps)
 
@@ -50,7 +50,7 @@ def test_a_step_with_an_inflow_keeps_sign_and_mass(kappa, dtype):
     drive, noise = jnp.asarray([-3.0, 1.0, 30.0], dtype), jnp.asarray(1.0, dtype)
     new = flux.absorb_flux(LINE.v, jnp.asarray(kappa, dtype), drive, noise, density, inflow)
     assert np.all(new >= 0)
-    h, rates = LINE.v.spacing, flux.firing_rates(LINE.v, drive, noise, new[-1])
+    h, rates = LINE.v.spacing, cells.firing_rates(LINE.v, drive, noise, new[-1])
     before = kappa * h * np.sum(np.asarray(density, float), 0) + np.asarray(inflow, float)
     after = kappa * h * np.sum(np.asarray(new, float), 0) + np.asarray(rates, float)
     np.testing.assert_allclose(after, before, rtol=200 * np.finfo(dtype).eps)
