@@ -36,7 +36,7 @@ def _inputs(ax: Axes, setting: Setting, learned: Phase, tests, colors) -> None:
         ax.plot(setting.weights, test.signal, color=color, label=f"test: {test.name}")
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.5 * (high - low))  # room for the legend
-    plot.finish(ax, plot.WEIGHT, "input $I(w)$ (potential)", "Inputs to the network")
+    plot.finish(ax, plot.WEIGHT, "input $I(w)$ (voltage)", "Inputs to the network")
 
 
 def _weights(ax: Axes, setting: Setting, learned: Phase) -> None:

@@ -28,9 +28,9 @@ _POINT = {"color": plot.BLUE, "marker": "o", "markersize": 5, "linestyle": "none
 _ESTIMATE = _POINT | {"capsize": 3}
 _UNDETERMINED = _POINT | {"markerfacecolor": "white"}
 _NAMES = (
-    "input $I$\n(potential)",
-    "noise $a$\n(potential² / time)",
-    "coupling $b$\n(potential × time)",
+    "input $I$\n(voltage)",
+    "noise $a$\n(voltage² / time)",
+    "coupling $b$\n(voltage × time)",
 )
 
 
@@ -92,7 +92,7 @@ def _input(ax: Axes, w, start: Network, truth: Network, fitted: Fit) -> None:
     height, std = float(fitted.model.drive.height), fitted.uncertainty.std[-1]
     place = {"xycoords": "axes fraction", "fontsize": "small", "color": plot.BLUE}
     ax.annotate(f"height {height:.4g} {in_words(std)}", (0.03, 0.03), **place)
-    plot.finish(ax, plot.WEIGHT, "input $I(w)$ (potential)", "The input found")
+    plot.finish(ax, plot.WEIGHT, "input $I(w)$ (voltage)", "The input found")
 
 
 # ---- a recording -----------------------------------------------------------------------------
