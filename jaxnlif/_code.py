@@ -29,7 +29,9 @@ def package(module: str | None) -> str | None:
 @cache
 def _installed(top: str) -> str | None:
     found = sys.modules.get(top)
+    spec = util.find_spec(top) if found is None and top else None
     places = [getattr(found, "__file__", None), *getattr(found, "__path__", ())]
+    places += [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
     if not any(place and _INSTALLED & set(Path(place).parts) for place in places):
         return None
     version = getattr(found, "__version__", None)
@@ -123,7 +125,9 @@ def _imports(code: types.CodeType, parent: str | None) -> Iterator[types.ModuleT
             try:
                 if level:
                     wanted = util.resolve_name("." * level + wanted, parent)
-                if package(wanted) is None and util.find_spec(wanted) is not None:
+                # What is installed is not imported for this.
+                there = wanted in sys.modules or util.find_spec(wanted) is not None
+                if there and package(wanted) is None:
                     yield importlib.import_module(wanted)
             except ImportError:
                 continue  # as it will be when the function runs

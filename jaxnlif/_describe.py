@@ -23,7 +23,7 @@ _SHORT = 8
 """A sequence of so many plain numbers is written out, a longer one as an array."""
 
 
-_MOST = 200_000
+_MOST = 50_000
 _DEEPEST = 100
 
 

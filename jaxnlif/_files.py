@@ -88,6 +88,25 @@ def lock(file: IO, *, wait: bool = False) -> bool:
     return True
 
 
+def write_bytes(path: str | os.PathLike, *parts: bytes | memoryview) -> None:
+    """Writes a file, whole or not at all. **Raises:** `OSError` if it cannot be written."""
+    with write_atomically(path) as partial, open(partial, "wb") as file:
+        for part in parts:
+            file.write(part)
+
+
+def write_figure(path: str | os.PathLike, figure: Any) -> None:
+    """Writes a figure of matplotlib in the format of the suffix, whole or not at all.
+
+    It is drawn in memory: what matplotlib raises for a file that cannot be written may be anything.
+
+    **Raises:** `OSError` if it cannot be written.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format=Path(path).suffix[1:])
+    write_bytes(path, content.getbuffer())
+
+
 def _fsync_directory(directory: Path) -> None:
     """Has the names in a directory written to the disk, where the system can be asked to."""
     if os.name != "posix":
@@ -109,9 +128,7 @@ def write_arrays(
     **Raises:** `ValueError` if an array is called "metadata" or `metadata` is no JSON; `OSError`
     if the file cannot be written.
     """
-    content = pack(arrays, metadata, compressed=True)
-    with write_atomically(path) as partial:
-        partial.write_bytes(content)
+    write_bytes(path, pack(arrays, metadata, compressed=True))
 
 
 def pack(

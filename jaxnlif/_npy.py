@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 import zipfile
 from typing import Any
 
@@ -87,13 +88,15 @@ def _read_entries(archive: zipfile.ZipFile, entries: list[Any]) -> dict[str, np.
 
 def _read(file: Any, size: int) -> np.ndarray:
     """The array that fills a file of so many bytes; any error if it does not."""
-    version = npy.read_magic(file)
-    check(version in ((1, 0), (2, 0)), "version: must be one that plain arrays have")
-    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = header(file)
-    check(min(shape, default=0) >= 0, "shape: must not be negative")
-    # Numbers without bytes, as texts of length 0, would be as many as one likes.
-    check(not dtype.hasobject and dtype.itemsize > 0, "dtype: must be one of plain numbers")
-    check(file.tell() + math.prod(shape) * dtype.itemsize == size, "size: must be as declared")
-    file.seek(0)
-    return npy.read_array(file, allow_pickle=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of headers as Python 2 wrote them, which are fine
+        version = npy.read_magic(file)
+        check(version in ((1, 0), (2, 0)), "version: must be one that plain arrays have")
+        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = header(file)
+        check(min(shape, default=0) >= 0, "shape: must not be negative")
+        # Numbers without bytes, as texts of length 0, would be as many as one likes.
+        check(not dtype.hasobject and dtype.itemsize > 0, "dtype: must be one of plain numbers")
+        check(file.tell() + math.prod(shape) * dtype.itemsize == size, "size: must be as declared")
+        file.seek(0)
+        return npy.read_array(file, allow_pickle=False)

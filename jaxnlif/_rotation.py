@@ -16,7 +16,7 @@ import numpy as np
 
 from ._check import check
 from ._describe import differences
-from ._files import lock, pack, read_arrays, write_atomically
+from ._files import lock, pack, read_arrays, write_bytes
 
 FORMAT = 2
 _NAME = re.compile(r"state-(\d+)-([0-9a-f]{64})\.npz")
@@ -58,8 +58,7 @@ class Rotation(NamedTuple):
         content = pack(arrays, header, compressed=False)
         checksum = hashlib.sha256(content).hexdigest()
         path = self.directory / f"state-{number:010d}-{checksum}.npz"
-        with write_atomically(path) as partial:
-            partial.write_bytes(content)
+        write_bytes(path, content)
         self.forget(after=number)
         older = [other for other in self._paths() if other != path]
         for other in older[self.keep - 1 :]:

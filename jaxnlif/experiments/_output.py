@@ -8,7 +8,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from .._files import write_atomically as write_atomically
+from .._files import write_bytes
 from . import configuration
 
 
@@ -20,8 +20,7 @@ def begin(arguments: argparse.Namespace) -> Path:
     """
     directory = prepare_directory(arguments.out)
     options = configuration.write(arguments.name, arguments.options, arguments)
-    with write_atomically(directory / "config.toml") as partial:
-        partial.write_text(options, encoding="utf-8")
+    write_bytes(directory / "config.toml", options.encode())
     print(options)
     return directory
 

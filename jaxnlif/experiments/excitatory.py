@@ -16,7 +16,7 @@ import sys
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays, write_figure
 from ..density import stationary
 from ..density.coupling import Implicit
 from ..density.solver import FluxShift
@@ -67,8 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"stopped; saved so far: {results}", file=sys.stderr)
         raise
     write_arrays(results, arrays, _METADATA)
-    with write_atomically(figure) as path:
-        draw(arrays).savefig(path)
+    write_figure(figure, draw(arrays))
     print(summary(arrays))
     print(f"\nwrote {results} and {figure}")
 

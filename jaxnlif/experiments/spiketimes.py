@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays, write_figure
 from ..solve.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
 from ._options import add_run
@@ -87,8 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
         metadata |= {"seed": seed, "trials": trials}
         lines, drawing = module.summary(task, arrays), module.draw(task, arrays)
     write_arrays(results, {k: np.asarray(x) for k, x in arrays.items()}, metadata)
-    with write_atomically(figure) as path:
-        drawing.savefig(path)
+    write_figure(figure, drawing)
     print("\n".join(lines))
     print(f"\nwrote {results} and {figure}")
 

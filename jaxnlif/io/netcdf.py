@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .._check import check
-from .._files import write_atomically
+from .._files import write_bytes
 from .._npy import check_file, room
 from ..solve.solution import Solution
 from ._extra import require_xarray
@@ -59,9 +59,7 @@ def write(
     written = _in_memory({"": dataset, _GROUP: group}, compressed=True)
     if sum(part.nbytes for part in (dataset, group)) > room(len(written)) // 2:
         written = _in_memory({"": dataset, _GROUP: group}, compressed=False)
-    with write_atomically(path) as partial, open(partial, "wb") as file:
-        file.write(written)
-        file.write(_seal(hashlib.sha256(written)))
+    write_bytes(path, written, _seal(hashlib.sha256(written)))
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
