@@ -46,6 +46,7 @@ ONCE = (
     "test_docstrings.py",
     "test_documents.py",
     "test_files.py",
+    "test_fresh.py",
     "test_notebooks.py",
     "test_site.py",
     "test_style.py",

@@ -93,7 +93,7 @@ def test_what_compresses_too_well_is_written_plain(tmp_path, monkeypatch):
     zeros = np.zeros((5, 10**5))
     _files.write_arrays(tmp_path / "run.npz", {"x": zeros}, {})
     np.testing.assert_array_equal(_files.read_arrays(tmp_path / "run.npz")[0]["x"], zeros)
-    sol = dataclasses.replace(solutions.solution("nothing"), saved=jnp.zeros((6, 10**5)))
+    sol = dataclasses.replace(solutions.solution("unstructured"), saved=jnp.zeros((6, 10**5)))
     for name in ("run.npz", "run.nc"):
         jn.io.save(tmp_path / name, sol)
         assert jn.io.load(tmp_path / name).saved.shape == (6, 10**5)

@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterable
 
 from _report import Measured, Rule
 
-REQUIRED: dict[str, Rule] = {}
+from . import files
 
-CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = ()
+REQUIRED: dict[str, Rule] = {
+    **files.REQUIRED,
+}
+
+CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = (*files.CHECKS,)
