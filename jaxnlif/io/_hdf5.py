@@ -23,7 +23,7 @@ _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 
 def read_groups(
     path: str | os.PathLike, names: tuple[str, ...], foreign: str
-) -> list[dict[str, np.ndarray | str]]:
+) -> list[dict[str, np.ndarray]]:
     """The data sets in some groups of a file, by name: arrays, and single texts.
 
     **Raises:** `ValueError` if they are not within the file, or declare more than `room` in all;
@@ -85,7 +85,6 @@ def _bytes(dataset: Any) -> int:
     return dataset.dtype.itemsize * max(math.prod(dataset.shape), math.prod(whole))
 
 
-def _values(h5py: Any, dataset: Any) -> np.ndarray | str:
-    if h5py.check_string_dtype(dataset.dtype) is not None:
-        return dataset.asstr()[()]
-    return np.asarray(dataset[()])
+def _values(h5py: Any, dataset: Any) -> np.ndarray:
+    text = h5py.check_string_dtype(dataset.dtype) is not None
+    return np.asarray(dataset.asstr()[()] if text else dataset[()])

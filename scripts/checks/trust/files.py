@@ -30,7 +30,7 @@ REQUIRED: dict[str, Rule] = {
 
 _HERE = Path(__file__).parent
 _JOBS = {"run": 25, "fit": 15, "sweep": 15, "save": 15}
-_SIZES = (0, 300, 1000, 3000, 10_000, 100_000)
+_SIZES = (0, 100, 300, 1000, 2000, 3000, 10_000, 100_000)
 
 
 class Writes(NamedTuple):
