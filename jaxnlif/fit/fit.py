@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from .._check import check, check_finite, check_integer, check_key, check_positive
-from .._fresh import forget_if_changed
+from .._fresh import forget_if_changed, remember
 from ..solve.checkpoint import Checkpoint
 from ..solve.progress import AbstractProgress, NoProgress
 from .descent import Descent, Problem, Rules, is_number
@@ -126,6 +126,7 @@ def fit(
         checkpoint, {"problem": problem, "rules": rules, "optimiser": optimiser, "starts": begun}
     )
     end, losses, interrupted = _descend(problem, optimiser, rules, begun, steps, progress, keeper)
+    remember(model, run, loss)
     return _gather(
         problem,
         end,

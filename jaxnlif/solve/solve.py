@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import PRNGKeyArray
 
 from .._check import check, check_finite, check_positive, check_scalar, is_concrete
-from .._fresh import forget_if_changed
+from .._fresh import forget_if_changed, remember
 from ..model import Network
 from .checkpoint import Checkpoint, Store
 from .host import run_from_host
@@ -124,6 +124,7 @@ def solve(
             solution = run_from_host(
                 model, solver, saveat, y0, key, span, save_steps, num_steps, bar, keeper, layout
             )
+        remember(model, solver, saveat)
         if throw and solution.result != Result.completed:
             raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
         return solution
