@@ -17,7 +17,7 @@ from ..grid import Grid
 from .log import Log
 from .result import Result
 from .sharding import Sharded
-from .warning import no_warnings
+from .warning import WarningFlag, no_warnings
 
 State = TypeVar("State")
 
@@ -124,6 +124,26 @@ class AbstractSolver(eqx.Module, Generic[State]):
     def warnings(self, state: State) -> Bool[Array, " flags"]:
         """What has made the run doubtful so far: flags in the order of `WarningFlag`."""
         return no_warnings()
+
+    def unresolved(
+        self,
+        model: Any,
+        dt: Array,
+        state: State,
+        ts: Float[Array, " k"],
+        rate: Float[Array, " k"],
+        rates: Float[Array, "k w"],
+    ) -> Bool[Array, " flags"]:
+        """What grid and step do not resolve: flags in the order of `WarningFlag`.
+
+        **Arguments:** besides those above, some of the saved times, and the rates then, as in
+        `Solution`.
+        """
+        return no_warnings()
+
+    def advice(self, flag: WarningFlag, solution: Any) -> str:
+        """What to try where a `Solution` has this flag; a sentence, or nothing."""
+        return ""
 
     @abc.abstractmethod
     def iterations(self, state: State) -> dict[str, Array]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from _report import Rule, at_least
 
-from _report import Measured, Rule
+from . import resolution
 
-REQUIRED: dict[str, Rule] = {}
+REQUIRED: dict[str, Rule] = {
+    # percent of random runs whose rate or intervals are wrong, and of those where both are right
+    "warned_where_wrong": at_least(98),
+    "silent_where_right": at_least(98),
+    "warned_cases": at_least(60),
+}
 
-CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = ()
+CHECKS = (resolution.warnings,)
