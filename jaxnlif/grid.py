@@ -120,7 +120,7 @@ class VoltageGrid(eqx.Module):
         check(reset < threshold, f"reset = {reset}: must be below threshold = {threshold}")
         gap = float(threshold) - float(reset)
         like = cls(reset - gap, threshold, reset=reset, num=2, dtype=dtype)
-        weights = np.reshape(model.weight, 1) if w is None else w.centers
+        weights = np.reshape(np.asarray(model.weight), 1) if w is None else w.centers
         return grid_for_model(model, rtol, like, weights, (t0, t0 if t1 is None else t1))
 
     def _reset_is_node(self, num: np.ndarray) -> np.ndarray:

@@ -87,7 +87,7 @@ def self_consistent_inputs(
     @jax.jit
     def inputs(rate):
         drive = jax.vmap(lambda t, rate: model.input(t, w, rate))(ts, rate)
-        return drive, jnp.broadcast_to(model.diffusion(rate)[:, None], drive.shape)
+        return drive, jnp.broadcast_to(jax.vmap(model.diffusion)(rate)[:, None], drive.shape)
 
     def too_low(rate):
         rate = jnp.asarray(rate, grid.dtype)

@@ -84,6 +84,11 @@ def intervals(
         "weight: give one where the model has none of its own, and only there",
     )
     check_scalar("t", t)
+    if rate is not None:
+        check_scalar("rate", rate)
+        check_positive("rate", rate, allow_zero=True)
+    if ts is not None:
+        check_finite("ts", ts)
     if grid is None or rate is None:
         check(
             is_concrete(model) and model.weight is not None,
@@ -95,8 +100,6 @@ def intervals(
     time = jnp.asarray(t, grid.dtype)
     if rate is None:
         rate = self_consistent_inputs(model, grid, w, time[None])[0][0]
-    check_scalar("rate", rate)
-    check_positive("rate", rate, allow_zero=True)
     rate = jnp.asarray(rate, grid.dtype)
     drive, noise = model.input(time, w, rate)[0], model.diffusion(rate).astype(grid.dtype)
     rest = jnp.zeros((), grid.dtype)
@@ -110,7 +113,6 @@ def intervals(
     if ts is None:
         end = mean + _DEVIATIONS * cv * mean
         ts = lax.stop_gradient(end) * np.linspace(0, 1, _POINTS, dtype=grid.dtype)
-    check_finite("ts", ts)
     ts = jnp.asarray(ts, grid.dtype)
     check(ts.ndim == 1 and ts.shape[0] > 0, f"ts: shape {ts.shape}: must be (k,) with k at least 1")
     since = jnp.where(ts > rest, ts - rest, 1)
@@ -144,7 +146,7 @@ def _density(grid: VoltageGrid, ts: Array, drive, noise, refine: int, num: int) 
     weights = np.concatenate([np.ones(num), np.cumsum(binomial[::-1])[::-1]])
     signs = np.where(np.arange(len(weights)) % 2, -1.0, 1.0) * weights
     signs[0] = 0.5
-    angular = jnp.asarray(np.pi * np.arange(len(weights)), ts.dtype) / ts[:, None]
+    angular = jnp.asarray(np.pi * np.arange(len(weights)), ts.dtype)[None] / ts[:, None]
     frequency = lax.complex(jnp.broadcast_to(decay / (2 * ts[:, None]), angular.shape), angular)
     values = interval_transform(grid, frequency, drive, noise, refine=refine).real
     return np.exp(decay / 2) / ts * (values @ jnp.asarray(signs, ts.dtype))

@@ -65,7 +65,7 @@ def tail_length(
 ) -> Float[Array, "..."]:
     r"""$ψ = e^{φ(V_{min})} ∫_{-∞}^{V_{min}} e^{-φ}$ with $φ = (v - μ)^2/2a$: mass over density.
 
-    $ψ = \sqrt a\,R(x)$ with $x = (μ - V_{min})/\sqrt a$ and Mills' ratio R, here by Sampford's bound
+    $ψ = \sqrt a\,R(x)$ with $x = (μ - V_{min})/\sqrt a$ and Mills' ratio R, by Sampford's bound
     $4/(3x + \sqrt{x^2 + 8})$, which is good to 2 % for x > 1 and not used below -1/2.
 
     **Arguments:** input μ and noise a, of shapes that broadcast. **Returns:** ψ (voltage).

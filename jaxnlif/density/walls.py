@@ -71,4 +71,4 @@ def flow_beyond(
     """
     ends = jnp.asarray([grid.minimum, grid.maximum], rates.dtype)
     outwards = jnp.asarray([-1, 1], rates.dtype) * (strength * rates * rate - ends)
-    return density * jnp.maximum(outwards, 0)
+    return density * jnp.maximum(outwards, 0)[None]

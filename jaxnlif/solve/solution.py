@@ -61,9 +61,11 @@ class Solution(eqx.Module):
 
     @property
     def warnings(self) -> Bool[Array, "*batch flags"]:
-        """What makes the answer doubtful though the run was completed: flags in the order of
-        `WarningFlag`, shape `(flags,)`, or `(…, flags)` of a batch. They are computed when asked
-        for, also under `jit`, `vmap` and `grad`."""
+        """What makes the answer doubtful though the run was completed.
+
+        Flags in the order of `WarningFlag`, shape `(flags,)`, or `(…, flags)` of a batch. They are
+        computed when asked for, also under `jit`, `vmap` and `grad`.
+        """
         return warning_flags(self)
 
     @property

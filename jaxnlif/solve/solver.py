@@ -122,7 +122,10 @@ class AbstractSolver(eqx.Module, Generic[State]):
         """Whether the run can go on (`Result.completed`) and, if not, why."""
 
     def warnings(self, state: State) -> Bool[Array, " flags"]:
-        """What has made the run doubtful so far: flags in the order of `WarningFlag`."""
+        """What has made the run doubtful so far.
+
+        **Returns:** flags in the order of `WarningFlag`, shape `(flags,)`.
+        """
         return no_warnings()
 
     def unresolved(
@@ -134,15 +137,23 @@ class AbstractSolver(eqx.Module, Generic[State]):
         rate: Float[Array, " k"],
         rates: Float[Array, "k w"],
     ) -> Bool[Array, " flags"]:
-        """What grid and step do not resolve: flags in the order of `WarningFlag`.
+        """What grid and step do not resolve.
 
-        **Arguments:** besides those above, some of the saved times, and the rates then, as in
-        `Solution`.
+        **Arguments:** besides those above, some of the saved times `ts`, shape `(k,)` (learning
+        time), and then the network's `rate`, shape `(k,)` (spikes / neuron / membrane time), and
+        the `rates` $N(w)$, shape `(k, w)` (spikes / neuron / membrane time / weight).
+
+        **Returns:** flags in the order of `WarningFlag`, shape `(flags,)`.
         """
         return no_warnings()
 
     def advice(self, flag: WarningFlag, solution: Any) -> str:
-        """What to try where a `Solution` has this flag; a sentence, or nothing."""
+        """What to try where a run warns.
+
+        **Arguments:** `flag`, of the warning; `solution`, the `Solution` that has it.
+
+        **Returns:** a sentence, or nothing.
+        """
         return ""
 
     @abc.abstractmethod
