@@ -200,7 +200,7 @@ class FluxShift(AbstractSolver[DensityState]):
                 state.rates,
                 state.rate,
                 strength,
-                dt,
+                model.learning.speed * dt,
                 self.layout,
                 self.execution,
             )

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from ..density.solver import FluxShift
 from ..model import Hebbian, Network, Saturating, Tabulated
+from ..model._leaf import as_leaf
 from ..solve.progress import ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
 from ..solve.saveat import SaveAt
@@ -51,6 +52,19 @@ class Setting(NamedTuple):
         return max(self.t1 / 10, 20 * self.epsilon)
 
 
+class Switched(Hebbian):
+    """Hebbian learning at a `speed` of 1, or 0 where the weights are frozen.
+
+    As a number, so that learning and tests share a compilation.
+    """
+
+    speed: Float[Array, ""]
+
+    def __init__(self, gain, *, on: bool):
+        super().__init__(gain)
+        self.speed = as_leaf("speed", float(on))
+
+
 class Phase(NamedTuple):
     """A phase that was run: its name, its input $I(w)$ at the cell centres, and its course."""
 
@@ -87,23 +101,24 @@ def phases(setting: Setting) -> Iterator[Phase]:
     **Raises:** `SolveError` if a phase does not complete or the network falls silent, `Interrupted`
     on Ctrl-C; in each case after that phase has been yielded as far as it came.
     """
-    learning = Hebbian(gain=setting.gain)
-    learned = yield from _phase(setting, "learning", setting.signal, setting.initial, learning)
+    learned = yield from _phase(
+        setting, "learning", setting.signal, setting.initial, learns=True
+    )
     if learned.rate[-1] == 0:
         raise SolveError(
             "learning: the network fell silent, so nothing is learned; raise the signal"
         )
     density = learned.solver.observe(learned.state).density
     for name, signal in setting.tests.items():
-        yield from _phase(setting, name, signal, density, None)
+        yield from _phase(setting, name, signal, density, learns=False)
 
 
-def _phase(setting: Setting, name, signal, density, learning):
-    """One phase, yielded; returns its solution. Tests differ in values only: one compilation."""
+def _phase(setting: Setting, name, signal, density, *, learns: bool):
+    """One phase, yielded; returns its solution. Phases differ in values only: one compilation."""
     model = Network(
         drive=Tabulated(signal, w=setting.weights),
         response=Saturating(),
-        learning=learning,
+        learning=Switched(setting.gain, on=learns),
         epsilon=setting.epsilon,
     )
     try:
@@ -111,7 +126,7 @@ def _phase(setting: Setting, name, signal, density, learning):
             model,
             setting.solver,
             y0=density,
-            t1=setting.t1 if learning is not None else setting.test_time,
+            t1=setting.t1 if learns else setting.test_time,
             dt=setting.dt,
             saveat=SaveAt(num=121, fn=None),
             progress=ProgressBar(name) if setting.progress else None,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -23,6 +22,7 @@ from ..density.coupling import Implicit, Lagged
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
 from ..initial import gaussian
+from ..io._versions import versions
 from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
@@ -145,7 +145,7 @@ def _setting(
     w, width = grid.w.centers, grid.w.maximum
     if signal is None:
         bump = Bump(base=1.0, height=3.0, center=0.3, width=0.1)
-        signal = np.asarray(bump(jnp.zeros(()), jnp.asarray(w)))
+        signal = np.asarray(eqx.filter_jit(bump)(jnp.zeros(()), jnp.asarray(w)))
     if not tests:
         shift = width / 4
         tests = {
@@ -154,7 +154,7 @@ def _setting(
         }
     return Setting(
         solver=FluxShift(grid, _COUPLINGS[arguments.coupling]),
-        initial=gaussian(grid, v=(-1.0, 0.5), w=(width / 4, width**2 / 72)),
+        initial=eqx.filter_jit(gaussian)(grid, v=(-1.0, 0.5), w=(width / 4, width**2 / 72)),
         signal=signal,
         tests={"learned input": signal} | tests,
         gain=arguments.gain,
@@ -260,7 +260,7 @@ def _write_results(
         "findings": findings,
         "noise": float(model.noise),
         "response": type(model.response).__name__,
-        "learning": type(model.learning).__name__,
+        "learning": "Hebbian",
         "gain": setting.gain,
         "epsilon": setting.epsilon,
         "t1": setting.t1,
@@ -268,8 +268,7 @@ def _write_results(
         "coupling": type(setting.solver.coupling).__name__,
         "voltage_grid": [grid.v.minimum, grid.v.threshold, grid.v.reset, grid.v.num],
         "precision": grid.dtype.name,
-        "versions": {name: version(name) for name in ("jaxnlif", "jax", "jaxlib", "numpy")}
-        | {"python": platform.python_version()},
+        "versions": versions(),
     }
     path = directory / "learning.npz"
     write_arrays(path, arrays, metadata)
