@@ -6,7 +6,7 @@ import argparse
 import time
 import zlib
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,10 +104,12 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
     checkpoints hold all complete epochs.
     """
     arguments.epochs, arguments.hidden = setting.epochs, list(setting.hidden)
-    directory = begin(arguments)
+    seeds = range(arguments.seeds)
+    results = [f"{task.name}-{seed}{end}" for seed in seeds for end in (".npz", "-checkpoint")]
+    directory = begin(arguments, *results, f"{task.name}.png")
     began = time.perf_counter()
     trainings = []
-    for seed in range(arguments.seeds):
+    for seed in seeds:
         bar = ProgressBar(f"{task.name} {seed}") if arguments.progress else NoProgress()
         path = directory / f"{task.name}-{seed}-checkpoint"
         training = train(setting, task, seed, path, resume=arguments.resume, progress=bar)
@@ -156,15 +158,14 @@ def _train(
     state = start(setting, (task.inputs, task.classes), steps, jax.random.fold_in(key, 0))
     identity = _identity(setting, task, seed)
     train_set, test_set = jax.device_put((task.train, task.test))
-    found = checkpoints.read(path, state, identity) if resume and path is not None else None
-    if found is not None:
-        training = Training(*found)
-    else:
-        measures = trainer.evaluate(state.net, test_set)
-        training = Training(state, _appended({}, measures, 0.0))
-    bar = progress.start(setting.epochs)
-    bar.update(training.epochs)
-    try:
+    shown = 0
+    with closing(progress.start(setting.epochs)) as bar:
+        found = checkpoints.read(path, state, identity) if resume and path is not None else None
+        if found is not None:
+            training = Training(*found)
+        else:
+            measures = trainer.evaluate(state.net, test_set)
+            training = Training(state, _appended({}, measures, 0.0))
         for epoch in range(training.epochs + 1, setting.epochs + 1):
             began = time.perf_counter()
             state, loss = trainer.epoch(training.state, train_set, jax.random.fold_in(key, epoch))
@@ -179,9 +180,8 @@ def _train(
             training = Training(state, _appended(training.history, measures, seconds))
             if path is not None:
                 checkpoints.write(path, epoch, training.state, training.history, identity)
-            bar.update(1)
-    finally:
-        bar.close()
+            bar.update(epoch - shown)
+            shown = epoch
     return training
 
 

@@ -77,8 +77,7 @@ def _train(
         checkpoints.write(checkpoint, number, state, history, training.identity)
 
     bar = progress.start(trials)
-    done = len(history["loss"])
-    bar.update(done)
+    done, shown = len(history["loss"]), 0
     written = time.monotonic()
     try:
         while done < trials:
@@ -96,7 +95,8 @@ def _train(
             longer = {k: np.concatenate([old, records[k]]) for k, old in history.items()}
             state, history = new, longer
             done += num
-            bar.update(num)
+            bar.update(done - shown)
+            shown = done
             if time.monotonic() - written > SECONDS:
                 write()
                 written = time.monotonic()

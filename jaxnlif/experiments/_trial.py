@@ -18,6 +18,19 @@ from ..solve.solution import Solution
 from ..solve.solve import solve
 
 
+class Switched(Hebbian):
+    """Hebbian learning at a `speed` of 1, or 0 where the weights are frozen.
+
+    As a number, so that learning and tests share a compilation.
+    """
+
+    speed: Float[Array, ""]
+
+    def __init__(self, gain, *, on: bool):
+        super().__init__(gain)
+        self.speed = as_leaf("speed", float(on))
+
+
 class Setting(NamedTuple):
     r"""What is learned, tested and solved; signals are values $I(w)$ at the cell centres.
 
@@ -26,6 +39,7 @@ class Setting(NamedTuple):
     - `signal`, `tests`: the learned signal and, by name, those that test it, shape `(w,)`
       (voltage).
     - `gain`: $K > 0$ (weight² × membrane time²). `epsilon`: membrane / learning time.
+    - `noise`: diffusion coefficient $a$ (voltage² / membrane time).
     - `t1`, `dt`: duration of learning, and longest step (learning time).
     - `progress`: whether to show bars.
     """
@@ -36,6 +50,7 @@ class Setting(NamedTuple):
     tests: Mapping[str, Float[np.ndarray, " w"]]
     gain: float
     epsilon: float
+    noise: float
     t1: float
     dt: float
     progress: bool
@@ -51,18 +66,23 @@ class Setting(NamedTuple):
         """Duration of a test (learning time): twenty membrane times at least, to be stationary."""
         return max(self.t1 / 10, 20 * self.epsilon)
 
+    def network(self, signal: Float[np.ndarray, " w"], *, learns: bool) -> Network:
+        """The network in a phase. Phases differ in values only, and share a compilation."""
+        return Network(
+            drive=Tabulated(signal, w=self.weights),
+            response=Saturating(),
+            learning=Switched(self.gain, on=learns),
+            epsilon=self.epsilon,
+            noise=self.noise,
+        )
 
-class Switched(Hebbian):
-    """Hebbian learning at a `speed` of 1, or 0 where the weights are frozen.
+    def validate(self) -> None:
+        """Requires what every phase requires of its arguments.
 
-    As a number, so that learning and tests share a compilation.
-    """
-
-    speed: Float[Array, ""]
-
-    def __init__(self, gain, *, on: bool):
-        super().__init__(gain)
-        self.speed = as_leaf("speed", float(on))
+        **Raises:** `ValueError` that names what is wrong.
+        """
+        model = self.network(self.signal, learns=True)
+        self.solver.validate(model, self.initial, self.dt, None)
 
 
 class Phase(NamedTuple):
@@ -101,9 +121,7 @@ def phases(setting: Setting) -> Iterator[Phase]:
     **Raises:** `SolveError` if a phase does not complete or the network falls silent, `Interrupted`
     on Ctrl-C; in each case after that phase has been yielded as far as it came.
     """
-    learned = yield from _phase(
-        setting, "learning", setting.signal, setting.initial, learns=True
-    )
+    learned = yield from _phase(setting, "learning", setting.signal, setting.initial, learns=True)
     if learned.rate[-1] == 0:
         raise SolveError(
             "learning: the network fell silent, so nothing is learned; raise the signal"
@@ -114,16 +132,10 @@ def phases(setting: Setting) -> Iterator[Phase]:
 
 
 def _phase(setting: Setting, name, signal, density, *, learns: bool):
-    """One phase, yielded; returns its solution. Phases differ in values only: one compilation."""
-    model = Network(
-        drive=Tabulated(signal, w=setting.weights),
-        response=Saturating(),
-        learning=Switched(setting.gain, on=learns),
-        epsilon=setting.epsilon,
-    )
+    """One phase, yielded; returns its solution."""
     try:
         solution = solve(
-            model,
+            setting.network(signal, learns=learns),
             setting.solver,
             y0=density,
             t1=setting.t1 if learns else setting.test_time,

@@ -20,8 +20,6 @@ from ._options import add_run
 from ._output import begin
 from ._training import train
 
-HELP = "spikes moved, created and removed by exact gradients"
-
 _TRAININGS = {"single": spiketimes_single, "recurrent": spiketimes_recurrent}
 TRIALS = {"single": 3000, "recurrent": 10_000}
 SEEDS = {"single": 14, "recurrent": 0}
@@ -61,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
         for option in ("trials", "seed", "resume"):
             check(not getattr(arguments, option), f"--{option}: the concept task trains nothing")
         trials = seed = 0
-    directory = begin(arguments)
+    directory = begin(arguments, f"{name}.npz", f"{name}.png", f"{name}-checkpoint")
     results, figure = directory / f"{name}.npz", directory / f"{name}.png"
     metadata = {"experiment": "spiketimes", "task": name}
     if name == "concept":

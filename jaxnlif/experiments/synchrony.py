@@ -32,8 +32,6 @@ from .synchrony_cases import (
 )
 from .synchrony_figure import draw
 
-HELP = "neurons that fire together: density, particles, multi-scale solver"
-
 Runs = Mapping[str, Sequence[Run]]
 
 
@@ -67,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     neurons = check_integer("--neurons", arguments.neurons, at_least=2)
     seeds = check_integer("--seeds", arguments.seeds, at_least=2)
-    directory = begin(arguments)
+    directory = begin(arguments, "synchrony.npz", "synchrony.png")
     results, figure = directory / "synchrony.npz", directory / "synchrony.png"
     case = CASES[arguments.case]
     metadata = {"experiment": "synchrony", "case": arguments.case, "neurons": neurons}
