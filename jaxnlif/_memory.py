@@ -32,4 +32,4 @@ def _installed() -> float:
     for path in map(Path, _LIMITS):
         if path.exists() and (text := path.read_text().strip()).isdigit():
             found.append(int(text))
-    return min(found)
+    return float(min(found))

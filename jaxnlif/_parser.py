@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+_LARGEST = 2**63 - 1
 _RULES = {int: "must be an integer", float: "must be a number"}
 
 
@@ -37,16 +38,19 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         try:
-            return super()._get_value(action, text)
+            value = super()._get_value(action, text)
         except argparse.ArgumentError as error:
             rule = _RULES.get(action.type, error.message)  # pyright: ignore
-            self.error(f"{_name(action)} = {text}: {rule}")
+            self.error(f"{_name(action)} = {text!r}: {rule}")
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            self.error(f"{_name(action)} = {text}: must be an integer of at most 64 bits")
+        return value
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             known = ", ".join(map(str, action.choices))
             near = nearest(value, map(str, action.choices))
-            self.error(f"{_name(action)} = {value}: must be one of {known}; the nearest is {near}")
+            self.error(f"{_name(action)} = {value!r}: must be one of {known}; the nearest is {near}")
 
 
 def _name(action: argparse.Action) -> str:

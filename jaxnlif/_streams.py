@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any
 
 _ASCII = {
     "∞": "inf",
@@ -48,7 +48,7 @@ def surviving() -> Iterator[None]:
 class _Pipe:
     """A stream that goes on into nothing once nobody reads it."""
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: Any):
         self._stream = stream
 
     def write(self, text: str) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 
@@ -29,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     with _interrupt.raised():
         try:
-            with surviving():
+            with surviving(), warnings.catch_warnings():
+                warnings.showwarning = _warn
                 return _run(sys.argv[1:] if argv is None else list(argv))
         except OSError as error:  # what was to be printed could not be written
             return _complain(error, 1)
@@ -129,6 +132,11 @@ def _parser(named: Sequence[str]) -> Parser:
 def _table() -> list[str]:
     """What can be run, a line for each experiment."""
     return [f"{name:12}{what}" for name, what in experiments.REGISTRY.items()]
+
+
+def _warn(message: Warning | str, *where: Any, **more: Any) -> None:
+    """A warning in one line, without the place in the sources that it comes from."""
+    print("jaxnlif: warning:", " ".join(str(message).split()), file=sys.stderr)
 
 
 def _complain(error: Exception, code: int) -> int:

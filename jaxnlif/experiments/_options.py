@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .._check import check, check_finite, check_positive
+from .._check import check, check_finite, check_integer, check_positive
 from . import configuration
 
 MOST_STEPS = 2**31 - 2
@@ -42,6 +42,13 @@ def check_magnitude(option: str, value: float, *, allow_zero: bool = False) -> N
         value == 0 or _SMALLEST <= value <= _LARGEST,
         f"{option} = {value:g}: must lie between {_SMALLEST:g} and {_LARGEST:g}",
     )
+
+
+def check_seed(option: str, value: int) -> int:
+    """Requires a number that random keys are made of."""
+    check_integer(option, value, at_least=0)
+    check(value < 2**32, f"{option} = {value}: must be below {2**32}")
+    return value
 
 
 def check_steps(option: str, value: float, duration: float, dt: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import sys
 import time
-from typing import Any, TextIO
+from typing import Any
 
 import equinox as eqx
 
@@ -63,7 +63,7 @@ class _Nothing:
 class _Bar:
     """A bar of tqdm, whose clock starts at the first update."""
 
-    def __init__(self, tqdm: Any, label: str, unit: str, total: int, stream: TextIO):
+    def __init__(self, tqdm: Any, label: str, unit: str, total: int, stream: Any):
         self._label = label
         self._compiles = True
         self._bar = tqdm(
@@ -93,7 +93,7 @@ class _Bar:
 class _Lines:
     """A line every now and then, for files and pipes."""
 
-    def __init__(self, label: str, total: int, stream: TextIO):
+    def __init__(self, label: str, total: int, stream: Any):
         self._label, self._total, self._stream = label, total, stream
         self._done = self._begun = 0
         self._start: float | None = None
