@@ -50,7 +50,9 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             known = ", ".join(map(str, action.choices))
             near = nearest(value, map(str, action.choices))
-            self.error(f"{_name(action)} = {value!r}: must be one of {known}; the nearest is {near}")
+            self.error(
+                f"{_name(action)} = {value!r}: must be one of {known}; the nearest is {near}"
+            )
 
 
 def _name(action: argparse.Action) -> str:

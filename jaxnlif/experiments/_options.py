@@ -29,7 +29,7 @@ def add_number(group: Any, option: str, kind: type, default: float | int | None,
     group.add_argument(option, type=kind, default=default, metavar=metavar, help=text + shown)
 
 
-def check_between(option: str, value: float, low: float, high: float) -> None:
+def check_between(option: str, value: float, low: float | int, high: float | int) -> None:
     """Requires a number from `low` to `high`."""
     check_finite(option, value)
     check(low <= value <= high, f"{option} = {value:g}: must lie between {low:g} and {high:g}")

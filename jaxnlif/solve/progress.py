@@ -104,7 +104,8 @@ class _Lines:
         self._done += steps
         now = time.monotonic()
         if self._start is None:
-            self._start, self._begun = now, self._done
+            self._start = self._last = now
+            self._begun = self._done
         elif now - self._last >= _SECONDS_PER_LINE and self._done > self._begun:
             pace = (now - self._start) / (self._done - self._begun)
             left = pace * (self._total - self._done)
