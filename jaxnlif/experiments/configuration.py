@@ -99,6 +99,8 @@ def expanded(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> 
             several = isinstance(given, list)
             name = action.option_strings[0]
             paths = [_path(name, each) for each in (given if several else [given])]
+            for path in paths if action.metavar == "FILE" else ():
+                _check_no_device(name, path)
             setattr(arguments, action.dest, paths if several else paths[0])
     return arguments
 
@@ -112,15 +114,23 @@ def _path(name: str, given: str | None) -> str | None:
     return os.path.expanduser(given)
 
 
+def _check_no_device(name: str, path: str | None) -> None:
+    """Requires of what is to be read that it ends."""
+    check(
+        path is None or not Path(path).is_char_device(),
+        f"{name} = {path!r}: must be a file, which a device is not",
+    )
+
+
 def _options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     return (action for action in parser._actions if action.dest not in _NO_OPTIONS)
 
 
 def _load(path: str) -> dict[str, Any]:
-    file = Path(_path("--config", path) or path)
+    found = _path("--config", path)
+    _check_no_device("--config", found)
     try:
-        check(not file.is_char_device(), f"{path}: must be a readable file (a device)")
-        text = file.read_bytes()
+        text = Path(found or path).read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: must be a readable file ({error.strerror})") from None
     try:

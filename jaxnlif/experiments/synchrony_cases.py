@@ -89,7 +89,7 @@ def multiscale_solver(neurons: int, *, raster: int = RASTER) -> MultiScale:
     return MultiScale(FluxShift(line()), micro, substeps=substeps)
 
 
-def bytes_of_runs(neurons: int, runs: int, t1: float) -> float:
+def bytes_of_runs(neurons: int, runs: int, t1: float) -> int:
     """Memory for particles and what a step makes of them, and for what each run keeps."""
     saved = 8 * _saves(t1) * (_NODES + 10)
     return 100 * neurons + runs * (8 * neurons + saved)
