@@ -205,7 +205,7 @@ class FluxShift(AbstractSolver[DensityState]):
                 state.rates,
                 state.rate,
                 strength,
-                dt,
+                model.learning.speed * dt,
                 self.layout,
                 self.execution,
             )

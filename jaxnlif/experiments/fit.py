@@ -25,8 +25,6 @@ from ._options import add_run
 from ._output import begin, write_atomically
 from .fit_data import Observed, observe, read_recording
 
-HELP = "parameters of a network, found by gradients from what it did"
-
 # What applies to one kind of fit only, with the default there.
 _RECOVERY = {"knots": 20, "noise": 0.02}
 _DATA = {"membrane_time": 1.0, "bin": None, "neurons": None, "initial": [-1.0, 0.5]}
@@ -112,7 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     began = time.perf_counter()
     observed = _read(arguments)
-    directory = begin(arguments)
+    directory = begin(arguments, "fit.json", "fit.png")
     task = _recovery(arguments) if observed is None else _recording(arguments, observed)
     print(task.title, flush=True)
     fitted = fit(

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -69,8 +70,8 @@ def _array(path: FilePath) -> list[list[float]]:
             array = np.load(file, allow_pickle=False)
     except OSError as error:
         raise ValueError(f"{path}: must be a readable file ({error.strerror})") from None
-    except (ValueError, EOFError):
-        array = None
+    except (ValueError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError):
+        array = None  # damaged
     check(
         isinstance(array, np.ndarray) and array.dtype.kind in "iuf" and array.ndim in (1, 2),
         f"{path}: must be an array of real numbers with one or two axes, written by numpy.save",
