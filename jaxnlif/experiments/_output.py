@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from .._files import write_atomically as write_atomically
+from .._files import write_bytes
 from . import configuration
 
 _CONFIGURATION = "config.toml"
@@ -24,11 +24,15 @@ def begin(arguments: argparse.Namespace, *files: str) -> Path:
     """
     directory = prepare_directory(arguments.out)
     options = configuration.write(arguments.name, arguments.options, arguments)
+<<<<<<< HEAD
     old = [name for name in (_CONFIGURATION, *files) if (directory / name).exists()]
     if old and not getattr(arguments, "resume", False):
         print(f"note: overwrites {', '.join(old)} in {directory}", file=sys.stderr)
     with write_atomically(directory / _CONFIGURATION) as partial:
         partial.write_text(options, encoding="utf-8")
+=======
+    write_bytes(directory / "config.toml", options.encode())
+>>>>>>> files
     print(options)
     return directory
 

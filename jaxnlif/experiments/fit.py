@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .._check import check, check_finite, check_integer, check_positive
+from .._files import write_bytes, write_figure
 from ..fit.fit import fit
 from ..fit.result import Fit, FitResult
 from ..model import Network
@@ -22,7 +23,7 @@ from ..solve.result import SolveError
 from ..solve.solution import Solution
 from . import fit_figure, fit_network, fit_recovery
 from ._options import add_run
-from ._output import begin, write_atomically
+from ._output import begin
 from .fit_data import Observed, observe, read_recording
 
 # What applies to one kind of fit only, with the default there.
@@ -130,10 +131,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise SolveError(fitted.message)
     outcome = Outcome(task, fitted, time.perf_counter() - began)
     results, figure = directory / "fit.json", directory / "fit.png"
-    with write_atomically(results) as path:
-        path.write_text(json.dumps(outcome.description(), indent=2, allow_nan=False) + "\n")
-    with write_atomically(figure) as path:
-        task.draw(fitted).savefig(path)
+    text = json.dumps(outcome.description(), indent=2, allow_nan=False) + "\n"
+    write_bytes(results, text.encode())
+    write_figure(figure, task.draw(fitted))
     print("\n".join(outcome.summary()))
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
     if fitted.result == FitResult.interrupted:

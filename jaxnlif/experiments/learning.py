@@ -16,9 +16,14 @@ import numpy as np
 from jaxtyping import Float
 
 from .. import plot
+<<<<<<< HEAD
 from .._check import check, check_integer
 from .._files import write_arrays
 from .._memory import check_memory
+=======
+from .._check import check_integer, check_positive
+from .._files import write_arrays, write_figure
+>>>>>>> files
 from ..density.coupling import Implicit, Lagged
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
@@ -27,8 +32,13 @@ from ..io._versions import versions
 from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
+<<<<<<< HEAD
 from ._options import add_number, add_run, check_magnitude, check_steps
 from ._output import begin, write_atomically
+=======
+from ._options import add_run
+from ._output import begin
+>>>>>>> files
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal
@@ -100,8 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
     findings = _findings(setting, done)
     results = _write_results(directory, setting, done, findings)
     figure = directory / "learning.png"
-    with write_atomically(figure) as partial:
-        _learning_figure.draw(setting, done).savefig(partial)
+    write_figure(figure, _learning_figure.draw(setting, done))
     print("\n".join(_summary(setting, findings)))
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
 

@@ -15,6 +15,7 @@ from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from .._check import check, check_finite, check_integer, check_key, check_positive
+from .._fresh import forget_if_changed
 from ..solve.checkpoint import Checkpoint
 from ..solve.progress import AbstractProgress, NoProgress
 from ..solve.solution import Solution
@@ -108,6 +109,7 @@ def fit(
         optimiser = optimiser.gradient_transformation()
     progress = progress or NoProgress()
     _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress, checkpoint)
+    forget_if_changed(model, run, loss)
     parameters = choose(model, where, bounds)
     begun = _starts(parameters, starts, spread, key)
     problem = Problem(parameters, run, loss)

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from tokenize import TokenError
 
-import numpy as np
-
 from .._check import check
+from .._npy import read_array
 
 FilePath = str | os.PathLike
 
@@ -64,12 +63,12 @@ def _text(path: FilePath) -> str:
 
 
 def _array(path: FilePath) -> list[list[float]]:
+    rule = "must be an array of real numbers with one or two axes, written by numpy.save"
     try:
-        # Opened here, because NumPy leaves a damaged file open.
-        with open(path, "rb") as file:
-            array = np.load(file, allow_pickle=False)
+        array = read_array(path, f"{path}: {rule}")
     except OSError as error:
         raise ValueError(f"{path}: must be a readable file ({error.strerror})") from None
+<<<<<<< HEAD
     except (ValueError, EOFError, SyntaxError, TokenError, MemoryError, OverflowError):
         array = None  # damaged
     check(
@@ -77,5 +76,8 @@ def _array(path: FilePath) -> list[list[float]]:
         f"{path}: must be an array of real numbers with one or two axes, written by numpy.save",
     )
     assert isinstance(array, np.ndarray)
+=======
+    check(array.dtype.kind in "iuf" and array.ndim in (1, 2), f"{path}: {rule}")
+>>>>>>> files
     columns = array[:, None] if array.ndim == 1 else array
     return columns.astype(float).tolist()

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from _report import Rule, at_least
+from . import files, resolution
 
-from . import resolution
+_SUBJECTS = (files, resolution)
 
-REQUIRED: dict[str, Rule] = {
-    # percent of random runs whose rate or intervals are wrong, and of those where both are right
-    "warned_where_wrong": at_least(98),
-    "silent_where_right": at_least(98),
-    "warned_cases": at_least(60),
-}
-
-CHECKS = (resolution.warnings,)
+REQUIRED = {row: rule for subject in _SUBJECTS for row, rule in subject.REQUIRED.items()}
+CHECKS = tuple(check for subject in _SUBJECTS for check in subject.CHECKS)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from _report import Measured
+from _report import Measured, Rule, at_least
 from scipy.linalg import solve_banded
 
 import jaxnlif as jn
@@ -112,3 +112,12 @@ def _cv_of_run(grid: VoltageGrid, drive: float, noise: float, dt: float) -> floa
     once = solve_banded((1, 1), bands, at_reset)
     mean, square = once.sum(), 2 * solve_banded((1, 1), bands, once).sum()
     return math.sqrt(square + dt * mean - mean**2) / mean
+
+
+REQUIRED: dict[str, Rule] = {
+    # percent of random runs whose rate or intervals are wrong, and of those where both are right
+    "warned_where_wrong": at_least(98),
+    "silent_where_right": at_least(98),
+    "warned_cases": at_least(60),
+}
+CHECKS = (warnings,)
