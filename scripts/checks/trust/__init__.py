@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 
 from _report import Measured, Rule
 
-REQUIRED: dict[str, Rule] = {}
+from . import recordings
 
-CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = ()
+REQUIRED: dict[str, Rule] = {**recordings.REQUIRED}
+
+CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = (*recordings.CHECKS,)
