@@ -309,7 +309,7 @@ def _uncertainty(problem: Problem, values: list, *, absolute: bool) -> Uncertain
     return estimate(
         np.asarray(derivative),
         np.asarray(residuals),
-        np.asarray(row),
+        parameters.sizes(values),
         parameters.names,
         absolute=absolute,
     )
@@ -317,10 +317,13 @@ def _uncertainty(problem: Problem, values: list, *, absolute: bool) -> Uncertain
 
 @eqx.filter_jit
 def _linearised(problem: Problem, row):
-    """The residuals in one row, and their Jacobian."""
+    """The residuals in one row, and the derivatives of predictions in units of the noise."""
 
-    def residuals(row):
-        leaves = jax.tree.leaves(problem.residuals(problem.parameters.unflat(row))[0])
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
+    def in_one_row(values):
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(values)])
 
-    return residuals(row), jacobian(residuals, row)
+    def in_deviations(row):
+        return in_one_row(problem.in_deviations(problem.parameters.unflat(row)))
+
+    residuals, _ = problem.residuals(problem.parameters.unflat(row))
+    return in_one_row(residuals), jacobian(in_deviations, row)
