@@ -24,15 +24,10 @@ def begin(arguments: argparse.Namespace, *files: str) -> Path:
     """
     directory = prepare_directory(arguments.out)
     options = configuration.write(arguments.name, arguments.options, arguments)
-<<<<<<< HEAD
     old = [name for name in (_CONFIGURATION, *files) if (directory / name).exists()]
     if old and not getattr(arguments, "resume", False):
         print(f"note: overwrites {', '.join(old)} in {directory}", file=sys.stderr)
-    with write_atomically(directory / _CONFIGURATION) as partial:
-        partial.write_text(options, encoding="utf-8")
-=======
-    write_bytes(directory / "config.toml", options.encode())
->>>>>>> files
+    write_bytes(directory / _CONFIGURATION, options.encode())
     print(options)
     return directory
 

@@ -18,13 +18,9 @@ from contextlib import closing
 import numpy as np
 from jaxtyping import Array, Float
 
-<<<<<<< HEAD
 from .._check import check, check_integer
-from .._files import write_arrays, write_atomically
-from .._memory import check_memory
-=======
 from .._files import write_arrays, write_figure
->>>>>>> files
+from .._memory import check_memory
 from ..density import stationary
 from ..density.coupling import Implicit
 from ..density.solver import FluxShift
@@ -86,16 +82,9 @@ def run(arguments: argparse.Namespace) -> None:
             write_arrays(results, arrays, metadata)
             print(f"stopped; saved so far: {results}", file=sys.stderr)
         raise
-<<<<<<< HEAD
     write_arrays(results, arrays, metadata)
-    with write_atomically(figure) as path:
-        draw(arrays).savefig(path)
-    print(summary(setting, arrays))
-=======
-    write_arrays(results, arrays, _METADATA)
     write_figure(figure, draw(arrays))
-    print(summary(arrays))
->>>>>>> files
+    print(summary(setting, arrays))
     print(f"\nwrote {results} and {figure}")
 
 

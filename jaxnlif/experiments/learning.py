@@ -16,14 +16,9 @@ import numpy as np
 from jaxtyping import Float
 
 from .. import plot
-<<<<<<< HEAD
 from .._check import check, check_integer
-from .._files import write_arrays
-from .._memory import check_memory
-=======
-from .._check import check_integer, check_positive
 from .._files import write_arrays, write_figure
->>>>>>> files
+from .._memory import check_memory
 from ..density.coupling import Implicit, Lagged
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
@@ -32,13 +27,8 @@ from ..io._versions import versions
 from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
-<<<<<<< HEAD
 from ._options import add_number, add_run, check_magnitude, check_steps
-from ._output import begin, write_atomically
-=======
-from ._options import add_run
 from ._output import begin
->>>>>>> files
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal

@@ -15,12 +15,8 @@ from typing import Any
 import numpy as np
 
 from .._check import check, check_integer
-<<<<<<< HEAD
-from .._files import write_arrays, write_atomically
-from .._memory import check_memory
-=======
 from .._files import write_arrays, write_figure
->>>>>>> files
+from .._memory import check_memory
 from ..solve.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
 from ._options import add_run, check_seed

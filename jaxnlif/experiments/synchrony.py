@@ -13,12 +13,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._check import check_integer
-<<<<<<< HEAD
-from .._files import write_arrays, write_atomically
-from .._memory import check_memory
-=======
 from .._files import write_arrays, write_figure
->>>>>>> files
+from .._memory import check_memory
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
 from ..solve.solution import Solution
