@@ -32,7 +32,7 @@ from .own_rate import own_step
 from .resolution import discretisation_errors, neurons_at, warnings
 from .state import DensityState
 from .substep import next_substep
-from .transport import move_weights
+from .transport import Moved, move_weights
 from .validate import check_arguments, check_times
 from .walls import Walls
 
@@ -197,23 +197,16 @@ class FluxShift(AbstractSolver[DensityState]):
         r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
         w = self.weights(model)
         density, moves, walls = state.density, state.transport_iterations, state.walls
+        kappa, settled = model.epsilon / dt, jnp.ones((), bool)
         if model.learning is not None:
-            strength = model.learning.strength(w)
-            density, new = move_weights(
-                self.grid,
-                density,
-                state.rates,
-                state.rate,
-                strength,
-                model.learning.speed * dt,
-                self.layout,
-                self.execution,
-            )
+            density, new, settled = self._learn(model, w, time, dt, arriving, state)
             moves = moves + new
             learned = state.density, state.rates, state.rate
-            walls = walls.after_weight_step(self.grid, strength, *learned, dt)
+            strength = model.learning.strength(w)
+            walls = walls.after_weight_step(
+                self.grid, strength, *learned, model.learning.speed * dt
+            )
 
-        kappa = model.epsilon / dt
         inflow = arriving.neurons
         interval = Interval(
             self.grid, model, w, time, kappa, density, inflow, self.layout, self.execution
@@ -251,7 +244,23 @@ class FluxShift(AbstractSolver[DensityState]):
             transport_iterations=moves,
             walls=walls.after_voltage_step(self.grid, *interval.input(felt), density),
         )
-        return eqx.tree_at(lambda s: s.result, new, self._outcome(interval, new, seen.found)), fired
+        outcome = self._outcome(interval, new, seen.found)
+        unsettled = ~settled & (outcome == Result.completed)
+        outcome = Result.where(unsettled, Result.weights_not_converged, outcome)
+        return eqx.tree_at(lambda s: s.result, new, outcome), fired
+
+    def _learn(self, model, w, time, dt, arriving, state) -> Moved:
+        """The density after the weights have moved, Newton's iterations, and whether they ended."""
+        seen = state.rate if arriving.rate is None else arriving.rate
+        inflow = None if model.refractory is None else jnp.zeros_like(w)
+
+        def firing(columns):
+            given = time, model.epsilon / dt, columns, inflow, self.layout, self.execution
+            return Interval(self.grid, model, w, *given).rates(seen)
+
+        strength, rates = model.learning.strength(w), (state.rates, state.rate)
+        given = *rates, strength, model.learning.speed * dt, firing, self.layout, self.execution
+        return move_weights(self.grid, state.density, *given)
 
     def _couple(self, interval: Interval, arriving: Array | None, previous: Array) -> Coupled:
         """The rate that neurons see: what arrives after a delay, or what the coupling chooses."""
