@@ -160,6 +160,9 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         )
         return MultiScaleState(self.macro.init(model, t0, y0, macro_key), watch)
 
+    def start(self, model: Network, t0: Array, dt: Array, state: MultiScaleState):
+        return replace(state, density=self.macro.start(model, t0, dt, state.density))
+
     def _unused_particles(self, model: Network, t0: Array, key: PRNGKeyArray) -> ParticlesState:
         """Particles before any are drawn, all at the reset potential."""
         at_reset = jnp.full(self.micro.num, self.grid.v.reset, self.dtype)
@@ -223,7 +226,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         watch = _once_in_place(restless, follow, state.watch)
         density = _once(
             restless & watch.sleeps,
-            lambda old: self._deposit(model, t + dt, watch.particles, old),
+            lambda old: self._deposit(model, t + dt, dt, watch.particles, old),
             state.density,
         )
         return MultiScaleState(density, watch)
@@ -289,10 +292,11 @@ class MultiScale(AbstractSolver[MultiScaleState]):
             raster=old.raster,
         )
 
-    def _deposit(self, model, t, particles: ParticlesState, old: DensityState) -> DensityState:
+    def _deposit(self, model, t, dt, particles: ParticlesState, old: DensityState) -> DensityState:
         """The density of the particles; records and counts go on."""
         key = None if old.key is None else jax.random.fold_in(old.key, 0)
         new = self.macro.init(model, t, self.micro.observe(particles).density, key)
+        new = self.macro.start(model, t, dt, new)
         return replace(
             new,
             spikes=particles.spikes,
