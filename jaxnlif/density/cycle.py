@@ -19,7 +19,7 @@ from ..model import Delay, Network
 from .coupling import AbstractCoupling
 from .interval import Interval, frozen
 
-_STEPS = 32
+_STEPS = 24
 _KEPT = 0.9
 _VISIBLE = 0.005
 _CAUSED = 0.5
