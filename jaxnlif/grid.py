@@ -33,13 +33,13 @@ def _resolve_dtype(dtype) -> np.dtype:
 
 
 def _check_places(**places: object) -> None:
-    """Requires single finite numbers; a traced one, of which no grid has a derivative, is refused."""
+    """Requires single finite numbers that are not traced: no grid has a derivative in them."""
     for name, value in places.items():
         check(
             is_concrete(value),
-            f"{name}: is traced, but a grid is fixed; differentiate the network instead, since "
-            "with v = s x + m the drive (I - m) / s, noise a / s², noise_slope / s² and weight b / s "
-            "on the same grid have threshold s V_F + m and reset s V_R + m",
+            f"{name}: is traced, but a grid is fixed; differentiate the network instead: with "
+            "v = s x + m, drive (I - m) / s, noise a / s², noise_slope / s² and weight b / s on "
+            "one grid have the threshold s V_F + m and the reset s V_R + m",
         )
         check_scalar(name, value)
         check_finite(name, value)

@@ -7,7 +7,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import numpy as np
 from jax.typing import ArrayLike
 
 from ._check import as_numbers, check_finite, check_plain, check_positive, check_scalar, is_concrete
