@@ -58,6 +58,7 @@ from .solve.solution import Solution as Solution
 from .solve.solve import solve as solve
 from .solve.solver import Regime as Regime
 from .solve.solver import Snapshot as Snapshot
+from .solve.warning import WarningFlag as WarningFlag
 from .sweep.result import Sweep as Sweep
 from .sweep.sweep import sweep as sweep
 from .units import Units as Units

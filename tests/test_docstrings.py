@@ -111,7 +111,15 @@ WITHOUT_REFERENCE = {
         *("jn.Checkpoint", "jn.ProgressBar", "jn.Units", "jn.execution"),
     },
     "holds what was computed, or says how that ended": {
-        *("jn.Fit", "jn.FitResult", "jn.Interrupted", "jn.Regime", "jn.Result", "jn.Snapshot"),
+        *(
+            "jn.Fit",
+            "jn.FitResult",
+            "jn.Interrupted",
+            "jn.Regime",
+            "jn.Result",
+            "jn.Snapshot",
+            "jn.WarningFlag",
+        ),
         *("jn.Solution", "jn.SolveError", "jn.Sweep"),
         *("jn.spikes.InputSpikes", "jn.spikes.RecurrentTrial", "jn.spikes.Trial"),
         *("jn.spikes.Volleys", "returned.Event", "returned.Spike", "returned.Switch"),

@@ -50,14 +50,14 @@ def running(solver: AbstractSolver, state: Any) -> Array:
     return solver.result(state) == Result.completed
 
 
-def close(solver: AbstractSolver, state: Any) -> tuple[Result, dict[str, Array]]:
-    """What the last state says about the run."""
+def close(solver: AbstractSolver, state: Any) -> tuple[Result, Array, dict[str, Array]]:
+    """What the last state says about the run: its result, its warnings, its counts."""
     stats = {"differentiable_from": solver.differentiable_from(state)}
-    return solver.result(state), stats | solver.iterations(state)
+    return solver.result(state), solver.warnings(state), stats | solver.iterations(state)
 
 
 def gather(model, solver, saveat, state, closing, saved: Look, ts, t_end, steps, logs) -> Solution:
-    result, stats = closing
+    result, warnings, stats = closing
     drift = abs(saved.mass - saved.mass[:1]).max(initial=0)
     stats = {
         "mass_drift": drift,
@@ -83,6 +83,7 @@ def gather(model, solver, saveat, state, closing, saved: Look, ts, t_end, steps,
         state=state,
         model=model,
         solver=solver,
+        warnings=warnings,
         holds_density=saveat.fn is saveat_module.density,
     )
 

@@ -16,6 +16,9 @@ _EARLY_ENDS = (
     Result.no_self_consistent_rate,
     Result.event_budget_exceeded,
     Result.non_finite,
+    Result.rate_cycle,
+    Result.rate_not_found,
+    Result.weights_not_converged,
 )
 _STOPPED = (
     "the run passed an event or switched to particles, and derivatives stop there: end before "

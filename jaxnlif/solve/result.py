@@ -27,6 +27,19 @@ class Result(eqx.Enumeration):
         "non-finite: the state overflowed or became NaN. Check the drive and response for "
         "non-finite values, and try float64."
     )
+    rate_cycle = (
+        "rate cycle: the rate jumps to and fro from step to step, because neurons see the rate of "
+        "the step before, and not around the rate that reproduces itself. Try "
+        "`FluxShift(grid, Implicit())`, or a smaller dt."
+    )
+    rate_not_found = (
+        "rate not found: a step has a rate that reproduces itself, but the search for it ended "
+        "before. Try a smaller dt, or more `max_evaluations`."
+    )
+    weights_not_converged = (
+        "weights not converged: Newton's method for the weight density of a step ended before its "
+        "residual was small. Try a smaller dt, or fewer weights."
+    )
 
 
 class Interrupted(KeyboardInterrupt):

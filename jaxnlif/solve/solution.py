@@ -6,7 +6,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check
 from .log import Event, Log, Spike, Switch
@@ -27,7 +27,8 @@ class Solution(eqx.Module):
     - `regime`: the `Regime` of each saved time, `(k,)`.
     - `saved`: what `SaveAt.fn` made of each snapshot; densities `(k, n, m)` by default;
       NumPy memory maps in a run with a `Checkpoint`.
-    - `result`: how the run ended, a `Result`; `Result[sol.result]` is a message.
+    - `result`: how the run ended, a `Result`; what makes the answer wrong.
+    - `warnings`: what makes it doubtful, flags in the order of `WarningFlag`, `(flags,)`.
     - `t_end`: the time that was reached; the time of a blow-up (learning time).
     - `stats`: `mass_drift` (largest |mass - initial mass|) and `minimum` of the density over the
       saved times, `steps`, counts of nonlinear iterations, and `differentiable_from`, the time of
@@ -56,6 +57,12 @@ class Solution(eqx.Module):
     model: Any
     solver: AbstractSolver
     holds_density: bool = eqx.field(static=True)
+    warnings: Bool[Array, " flags"] | None = None
+
+    @property
+    def message(self) -> str:
+        """How the run ended, in words that say what to try."""
+        return Result[self.result]  # pyright: ignore[reportIndexIssue]
 
     def density(self, index: int) -> Float[Array, "n m"]:
         """The density $p(v, w)$ at a saved time, shape `(n, m)` (1 / voltage / weight).

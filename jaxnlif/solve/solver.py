@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ..grid import Grid
 from .log import Log
 from .result import Result
 from .sharding import Sharded
+from .warning import no_warnings
 
 State = TypeVar("State")
 
@@ -119,6 +120,10 @@ class AbstractSolver(eqx.Module, Generic[State]):
     @abc.abstractmethod
     def result(self, state: State) -> Result:
         """Whether the run can go on (`Result.completed`) and, if not, why."""
+
+    def warnings(self, state: State) -> Bool[Array, " flags"]:
+        """What has made the run doubtful so far: flags in the order of `WarningFlag`."""
+        return no_warnings()
 
     @abc.abstractmethod
     def iterations(self, state: State) -> dict[str, Array]:
