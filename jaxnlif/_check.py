@@ -101,6 +101,7 @@ def check_integer(name: str, value: Any, *, at_least: int) -> int:
     except TypeError:
         raise ValueError(f"{name} = {brief(value)}: must be an integer") from None
     check(integer >= at_least, f"{name} = {value}: must be at least {at_least}")
+    check(integer < 2**63, f"{name} = {brief(value)}: must be less than 2**63")
     return integer
 
 

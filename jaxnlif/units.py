@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 from jax.typing import ArrayLike
 
-from ._check import as_numbers, check_finite, check_plain, check_positive, check_scalar, is_concrete
+from ._check import as_numbers, check_finite, check_plain, check_positive, check_scalar
 from ._quantity import HERTZ, MILLISECOND, MILLIVOLT, Unit, is_quantity, magnitude
 
 Quantity = ArrayLike | Sequence
@@ -164,10 +164,16 @@ def _number(name: str, value: Any, unit: Unit | None = None) -> Any:
     """
     if unit is not None and is_quantity(value):
         value = magnitude(name, value, unit)
-    if not is_concrete(value) or isinstance(value, jax.Array):
+    if isinstance(value, jax.core.Tracer):
         return value
     numbers = as_numbers(name, value)
-    return numbers if isinstance(value, (list, tuple)) else value
+    counted = (
+        isinstance(value, (int, float, jax.Array)) or str(getattr(value, "dtype", "")) in _KEPT
+    )
+    return value if counted and not isinstance(value, int) else numbers[()]
+
+
+_KEPT = ("float16", "bfloat16", "float32", "float64")
 
 
 def _one(name: str, value: Any, unit: Unit) -> float:

@@ -19,7 +19,8 @@ def as_leaf(name: str, value: Any) -> Float[Array, "..."]:
     """Numbers, sequences and integer arrays as floating-point arrays; floating arrays unchanged."""
     if is_concrete(value) and not isinstance(value, jax.Array):
         numbers = as_numbers(name, value)
-        return jnp.asarray(value if getattr(value, "dtype", None) in _NARROW else numbers)
+        narrow = str(getattr(value, "dtype", "")) in _NARROW
+        return jnp.asarray(value if narrow else numbers)
     array = jnp.asarray(value)
     floating = jnp.issubdtype(array.dtype, jnp.floating)
     check(
@@ -29,7 +30,7 @@ def as_leaf(name: str, value: Any) -> Float[Array, "..."]:
     return array if floating else array.astype(float)
 
 
-_NARROW = tuple(map(jnp.dtype, ("float16", "bfloat16", "float32")))
+_NARROW = ("float16", "bfloat16", "float32")
 
 
 def as_integers(name: str, value: Any) -> Int[Array | np.ndarray, "..."]:

@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from .._quantity import brief
 from ..model._leaf import as_integers, as_leaf
 from ..solve.result import SolveError
 from .event_loop import InputSpikes, follow
@@ -95,6 +96,10 @@ class Recurrent(eqx.Module):
             f"inputs to {shape[0]} neurons",
         )
         rest = neuron.rest(shape[0])
+        check(
+            initial is None or hasattr(initial, "__iter__"),
+            f"initial = {brief(initial)}: must be a tuple of arrays",
+        )
         initial = rest if initial is None else tuple(as_leaf("initial", x) for x in initial)
         shapes = tuple(x.shape for x in initial)
         expected = tuple(x.shape for x in rest)

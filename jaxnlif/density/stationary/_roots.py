@@ -94,7 +94,7 @@ def as_floats(**arguments: Any) -> list[Array]:
     check_numbers(**arguments)
     for name, value in arguments.items():
         require(name, np.isfinite, "must be finite", value)
-    values = [np.asarray(x) if isinstance(x, (list, tuple)) else x for x in arguments.values()]
+    values = [_as_array(name, value) for name, value in arguments.items()]
     dtype = jnp.promote_types(jnp.result_type(float, *values), jnp.float32)
     try:
         shape = jnp.broadcast_shapes(*map(jnp.shape, values))
@@ -105,6 +105,15 @@ def as_floats(**arguments: Any) -> list[Array]:
     return [jnp.broadcast_to(jnp.asarray(x, dtype), shape) for x in values]
 
 
+def _as_array(name: str, value: Any) -> Any:
+    """What JAX takes as it is unchanged, in its type; everything else as an array."""
+    taken = isinstance(value, (float, jax.Array)) or str(getattr(value, "dtype", "")) in _TAKEN
+    return value if taken else as_numbers(name, value)
+
+
+_TAKEN = ("int32", "int64", "float16", "float32", "float64")
+
+
 def require(name: str, holds: Callable[..., Any], rule: str, *values: Any) -> None:
     """Requires `holds(*values)` of known values, under `grad` too; the first is called `name`."""
     values = tuple(
@@ -113,7 +122,7 @@ def require(name: str, holds: Callable[..., Any], rule: str, *values: Any) -> No
     )
     if any(isinstance(value, jax.core.Tracer) for value in values):
         return
-    values = tuple(np.asarray(value) for value in values)
+    values = tuple(as_numbers(name, value) for value in values)
     try:
         good, wrong = np.broadcast_arrays(holds(*values), values[0])
     except ValueError:

@@ -141,6 +141,7 @@ def self_consistent_rate(
     """
     curve, network = _network(weight, drive, noise, noise_slope, threshold, reset, refractory)
     check_numbers(guess=guess)
+    check(np.ndim(guess) == 0, f"guess: shape {np.shape(guess)}: must be a single number")
     require("guess", lambda rate: rate > 0, "must be positive", guess)
     start = jnp.log(jnp.asarray(guess, curve.noise.dtype))
     log_n, found = _rate_near(curve, network, start)
