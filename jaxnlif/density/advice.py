@@ -38,10 +38,9 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str
     firing = (rates > 0.01 * np.max(rates)) & np.isfinite(drive)
     noise = np.broadcast_to(np.asarray(neurons.noise), drive.shape)
     inputs = _few(drive[firing], noise[firing])
-    try:
-        grid = sufficient_grid(solution.solver.grid.v, *inputs, lowest=float(np.nanmin(drive)))
-    except ValueError as error:
-        return f"But {error}."
+    grid = sufficient_grid(solution.solver.grid.v, *inputs, lowest=float(np.nanmin(drive)))
+    if grid is None:
+        return f"The noise is so weak that more than {_MOST_NODES} nodes are needed."
     if flag is WarningFlag.time_noise:
         moments = _moments_on(grid, 1, *inputs)
         longest = 2 * _CV_PER_RATE * _RATE_TOLERANCE * np.min(moments.variance / moments.mean)
@@ -67,9 +66,14 @@ def grid_for_model(
     ts = jnp.linspace(*times, _TIMES if times[1] > times[0] else 1, dtype=like.dtype)
     _, drive, noise = self_consistent_inputs(model, like, w, ts)
     check(bool(np.all(np.isfinite(drive))), "drive: must be finite")
-    return sufficient_grid(
-        like, *_few(drive.ravel(), noise.ravel()), lowest=float(np.min(drive)), rtol=rtol
-    )
+    inputs = _few(drive.ravel(), noise.ravel())
+    grid = sufficient_grid(like, *inputs, lowest=float(np.min(drive)), rtol=rtol)
+    if grid is None:
+        weakest = float(np.min(noise))
+        raise ValueError(
+            f"noise = {weakest:.3g}: so weak that more than {_MOST_NODES} nodes are needed"
+        )
+    return grid
 
 
 def self_consistent_inputs(
@@ -114,7 +118,7 @@ def sufficient_grid(
     *,
     lowest: float,
     rtol: float = _RATE_TOLERANCE,
-) -> VoltageGrid:
+) -> VoltageGrid | None:
     r"""A grid on which rates err by at most `rtol`, and the variation of intervals by ten times it.
 
     It reaches so far below the lowest input that a Gaussian has less than `rtol` beyond, and has so
@@ -123,7 +127,7 @@ def sufficient_grid(
     **Arguments:** `like`: a grid with the threshold, reset and dtype; inputs μ (voltage) and noise
     a (voltage² / membrane time) of neurons that fire; the `lowest` input of all (voltage).
 
-    **Raises:** `ValueError` if more than 100 000 nodes are needed.
+    **Returns:** the grid, or `None` if more than 100 000 nodes are needed.
     """
     gap = like.threshold - like.reset
     reach = np.sqrt(2 * np.log(0.5 / rtol) * np.max(noise, initial=0))
@@ -131,10 +135,8 @@ def sufficient_grid(
     finer = 1
     while True:
         num = fifths * finer
-        check(
-            num <= _MOST_NODES,
-            f"noise = {np.min(noise):.3g}: so weak that more than {_MOST_NODES} nodes are needed",
-        )
+        if num > _MOST_NODES:
+            return None
         bottom = round(like.threshold - fifths * gap / 5, 12)
         grid = VoltageGrid(bottom, like.threshold, reset=like.reset, num=num, dtype=like.dtype)
         coarse, fine = (_moments_on(grid, refine, drive, noise) for refine in (1, 4))
