@@ -32,6 +32,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 # Tests of words and figures, which no precision changes.
 ONCE = (
+    "density/test_resolution.py",
     "experiments/",
     "io/test_damage.py",
     "io/test_dataset.py",
