@@ -124,6 +124,19 @@ def _search(
 
 
 def _spread(courant: Courant, weights: Array) -> Array:
-    """In each cell the largest density upstream of it."""
-    below, above = (lax.cummax(weights, reverse=reverse) for reverse in (False, True))
-    return jnp.where(courant.hebbian < 0, above, below)
+    r"""The weight density with what the Hebbian flux alone could bring.
+
+    Through cells that were empty it falls as $\sqrt{F_j} = \sqrt{F_{j-1}} - 1 / \sqrt{4 α_j}$ where
+    it is large, and nowhere is it more than the mass below.
+    """
+    tiny = jnp.finfo(weights.dtype).tiny
+    size = jnp.abs(courant.hebbian)
+    root = jnp.sqrt(jnp.maximum(size, 1e-6 * jnp.max(size) + tiny))
+
+    def climbing(weights, root):
+        lost = jnp.cumsum(0.5 / root)[:, None]
+        return lax.cummax(jnp.sqrt(jnp.cumsum(weights))[:, None] + lost) - lost
+
+    falling = climbing(weights[::-1], root[::-1])[::-1]
+    flux = jnp.where(courant.hebbian < 0, falling, climbing(weights, root))
+    return jnp.maximum(weights, flux / root)
