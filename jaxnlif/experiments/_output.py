@@ -6,10 +6,14 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from .._files import write_atomically as write_atomically
+from ..solve.solution import Solution
 from . import configuration
 
 _CONFIGURATION = "config.toml"
@@ -31,6 +35,13 @@ def begin(arguments: argparse.Namespace, *files: str) -> Path:
         partial.write_text(options, encoding="utf-8")
     print(options)
     return directory
+
+
+def print_doubts(solutions: Iterable[tuple[str, Solution]]) -> None:
+    """Prints what makes the answers of completed runs doubtful, by the names of the runs."""
+    for name, solution in solutions:
+        if solution.warnings is not None and np.any(np.asarray(solution.warnings)):
+            print(f"note: {name}: {solution.message}")
 
 
 def prepare_directory(path: str | os.PathLike) -> Path:
