@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays, write_figure
 from .._leaves import to_arrays
 from .._memory import check_memory
 from .._rotation import exclusive
@@ -134,10 +134,8 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
             _identity(setting, task, seed),
         )
     figure = directory / f"{task.name}.png"
-    with write_atomically(figure) as partial:
-        draw(
-            setting, task, [t.state.net for t in trainings], [t.history for t in trainings]
-        ).savefig(partial)
+    nets, histories = [t.state.net for t in trainings], [t.history for t in trainings]
+    write_figure(figure, draw(setting, task, nets, histories))
     print("\n".join(summary(setting, trainings)))
     print(
         f"\nwrote {directory}/{task.name}-*.npz and {figure} ({time.perf_counter() - began:.1f} s)"

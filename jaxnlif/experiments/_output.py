@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
-from .._files import write_atomically as write_atomically
+from .._files import write_bytes
 from ..solve.solution import Solution
+from ..solve.warning import warning_messages
 from . import configuration
 
 _CONFIGURATION = "config.toml"
@@ -31,8 +30,7 @@ def begin(arguments: argparse.Namespace, *files: str) -> Path:
     old = [name for name in (_CONFIGURATION, *files) if (directory / name).exists()]
     if old and not getattr(arguments, "resume", False):
         print(f"note: overwrites {', '.join(old)} in {directory}", file=sys.stderr)
-    with write_atomically(directory / _CONFIGURATION) as partial:
-        partial.write_text(options, encoding="utf-8")
+    write_bytes(directory / _CONFIGURATION, options.encode())
     print(options)
     return directory
 
@@ -40,8 +38,8 @@ def begin(arguments: argparse.Namespace, *files: str) -> Path:
 def print_doubts(solutions: Iterable[tuple[str, Solution]]) -> None:
     """Prints what makes the answers of completed runs doubtful, by the names of the runs."""
     for name, solution in solutions:
-        if solution.warnings is not None and np.any(np.asarray(solution.warnings)):
-            print(f"note: {name}: {solution.message}")
+        for message in warning_messages(solution):
+            print(f"note: {name}: {message}")
 
 
 def prepare_directory(path: str | os.PathLike) -> Path:

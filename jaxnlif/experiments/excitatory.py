@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays, write_figure
 from .._memory import check_memory
 from ..density import stationary
 from ..density.coupling import Implicit
@@ -83,8 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"stopped; saved so far: {results}", file=sys.stderr)
         raise
     write_arrays(results, arrays, metadata)
-    with write_atomically(figure) as path:
-        draw(arrays).savefig(path)
+    write_figure(figure, draw(arrays))
     print(summary(setting, arrays))
     print(f"\nwrote {results} and {figure}")
 

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from .. import plot
 from .._check import check, check_integer
-from .._files import write_arrays
+from .._files import write_arrays, write_figure
 from .._memory import check_memory
 from ..density.coupling import Implicit, Lagged
 from ..density.solver import FluxShift
@@ -28,7 +28,7 @@ from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
 from ._options import add_number, add_run, check_magnitude, check_steps
-from ._output import begin, print_doubts, write_atomically
+from ._output import begin, print_doubts
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal
@@ -100,8 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
     findings = _findings(setting, done)
     results = _write_results(directory, setting, done, findings)
     figure = directory / "learning.png"
-    with write_atomically(figure) as partial:
-        _learning_figure.draw(setting, done).savefig(partial)
+    write_figure(figure, _learning_figure.draw(setting, done))
     print("\n".join(_summary(setting, findings)))
     print_doubts((phase.name, phase.solution) for phase in done)
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays, write_figure
 from .._memory import check_memory
 from ..solve.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
@@ -86,8 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
         lines, drawing = module.summary(task, arrays), module.draw(task, arrays)
     results, figure = (directory / file for file in _files(name))
     write_arrays(results, {k: np.asarray(x) for k, x in arrays.items()}, metadata)
-    with write_atomically(figure) as path:
-        drawing.savefig(path)
+    write_figure(figure, drawing)
     print("\n".join(lines))
     print(f"\nwrote {results} and {figure}")
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._check import check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays, write_figure
 from .._memory import check_memory
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
@@ -83,8 +83,8 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"stopped; saved so far: {results}", file=sys.stderr)
         raise
     write_arrays(results, arrays(runs), metadata)
-    with write_atomically(figure) as path:
-        draw(case, {name: several[0].solution for name, several in runs.items()}).savefig(path)
+    solutions = {name: several[0].solution for name, several in runs.items()}
+    write_figure(figure, draw(case, solutions))
     print(f"{arguments.case}: {case.title}; {neurons} neurons")
     print("\n".join(summary(runs)))
     for name, several in runs.items():

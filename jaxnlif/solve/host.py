@@ -130,7 +130,9 @@ def run_from_host(
     closing, logs = jax.tree.map(
         jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))
     )
-    solution = gather(*given, saveat, state, closing, keeper.saved(), ts, t_end, done, logs)
+    solution = gather(
+        *given, saveat, state, closing, keeper.saved(), ts, t_end, jnp.asarray(dt), done, logs
+    )
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution
