@@ -32,10 +32,12 @@ class _Chunk(eqx.Module):
 
 
 @eqx.filter_jit
-def _begin(model, solver, fn, y0, key, t0) -> tuple[Any, Look]:
-    """The first state, and what is saved of it: of every save's size."""
+def _begin(model, solver, fn, y0, key, span) -> tuple[Any, Look]:
+    """The state before the first step, and what is saved of the initial one: of every save's
+    size."""
+    t0, dt = span
     state = solver.init(model, t0, y0, key)
-    return state, look(solver, fn, state)
+    return solver.start(model, t0, dt, state), look(solver, fn, state)
 
 
 _finish = eqx.filter_jit(close)
@@ -87,7 +89,7 @@ def run_from_host(
     given = model, solver
     solver, (model, key) = layout.applied(solver), layout.placed((model, key))
     y0 = layout.placed(y0, split=True)
-    state, first = _begin(model, solver, saveat.fn, y0, key, span[0])
+    state, first = _begin(model, solver, saveat.fn, y0, key, span)
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.
     room = max(1, min(len(save_steps), _BYTES_PER_CHUNK // size))

@@ -51,7 +51,7 @@ def run_traced(
     begin = solver.init(model, t0, y0, key)
     (state, steps), saved = checkpointed_scan(
         to_stop,
-        (begin, jnp.zeros((), jnp.int32)),
+        (solver.start(model, t0, dt, begin), jnp.zeros((), jnp.int32)),
         jnp.asarray(stops, jnp.int32),
         block=stretches,
     )
