@@ -28,7 +28,7 @@ from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
 from ._options import add_number, add_run, check_magnitude, check_steps
-from ._output import begin
+from ._output import begin, print_doubts
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal
@@ -102,6 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
     figure = directory / "learning.png"
     write_figure(figure, _learning_figure.draw(setting, done))
     print("\n".join(_summary(setting, findings)))
+    print_doubts((phase.name, phase.solution) for phase in done)
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
 
 

@@ -20,7 +20,7 @@ from ..solve.result import Interrupted, Result, SolveError
 from ..solve.solution import Solution
 from ..solve.solver import Regime
 from ._options import add_number, add_run, add_switch, check_between
-from ._output import begin
+from ._output import begin, print_doubts
 from .synchrony_cases import (
     CASES,
     DURATION,
@@ -87,12 +87,14 @@ def run(arguments: argparse.Namespace) -> None:
     write_figure(figure, draw(case, solutions))
     print(f"{arguments.case}: {case.title}; {neurons} neurons")
     print("\n".join(summary(runs)))
+    for name, several in runs.items():
+        print_doubts((f"{name} {k}", run.solution) for k, run in enumerate(several))
     print(f"\nwrote {results} and {figure}")
     for name, several in runs.items():
         for solution, _ in several:
             if solution.result != Result.completed:
-                outcome = Result[solution.result]  # pyright: ignore
-                raise SolveError(f"{name}: ended at t = {float(solution.t_end):g}: {outcome}")
+                outcome = f"ended at t = {float(solution.t_end):g}: {solution.message}"
+                raise SolveError(f"{name}: {outcome}")
 
 
 def _case(arguments: argparse.Namespace) -> Case:
