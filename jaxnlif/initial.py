@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from . import _tolerance
-from ._check import check, check_finite, check_positive, check_scalar, is_concrete
+from ._check import check, check_finite, check_positive, check_scalar, known, shown
 from .grid import Grid
 
 
@@ -64,8 +64,7 @@ def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
     """
     density = jnp.asarray(values, grid.dtype)
     _check_entries(grid, density)
-    if is_concrete(values):
-        check(bool(np.any(values)), "density: all entries are zero; its mass cannot be made 1")
+    check(known(density).any(), "density: all entries are zero; its mass cannot be made 1")
     return density / grid.mass(density).astype(grid.dtype)
 
 
@@ -103,12 +102,11 @@ def from_samples(
 def check_density(grid: Grid, density: ArrayLike) -> None:
     """Requires shape `(v, w)`, entries that are finite and not negative, and mass 1."""
     _check_entries(grid, density)
-    if is_concrete(density):
-        mass = float(np.sum(np.asarray(density, dtype=float)) * grid.cell_area)
-        check(
-            abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
-            f"y0: mass = {mass:.6g}: must be 1 (jaxnlif.normalise(grid, array) scales an array)",
-        )
+    mass = known(density).sum() * grid.cell_area
+    check(
+        abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
+        f"y0: {shown('mass', mass)}: must be 1 (jaxnlif.normalise(grid, array) scales an array)",
+    )
 
 
 def _check_entries(grid: Grid, density: ArrayLike) -> None:
@@ -137,11 +135,10 @@ def _normal(name: str, moments, nodes: Array, low: float, high: float) -> Array:
     check_scalar(f"{name} variance", variance)
     check_positive(f"{name} variance", variance)
     check_finite(f"{name} mean", mean)
-    if is_concrete(mean):
-        check(
-            low <= float(mean) <= high,
-            f"{name} mean = {mean}: must lie on the grid, between {low} and {high}",
-        )
+    check(
+        (low <= known(mean)) & (known(mean) <= high),
+        f"{name} mean = {mean}: must lie on the grid, between {low} and {high}",
+    )
     return _shares(nodes, mean, variance)
 
 

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer, check_key
+from .._sum import Sum
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
 from ..model import Network
@@ -28,7 +29,7 @@ from .events import Cascade, fire
 from .interval import Interval, frozen
 from .own_rate import own_step
 from .state import DensityState
-from .substep import next_substep
+from .substep import lookup_time, next_substep
 from .transport import move_weights
 from .validate import check_arguments, check_times
 
@@ -139,7 +140,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density=density,
             rates=rates,
             rate=rate,
-            spikes=zero,
+            spikes=Sum.zero(zero),
             refractory=zero,
             sent=None if model.delay is None else model.delay.start(rate),
             resting=None if model.refractory is None else model.refractory.start(rates),
@@ -158,15 +159,16 @@ class FluxShift(AbstractSolver[DensityState]):
             None if model.refractory is None else model.refractory.seen(state.resting, dt),
         )
         if self.events is None:
-            state, fired = self._advance(model, t + dt, dt, arriving, state)
+            time = lookup_time(t, dt, model.jumps().astype(dt.dtype))
+            state, fired = self._advance(model, time, dt, arriving, state)
         else:
-            zero = jnp.zeros((), self.dtype)
-            begin = _Progress(state, zero, jnp.zeros_like(state.rates), jnp.zeros((), jnp.int32))
+            nothing = Sum.zero(dt), Sum.zero(state.rates)
+            begin = _Progress(state, *nothing, jnp.zeros((), jnp.int32))
             end = bounded_while(
                 (self, model, t, dt, arriving), begin, unfinished=_unfinished, body=_substep
             )
-            state, fired = end.state, end.fired
-            exhausted = (end.done < dt) & (state.result == Result.completed)
+            state, fired = end.state, end.fired.total
+            exhausted = (end.done.total < dt) & (state.result == Result.completed)
             result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
             state = eqx.tree_at(lambda s: s.result, state, result)
         return self._split(self._record(model, dt, fired / dt, state))
@@ -232,7 +234,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density=density,
             rates=rates,
             rate=rate,
-            spikes=state.spikes + interval.network_rate(fired),
+            spikes=state.spikes.plus(interval.network_rate(fired)),
             refractory=state.refractory,
             sent=state.sent,
             resting=state.resting,
@@ -275,7 +277,7 @@ class FluxShift(AbstractSolver[DensityState]):
             rates=state.rates,
             weights=self.grid.weight_density(state.density),
             density=state.density,
-            spikes=state.spikes,
+            spikes=state.spikes.total,
             refractory=state.refractory,
             regime=jnp.asarray(Regime.density, jnp.int32),
         )
@@ -311,14 +313,14 @@ class _Progress(NamedTuple):
     r"""How far a step is: the state, the time that is over, $∫N(w)\,dt$ in it, substeps made."""
 
     state: DensityState
-    done: Array
-    fired: Array
+    done: Sum
+    fired: Sum
     turns: Array
 
 
 def _unfinished(arguments, progress: _Progress) -> Array:
     solver, _, _, dt, _ = arguments
-    within = (progress.done < dt) & (progress.turns < solver.events.max_substeps)
+    within = (progress.done.total < dt) & (progress.turns < solver.events.max_substeps)
     return within & (progress.state.result == Result.completed)
 
 
@@ -330,4 +332,4 @@ def _substep(arguments, progress: _Progress) -> _Progress:
     jumps = model.jumps().astype(dt.dtype)
     substep = next_substep(t, dt, done, state.rate, spikes, longest, jumps)
     state, new = solver._advance(model, substep.time, substep.length, arriving, state)
-    return _Progress(state, substep.done, fired + new, turns + 1)
+    return _Progress(state, substep.done, fired.plus(new), turns + 1)
