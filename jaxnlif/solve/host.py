@@ -76,7 +76,7 @@ def _advance(
     return chunk, running(solver, chunk.passage.after)
 
 
-def _padded(values: np.ndarray, length: int, fill: float) -> np.ndarray:
+def _padded(values: np.ndarray, length: int, fill: float | int) -> np.ndarray:
     """The first values, as many as `length`, filled up where there are fewer."""
     values = values[:length]
     return np.pad(values, (0, length - len(values)), constant_values=fill)
