@@ -65,7 +65,7 @@ def check_scalar(name: str, value: Any) -> None:
 def check_finite(name: str, value: Any) -> None:
     """Requires a real number or array without NaN or infinity."""
     if not is_concrete(value):
-        check(jnp.all(jnp.isfinite(jnp.asarray(value))), name)
+        check(jnp.all(jnp.isfinite(jnp.asarray(value))), f"{name}: must be finite")
         return
     try:
         array = np.asarray(value, dtype=float)
@@ -78,14 +78,14 @@ def check_finite(name: str, value: Any) -> None:
 def check_positive(name: str, value: Any, *, allow_zero: bool = False) -> None:
     """Requires finite values above zero (or at least zero)."""
     check_finite(name, value)
+    rule = "must not be negative" if allow_zero else "must be positive"
     if not is_concrete(value):
         values = jnp.asarray(value)
-        check(jnp.all(values >= 0 if allow_zero else values > 0), name)
+        check(jnp.all(values >= 0 if allow_zero else values > 0), f"{name}: {rule}")
         return
     array = np.asarray(value, dtype=float)
     bad = array < 0 if allow_zero else array <= 0
     if np.any(bad):
-        rule = "must not be negative" if allow_zero else "must be positive"
         raise ValueError(f"{name} = {_first(array, bad)}: {rule}")
 
 

@@ -29,7 +29,7 @@ from .events import Cascade, fire
 from .interval import Interval, frozen
 from .own_rate import own_step
 from .state import DensityState
-from .substep import lookup_time, next_substep
+from .substep import lookup_time, next_substep, nothing_done
 from .transport import move_weights
 from .validate import check_arguments, check_times
 
@@ -158,11 +158,12 @@ class FluxShift(AbstractSolver[DensityState]):
             None if model.delay is None else model.delay.seen(state.sent, dt),
             None if model.refractory is None else model.refractory.seen(state.resting, dt),
         )
+        jumps = model.jumps().astype(dt.dtype)
         if self.events is None:
-            time = lookup_time(t, dt, model.jumps().astype(dt.dtype))
+            time = lookup_time(t, dt, jumps)
             state, fired = self._advance(model, time, dt, arriving, state)
         else:
-            nothing = Sum.zero(dt), Sum.zero(state.rates)
+            nothing = nothing_done(t, dt, jumps), Sum.zero(state.rates)
             begin = _Progress(state, *nothing, jnp.zeros((), jnp.int32))
             end = bounded_while(
                 (self, model, t, dt, arriving), begin, unfinished=_unfinished, body=_substep

@@ -30,10 +30,21 @@ def lookup_time(
     time = t + dt
     if not jumps.size:
         return time
-    slack = jnp.minimum(_tolerance.rounding(dt.dtype) * (jnp.abs(t) + dt), dt / 2)
-    there = jnp.abs(jumps - time) <= slack
+    there = jnp.abs(jumps - time) <= _slack(t, dt)
     jump = lax.stop_gradient(jnp.min(jnp.where(there, jumps, jnp.inf)))
     return jnp.where(jnp.any(there), _just_before(jump), time)
+
+
+def nothing_done(t: Float[Array, ""], dt: Float[Array, ""], jumps: Float[Array, " k"]) -> Sum:
+    """The beginning of a step: zero, with the derivative of the jump at which it begins, if any."""
+    there = jnp.abs(jumps - t) <= _slack(t, dt)
+    shift = jnp.sum(jnp.where(there, jumps - lax.stop_gradient(jumps), 0))
+    return Sum(jnp.zeros_like(dt) + shift, jnp.zeros_like(dt))
+
+
+def _slack(t: Float[Array, ""], dt: Float[Array, ""]) -> Float[Array, ""]:
+    """How far a time in a step may be from a jump that is meant to be there: its rounding."""
+    return jnp.minimum(_tolerance.rounding(dt.dtype) * (jnp.abs(t) + dt), dt / 2)
 
 
 def _just_before(jump: Float[Array, ""]) -> Float[Array, ""]:
@@ -58,18 +69,21 @@ def next_substep(
     ends at a jump looks up the drive just before, everything else at its end.
     """
     remaining = (dt - done.total) - done.error
-    length = jnp.minimum(spikes / jnp.maximum(rate, spikes / dt), remaining)
-    length = jnp.minimum(length, longest)
+    limit = jnp.minimum(spikes / jnp.maximum(rate, spikes / dt), longest)
+    length = jnp.where(limit < remaining, limit, remaining)  # equal ones too have its derivative
     begin = t + done.total
     time = begin + length
     if jumps.size:
-        slack = _tolerance.rounding(dt.dtype) * (jnp.abs(t) + dt)
+        slack = _slack(t, dt)
         jump = jnp.min(jnp.where(jumps > begin + slack, jumps, jnp.inf))
         lands = jump <= time + slack
         jump = jnp.where(lands, jump, time)
-        length = jnp.where(lands, jnp.minimum(jump - begin, remaining), length)
-        # Just before the jump, whose derivative it has: `nextafter` has none.
         fixed = lax.stop_gradient(jump)
+        # One at the end of the step ends it, whatever rounding says, and moves that end.
+        last = jump >= begin + remaining - slack
+        landing = jnp.where(last, remaining + (jump - fixed), jump - begin)
+        length = jnp.where(lands, landing, length)
+        # Just before the jump, whose derivative it has: `nextafter` has none.
         time = jnp.where(lands, jump + (_just_before(fixed) - fixed), time)
     # A remainder that is rounding alone is no step.
     over = length >= remaining * (1 - 1e-6)

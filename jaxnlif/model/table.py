@@ -50,7 +50,7 @@ def check_knots(name: str, knots: Float[Array, " k"]) -> None:
     )
     check_finite(name, knots)
     if not is_concrete(knots):
-        check(jnp.all(jnp.diff(knots) > 0), name)
+        check(jnp.all(jnp.diff(knots) > 0), f"{name}: must be strictly increasing")
     else:
         falls = np.flatnonzero(np.diff(np.asarray(knots)) <= 0)
         if falls.size:

@@ -44,18 +44,31 @@ class Moment(eqx.Module):
 def at(sol: Any, t: ArrayLike) -> Moment:
     """A solution at times `t`; one of `vmap` with its axes first. **Raises:** as `Solution`."""
     check_finite("t", t)
+    end = jnp.where(sol.result == Result.completed, jnp.inf, sol.t_end)
+    first, last = jnp.max(sol.ts[..., 0]), jnp.min(jnp.minimum(sol.ts[..., -1], end))
+    t = _within(first, last, jnp.asarray(t, sol.ts.dtype))
     logs = [log for name, log in sol.logs.items() if name != "raster"]
     courses = sol.rate, sol.rates, sol.weights, sol.spikes, sol.refractory, sol.regime, sol.saved
-    end = jnp.where(sol.result == Result.completed, sol.ts[..., -1:].max(-1), sol.t_end)
-    evaluate = _evaluate
-    for _ in range(sol.ts.ndim - 1):
-        evaluate = jax.vmap(evaluate, in_axes=(0, 0, 0, 0, None))
-    return evaluate(sol.ts, end, courses, logs, jnp.asarray(t, sol.ts.dtype))
+    in_file = any(isinstance(leaf, np.memmap) for leaf in jax.tree.leaves(sol.saved))
+    return (_evaluate if in_file else _compiled)(sol.ts, courses, logs, t)
 
 
-def _evaluate(ts: Array, end: Array, courses: Any, logs: list[Log], t: Array) -> Moment:
-    """Of one run, which reached the time `end`."""
-    t = _within(ts, end, t)
+def _within(first: Array, last: Array, t: Array) -> Array:
+    """The times, which must lie between the first that was saved and the last that was reached."""
+    rule = "must lie within the saved times of the run"
+    slack = 4 * jnp.finfo(t.dtype).eps * jnp.maximum(jnp.abs(first), jnp.abs(last))
+    wrong = (t < first - slack) | (t > last + slack)
+    if not is_concrete(wrong, t):
+        return eqx.error_if(t, wrong, f"t: {rule}")
+    for time in np.asarray(t)[np.asarray(wrong)][:1]:
+        raise ValueError(f"t = {time:g}: {rule}, {float(first):g} … {float(last):g}")
+    return t
+
+
+def _evaluate(ts: Array, courses: Any, logs: list[Log], t: Array) -> Moment:
+    """What a solution says at these times, each of which it reached."""
+    if ts.ndim > 1:
+        return jax.vmap(_evaluate, in_axes=(0, 0, 0, None))(ts, courses, logs, t)
     first = jnp.clip(jnp.searchsorted(ts, t, side="right") - 1, 0, max(len(ts) - 2, 0))
     last = jnp.minimum(first + 1, len(ts) - 1)
     width = ts[last] - ts[first]
@@ -68,6 +81,9 @@ def _evaluate(ts: Array, end: Array, courses: Any, logs: list[Log], t: Array) ->
     return Moment(t, rate, rates, weights, spikes, refractory, regime, saved)
 
 
+_compiled = jax.jit(_evaluate)
+
+
 def _rows(x: Any, index: Array) -> Array:
     """Some rows; of what lies in a file, those alone."""
     return jnp.asarray(x[np.asarray(index)]) if isinstance(x, np.memmap) else jnp.asarray(x)[index]
@@ -78,22 +94,7 @@ def _interrupted(logs: list[Log], begin: Array, end: Array) -> Bool[Array, "..."
     found = jnp.zeros(begin.shape, bool)
     for log in logs:
         time, written = log.rows.time[:-1], jnp.arange(log.capacity) < log.count
-        bounds = (begin[..., None], end[..., None])
         time, written = (x.reshape((1,) * begin.ndim + x.shape) for x in (time, written))
-        found |= jnp.any((time > bounds[0]) & (time <= bounds[1]) & written, -1)
+        inside = (time > begin[..., None]) & (time <= end[..., None])
+        found |= jnp.any(inside & written, -1)
     return found
-
-
-def _within(ts: Array, end: Array, t: Array) -> Array:
-    """The times, which must lie between the first that was saved and the last that was reached."""
-    slack = 4 * jnp.finfo(ts.dtype).eps * jnp.max(jnp.abs(ts))
-    last = jnp.minimum(ts[-1], end)
-    wrong = (t < ts[0] - slack) | (t > last + slack)
-    if is_concrete(wrong, t):
-        for time in np.asarray(t)[np.asarray(wrong)][:1]:
-            raise ValueError(
-                f"t = {time:g}: must lie within the saved times of the run, "
-                f"{float(ts[0]):g} … {float(last):g}"
-            )
-        return t
-    return eqx.error_if(t, wrong, "t: must lie within the saved times of the run")
