@@ -40,7 +40,7 @@ def check(condition: Any, message: str) -> None:
 
 
 def known(value: Any) -> Any:
-    """A value that is known as NumPy holds it, so that `jit` does not trace what is done with it."""
+    """The value in NumPy, so that `jit` does not trace what is done with it; a traced one as is."""
     return np.asarray(value, dtype=float) if is_concrete(value) else value
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from .._check import check, check_finite, is_concrete
+from .._check import check_finite, is_concrete
 from .between import between, is_smooth
 from .log import Log
 from .result import Result

@@ -88,7 +88,7 @@ class SaveAt(eqx.Module):
         rounded = times.astype(dtype)
         for time in times[1:][np.diff(rounded) <= 0][:1]:
             raise ValueError(
-                f"saveat: ts = {time:.9g} is that before in {dtype}; save fewer times, or in float64"
+                f"saveat: ts = {time:.9g} is that before in {dtype}; save fewer, or in float64"
             )
         places = np.clip((times - t0) / (t1 - t0) * num_steps, 0, num_steps)
         whole = np.rint(places)

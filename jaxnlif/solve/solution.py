@@ -100,7 +100,7 @@ class Solution(eqx.Module):
         if is_concrete(index):
             check(
                 -num <= check_integer("index", index, at_least=-(2**31)) < num,
-                f"index = {index}: must be from {-num} to {num - 1}, for there are {num} saved times",
+                f"index = {index}: must be from {-num} to {num - 1}, there are {num} saved times",
             )
         return jnp.asarray(self.saved[..., index, :, :])
 

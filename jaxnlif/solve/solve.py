@@ -78,7 +78,8 @@ def solve(
 
     **Returns:** a `Solution`.
 
-    **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule;
+    **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule
+    (a run with such a value that is traced makes no step, and ends as `Result.invalid_argument`);
     as `throw` says, `SolveError`, or, from compiled code, another `RuntimeError`; `Interrupted` at
     Ctrl-C; `ValueError` if the directory of the checkpoint holds another run, `OSError` if
     another process is using it.

@@ -49,7 +49,9 @@ def test_particles_too():
             check_beginning(GRID, 10, potentials)
         return jnp.all(jnp.stack(conditions))
 
-    assert holds(jnp.ones(10)) and not holds(jnp.full(10, 2.0)) and not holds(jnp.full(10, jnp.nan))
+    assert holds(jnp.ones(10))
+    assert not holds(jnp.full(10, 2.0))
+    assert not holds(jnp.full(10, jnp.nan))
 
 
 def test_derivatives_of_what_is_wrong_raise():

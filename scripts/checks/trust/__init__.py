@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from _report import Measured, Rule
+from _report import Measured, Rule, at_most
 
-REQUIRED: dict[str, Rule] = {}
+from . import times
 
-CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = ()
+REQUIRED: dict[str, Rule] = {
+    # relative to the limit, over the step
+    "jump_rate": at_most(2),
+    # relative, over 10⁵ membrane times in single precision
+    "long_spikes": at_most(1e-4),
+}
+
+CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = (times.jump_rate, times.long_spikes)

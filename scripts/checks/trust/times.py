@@ -49,7 +49,7 @@ def jump_rate(num: int = 50) -> Iterator[Measured]:
             def rate(height, part, make=make, base=base, jump=jump, weight=weight, dt=dt):
                 network = jn.Network(weight=weight, drive=make(base, height, jump))
                 save = jn.SaveAt(ts=[jump], fn=None)
-                run = {"y0": y0, "t1": jump + 10 * dt, "dt": dt / part, "saveat": save}  # noqa: B023
+                run = {"y0": y0, "t1": jump + 10 * dt, "dt": dt / part, "saveat": save}
                 return float(jn.solve(network, solver, **run).rate[0])  # noqa: B023
 
             limit = rate(0.0, 4)
