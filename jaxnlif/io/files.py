@@ -80,13 +80,17 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Any:
     **Arguments:** `path`: the file; `types`: the classes and functions of your own in the model,
     solver or what was saved, such as a drive.
 
+    Only what lies in the file itself is read: links to others, and data sets of NetCDF that are
+    stored in others or made of them, are refused. Files hold at most 256 MiB of arrays, or 100
+    times their own size if that is more.
+
     **Returns:** from `.npz` or `.nc` a `Solution`; from the `.npz` of `jaxnlif run ...` its
     `Results`; from `fit.json` and `config.toml` what they say, a dictionary.
 
     **Raises:** `ValueError` for parts of a sweep or checkpoint, figures, and tables, saying what
-    reads them; if the file is damaged, is not jaxnlif's, was written by a newer version, or needs
-    other `types`; `FileNotFoundError` if there is none; `ImportError` for NetCDF without the extra
-    `io`.
+    reads them; if the file is damaged, is not jaxnlif's or holds anything that is not, was written
+    by a newer version, or needs other `types`; `FileNotFoundError` if there is none; `ImportError`
+    for NetCDF without the extra `io`.
     """
     path = Path(path)
     check(not path.is_dir(), f"{path}: is a directory; load takes one file in it")
@@ -106,7 +110,8 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Any:
     if kind is None:
         return Results(arrays, content)
     check(kind == _KIND, f"{path}: holds no solution, but another result ({kind})")
-    found = content["format"]
+    found: Any = content.get("format")
+    check(type(found) is int, f"{path}: solution format {found}: must be an integer")
     check(
         found <= FORMAT,
         f"{path}: solution format {found} is newer than {FORMAT}, the newest this jaxnlif reads",
@@ -115,7 +120,7 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Any:
         sol = unflatten(content["solution"], arrays, types)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ValueError(f"{path}: does not hold what it describes ({error})") from None
     check(isinstance(sol, Solution), f"{path}: holds no solution, but a {type(sol).__name__}")
     return sol

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from . import files, recordings, resolution, times
 
-from _report import Measured, Rule, at_most
+_SUBJECTS = (files, recordings, resolution, times)
 
-from . import times
-
-REQUIRED: dict[str, Rule] = {
-    # relative to the limit, over the step
-    "jump_rate": at_most(2),
-    # relative, over 10⁵ membrane times in single precision
-    "long_spikes": at_most(1e-4),
-}
-
-CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = (times.jump_rate, times.long_spikes)
+REQUIRED = {row: rule for subject in _SUBJECTS for row, rule in subject.REQUIRED.items()}
+CHECKS = tuple(check for subject in _SUBJECTS for check in subject.CHECKS)

@@ -8,9 +8,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _report import Measured
+from _report import Measured, Rule, at_most
 
 import jaxnlif as jn
+
+REQUIRED: dict[str, Rule] = {
+    # relative to the limit, over the step
+    "jump_rate": at_most(2),
+    # relative, over 10⁵ membrane times
+    "long_spikes": at_most(1e-4),
+}
 
 
 class Switched(jn.AbstractDrive):
@@ -79,3 +86,6 @@ def _switched(base, height, jump):
 
 def _pulse(base, height, jump):
     return jn.Pulse(base, height, jump, 1.0)
+
+
+CHECKS = (jump_rate, long_spikes)
