@@ -12,8 +12,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from . import _tolerance
-from ._check import check, check_finite, check_positive, check_scalar, known, shown
+from ._check import check, check_finite, check_positive, check_scalar, is_concrete, known, shown
 from .grid import Grid
+from .model._leaf import as_leaf
 
 
 def gaussian(
@@ -62,9 +63,11 @@ def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
     **Raises:** `ValueError` if the shape is wrong, an entry is negative or not finite, or all are
     zero.
     """
-    density = jnp.asarray(values, grid.dtype)
-    _check_entries(grid, density)
-    check(known(density).any(), "density: all entries are zero; its mass cannot be made 1")
+    density = as_leaf("values", values).astype(grid.dtype)
+    _check_entries(grid, density, "values")
+    if is_concrete(values):
+        mass = float(grid.mass(density))
+        check(0 < mass < np.inf, f"values: have the mass {mass:g}, which cannot be made 1")
     return density / grid.mass(density).astype(grid.dtype)
 
 
@@ -109,14 +112,14 @@ def check_density(grid: Grid, density: ArrayLike) -> None:
     )
 
 
-def _check_entries(grid: Grid, density: ArrayLike) -> None:
-    check_finite("y0", density)
+def _check_entries(grid: Grid, density: ArrayLike, name: str = "y0") -> None:
+    check_finite(name, density)
     shape = np.shape(density)
     check(
         shape == grid.shape,
-        f"y0: shape {shape}: must be {grid.shape}, voltages by weights",
+        f"{name}: shape {shape}: must be {grid.shape}, voltages by weights",
     )
-    check_positive("y0", density, allow_zero=True)
+    check_positive(name, density, allow_zero=True)
 
 
 def _check_weight_argument(grid: Grid, w) -> None:
@@ -135,15 +138,17 @@ def _normal(name: str, moments, nodes: Array, low: float, high: float) -> Array:
     check_scalar(f"{name} variance", variance)
     check_positive(f"{name} variance", variance)
     check_finite(f"{name} mean", mean)
-    check(
-        (low <= known(mean)) & (known(mean) <= high),
-        f"{name} mean = {mean}: must lie on the grid, between {low} and {high}",
-    )
-    return _shares(nodes, mean, variance)
+    if is_concrete(mean):
+        check(
+            low <= float(mean) <= high,
+            f"{name} mean = {mean}: must lie on the grid, between {low} and {high}",
+        )
+    moments = as_leaf(f"{name} mean", mean), as_leaf(f"{name} variance", variance)
+    return _shares(nodes, *(moment.astype(nodes.dtype) for moment in moments))
 
 
 @jax.jit
-def _shares(nodes: Array, mean: ArrayLike, variance: ArrayLike) -> Array:
+def _shares(nodes: Array, mean: Array, variance: Array) -> Array:
     """Of a Gaussian at each node, relative to the nearest one: however narrow, they add up to 1."""
     distance = jnp.abs(nodes - mean)
     nearest = lax.stop_gradient(jnp.min(distance))

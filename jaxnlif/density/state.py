@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from .._sum import Sum
 from ..solve.log import Event, Log
 from ..solve.result import Result
+from .cycle import Alternation
 from .walls import Walls
 
 
@@ -20,6 +21,7 @@ class DensityState(eqx.Module):
       `refractory`, the mass it holds.
     - `events`: the record of events; `key`: for what is drawn next.
     - `walls`: what the ends of the grid have taken; `None` in files of older versions.
+    - `alternation`: what is known of rates that jump to and fro, if the coupling may make them.
     """
 
     density: Float[Array, "v w"]
@@ -36,3 +38,4 @@ class DensityState(eqx.Module):
     coupling_evaluations: Int[Array, ""]
     transport_iterations: Int[Array, ""]
     walls: Walls | None = None
+    alternation: Alternation | None = None

@@ -32,10 +32,12 @@ class _Chunk(eqx.Module):
 
 
 @eqx.filter_jit
-def _begin(model, solver, fn, y0, key, t0, between: bool) -> tuple[Passage, Look]:
-    """The first state, and what is saved of it: of every save's size."""
-    passage = Passage.begin(solver.init(model, t0, y0, key), between=between)
-    return passage, look(solver, fn, passage, jnp.ones_like(t0))
+def _begin(model, solver, fn, y0, key, span, between: bool) -> tuple[Passage, Look]:
+    """Where the first step begins, and what is saved of the initial state: of every save's size."""
+    t0, dt = span
+    state = solver.init(model, t0, y0, key)
+    first = look(solver, fn, Passage.begin(state, between=False), jnp.ones_like(t0))
+    return Passage.begin(solver.start(model, t0, dt, state), between=between), first
 
 
 _finish = eqx.filter_jit(close)
@@ -97,7 +99,7 @@ def run_from_host(
     given = model, solver
     solver, (model, key) = layout.applied(solver), layout.placed((model, key))
     y0 = layout.placed(y0, split=True)
-    passage, first = _begin(model, solver, saveat.fn, y0, key, span[0], saves.between)
+    passage, first = _begin(model, solver, saveat.fn, y0, key, span, saves.between)
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.
     room = max(1, min(len(saves.steps), _BYTES_PER_CHUNK // size))
@@ -106,6 +108,8 @@ def run_from_host(
     keeper.begin(passage, first)
     begin, shown = keeper.at.step, 0
     try:
+        if saves.steps[0] == keeper.at.step == keeper.at.count:
+            keeper.append(passage, 0, jax.tree.map(lambda x: x[None], layout.fetched(first)))
         while going and (keeper.at.step < num_steps or keeper.at.count < len(saves.steps)):
             began = time.perf_counter()
             passage, done, count = keeper.at

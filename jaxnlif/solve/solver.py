@@ -91,6 +91,14 @@ class AbstractSolver(eqx.Module, Generic[State]):
     def init(self, model: Any, t0: Array, y0: Any, key: PRNGKeyArray | None) -> State:
         """The state at time `t0`."""
 
+    def start(self, model: Any, t0: Array, dt: Array, state: State) -> State:
+        """The state at `t0` from which the first step, of length `dt`, is made.
+
+        What is saved at `t0` is seen before; solvers whose first step needs more than that find it
+        here, once.
+        """
+        return state
+
     @abc.abstractmethod
     def step(self, model: Any, t: Array, dt: Array, state: State) -> State:
         """The state at `t + dt` from that at `t`."""

@@ -56,7 +56,8 @@ def run_traced(
         part = jnp.where(carry[1] == stop, jnp.asarray(parts)[save], 1)
         return carry, look(solver, saveat.fn, carry[0], part)
 
-    begin = Passage.begin(solver.init(model, t0, y0, key), between=saves.between)
+    initial = solver.init(model, t0, y0, key)
+    begin = Passage.begin(solver.start(model, t0, dt, initial), between=saves.between)
     (passage, steps), saved = checkpointed_scan(
         to_stop,
         (begin, jnp.zeros((), jnp.int32)),
@@ -65,7 +66,8 @@ def run_traced(
     )
     state = passage.after
     if at_start:
-        first = look(solver, saveat.fn, begin, jnp.ones_like(t0))
+        first = Passage.begin(initial, between=False)
+        first = look(solver, saveat.fn, first, jnp.ones_like(t0))
         saved = jax.tree.map(lambda one, every: jnp.append(one[None], every, 0), first, saved)
     if not at_end:
         saved = jax.tree.map(lambda every: every[:-1], saved)
