@@ -186,11 +186,14 @@ def _train(
 
 
 def summary(setting: Setting, trainings: list[Training]) -> list[str]:
-    """Measures after the last epoch: their mean and spread over seeds."""
-    lines = [f"{len(trainings)} networks, {setting.epochs} epochs; hidden {setting.hidden}"]
+    """Measures after the last epoch: their mean and, of several seeds, their spread."""
+    number = len(trainings)
+    networks = "1 network" if number == 1 else f"{number} networks"
+    lines = [f"{networks}, {setting.epochs} epochs; hidden {setting.hidden}"]
     for name in Measures._fields:
         last = np.array([t.history[name][-1] for t in trainings], float)
-        lines.append(f"{name:20} {last.mean():.4f} +- {last.std():.4f}")
+        spread = f" +- {last.std():.4f}" if number > 1 else ""
+        lines.append(f"{name:20} {last.mean():.4f}{spread}")
     return lines
 
 

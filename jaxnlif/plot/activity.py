@@ -52,7 +52,8 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: 
             outcome, end = sol.message.split(":")[0], float(sol.t_end)
             ax.axvline(end, color=color, linestyle="--", label=f"{outcome} at t = {end:.4g}")
             ax.autoscale_view()
-        return finish(ax, time_label(sol), RATE)
+        few = len(ax.get_legend_handles_labels()[1]) <= 2
+        return finish(ax, time_label(sol), RATE, above=few)
 
 
 def events(sol: Solution, ax: Axes, *, color: Any = RED) -> Axes:

@@ -73,7 +73,8 @@ def fitting(text: str, ax: Axes, *, upright: bool) -> str:
     assert part is not None
     box = ax.get_position() if place is None else place.get_position(part)  # pyright: ignore
     width, height = part.bbox.size / root(ax).dpi
-    room = 72 * (height * box.height if upright else width * box.width)
+    # Labels may stand out a little where rows are apart.
+    room = 72 * (1.15 * height * box.height if upright else width * box.width)
 
     def length(line: str) -> float:
         return TextPath((0, 0), line, size=label.get_fontsize()).get_extents().width

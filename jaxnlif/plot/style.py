@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from .._check import check, check_integer
 from . import figures, layout, ticks
-from .figures import SizedFigure, root
+from .figures import SizedAxes, SizedFigure, root
 from .size import GREY, SCREEN, Size, check_size
 
 MEMBRANE_TIME = "time $t$ (membrane times)"
@@ -69,6 +69,8 @@ def drawing(ax: Axes | None, size: Size = SCREEN) -> Iterator[Axes]:
     own = root(ax)
     with matplotlib.rc_context(own.size.settings if isinstance(own, SizedFigure) else {}):
         layout.make_room(ax)
+        if not isinstance(ax, SizedAxes) and isinstance(own, SizedFigure) and not ax.has_data():
+            ax.set_prop_cycle(None)  # of a part of the figure, which made them without its settings
         yield ax
 
 
@@ -94,8 +96,8 @@ def finish(
         labels = ax.get_legend_handles_labels()[1]
         if labels:
             outside = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
-            place = outside | {"ncols": len(labels)} if above else {}
-            ax.legend(frameon=False, fontsize="small", **place)
+            row = {"ncols": len(labels), "columnspacing": 1, "handlelength": 1.2}
+            ax.legend(frameon=False, fontsize="small", **(outside | row if above else {}))
     return ax
 
 
