@@ -10,11 +10,12 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ._check import check_finite, check_positive, check_scalar
+from ._module import Module
 
 Quantity = ArrayLike | Sequence
 
 
-class Units(eqx.Module):
+class Units(Module):
     r"""The units of one type of neuron: converts mV, ms and Hz, both ways.
 
     A neuron with the membrane time $τ$, the resting potential $E$ and the input $R I$ (mV) obeys

@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .. import _tolerance
+from .._module import Module
 from ..solve.scan import remember
 from .blowup import MAX_RATE
 from .interval import Interval, frozen
@@ -31,7 +32,7 @@ class Coupled(NamedTuple):
     own: bool = False
 
 
-class AbstractCoupling(eqx.Module):
+class AbstractCoupling(Module):
     r"""Chooses the rate $\bar N$ that the neurons see within a step."""
 
     @abc.abstractmethod

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays
 from .._leaves import to_arrays
 from .._rotation import exclusive
 from ..solve.progress import NoProgress, ProgressBar
@@ -24,6 +24,7 @@ from . import _checkpoint as checkpoints
 from ._classifier import Encoder, Measures, Samples, State, Trainer, start
 from ._classifier_figure import draw
 from ._classifier_setting import Setting
+from ._figures import write_figure
 from ._options import add_run
 from ._output import begin
 
@@ -117,11 +118,8 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
             to_arrays(training.state) | training.history,
             _identity(setting, task, seed),
         )
-    figure = directory / f"{task.name}.png"
-    with write_atomically(figure) as partial:
-        draw(
-            setting, task, [t.state.net for t in trainings], [t.history for t in trainings]
-        ).savefig(partial)
+    drawn = draw(setting, task, [t.state.net for t in trainings], [t.history for t in trainings])
+    figure = write_figure(drawn, directory / task.name, arguments.format)
     print("\n".join(summary(setting, trainings)))
     print(
         f"\nwrote {directory}/{task.name}-*.npz and {figure} ({time.perf_counter() - began:.1f} s)"

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from . import configuration
+from ._figures import FORMATS
 
 
 def add_switch(parser: Any, option: str, text: str, *, default: bool = False) -> None:
@@ -35,6 +36,14 @@ def add_run(
     group = parser.add_argument_group("the run")
     group.add_argument(
         "--out", default=out, metavar="DIR", help=f"for {files} (default: %(default)s)"
+    )
+    group.add_argument(
+        "--format",
+        nargs="+",
+        choices=FORMATS,
+        default=list(FORMATS[:1]),
+        metavar="TYPE",
+        help=f"of the figure: {', '.join(FORMATS)}, one or several (default: {FORMATS[0]})",
     )
     if resume:
         add_switch(group, "--resume", "go on from the checkpoint in DIR")

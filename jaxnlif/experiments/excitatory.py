@@ -16,7 +16,7 @@ import sys
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays
 from ..density import stationary
 from ..density.coupling import Implicit
 from ..density.solver import FluxShift
@@ -24,6 +24,7 @@ from ..initial import normalise
 from ..solve.result import SolveError
 from ..solve.saveat import SaveAt
 from ..solve.solve import solve
+from ._figures import write_figure
 from ._options import add_run
 from ._output import begin
 from .excitatory_figure import draw
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     are complete are written first.
     """
     directory = begin(arguments)
-    results, figure = directory / "excitatory.npz", directory / "excitatory.png"
+    results = directory / "excitatory.npz"
     arrays: Arrays = {}
     try:
         for part in (stationary_branches, attraction, hysteresis, relaxation, blow_up):
@@ -67,8 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"stopped; saved so far: {results}", file=sys.stderr)
         raise
     write_arrays(results, arrays, _METADATA)
-    with write_atomically(figure) as path:
-        draw(arrays).savefig(path)
+    figure = write_figure(draw(arrays), directory / "excitatory", arguments.format)
     print(summary(arrays))
     print(f"\nwrote {results} and {figure}")
 

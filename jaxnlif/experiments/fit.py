@@ -21,6 +21,7 @@ from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
 from ..solve.solution import Solution
 from . import fit_figure, fit_network, fit_recovery
+from ._figures import write_figure
 from ._options import add_run
 from ._output import begin, write_atomically
 from .fit_data import Observed, observe, read_recording
@@ -131,11 +132,10 @@ def run(arguments: argparse.Namespace) -> None:
     if fitted.uncertainty is None:
         raise SolveError(fitted.message)
     outcome = Outcome(task, fitted, time.perf_counter() - began)
-    results, figure = directory / "fit.json", directory / "fit.png"
+    results = directory / "fit.json"
     with write_atomically(results) as path:
         path.write_text(json.dumps(outcome.description(), indent=2, allow_nan=False) + "\n")
-    with write_atomically(figure) as path:
-        task.draw(fitted).savefig(path)
+    figure = write_figure(task.draw(fitted), directory / "fit", arguments.format)
     print("\n".join(outcome.summary()))
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
     if fitted.result == FitResult.interrupted:

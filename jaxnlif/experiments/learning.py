@@ -26,8 +26,9 @@ from ..initial import gaussian
 from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
+from ._figures import write_figure
 from ._options import add_run
-from ._output import begin, write_atomically
+from ._output import begin
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal
@@ -103,9 +104,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise
     findings = _findings(setting, done)
     results = _write_results(directory, setting, done, findings)
-    figure = directory / "learning.png"
-    with write_atomically(figure) as partial:
-        _learning_figure.draw(setting, done).savefig(partial)
+    drawn = _learning_figure.draw(setting, done)
+    figure = write_figure(drawn, directory / "learning", arguments.format)
     print("\n".join(_summary(setting, findings)))
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
 

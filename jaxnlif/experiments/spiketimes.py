@@ -13,9 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays
 from ..solve.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
+from ._figures import write_figure
 from ._options import add_run
 from ._output import begin
 from ._training import train
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
             check(not getattr(arguments, option), f"--{option}: the concept task trains nothing")
         trials = seed = 0
     directory = begin(arguments)
-    results, figure = directory / f"{name}.npz", directory / f"{name}.png"
+    results = directory / f"{name}.npz"
     metadata = {"experiment": "spiketimes", "task": name}
     if name == "concept":
         found = spiketimes_concept.explore()
@@ -87,8 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
         metadata |= {"seed": seed, "trials": trials}
         lines, drawing = module.summary(task, arrays), module.draw(task, arrays)
     write_arrays(results, {k: np.asarray(x) for k, x in arrays.items()}, metadata)
-    with write_atomically(figure) as path:
-        drawing.savefig(path)
+    figure = write_figure(drawing, directory / name, arguments.format)
     print("\n".join(lines))
     print(f"\nwrote {results} and {figure}")
 

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._check import check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
 from ..solve.solution import Solution
 from ..solve.solver import Regime
+from ._figures import write_figure
 from ._options import add_run, add_switch
 from ._output import begin
 from .synchrony_cases import (
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     neurons = check_integer("--neurons", arguments.neurons, at_least=2)
     seeds = check_integer("--seeds", arguments.seeds, at_least=2)
     directory = begin(arguments)
-    results, figure = directory / "synchrony.npz", directory / "synchrony.png"
+    results = directory / "synchrony.npz"
     case = CASES[arguments.case]
     metadata = {"experiment": "synchrony", "case": arguments.case, "neurons": neurons}
     runs: dict[str, list[Run]] = {}
@@ -84,8 +85,8 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"stopped; saved so far: {results}", file=sys.stderr)
         raise
     write_arrays(results, arrays(runs), metadata)
-    with write_atomically(figure) as path:
-        draw(case, {name: several[0].solution for name, several in runs.items()}).savefig(path)
+    drawn = draw(case, {name: several[0].solution for name, several in runs.items()})
+    figure = write_figure(drawn, directory / "synchrony", arguments.format)
     print(f"{arguments.case}: {case.title}; {neurons} neurons")
     print("\n".join(summary(runs)))
     print(f"\nwrote {results} and {figure}")

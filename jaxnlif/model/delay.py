@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._check import check, check_integer, check_positive, check_scalar, is_concrete
+from .._module import Module
 from ._leaf import leaf
 
 
-class AbstractDelay(eqx.Module):
+class AbstractDelay(Module):
     """What was sent in earlier steps and arrives in this one.
 
     **Arguments** of the methods:

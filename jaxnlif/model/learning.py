@@ -6,15 +6,15 @@ import abc
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._check import check_finite
+from .._module import Module
 from ._leaf import as_leaf
 
 
-class AbstractLearning(eqx.Module):
+class AbstractLearning(Module):
     """A learning rule: weights relax to $Φ = K(w)\\,N(w)\\,N̄$ at rate 1 in learning time.
 
     **Reference:** B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 (2017).

@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 
 from .._check import check, check_finite, check_integer
+from .._module import Module
 from .solver import Snapshot
 
 
@@ -17,7 +18,7 @@ def density(snapshot: Snapshot) -> Any:
     return snapshot.density
 
 
-class SaveAt(eqx.Module):
+class SaveAt(Module):
     """Saves at given times, or at a number of equally spaced ones including both ends.
 
     Rates and weight densities are always saved; `fn` chooses what is saved besides.

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._check import check
 from .log import Event, Log, Spike, Switch
 from .result import Result
+from .shown import in_a_line
 from .solver import AbstractSolver
 
 
@@ -63,6 +64,22 @@ class Solution(eqx.Module):
     def message(self) -> str:
         """How the run ended, in words that say what to try."""
         return Result[self.result]  # pyright: ignore[reportIndexIssue]
+
+    def __repr__(self) -> str:
+        return in_a_line(self)
+
+    def plot(self, **options: Any) -> Any:
+        """Rate, weights, response and density, or rate, density and spikes, in one figure.
+
+        **Arguments:** `options`: those of `jaxnlif.plot.summary`, such as `size`.
+
+        **Returns:** the figure of Matplotlib.
+
+        **Raises:** `ValueError` for several runs.
+        """
+        from ..plot.overview import summary
+
+        return summary(self, **options)
 
     def density(self, index: int) -> Float[Array, "n m"]:
         """The density $p(v, w)$ at a saved time, shape `(n, m)` (1 / voltage / weight).

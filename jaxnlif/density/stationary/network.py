@@ -12,7 +12,6 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +19,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Real
 
+from ..._module import Module
 from ._roots import (
     bisect,
     implicit_root,
@@ -36,7 +36,7 @@ _SAMPLES = 1024
 _MAX_FOLDS = 4
 
 
-class Fold(eqx.Module):
+class Fold(Module):
     r"""The largest coupling at which an excitatory network has a stationary rate.
 
     - `coupling`: $b^*$ (voltage × membrane time); above it there is no stationary rate.
