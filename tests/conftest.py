@@ -45,6 +45,7 @@ ONCE = (
     "test_docstrings.py",
     "test_documents.py",
     "test_files.py",
+    "test_module.py",
     "test_notebooks.py",
     "test_site.py",
     "test_style.py",

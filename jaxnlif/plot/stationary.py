@@ -85,7 +85,8 @@ def _mark(
     for rate, hollow in zip(found, repels, strict=True):
         fill = {"markerfacecolor": "white"} if hollow else {}
         label = f"$N$ = {rate:.4g}" + (", repels" if hollow else "")
-        ax.plot(rate, rate, "o", color=color, zorder=3, label=label, **fill)
+        mark = {"color": color, "zorder": 3, "label": lines.once(ax, label)}
+        ax.plot(rate, rate, "o", **mark, **fill)
 
 
 def _roots(answer: Callable[[np.ndarray], np.ndarray], rates: np.ndarray) -> np.ndarray:

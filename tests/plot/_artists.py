@@ -27,8 +27,8 @@ def panels(figure: Figure) -> list[Axes]:
 
 
 def bars(ax: Axes) -> list[Axes]:
-    """The colour bars of the figure of these axes."""
-    return [other for other in ax.get_figure().axes if other is not ax]
+    """The colour bars of these axes."""
+    return list(ax.child_axes)
 
 
 def outside(figure: Figure) -> list[str]:
@@ -45,7 +45,7 @@ def outside(figure: Figure) -> list[str]:
 
 
 def _texts(figure: Figure) -> Iterator[Text]:
-    for ax in figure.axes:
+    for ax in [part for one in figure.axes for part in (one, *one.child_axes)]:
         yield from (*ax.texts, ax.title, ax._left_title)
         yield from ax.get_legend().get_texts() if ax.get_legend() else ()
         for axis in (ax.xaxis, ax.yaxis):
