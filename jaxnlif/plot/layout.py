@@ -60,7 +60,7 @@ def _has_empty_cells(figure: Figure) -> bool:
     """
     places = [ax.get_subplotspec() for ax in figure.axes]
     grids = [place.get_gridspec() for place in places if place is not None]
-    return any(0 in (*grid.get_width_ratios(), *grid.get_height_ratios()) for grid in grids)
+    return any(0 in np.append(grid.get_width_ratios(), grid.get_height_ratios()) for grid in grids)
 
 
 def fitting(text: str, ax: Axes, *, upright: bool) -> str:
@@ -72,7 +72,7 @@ def fitting(text: str, ax: Axes, *, upright: bool) -> str:
     part, place = ax.get_figure(), ax.get_subplotspec()
     assert part is not None
     box = ax.get_position() if place is None else place.get_position(part)  # pyright: ignore
-    width, height = part.bbox.size / root(ax).dpi
+    width, height = np.asarray(part.bbox.size) / root(ax).dpi
     # Labels may stand out a little where rows are apart.
     room = 72 * (1.15 * height * box.height if upright else width * box.width)
 

@@ -14,6 +14,7 @@ class LogTicks(LogFormatterSciNotation):
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         text = super().__call__(x, pos)
+        assert self.axis is not None
         low, high = sorted(self.axis.get_view_interval())
         short = low > 0 and high < 10**_DECADES * low
         plain = short or "times" in text
