@@ -3,22 +3,11 @@
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from references.figures import draw_eight
 
 import jaxnlif as jn
 
 from ._artists import outside
-
-
-def draw_eight(axes, learned, switching):
-    first, second = axes
-    jn.plot.rate(switching, first[0])
-    jn.plot.raster(switching, first[1])
-    jn.plot.density_over_time(switching, first[2])
-    jn.plot.density(switching, ax=first[3])
-    jn.plot.weights(learned, second[0])
-    jn.plot.response(learned, second[1])
-    jn.plot.density(learned, ax=second[2])
-    jn.plot.weights_over_time(learned, second[3])
 
 
 def overlaps(figure):
