@@ -62,6 +62,10 @@ class Ring(NamedTuple):
     place: Int[Array, ""]
 
 
+def _at_least_two(slots: Any) -> int:
+    return check_integer("slots", slots, at_least=2)
+
+
 class Delay(AbstractDelay):
     r"""Everything arrives after the same time $d$: $\bar N(t - d)$, with $\bar N = 0$ for $t < 0$.
 
@@ -79,12 +83,11 @@ class Delay(AbstractDelay):
     """
 
     duration: Float[Array, ""] = eqx.field(converter=leaf("duration"))
-    slots: int = eqx.field(static=True, default=1024)
+    slots: int = eqx.field(static=True, default=1024, converter=_at_least_two)
 
     def __check_init__(self):
         check_scalar("duration", self.duration)
         check_positive("duration", self.duration)
-        check_integer("slots", self.slots, at_least=2)
 
     def validate(self, name: str, dt: Float[Array, ""] | float) -> None:
         super().validate(name, dt)

@@ -86,7 +86,5 @@ def _check_array(name: str, values: Any, num: int) -> None:
     shape = np.shape(values)
     check(shape == (num,), f"{name}: shape {shape}: must be ({num},), one for each neuron")
     check_finite(name, values)
-    check(
-        not jnp.issubdtype(jnp.result_type(values), jnp.complexfloating),
-        f"{name}: must be real",
-    )
+    dtype = jnp.asarray(values).dtype
+    check(not jnp.issubdtype(dtype, jnp.complexfloating), f"{name}: must be real")

@@ -35,6 +35,8 @@ def firing_rate_curve(
 ) -> Axes:
     r"""The rate $G(N) = r(I + bσ(N), a_0 + a_1 N)$ with which neurons answer to a rate N.
 
+    With a refractory period of the network it is that of neurons which rest after each spike.
+
     Self-consistent rates, $G(N) = N$, are where the curve meets the diagonal. Those at which it
     crosses it from below repel the rate, and are hollow.
 
@@ -46,18 +48,21 @@ def firing_rate_curve(
     - `threshold`, `reset`: $V_F > V_R$ (voltage).
     - `ax`, `size`, `line`: as for `rate`.
 
-    **Raises:** `ValueError` for a network without a weight, for wrong rates, and for no keyword of
-    a line.
+    **Raises:** `ValueError` for a network without a weight, or whose neurons never come back, for
+    wrong rates, and for no keyword of a line.
     """
     keywords = lines.look(line, label="$G(N)$")
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
     if model.weight is None:
         raise ValueError("model: must be an unstructured network, which has one weight")
     t, w = jnp.zeros(()), model.weight[None]
+    # in membrane times, as rates are
+    rest = 0.0 if model.refractory is None else model.refractory.duration / model.epsilon
+    check(bool(jnp.isfinite(rest)), "model: has no stationary rate with refractory = Never()")
 
     def answer(rate: np.ndarray) -> np.ndarray:
         total, noise = jax.vmap(lambda n: (model.input(t, w, n)[0], model.diffusion(n)))(rate)
-        return np.asarray(stationary.firing_rate(total, noise, threshold, reset))
+        return np.asarray(stationary.firing_rate(total, noise, threshold, reset, rest))
 
     if rates is None:
         found = _roots(answer, np.geomspace(_LOWEST, _HIGHEST, 2000))

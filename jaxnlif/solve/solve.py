@@ -13,7 +13,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import PRNGKeyArray
 
-from .._check import check, check_finite, check_positive, check_scalar, is_concrete
+from .._check import as_numbers, check, check_finite, check_positive, check_scalar, is_concrete
+from .._fresh import forget_if_changed
 from ..model import Network
 from .checkpoint import Checkpoint, Store
 from .host import run_from_host
@@ -95,7 +96,7 @@ def solve(
         if not isinstance(value, kind):
             raise ValueError(f"{name} = {value!r}: {rule}")
     layout = layout_of(sharding)
-    y0 = layout.fetched(y0)
+    y0 = layout.fetched(_arrays(y0))
     num_steps = _count_steps(t0, t1, dt)
     save_steps = saveat.steps(float(t0), float(t1), num_steps)
     layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
@@ -103,6 +104,7 @@ def solve(
     span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
     # Inside jit the sum is traced even where no argument is.
     if is_concrete(model, y0, key, jnp.asarray(span[0]) + 0):
+        forget_if_changed(model, solver, saveat)
         run = {
             "model": model,
             "solver": solver,
@@ -129,6 +131,14 @@ def solve(
     return run_traced(
         model, solver, saveat, y0, key, span, save_steps, num_steps, layout, store_every, throw
     )
+
+
+def _arrays(y0: Any) -> Any:
+    """Sequences, and arrays of types that JAX lacks, as arrays of numbers; others unchanged."""
+    if isinstance(y0, tuple):
+        return tuple(map(_arrays, y0))
+    known = isinstance(y0, np.ndarray) and y0.dtype.kind in "iuf" and y0.dtype.itemsize <= 8
+    return y0 if known or isinstance(y0, jax.Array) else as_numbers("y0", y0)
 
 
 def _count_steps(t0, t1, dt) -> int:

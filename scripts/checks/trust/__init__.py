@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from . import figures, files, recordings, resolution
 
-from _report import Measured, Rule, equal_to
+_SUBJECTS = (figures, files, recordings, resolution)
 
-from . import figures
-
-REQUIRED: dict[str, Rule] = {
-    # cells of an executed notebook that do not show each figure once, and what they complain of;
-    # labels cut in eight panels
-    "figures_not_shown_once": equal_to(0),
-    "figures_complaints": equal_to(0),
-    "figures_labels_cut": equal_to(0),
-}
-
-CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = (
-    figures.notebook,
-    figures.panels,
-)
+REQUIRED = {row: rule for subject in _SUBJECTS for row, rule in subject.REQUIRED.items()}
+CHECKS = tuple(check for subject in _SUBJECTS for check in subject.CHECKS)

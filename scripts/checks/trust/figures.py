@@ -8,11 +8,19 @@ from functools import cache
 from pathlib import Path
 
 import jax
-from _report import Measured
+from _report import Measured, Rule, equal_to
 from matplotlib.figure import Figure
 from references import figures as reference
 
 import jaxnlif as jn
+
+REQUIRED: dict[str, Rule] = {
+    # cells of an executed notebook that do not show each figure once, and what they complain of;
+    # labels cut in eight panels
+    "figures_not_shown_once": equal_to(0),
+    "figures_complaints": equal_to(0),
+    "figures_labels_cut": equal_to(0),
+}
 
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=120))
 
@@ -65,3 +73,6 @@ def _runs() -> tuple[jn.Solution, ...]:
         key=jax.random.key(0),
     )
     return learned, blown_up, switching
+
+
+CHECKS = (notebook, panels)
