@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from _report import Measured, Rule
+from _report import Measured, Rule, equal_to
 
-REQUIRED: dict[str, Rule] = {}
+from . import numbers
 
-CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = ()
+REQUIRED: dict[str, Rule] = {
+    # odd arguments that are neither refused in one line nor give numbers
+    "arrays": equal_to(0),
+}
+
+CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = (numbers.arrays,)
