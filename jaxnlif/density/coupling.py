@@ -3,8 +3,7 @@ r"""How the network's rate $\bar N$ enters its own input: lagged, corrected, or 
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,27 +11,42 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from .. import _tolerance
+from .._check import check_integer
 from ..solve.scan import remember
-from .blowup import MAX_RATE
 from .interval import Interval, frozen
-from .own_rate import own_rate
+from .own_rate import chosen_rate, own_rate
+from .root import nearest_root, overshot_root
+
+_MAX_EVALUATIONS = 60
 
 
 class Coupled(NamedTuple):
     r"""The rate to couple with, the residual evaluations it took, and whether it exists.
 
-    `own`: whether it is the rate that results at the end of the step, if there is one.
+    - `own`: whether it is the rate that results at the end of the step, if there is one.
+    - `exhausted`: whether it was not found because the search took all its evaluations.
     """
 
     rate: Float[Array, ""]
     evaluations: Int[Array, ""]
     found: Bool[Array, ""]
     own: bool = False
+    exhausted: Bool[Array, ""] | bool = False
+
+
+def given(rate: Float[Array, ""]) -> Coupled:
+    """A rate that is known before the step."""
+    return Coupled(rate, jnp.zeros((), jnp.int32), jnp.ones((), bool))
 
 
 class AbstractCoupling(eqx.Module):
-    r"""Chooses the rate $\bar N$ that the neurons see within a step."""
+    r"""Chooses the rate $\bar N$ that the neurons see within a step.
+
+    `may_cycle`: whether the rates of successive steps may jump to and fro where those of the
+    equation do not, so that the run has to be watched for it.
+    """
+
+    may_cycle: ClassVar[bool] = True
 
     @abc.abstractmethod
     def __call__(self, interval: Interval, previous: Float[Array, ""]) -> Coupled:
@@ -46,29 +60,41 @@ class AbstractCoupling(eqx.Module):
 class Lagged(AbstractCoupling):
     r"""Neurons see the rate of the previous step: one linear solve, first order in time.
 
-    In the stiff regime (ε ≪ Δt) this is a fixed-point iteration in time, which strong inhibition
-    can lock into a spurious two-cycle; use `Implicit` there.
+    This is a fixed-point iteration in time, which strong inhibition can lock into a spurious
+    two-cycle, at any ε. A run that is found in one ends as `Result.rate_cycle`; use `Implicit`
+    there.
 
     **Reference:** J. Hu, J.-G. Liu, Y. Xie, Z. Zhou, arXiv 1911.07619 (2019); Q. He, J. Hu,
     Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667.
     """
 
     def __call__(self, interval, previous):
-        return Coupled(previous, jnp.zeros((), jnp.int32), jnp.ones((), bool))
+        return given(previous)
 
 
 class Corrected(AbstractCoupling):
     r"""Neurons see the rate that a lagged step predicts: half a linear solve more.
 
     The prediction $N_1$ is bounded by $2 N + 1$, which keeps an avalanche from being predicted in
-    one step; what the bound holds back comes with the next ones.
+    one step; what the bound holds back comes with the next ones. Under inhibition a prediction
+    overshoots: $N_1 - \bar N$, with $\bar N$ the rate that results in the step, has the sign
+    opposite to $N_1 - N$. Then neurons see the rate between $N$ and $N_1$ that reproduces itself,
+    as with `Implicit`, for a few half solves more. Networks without negative weights never pay.
 
     **Reference:** jaxnlif's.
     """
 
+    may_cycle: ClassVar[bool] = False
+
     def __call__(self, interval, previous):
-        predicted = jnp.minimum(interval.firing(previous), 2 * previous + 1)
-        return Coupled(predicted, jnp.ones((), jnp.int32), jnp.ones((), bool))
+        fired = interval.firing(previous)
+        predicted = jnp.minimum(fired, 2 * previous + 1)
+        still, *known = frozen((interval, previous, fired, predicted))
+        inhibits = jnp.any(still.weights < 0)
+        root = overshot_root(still.firing, *known, inhibits, _MAX_EVALUATIONS)
+        root = remember(root)
+        rate = chosen_rate(interval, predicted, root.rate, root.found)
+        return Coupled(rate, root.evaluations, ~root.exhausted, exhausted=root.exhausted)
 
 
 class Implicit(AbstractCoupling):
@@ -79,86 +105,26 @@ class Implicit(AbstractCoupling):
     run ends with the corresponding result. Every iterate is a valid step, so the tolerance never
     costs mass or positivity; derivatives are those of the implicit function.
 
-    **Arguments:** `max_evaluations`: bound on the forward sweeps per step.
+    **Arguments:** `max_evaluations`: bound on the forward sweeps per step; a run that needs more
+    ends as `Result.rate_not_found`.
+
+    **Raises:** `ValueError` unless it is a positive integer.
 
     **Reference:** jaxnlif's; the root is found by the Illinois variant of false position,
     M. Dowell, P. Jarratt, *BIT* 11:168 (1971).
     """
 
-    max_evaluations: int = eqx.field(static=True, default=60)
+    may_cycle: ClassVar[bool] = False
+    max_evaluations: int = eqx.field(static=True, default=_MAX_EVALUATIONS)
+
+    def __check_init__(self):
+        check_integer("max_evaluations", self.max_evaluations, at_least=1)
 
     def __call__(self, interval, previous):
         firing, start = frozen(interval).firing, lax.stop_gradient(previous)
         root = remember(nearest_root(firing, start, self.max_evaluations))
-        return Coupled(own_rate(interval, root.rate), root.evaluations, root.found, own=True)
-
-
-class _Iterate(NamedTuple):
-    """The newest point, and the one before it or on the other side of the root."""
-
-    x: Array
-    f: Array
-    other_x: Array
-    other_f: Array
-    bracketed: Array
-    evaluations: Array
-
-
-class Root(NamedTuple):
-    """A root, the evaluations it took to find it, and whether it was found."""
-
-    rate: Float[Array, ""]
-    evaluations: Int[Array, ""]
-    found: Bool[Array, ""]
-
-
-def nearest_root(
-    response: Callable[[Array], Array], start: Float[Array, ""], max_evaluations: int
-) -> Root:
-    r"""The root of $F(x) = G(x) - x$ next to `start` in the direction in which F points.
-
-    Fixed-point steps and secant extrapolation approach a root without passing it where F is convex,
-    as it is where an excitatory network gains; as soon as a change of sign brackets the root, the
-    Illinois variant of false position finishes. A search that runs beyond every physical rate has
-    no root ahead.
-    """
-    tolerance = _tolerance.coupling(start.dtype)
-
-    def residual(x):
-        return response(x) - x
-
-    def solved(s: _Iterate):
-        scale = tolerance * (1 + jnp.abs(s.x))
-        narrow = s.bracketed & (jnp.abs(s.x - s.other_x) <= scale)
-        return (jnp.abs(s.f) <= scale) | narrow
-
-    def unfinished(s: _Iterate):
-        return ~solved(s) & (s.x < MAX_RATE) & (s.evaluations < max_evaluations)
-
-    def improve(s: _Iterate):
-        slope = (s.f - s.other_f) / jnp.where(s.x == s.other_x, 1, s.x - s.other_x)
-        secant = s.x - s.f / jnp.where(slope == 0, 1, slope)
-        # Without a bracket: at first the fixed-point step, then at least that and at most ten.
-        eager = jnp.where(slope < 0, (secant - s.x) / jnp.where(s.f == 0, 1, s.f), 10)
-        eager = jnp.where(s.evaluations == 1, 1, eager)
-        x = jnp.where(s.bracketed, secant, s.x + jnp.clip(eager, 1, 10) * s.f)
-        x = jnp.maximum(x, 0)
-        f = residual(x)
-        crossed = jnp.sign(f) != jnp.sign(s.f)
-        retained = s.bracketed & ~crossed
-        return _Iterate(
-            x,
-            f,
-            jnp.where(retained, s.other_x, s.x),
-            jnp.where(retained, s.other_f / 2, s.f),
-            s.bracketed | crossed,
-            s.evaluations + 1,
-        )
-
-    first = residual(start)
-    no, one = jnp.zeros((), bool), jnp.ones((), jnp.int32)
-    end = lax.while_loop(unfinished, improve, _Iterate(start, first, start, first, no, one))
-    return Root(end.x, end.evaluations, (solved(end) | end.bracketed) & (end.x < MAX_RATE))
+        rate = own_rate(interval, root.rate)
+        return Coupled(rate, root.evaluations, root.found, own=True, exhausted=root.exhausted)
 
 
 def finite_sample(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax import lax
+from jaxtyping import Array, Bool, Float
 
 from .interval import Interval
 
@@ -20,6 +21,17 @@ from .interval import Interval
 def own_rate(interval: Interval, root: Float[Array, ""]) -> Float[Array, ""]:
     r"""The root of $\bar N = G(\bar N)$, which was found, with derivatives by the interval."""
     return root
+
+
+@eqx.filter_custom_jvp
+def chosen_rate(
+    interval: Interval,
+    predicted: Float[Array, ""],
+    root: Float[Array, ""],
+    found: Bool[Array, ""],
+) -> Float[Array, ""]:
+    """The root where it was found, with derivatives as `own_rate`; else the prediction."""
+    return jnp.where(found, root, predicted)
 
 
 @eqx.filter_custom_jvp
@@ -36,6 +48,21 @@ def _own_rate_jvp(primals, tangents):
     rate = own_rate(interval, root)
     density, _ = own_step(interval, root)
     return rate, _tangent(interval, rate, density, tangents[0])[0]
+
+
+@chosen_rate.def_jvp
+def _chosen_rate_jvp(primals, tangents):
+    interval, predicted, root, found = primals
+    d_interval, d_predicted = tangents[:2]
+
+    def of_root():
+        density, _ = own_step(interval, root)
+        return _tangent(interval, root, density, d_interval)[0]
+
+    def of_prediction():
+        return jnp.zeros_like(predicted) if d_predicted is None else d_predicted
+
+    return chosen_rate(*primals), lax.cond(found, of_root, of_prediction)
 
 
 @own_step.def_jvp

@@ -21,16 +21,31 @@ from ..solve.loop import bounded_while
 from ..solve.result import Result
 from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..solve.solver import AbstractSolver, Regime, Snapshot
-from .blowup import MAX_RATE, blows_up
+from ..solve.warning import no_warnings
+from .advice import advice
+from .blowup import MAX_RATE
 from .cells import firing_rates
-from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged, finite_sample
+from .coupling import (
+    AbstractCoupling,
+    Corrected,
+    Coupled,
+    Implicit,
+    Lagged,
+    finite_sample,
+    given,
+)
+from .cycle import watch, watched
 from .events import Cascade, fire
-from .interval import Interval, frozen
+from .interval import Interval
+from .outcome import outcome
 from .own_rate import own_step
+from .resolution import discretisation_errors, neurons_at, warnings
+from .start import first_rates
 from .state import DensityState
 from .substep import next_substep
-from .transport import move_weights
+from .transport import Moved, move_weights
 from .validate import check_arguments, check_times
+from .walls import Walls
 
 _KINDS = {
     "grid": Grid,
@@ -149,14 +164,19 @@ class FluxShift(AbstractSolver[DensityState]):
             substeps=none,
             coupling_evaluations=none,
             transport_iterations=none,
+            walls=Walls.untouched(self.grid),
+            alternation=watch(self._coupling, model, self.dtype),
         )
         return self._split(state)
 
+    def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
+        arriving = self._arriving(model, dt, state)
+        interval = self._interval(model, t0 + dt, dt, arriving, state.density)
+        rate, rates = first_rates(interval, arriving.rate)
+        return self._split(replace(state, rate=rate, rates=rates))
+
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
-        arriving = _Arriving(
-            None if model.delay is None else model.delay.seen(state.sent, dt),
-            None if model.refractory is None else model.refractory.seen(state.resting, dt),
-        )
+        arriving = self._arriving(model, dt, state)
         if self.events is None:
             state, fired = self._advance(model, t + dt, dt, arriving, state)
         else:
@@ -170,6 +190,19 @@ class FluxShift(AbstractSolver[DensityState]):
             result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
             state = eqx.tree_at(lambda s: s.result, state, result)
         return self._split(self._record(model, dt, fired / dt, state))
+
+    def _arriving(self, model: Network, dt: Array, state: DensityState) -> _Arriving:
+        return _Arriving(
+            None if model.delay is None else model.delay.seen(state.sent, dt),
+            None if model.refractory is None else model.refractory.seen(state.resting, dt),
+        )
+
+    def _interval(self, model: Network, time, dt, arriving: _Arriving, density) -> Interval:
+        """The voltage step of `dt` with the drive of `time`."""
+        w, kappa, inflow = self.weights(model), model.epsilon / dt, arriving.neurons
+        return Interval(
+            self.grid, model, w, time, kappa, density, inflow, self.layout, self.execution
+        )
 
     def _split(self, state: DensityState) -> DensityState:
         """The state with every column where it belongs."""
@@ -190,33 +223,21 @@ class FluxShift(AbstractSolver[DensityState]):
 
     def _advance(self, model, time, dt, arriving, state) -> tuple[DensityState, Array]:
         r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
-        w = self.weights(model)
-        density, moves = state.density, state.transport_iterations
+        density, moves, walls = state.density, state.transport_iterations, state.walls
+        settled = jnp.ones((), bool)
         if model.learning is not None:
-            strength = model.learning.strength(w)
-            density, new = move_weights(
-                self.grid,
-                density,
-                state.rates,
-                state.rate,
-                strength,
-                dt,
-                self.layout,
-                self.execution,
-            )
+            density, new, settled = self._learn(model, time, dt, arriving, state)
             moves = moves + new
+            begin = self.weights(model), state.density, state.rates, state.rate
+            walls = walls.after_weight_step(self.grid, model.learning, *begin, dt)
 
-        kappa = model.epsilon / dt
-        inflow = arriving.neurons
-        interval = Interval(
-            self.grid, model, w, time, kappa, density, inflow, self.layout, self.execution
-        )
+        interval = self._interval(model, time, dt, arriving, density)
         seen = self._couple(interval, arriving.rate, state.rate)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key
         if self.neurons is not None:
             key, draw = jax.random.split(key)
-            felt = finite_sample(draw, felt, self.neurons / kappa)
+            felt = finite_sample(draw, felt, self.neurons / interval.kappa)
         events = state.events
         if self.events is None:
             after = own_step if seen.own and self.neurons is None else Interval.after
@@ -242,32 +263,34 @@ class FluxShift(AbstractSolver[DensityState]):
             substeps=state.substeps + 1,
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
+            walls=walls.after_voltage_step(self.grid, *interval.input(felt), density),
+            alternation=watched(state.alternation, state.rate, rate, felt, interval),
         )
-        return eqx.tree_at(lambda s: s.result, new, self._outcome(interval, new, seen.found)), fired
+        return eqx.tree_at(lambda s: s.result, new, outcome(interval, new, seen, settled)), fired
+
+    def _learn(self, model, time, dt, arriving, state) -> Moved:
+        """The density after the weights have moved, Newton's iterations, and whether they ended."""
+        seen = state.rate if arriving.rate is None else arriving.rate
+        none = None if model.refractory is None else jnp.zeros_like(state.rates)
+
+        def firing(columns):
+            return self._interval(model, time, dt, _Arriving(seen, none), columns).rates(seen)
+
+        strength = model.learning.strength(self.weights(model))
+        rates, step = (state.rates, state.rate), model.learning.speed * dt
+        return move_weights(
+            self.grid, state.density, *rates, strength, step, firing, self.layout, self.execution
+        )
 
     def _couple(self, interval: Interval, arriving: Array | None, previous: Array) -> Coupled:
         """The rate that neurons see: what arrives after a delay, or what the coupling chooses."""
-        if arriving is not None:
-            return Coupled(arriving, jnp.zeros((), jnp.int32), jnp.ones((), bool))
-        corrected = self.events is not None and isinstance(self.coupling, Lagged)
-        coupling = Corrected() if corrected else self.coupling
-        return coupling(interval, previous)
+        return self._coupling(interval, previous) if arriving is None else given(arriving)
 
-    def _outcome(self, interval: Interval, state: DensityState, found: Array) -> Result:
-        density, rate = lax.stop_gradient((state.density, state.rate))
-        interval, finite = frozen(interval), jnp.isfinite(rate)
-        if state.events is not None:
-            # An unbounded rate in spite of events is a step too long for them.
-            exceeded = state.events.overflowed | ~(rate < MAX_RATE)
-            going = Result.where(exceeded, Result.event_budget_exceeded, Result.completed)
-            return Result.where(finite, going, Result.non_finite)
-        resolved = interval.kappa > 0
-        duration = jnp.where(resolved, 1 / jnp.where(resolved, interval.kappa, 1), jnp.inf)
-        kick, edge = interval.kick(), interval.edge(rate)
-        lost = blows_up(self.grid, density, rate, kick, duration, edge) | ~found
-        why = Result.where(resolved, Result.blow_up, Result.no_self_consistent_rate)
-        ended = Result.where(finite, why, Result.non_finite)
-        return Result.where(finite & ~lost, Result.completed, ended)
+    @property
+    def _coupling(self) -> AbstractCoupling:
+        """The coupling, which with events is not lagged."""
+        corrected = self.events is not None and isinstance(self.coupling, Lagged)
+        return Corrected() if corrected else self.coupling
 
     def observe(self, state: DensityState) -> Snapshot:
         return Snapshot(
@@ -282,6 +305,19 @@ class FluxShift(AbstractSolver[DensityState]):
 
     def result(self, state: DensityState) -> Result:
         return state.result
+
+    def unresolved(self, model, dt, state, ts, rate, rates):
+        if state.walls is None:  # written by an older version
+            return no_warnings()
+        step = dt
+        if self.events is not None:
+            spikes = self.events.spikes(self.grid.v, model, self.weights(model), dt)
+            step = spikes / jnp.maximum(rate, spikes / dt)
+        neurons = neurons_at(model, self.weights(model), step, ts, rate, rates)
+        return warnings(discretisation_errors(self.grid, neurons), state.walls)
+
+    def advice(self, flag, solution):
+        return advice(flag, solution, self.weights(solution.model))
 
     def iterations(self, state: DensityState) -> dict[str, Array]:
         return {

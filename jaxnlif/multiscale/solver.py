@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -26,6 +24,7 @@ from ..solve.log import Log, Switch
 from ..solve.result import Result
 from ..solve.sharding import Sharded
 from ..solve.solver import AbstractSolver, Regime, Snapshot
+from .branch import choose, once, once_in_place
 from .switch import AbstractSwitch, CascadeSwitch
 
 
@@ -160,6 +159,9 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         )
         return MultiScaleState(self.macro.init(model, t0, y0, macro_key), watch)
 
+    def start(self, model: Network, t0: Array, dt: Array, state: MultiScaleState):
+        return replace(state, density=self.macro.start(model, t0, dt, state.density))
+
     def _unused_particles(self, model: Network, t0: Array, key: PRNGKeyArray) -> ParticlesState:
         """Particles before any are drawn, all at the reset potential."""
         at_reset = jnp.full(self.micro.num, self.grid.v.reset, self.dtype)
@@ -207,9 +209,9 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         whether that is so. If not, it is that from before the step."""
         quiet = regime == Regime.density
         calm = quiet & (self._gain_of_density(*frozen((model, state))) < self.switch.up)
-        density = _once(calm, lambda old: self.macro.step(model, t, dt, old), state)
+        density = once(calm, lambda old: self.macro.step(model, t, dt, old), state)
         calm = calm & (self.macro.result(density) != Result.blow_up)
-        return _choose(calm, density, state), calm
+        return choose(calm, density, state), calm
 
     def _restless_step(
         self, model: Network, t, dt, state: MultiScaleState, restless: Bool[Array, ""]
@@ -220,10 +222,10 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         def follow(watch: Watch) -> Watch:
             return self._follow(model, t, dt, self._wake(model, t, dt, density, watch))
 
-        watch = _once_in_place(restless, follow, state.watch)
-        density = _once(
+        watch = once_in_place(restless, follow, state.watch)
+        density = once(
             restless & watch.sleeps,
-            lambda old: self._deposit(model, t + dt, watch.particles, old),
+            lambda old: self._deposit(model, t + dt, dt, watch.particles, old),
             state.density,
         )
         return MultiScaleState(density, watch)
@@ -235,7 +237,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         key, draw = jax.random.split(watch.key)
         return replace(
             watch,
-            particles=_once_in_place(
+            particles=once_in_place(
                 fresh, lambda old: self._draw(model, t, dt, density, old, draw), watch.particles
             ),
             calm_since=jnp.where(fresh, t, watch.calm_since),
@@ -287,18 +289,21 @@ class MultiScale(AbstractSolver[MultiScaleState]):
             cascade_rounds=old.cascade_rounds,
             events=old.events,
             raster=old.raster,
+            long_step=old.long_step,
         )
 
-    def _deposit(self, model, t, particles: ParticlesState, old: DensityState) -> DensityState:
+    def _deposit(self, model, t, dt, particles: ParticlesState, old: DensityState) -> DensityState:
         """The density of the particles; records and counts go on."""
         key = None if old.key is None else jax.random.fold_in(old.key, 0)
         new = self.macro.init(model, t, self.micro.observe(particles).density, key)
+        new = self.macro.start(model, t, dt, new)
         return replace(
             new,
             spikes=particles.spikes,
             substeps=old.substeps,
             coupling_evaluations=old.coupling_evaluations,
             transport_iterations=old.transport_iterations,
+            walls=old.walls,
         )
 
     def observe(self, state: MultiScaleState) -> Snapshot:
@@ -314,6 +319,16 @@ class MultiScale(AbstractSolver[MultiScaleState]):
             quiet, self.macro.result(state.density), self.micro.result(state.watch.particles)
         )
 
+    def unresolved(self, model, dt, state, ts, rate, rates):
+        return self.macro.unresolved(model, dt, state.density, ts, rate, rates)
+
+    def advice(self, flag, solution):
+        return self.macro.advice(flag, solution)
+
+    def warnings(self, state: MultiScaleState) -> Bool[Array, " flags"]:
+        particles = self.micro.warnings(state.watch.particles)
+        return self.macro.warnings(state.density) | particles
+
     def iterations(self, state: MultiScaleState) -> dict[str, Array]:
         return self.macro.iterations(state.density) | self.micro.iterations(state.watch.particles)
 
@@ -327,28 +342,3 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         unknown = switches.overflowed | (state.watch.regime == Regime.particles)
         last = jnp.where(unknown, jnp.inf, last)
         return jnp.maximum(last, self.macro.differentiable_from(state.density))
-
-
-def _once(when: Bool[Array, ""], change: Callable[[Any], Any], state: Any) -> Any:
-    """`change(state)` where `when` holds, else `state`."""
-    return lax.cond(when, change, lambda same: same, state)
-
-
-def _choose(when: Bool[Array, ""], new: Any, old: Any) -> Any:
-    """`new` where `when` holds, else `old`."""
-    return jax.tree.map(lambda new, old: jnp.where(when, new, old), new, old)
-
-
-def _once_in_place(when: Bool[Array, ""], change: Callable[[Any], Any], state: Any) -> Any:
-    """The same for a large state that is never differentiated.
-
-    A loop of at most one turn leaves the state where it is; a branch would copy it, which costs
-    more than a step of the density.
-    """
-    arrays, rest = eqx.partition(state, eqx.is_array)
-
-    def turn(carry):
-        _, arrays = carry
-        return jnp.zeros((), bool), eqx.filter(change(eqx.combine(arrays, rest)), eqx.is_array)
-
-    return eqx.combine(lax.while_loop(lambda carry: carry[0], turn, (when, arrays))[1], rest)

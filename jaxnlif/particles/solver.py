@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._check import check, check_integer, check_key
 from ..grid import Grid
@@ -19,6 +19,7 @@ from ..solve.log import Event, Log, Spike
 from ..solve.result import Result
 from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..solve.solver import AbstractSolver, Regime, Snapshot
+from ..solve.warning import WarningFlag, no_warnings
 from .arguments import check_beginning, check_network
 from .cascade import cascade
 from .draws import normal_and_uniform
@@ -33,6 +34,9 @@ from .state import InARow, ParticlesState
 _CONSECUTIVE_EVENTS = 50
 _CONSECUTIVE_BURSTS = 4
 _EVERYBODY = 0.9
+# The most of the neurons that may fire by themselves in a step, two steps on end: spikes of one
+# neuron and kicks between them within a step are not told apart.
+_MOST = 0.3
 
 
 class Particles(AbstractSolver[ParticlesState]):
@@ -46,7 +50,8 @@ class Particles(AbstractSolver[ParticlesState]):
     once: the spikes expected from the last step act as a drift, the difference from those that
     come acts at the end, and whoever it carries over the threshold fires in the same step. With any
     other σ, or a delay, the coupling is the drift $w_i\,σ(\bar N)$ of the last step's (delayed)
-    rate, and there are no events. First order in time.
+    rate, and there are no events. First order in time; a run in which more than three tenths of the
+    neurons fire by themselves in a step, two steps on end, is warned of as `long_step`.
 
     **Arguments:**
 
@@ -137,10 +142,11 @@ class Particles(AbstractSolver[ParticlesState]):
             memory=None if model.delay is None else model.delay.start(zero),
             spikes=zero,
             result=Result.completed,
-            in_a_row=InARow(none, none),
+            in_a_row=InARow(none, none, none),
             cascade_rounds=none,
             events=Log.empty(Event(zero, zero), self.max_events),
             raster=raster,
+            long_step=jnp.zeros((), bool),
         )
         return self._split(state)
 
@@ -183,7 +189,8 @@ class Particles(AbstractSolver[ParticlesState]):
         potentials = kicked(v, self.reset, potentials, fired, together.carried, unexpected)
         jump = jnp.max(kick) * share / (v.threshold - v.reset)
         # Whether the spikes carried themselves, by the rule of the density.
-        event = (jump > 0.1) & (together.count > 2 * jnp.sum(fired, dtype=jnp.int32))
+        alone = jnp.sum(fired, dtype=jnp.int32)
+        event = (jump > 0.1) & (together.count > 2 * alone)
         if state.resting is not None and model.refractory is not None:
             period = model.refractory.duration / model.epsilon
             since = rest_of_step(state.potentials, ended, noise, awake, v.threshold, uniform)
@@ -197,6 +204,7 @@ class Particles(AbstractSolver[ParticlesState]):
         in_a_row = InARow(
             events=jnp.where(event, state.in_a_row.events + 1, 0),
             bursts=jnp.where(share > _EVERYBODY, state.in_a_row.bursts + 1, 0),
+            crowded=jnp.where(alone > _MOST * self.num, state.in_a_row.crowded + 1, 0),
         )
         rate = share / duration
         fired = fired | together.carried
@@ -215,6 +223,7 @@ class Particles(AbstractSolver[ParticlesState]):
             cascade_rounds=state.cascade_rounds + together.rounds,
             events=events,
             raster=self._record(state.raster, fired, t + dt),
+            long_step=state.long_step | (in_a_row.crowded >= 2),
         )
         return self._split(new)
 
@@ -260,6 +269,9 @@ class Particles(AbstractSolver[ParticlesState]):
 
     def result(self, state: ParticlesState) -> Result:
         return state.result
+
+    def warnings(self, state: ParticlesState) -> Bool[Array, " flags"]:
+        return no_warnings().at[WarningFlag.long_step].set(state.long_step)
 
     def iterations(self, state: ParticlesState) -> dict[str, Array]:
         return {"cascade_rounds": state.cascade_rounds}

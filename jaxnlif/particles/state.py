@@ -12,10 +12,12 @@ from ..solve.result import Result
 
 
 class InARow(NamedTuple):
-    """How many steps up to the last had an event, and in how many nearly everybody fired."""
+    """How many steps up to the last had an event, in how many nearly everybody fired, and in how
+    many more fired by themselves than a step tells apart."""
 
     events: Int[Array, ""]
     bursts: Int[Array, ""]
+    crowded: Int[Array, ""] | int = 0
 
 
 class ParticlesState(eqx.Module):
@@ -30,6 +32,7 @@ class ParticlesState(eqx.Module):
     - `rate`: network rate of the last step (spikes / neuron / membrane time).
     - `memory`: what the delay remembers, `None` without one.
     - `in_a_row`: for how many steps it has fired together.
+    - `long_step`: whether steps were too long for the rate.
     """
 
     potentials: Float[Array, " m"]
@@ -46,3 +49,4 @@ class ParticlesState(eqx.Module):
     cascade_rounds: Int[Array, ""]
     events: Log[Event]
     raster: Log[Spike] | None
+    long_step: Bool[Array, ""] | bool = False

@@ -32,10 +32,12 @@ class _Chunk(eqx.Module):
 
 
 @eqx.filter_jit
-def _begin(model, solver, fn, y0, key, t0) -> tuple[Any, Look]:
-    """The first state, and what is saved of it: of every save's size."""
+def _begin(model, solver, fn, y0, key, span) -> tuple[Any, Look]:
+    """The state before the first step, and what is saved of the initial one: of every save's
+    size."""
+    t0, dt = span
     state = solver.init(model, t0, y0, key)
-    return state, look(solver, fn, state)
+    return solver.start(model, t0, dt, state), look(solver, fn, state)
 
 
 _finish = eqx.filter_jit(close)
@@ -87,17 +89,15 @@ def run_from_host(
     given = model, solver
     solver, (model, key) = layout.applied(solver), layout.placed((model, key))
     y0 = layout.placed(y0, split=True)
-    state, first = _begin(model, solver, saveat.fn, y0, key, span[0])
+    state, first = _begin(model, solver, saveat.fn, y0, key, span)
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.
     room = max(1, min(len(save_steps), _BYTES_PER_CHUNK // size))
     never = num_steps + 1
     steps, interrupt, going = 32, None, True
     keeper.begin(state, first)
-    begin = keeper.at.step
+    begin, shown = keeper.at.step, 0
     try:
-        if begin:
-            bar.update(begin)
         while going and (keeper.at.step < num_steps or keeper.at.count < len(save_steps)):
             began = time.perf_counter()
             state, done, count = keeper.at
@@ -118,7 +118,8 @@ def run_from_host(
             steps = steps if first_chunk else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
             if keeper.due():
                 keeper.keep()
-            bar.update(keeper.at.step - done)
+            bar.update(keeper.at.step - shown)
+            shown = keeper.at.step
     except KeyboardInterrupt as caught:
         if keeper.at.step == keeper.at.count == 0:
             raise
@@ -131,7 +132,9 @@ def run_from_host(
     closing, logs = jax.tree.map(
         jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))
     )
-    solution = gather(*given, saveat, state, closing, keeper.saved(), ts, t_end, done, logs)
+    solution = gather(
+        *given, saveat, state, closing, keeper.saved(), ts, t_end, jnp.asarray(dt), done, logs
+    )
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.density.coupling import nearest_root
 from jaxnlif.density.interval import Interval
 from jaxnlif.density.own_rate import own_step
+from jaxnlif.density.root import nearest_root
 
 from ..conftest import needs_double
 

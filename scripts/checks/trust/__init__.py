@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from . import files, numbers, recordings, resolution
 
-from _report import Measured, Rule, equal_to
+_SUBJECTS = (files, numbers, recordings, resolution)
 
-from . import numbers
-
-REQUIRED: dict[str, Rule] = {
-    # odd arguments that are neither refused in one line nor give numbers
-    "arrays": equal_to(0),
-}
-
-CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = (numbers.arrays,)
+REQUIRED = {row: rule for subject in _SUBJECTS for row, rule in subject.REQUIRED.items()}
+CHECKS = tuple(check for subject in _SUBJECTS for check in subject.CHECKS)
