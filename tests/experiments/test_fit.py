@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +16,7 @@ from jaxnlif.experiments.fit_data import Rates, Spikes, read_recording
 from jaxnlif.experiments.fit_network import Neuron, read_bounds
 from jaxnlif.experiments.fit_observed import Terms
 from jaxnlif.experiments.fit_observed import observe as observed_by
+from jaxnlif.experiments.fit_outcome import Outcome
 
 
 def observe(recording, **terms):
@@ -348,6 +350,31 @@ def test_data_without_noise_are_exact():
     assert np.all(counted.std > 0)
 
 
+# ---- what came out ---------------------------------------------------------------------------
+
+
+def outcome(fitted, std):
+    """Of three numbers that are 1, 2 and 3."""
+    truth, model = (
+        jn.Network(learning=jn.Hebbian(jn.Table([0.0, 1.0, 2.0], values)))
+        for values in ([1.0, 2.0, 3.0], fitted)
+    )
+    sure = SimpleNamespace(std=np.array(std), flat=(), noise=1.0)
+    task = SimpleNamespace(start=model, truth=truth, where=lambda n: n.learning.gain.values)
+    fit = SimpleNamespace(
+        model=model, names=("a", "b", "c"), uncertainty=sure, loss=[1.0], message="converged"
+    )
+    return "\n".join(Outcome(task, fit, 1.0).summary())
+
+
+def test_truths_that_are_missed_are_not_counted():
+    assert "3 of 3 truths lie within 2" in outcome([1.1, 2.0, 2.9], [0.1, 0.1, 0.1])
+    assert "2 of 3 truths lie within 2" in outcome([1.3, 2.0, 2.9], [0.1, 0.1, 0.1])
+    told = outcome([1.3, 2.0, 1e6], [0.1, 0.1, np.inf])
+    assert "1 of 2 truths lie within 2 standard errors; the data leave 1 open" in told
+    assert told.count("unknown") == 1
+
+
 # ---- whole runs ------------------------------------------------------------------------------
 
 
@@ -386,7 +413,8 @@ def test_a_network_is_found_from_its_rate(tmp_path, capsys):
     rows = np.column_stack([20 * sol.ts, sol.rate / 20])[::4]  # milliseconds, per millisecond
     lines = [f"{t},{rate}" for t, rate in rows]
     path = written(tmp_path, "\n".join(["t,rate", *lines]))
-    assert run("--data", path, "--membrane-time", 20, "--out", tmp_path / "out") == 0
+    options = ("--membrane-time", 20, "--grid", -5, 140)
+    assert run("--data", path, *options, "--out", tmp_path / "out") == 0
     found = json.loads((tmp_path / "out" / "fit.json").read_text())
     truth = {"drive.value": 1.5, "noise": 0.8, "weight": 0.6}
     for name, value in truth.items():
@@ -396,12 +424,30 @@ def test_a_network_is_found_from_its_rate(tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_the_grid_goes_with_the_network_that_is_found(tmp_path, capsys):
+    """Of a network whose input inhibits it so much that the first grid does not hold it."""
+    run_ = fit_network.Run(jn.VoltageGrid(-9.0, 2.0, reset=1.0, num=220), (-3.0, 0.5), 4.0, 0.04)
+    sol = run_(jn.Network(drive=4.0, noise=3.0, weight=-6.0))
+    lines = [f"{rate},{t},{0.002}" for t, rate in zip(sol.ts, sol.rate, strict=True)]
+    path = written(tmp_path, "\n".join(["rate,t,std", *lines]))
+    options = ("--dt", 0.04, "--initial", -3, 0.5, "--steps", 60)
+    assert run("--data", path, *options, "--out", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    printed = capsys.readouterr().out
+    assert f"again with {found['voltages']['num']} voltages from " in printed
+    assert found["voltages"]["minimum"] < -6
+    for name, value in {"drive.value": 4.0, "noise": 3.0, "weight": -6.0}.items():
+        assert found["parameters"][name]["fitted"] == pytest.approx(value, rel=0.03)
+
+
+@pytest.mark.slow
 def test_a_constant_rate_does_not_tell_parameters_apart(tmp_path, capsys):
     ts = np.linspace(3, 4, 51)  # as many, and as late, as above: nothing compiles again
+    options = ("--grid", -5, 140)
     rate = 0.8 * (1 + 0.05 * np.random.default_rng(0).normal(size=ts.size))
     lines = [f"{t},{r}" for t, r in zip(ts, rate, strict=True)]
     path = written(tmp_path, "\n".join(["t,rate", *lines]))
-    assert run("--data", path, "--out", tmp_path) == 0
+    assert run("--data", path, *options, "--out", tmp_path) == 0
     found = json.loads((tmp_path / "fit.json").read_text())
     assert len(found["flat"]) > 0
     for parameter in found["parameters"].values():
