@@ -21,16 +21,20 @@ from ..solve.loop import bounded_while
 from ..solve.result import Result
 from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..solve.solver import AbstractSolver, Regime, Snapshot
+from ..solve.warning import no_warnings
+from .advice import advice
 from .blowup import MAX_RATE, blows_up
 from .cells import firing_rates
 from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged, finite_sample
 from .events import Cascade, fire
 from .interval import Interval, frozen
 from .own_rate import own_step
+from .resolution import discretisation_errors, neurons_at, warnings
 from .state import DensityState
 from .substep import next_substep
-from .transport import move_weights
+from .transport import Moved, move_weights
 from .validate import check_arguments, check_times
+from .walls import Walls
 
 _KINDS = {
     "grid": Grid,
@@ -151,6 +155,7 @@ class FluxShift(AbstractSolver[DensityState]):
             substeps=none,
             coupling_evaluations=none,
             transport_iterations=none,
+            walls=Walls.untouched(self.grid),
         )
         return self._split(state)
 
@@ -193,22 +198,17 @@ class FluxShift(AbstractSolver[DensityState]):
     def _advance(self, model, time, dt, arriving, state) -> tuple[DensityState, Array]:
         r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
         w = self.weights(model)
-        density, moves = state.density, state.transport_iterations
+        density, moves, walls = state.density, state.transport_iterations, state.walls
+        kappa, settled = model.epsilon / dt, jnp.ones((), bool)
         if model.learning is not None:
-            strength = model.learning.strength(w)
-            density, new = move_weights(
-                self.grid,
-                density,
-                state.rates,
-                state.rate,
-                strength,
-                dt,
-                self.layout,
-                self.execution,
-            )
+            density, new, settled = self._learn(model, w, time, dt, arriving, state)
             moves = moves + new
+            learned = state.density, state.rates, state.rate
+            strength = model.learning.strength(w)
+            walls = walls.after_weight_step(
+                self.grid, strength, *learned, model.learning.speed * dt
+            )
 
-        kappa = model.epsilon / dt
         inflow = arriving.neurons
         interval = Interval(
             self.grid, model, w, time, kappa, density, inflow, self.layout, self.execution
@@ -244,8 +244,25 @@ class FluxShift(AbstractSolver[DensityState]):
             substeps=state.substeps + 1,
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
+            walls=walls.after_voltage_step(self.grid, *interval.input(felt), density),
         )
-        return eqx.tree_at(lambda s: s.result, new, self._outcome(interval, new, seen.found)), fired
+        outcome = self._outcome(interval, new, seen.found)
+        unsettled = ~settled & (outcome == Result.completed)
+        outcome = Result.where(unsettled, Result.weights_not_converged, outcome)
+        return eqx.tree_at(lambda s: s.result, new, outcome), fired
+
+    def _learn(self, model, w, time, dt, arriving, state) -> Moved:
+        """The density after the weights have moved, Newton's iterations, and whether they ended."""
+        seen = state.rate if arriving.rate is None else arriving.rate
+        inflow = None if model.refractory is None else jnp.zeros_like(w)
+
+        def firing(columns):
+            given = time, model.epsilon / dt, columns, inflow, self.layout, self.execution
+            return Interval(self.grid, model, w, *given).rates(seen)
+
+        strength, rates = model.learning.strength(w), (state.rates, state.rate)
+        given = *rates, strength, model.learning.speed * dt, firing, self.layout, self.execution
+        return move_weights(self.grid, state.density, *given)
 
     def _couple(self, interval: Interval, arriving: Array | None, previous: Array) -> Coupled:
         """The rate that neurons see: what arrives after a delay, or what the coupling chooses."""
@@ -284,6 +301,19 @@ class FluxShift(AbstractSolver[DensityState]):
 
     def result(self, state: DensityState) -> Result:
         return state.result
+
+    def unresolved(self, model, dt, state, ts, rate, rates):
+        if state.walls is None:  # written by an older version
+            return no_warnings()
+        step = dt
+        if self.events is not None:
+            spikes = self.events.spikes(self.grid.v, model, self.weights(model), dt)
+            step = spikes / jnp.maximum(rate, spikes / dt)
+        neurons = neurons_at(model, self.weights(model), step, ts, rate, rates)
+        return warnings(discretisation_errors(self.grid, neurons), state.walls)
+
+    def advice(self, flag, solution):
+        return advice(flag, solution, self.weights(solution.model))
 
     def iterations(self, state: DensityState) -> dict[str, Array]:
         return {

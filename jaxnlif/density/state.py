@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..solve.log import Event, Log
 from ..solve.result import Result
+from .walls import Walls
 
 
 class DensityState(eqx.Module):
@@ -17,6 +18,7 @@ class DensityState(eqx.Module):
     - `sent`: what a transmission delay remembers; `resting`: what the refractory period does, and
       `refractory`, the mass it holds.
     - `events`: the record of events; `key`: for what is drawn next.
+    - `walls`: what the ends of the grid have taken; `None` in files of older versions.
     """
 
     density: Float[Array, "v w"]
@@ -32,3 +34,4 @@ class DensityState(eqx.Module):
     substeps: Int[Array, ""]
     coupling_evaluations: Int[Array, ""]
     transport_iterations: Int[Array, ""]
+    walls: Walls | None = None

@@ -10,20 +10,19 @@ from typing import Any
 import jax
 
 from .._check import check, check_integer, check_positive
+from .._files import write_bytes, write_figure
 from ..fit.fit import fit
 from ..fit.result import Fit, FitResult
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
 from . import fit_task
 from ._options import add_run
-from ._output import begin, write_atomically
+from ._output import begin
 from .fit_data import read_recording
 from .fit_network import Neuron, read_bounds
 from .fit_observed import RATE_UNITS, TIME_UNITS, Terms, observe
 from .fit_outcome import Outcome
 from .fit_task import Recording, Task
-
-HELP = "parameters of a network, found by gradients from what it did"
 
 # What applies to one kind of fit only, with the default there.
 _RECOVERY = {"knots": 20, "noise": 0.02}
@@ -100,16 +99,15 @@ def run(arguments: argparse.Namespace) -> None:
     """
     began = time.perf_counter()
     recording = _read(arguments)
-    directory = begin(arguments)
+    directory = begin(arguments, "fit.json", "fit.png")
     task = _recovery(arguments) if recording is None else recording.task()
     print(task.title, flush=True)
     task, fitted = _fit(task, arguments)
     outcome = Outcome(task, fitted, time.perf_counter() - began)
     results, figure = directory / "fit.json", directory / "fit.png"
-    with write_atomically(results) as path:
-        path.write_text(json.dumps(outcome.description(), indent=2, allow_nan=False) + "\n")
-    with write_atomically(figure) as path:
-        task.draw(fitted).savefig(path)
+    text = json.dumps(outcome.description(), indent=2, allow_nan=False) + "\n"
+    write_bytes(results, text.encode())
+    write_figure(figure, task.draw(fitted))
     print("\n".join(outcome.summary()))
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
     if fitted.result == FitResult.interrupted:

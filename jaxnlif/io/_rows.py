@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from .._check import check
+from .._npy import read_array
 
 FilePath = str | os.PathLike
 
@@ -130,18 +129,11 @@ def _text(path: FilePath) -> str:
 
 
 def _array(path: FilePath) -> list[list[float]]:
+    rule = "must be an array of real numbers with one or two axes, written by numpy.save"
     try:
-        # Opened here, because NumPy leaves a damaged file open.
-        with open(path, "rb") as file:
-            array = np.load(file, allow_pickle=False)
+        array = read_array(path, f"{path}: {rule}")
     except OSError as error:
         raise ValueError(f"{path}: must be a readable file ({error.strerror})") from None
-    except (ValueError, EOFError):
-        array = None
-    check(
-        isinstance(array, np.ndarray) and array.dtype.kind in "iuf" and array.ndim in (1, 2),
-        f"{path}: must be an array of real numbers with one or two axes, written by numpy.save",
-    )
-    assert isinstance(array, np.ndarray)
+    check(array.dtype.kind in "iuf" and array.ndim in (1, 2), f"{path}: {rule}")
     columns = array[:, None] if array.ndim == 1 else array
     return columns.astype(float).tolist()
