@@ -127,7 +127,9 @@ class _Flow(eqx.Module):
     def least(self) -> Float[Array, ""]:
         """A weight density below this is rounding, and leads nothing on."""
         dtype = self.weights.dtype
-        return jnp.maximum(_tolerance.rounding(dtype) * jnp.mean(self.weights), _tolerance.floor(dtype))
+        return jnp.maximum(
+            _tolerance.rounding(dtype) * jnp.mean(self.weights), _tolerance.floor(dtype)
+        )
 
 
 class _Arrivals(NamedTuple):

@@ -11,12 +11,13 @@ import pytest
 import jaxnlif as jn
 from jaxnlif import losses
 from jaxnlif.cli import main
-from jaxnlif.experiments import fit_network, fit_recovery, fit_task
+from jaxnlif.experiments import fit, fit_network, fit_recovery, fit_task
 from jaxnlif.experiments.fit_data import Rates, Spikes, read_recording
 from jaxnlif.experiments.fit_network import Neuron, read_bounds
 from jaxnlif.experiments.fit_observed import Terms
 from jaxnlif.experiments.fit_observed import observe as observed_by
 from jaxnlif.experiments.fit_outcome import Outcome
+from jaxnlif.experiments.fit_task import Recording
 
 
 def observe(recording, **terms):
@@ -315,19 +316,53 @@ def test_the_start_lies_within_the_bounds_and_has_the_recorded_rate():
 
 
 @pytest.mark.parametrize(
-    ("network", "rate", "low", "widest"),
+    ("network", "low", "widest"),
     [
-        (jn.Network(noise=1.0, drive=0.0, weight=0.0), 0.1, -4.0, 0.06),
-        (jn.Network(noise=0.01, drive=3.0, weight=0.0), 1.0, -3.8, 0.0035),  # a layer of 0.01
-        (jn.Network(noise=1.0, drive=4.0, weight=-20.0), 0.5, -10.0, 0.06),
-        (jn.Network(noise=9.0, drive=0.0, weight=0.0), 0.5, -12.0, 0.06),
+        (jn.Network(noise=1.0, drive=0.0, weight=0.0), -4.1, 0.1),  # of the initial potentials
+        (jn.Network(noise=0.05, drive=3.0, weight=0.0), -4.1, 0.015),
+        (jn.Network(noise=1.0, drive=4.0, weight=-20.0), -4.1, 0.1),
+        (jn.Network(noise=9.0, drive=0.0, weight=0.0), -9.0, 0.2),
     ],
 )
-def test_the_grid_is_that_which_the_network_needs(network, rate, low, widest):
-    grid = Neuron.of(2.0, 1.0, None).grid(network, rate)
+def test_the_grid_is_that_which_the_network_needs(network, low, widest):
+    neuron = Neuron.of(2.0, 1.0, None)
+    grid = neuron.grid(network)
     assert 2 * low < grid.minimum < low
     assert grid.spacing < widest
-    assert grid.num <= 2000
+    run_ = fit_network.Run(grid, (-1.0, 0.5), 1.0, 0.1)
+    assert fit_network.better_grid(run_, neuron, network) is None
+    short = jn.VoltageGrid(-3.0, 2.0, reset=1.0, num=5 * (grid.num // 5))
+    run_ = fit_network.Run(short, (-1.0, 0.5), 1.0, 0.1)
+    assert fit_network.better_grid(run_, neuron, network) == grid
+
+
+def test_the_fit_goes_on_with_the_grid_that_it_needs(monkeypatch, capsys):
+    """Noise and inhibition spread the potentials beyond the first grid."""
+    recording = Recording(
+        name="spikes.csv",
+        observed=observe(Spikes(np.arange(0.0, 30.0, 0.5), 4), bin=1.0),
+        neuron=Neuron.of(2.0, 1.0, None),
+        bounds=read_bounds([], 1.0),
+        grid=None,
+        dt=0.1,
+    )
+    starts = []
+
+    def found(start, *_, **options):
+        starts.append(start)
+        model = jn.Network(drive=2.0, noise=3.0, weight=-4.0)
+        return SimpleNamespace(model=model, uncertainty=0, result=jn.FitResult.converged)
+
+    monkeypatch.setattr(fit, "fit", found)
+    options = SimpleNamespace(steps=1, starts=1, seed=0, progress=False)
+    task, fitted = fit._fit(recording.task(), options)
+    assert task.grid == recording.neuron.grid(fitted.model)
+    assert task.grid.minimum < -5
+    assert [float(start.noise) for start in starts] == [1.0, 3.0]
+    assert f"again with {task.grid.num} voltages from" in capsys.readouterr().out
+    # A grid that was asked for stays.
+    asked = recording._replace(grid=jn.VoltageGrid(-3.0, 2.0, reset=1.0, num=50)).task()
+    assert fit._fit(asked, options)[0] is asked
 
 
 # ---- data that are made ----------------------------------------------------------------------
@@ -421,23 +456,6 @@ def test_a_network_is_found_from_its_rate(tmp_path, capsys):
         assert found["parameters"][name]["fitted"] == pytest.approx(value, rel=0.01)
     assert found["flat"] == []
     assert "51 rates, 4 membrane times" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_the_grid_goes_with_the_network_that_is_found(tmp_path, capsys):
-    """Of a network whose input inhibits it so much that the first grid does not hold it."""
-    run_ = fit_network.Run(jn.VoltageGrid(-9.0, 2.0, reset=1.0, num=220), (-3.0, 0.5), 4.0, 0.04)
-    sol = run_(jn.Network(drive=4.0, noise=3.0, weight=-6.0))
-    lines = [f"{rate},{t},{0.002}" for t, rate in zip(sol.ts, sol.rate, strict=True)]
-    path = written(tmp_path, "\n".join(["rate,t,std", *lines]))
-    options = ("--dt", 0.04, "--initial", -3, 0.5, "--steps", 60)
-    assert run("--data", path, *options, "--out", tmp_path / "out") == 0
-    found = json.loads((tmp_path / "out" / "fit.json").read_text())
-    printed = capsys.readouterr().out
-    assert f"again with {found['voltages']['num']} voltages from " in printed
-    assert found["voltages"]["minimum"] < -6
-    for name, value in {"drive.value": 4.0, "noise": 3.0, "weight": -6.0}.items():
-        assert found["parameters"][name]["fitted"] == pytest.approx(value, rel=0.03)
 
 
 @pytest.mark.slow
