@@ -265,7 +265,7 @@ class FluxShift(AbstractSolver[DensityState]):
             substeps=state.substeps + 1,
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
-            alternation=watched(state.alternation, state.rate, rate, felt, interval),
+            alternation=watched(state.alternation, state.rate, rate, felt, interval, dt),
         )
         return eqx.tree_at(lambda s: s.result, new, outcome(interval, new, seen)), fired
 
