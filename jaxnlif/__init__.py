@@ -1,5 +1,6 @@
 """jaxnlif: noisy leaky integrate-and-fire networks as densities, differentiable in JAX."""
 
+from . import _interrupt as _interrupt
 from . import execution as execution
 from . import io as io
 from . import losses as losses

@@ -6,25 +6,25 @@ import dataclasses
 import enum
 import functools
 import hashlib
-import inspect
 import json
 import math
-import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from ._check import check
+from ._code import defined, full_name, is_installed, package, reads
 from ._leaves import is_key, numbers
 
 _SHORT = 8
 """A sequence of so many plain numbers is written out, a longer one as an array."""
 
 
-_LIBRARIES = sys.stdlib_module_names | {"equinox", "jax", "jaxlib", "jaxnlif", "numpy", "optax"}
-"""Packages whose classes are told by their names: of jaxnlif and JAX the versions are known."""
+_MOST = 50_000
+_DEEPEST = 100
 
 
 def summarise(tree: Any) -> dict[str, Any]:
@@ -33,12 +33,24 @@ def summarise(tree: Any) -> dict[str, Any]:
     Numbers and texts are there as they are; single numbers in arrays with their dtype; larger
     arrays by shape, dtype and SHA-256; random keys as the numbers they are made of. A module is
     named by its class, at its own path (the outermost one at "class"), and a function by its name
-    and the SHA-256 of its code and of what it closes over; what it refers to globally is not seen.
-    With a class of the user's own goes the SHA-256 of the functions and constants in it.
+    and the SHA-256 of its code and of what it closes over. With a class of the user's own goes the
+    SHA-256 of the functions and values in it.
+
+    What functions read of modules comes after that, as "global module.name", with what the
+    functions among it read, and so on. What is installed is told by its name and version. Not seen
+    is what a function takes from the system, or by names that are made when it runs.
 
     **Returns:** what JSON can hold, the same for equal trees in every process.
+
+    **Raises:** `ValueError` if the tree, with what its functions read, is too large to compare.
     """
-    return dict(_walk("", tree, ()))
+    walker = _Walker()
+    summary = dict(walker.walk("", tree, ()))
+    walked: set[str] = set()
+    while left := walker.globals.keys() - walked:
+        walked.add(place := min(left))
+        summary |= walker.walk(place, walker.globals[place], ())
+    return summary
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
@@ -67,74 +79,166 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 # ---- summaries ----------------------------------------------------------------------------------
 
 
-def _walk(path: str, tree: Any, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-    """The entries of a summary; `above` are the objects that this one is reached through."""
-    if id(tree) in above:
-        yield path, "itself"
-        return
-    above = (*above, id(tree))
-    match tree:
-        case enum.Enum():
-            yield path, f"{_name(type(tree))}.{tree.name}"
-        case jax.Array() | np.ndarray() | np.generic():
-            yield path, _array(tree)
-        case None | bool() | int() | str():
-            yield path, tree
-        case float():
-            yield path, tree if math.isfinite(tree) else str(tree)
-        case complex():
-            yield path, str(tree)
-        case np.dtype():
-            yield path, {"dtype": str(tree)}
-        case bytes():
-            yield path, {"dtype": "bytes", "shape": [len(tree)], "sha256": _sha256(tree)}
-        case jax.ShapeDtypeStruct():
-            yield path, {"dtype": str(tree.dtype), "shape": list(tree.shape)}
-        case type():
-            yield path, _class(tree, above)
-        case types.ModuleType():
-            yield path, tree.__name__
-        case Mapping():
-            yield from _children(path, {k: tree[k] for k in sorted(tree, key=str)}, "{}", above)
-        case tuple() | list() if hasattr(tree, "_fields"):
-            yield path or "class", _class(type(tree), above)
-            yield from _children(path, tree._asdict(), "()", above)
-        case tuple() | list() if len(tree) > _SHORT and all(type(x) in (int, float) for x in tree):
-            yield path, _array(np.asarray(tree))
-        case tuple() | list():
-            yield from _children(path, dict(enumerate(tree)), "()", above)
-        case frozenset() | set():
-            entries = sorted(_canonical(dict(_walk("", x, above))) for x in tree)
-            checksum = _sha256(b"".join(entries))
-            yield path, {"dtype": "set", "shape": [len(tree)], "sha256": checksum}
-        case functools.partial():
-            yield path or "class", "functools.partial"
-            parts = {"func": tree.func, "args": tree.args, "keywords": tree.keywords}
-            yield from _children(path, parts, "()", above)
-        case _ if dataclasses.is_dataclass(tree):
-            yield path or "class", _class(type(tree), above)
-            fields = {f.name: getattr(tree, f.name, None) for f in dataclasses.fields(tree)}
-            yield from _children(path, fields, "", above)
-        case types.MethodType():
-            parts = {"function": tree.__func__, "self": tree.__self__}
-            yield from _children(path, parts, "", above)
-        case _ if callable(tree) and hasattr(tree, "__qualname__"):
-            yield path, _function(tree, above)
-        case _:
-            yield path or "class", _class(type(tree), above)
-            yield from _children(path, getattr(tree, "__dict__", {}), "", above)
+class _Walker:
+    """Makes the entries of a summary; `globals` are what functions read, by their places."""
+
+    def __init__(self):
+        self.globals: dict[str, Any] = {}
+        self._count = 0
+
+    def _read(self, function: types.FunctionType) -> None:
+        """Notes what a function reads, each thing once."""
+        for key, value in reads(function).items():
+            place = f"global {key}"
+            while self.globals.setdefault(place, value) is not value:
+                place += "'"  # of another module of this name
+
+    def walk(self, path: str, tree: Any, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+        """The entries of an object; `above` are those that this one is reached through."""
+        if id(tree) in above:
+            yield path, "itself"
+            return
+        above = (*above, id(tree))
+        self._count += 1
+        check(
+            self._count <= _MOST and len(above) <= _DEEPEST,
+            f"{path or 'value'}: refers to more than a checkpoint can compare ({_MOST} objects, "
+            f"{_DEEPEST} within each other); let functions read arrays and numbers",
+        )
+        match tree:
+            case enum.Enum():
+                yield path, f"{full_name(type(tree))}.{tree.name}"
+            case np.ndarray() if tree.dtype.hasobject:
+                yield from self._children(path, {"shape": tree.shape, "x": tree.tolist()}, above)
+            case jax.Array() | np.ndarray() | np.generic():
+                yield path, _array(tree)
+            case None | bool() | int() | str():
+                yield path, tree
+            case float():
+                yield path, tree if math.isfinite(tree) else str(tree)
+            case complex():
+                yield path, str(tree)
+            case np.dtype():
+                yield path, {"dtype": str(tree)}
+            case bytes() | bytearray():
+                yield path, {"dtype": "bytes", "shape": [len(tree)], "sha256": _sha256(tree)}
+            case jax.ShapeDtypeStruct():
+                yield path, {"dtype": str(tree.dtype), "shape": list(tree.shape)}
+            case type():
+                yield path, self._class(tree, above)
+            case types.ModuleType():
+                yield path, tree.__name__ + (package(tree.__name__) or "")
+            case Mapping():
+                parts = {self._key(k, above): v for k, v in tree.items()}
+                parts = {k: parts[k] for k in sorted(parts, key=str)}
+                yield from self._children(path, parts, above, "{}")
+            case tuple() | list() if hasattr(tree, "_fields"):
+                yield path or "class", self._class(type(tree), above)
+                yield from self._children(path, tree._asdict(), above, "()")
+            case tuple() | list() if len(tree) > _SHORT and _are_numbers(tree):
+                yield path, _array(np.asarray(tree))
+            case tuple() | list():
+                yield from self._children(path, dict(enumerate(tree)), above, "()")
+            case frozenset() | set():
+                entries = sorted(_canonical(dict(self.walk("", x, above))) for x in tree)
+                checksum = _sha256(b"".join(entries))
+                yield path, {"dtype": "set", "shape": [len(tree)], "sha256": checksum}
+            case functools.partial():
+                yield path or "class", "functools.partial"
+                parts = {"func": tree.func, "args": tree.args, "keywords": tree.keywords}
+                yield from self._children(path, parts, above)
+            case _ if dataclasses.is_dataclass(tree):
+                yield path or "class", self._class(type(tree), above)
+                fields = {f.name: getattr(tree, f.name, None) for f in dataclasses.fields(tree)}
+                yield from self._children(path, fields, above)
+            case types.MethodType():
+                parts = {"function": tree.__func__, "self": tree.__self__}
+                yield from self._children(path, parts, above)
+            case types.FunctionType():
+                yield path, self._function(tree, above)
+            case _ if is_installed(tree):
+                yield path, full_name(tree)
+            case _:
+                yield path or "class", self._class(type(tree), above)
+                yield from self._children(path, _state(tree), above)
+
+    def _children(
+        self, path: str, parts: Mapping[Any, Any], above: tuple[int, ...], empty: str = ""
+    ) -> Iterator[tuple[str, Any]]:
+        """The entries of what something consists of; of nothing, `empty` at its own path."""
+        if not parts and empty:
+            yield path, empty
+        for key, value in parts.items():
+            if isinstance(key, str) and key.isidentifier():
+                place = f"{path}.{key}" if path else key
+            else:
+                place = f"{path}[{key!r}]"
+            yield from self.walk(place, value, above)
+
+    def _key(self, key: Any, above: tuple[int, ...]) -> Any:
+        """A key of a mapping as one that has the same text in every process."""
+        if isinstance(key, str | int | float | complex | bytes | None):
+            return key
+        return _sha256(_canonical(dict(self.walk("", key, above))))
+
+    def _class(self, kind: type, above: tuple[int, ...]) -> Any:
+        """The name of a class, and what tells one of the user's own from others of that name."""
+        own = [x for x in kind.__mro__ if package(x.__module__) is None]
+        if not own:
+            return full_name(kind)
+        content = [dict(self.walk("", defined(x), (*above, id(kind)))) for x in own]
+        return {"class": full_name(kind), "sha256": _sha256(_canonical(content))}
+
+    def _function(self, function: types.FunctionType, above: tuple[int, ...]) -> Any:
+        """The name of a function, and what tells it from others of that name."""
+        if is_installed(function):
+            return full_name(function)
+        if package(function.__globals__.get("__name__")) is None:
+            self._read(function)
+        attributes = {k: v for k, v in vars(function).items() if k != "__wrapped__"}
+        bound = [_cells(function), function.__defaults__, function.__kwdefaults__, attributes]
+        content = [self._code(function.__code__), *(dict(self.walk("", x, above)) for x in bound)]
+        return {"function": full_name(function), "sha256": _sha256(_canonical(content))}
+
+    def _code(self, code: types.CodeType) -> list[Any]:
+        constants = [
+            self._code(x) if isinstance(x, types.CodeType) else dict(self.walk("", x, ()))
+            for x in code.co_consts
+        ]
+        return [_sha256(code.co_code), constants, list(code.co_names)]
 
 
-def _children(path: str, parts: Mapping[Any, Any], empty: str, above) -> Iterator[tuple[str, Any]]:
-    """The entries of what something consists of; of nothing, `empty` at its own path."""
-    if not parts and empty:
-        yield path, empty
-    for key, value in parts.items():
-        if isinstance(key, str) and key.isidentifier():
-            name = f"{path}.{key}" if path else key
-        else:
-            name = f"{path}[{key!r}]"
-        yield from _walk(name, value, above)
+def _cells(function: types.FunctionType) -> list[Any]:
+    """What a function closes over; `None` for what is not filled yet."""
+    found = []
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            found.append(None)
+    return found
+
+
+def _state(thing: Any) -> Mapping[Any, Any]:
+    """What an object of any class holds: by its attributes, or as it would be pickled."""
+    kind, attributes = type(thing), getattr(thing, "__dict__", {})
+    pickled = any(
+        getattr(kind, name, None) is not getattr(object, name)
+        for name in ("__reduce__", "__reduce_ex__", "__getstate__")
+    )
+    if "__wrapped__" in attributes or not (pickled or hasattr(kind, "__slots__")):
+        return attributes
+    try:
+        reduced = thing.__reduce_ex__(4)
+    except Exception:  # whatever its class raises: it cannot be pickled
+        return attributes
+    if isinstance(reduced, str):
+        return {"name": reduced}
+    return dict(enumerate(list(x) if isinstance(x, Iterator) else x for x in reduced))
+
+
+def _are_numbers(sequence: Sequence[Any]) -> bool:
+    return all(type(x) in (int, float) for x in sequence)
 
 
 def _array(array: Any) -> dict[str, Any]:
@@ -150,59 +254,6 @@ def _array(array: Any) -> dict[str, Any]:
         "shape": list(content.shape),
         "sha256": _sha256(np.ascontiguousarray(content)),
     }
-
-
-def _class(kind: type, above: tuple[int, ...]) -> Any:
-    """The name of a class, and what tells one of the user's own from others of that name."""
-    own = [x for x in kind.__mro__ if x.__module__.partition(".")[0] not in _LIBRARIES]
-    if not own:
-        return _name(kind)
-    content = [dict(_walk("", _defined(x), (*above, id(kind)))) for x in own]
-    return {"class": _name(kind), "sha256": _sha256(_canonical(content))}
-
-
-def _defined(kind: type) -> dict[str, Any]:
-    """The functions in a class, of properties and methods of any kind too, and its constants."""
-    found = {}
-    for name, value in vars(kind).items():
-        function = getattr(value, "fget", None) or getattr(value, "func", None) or value
-        constant = isinstance(value, int | float | complex | str | tuple | np.ndarray | jax.Array)
-        if hasattr(inspect.unwrap(function), "__code__"):
-            found[name] = function
-        elif constant and not name.startswith("__"):
-            found[name] = value
-    return found
-
-
-def _function(function: Callable, above: tuple[int, ...]) -> Any:
-    """The name of a function, and what tells it from others of that name."""
-    inner = inspect.unwrap(function)
-    name, code = _name(inner), getattr(inner, "__code__", None)
-    if code is None:
-        return name
-    cells = []
-    for cell in inner.__closure__ or ():
-        try:
-            cells.append(cell.cell_contents)
-        except ValueError:  # not filled yet
-            cells.append(None)
-    bound = [cells, inner.__defaults__, inner.__kwdefaults__]
-    content = [_code(code), *(dict(_walk("", x, above)) for x in bound)]
-    return {"function": name, "sha256": _sha256(_canonical(content))}
-
-
-def _code(code: types.CodeType) -> list[Any]:
-    constants = [
-        _code(x) if isinstance(x, types.CodeType) else dict(_walk("", x, ()))
-        for x in code.co_consts
-    ]
-    return [_sha256(code.co_code), constants, list(code.co_names)]
-
-
-def _name(thing: Any) -> str:
-    module = getattr(thing, "__module__", None)
-    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", "")
-    return f"{module}.{name}" if module else name
 
 
 def _canonical(content: Any) -> bytes:

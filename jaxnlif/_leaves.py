@@ -56,9 +56,14 @@ def to_file(array: np.ndarray) -> np.ndarray:
 
 
 def from_file(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The array of this dtype that a file holds, perhaps as integers, also instead of bool."""
+    """The array of this dtype that a file holds, perhaps as integers, also instead of bool.
+
+    **Raises:** `ValueError` if the bytes are not as many.
+    """
     if array.dtype == dtype:
         return array
+    if dtype.hasobject or array.dtype.itemsize != dtype.itemsize:
+        raise ValueError(f"array of {array.dtype}: cannot hold {dtype}")
     return array.view(dtype) if dtype.kind == "V" else array.astype(dtype)
 
 

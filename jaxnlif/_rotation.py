@@ -16,17 +16,11 @@ import numpy as np
 
 from ._check import check
 from ._describe import differences
-from ._files import pack, read_arrays, write_atomically
+from ._files import lock, pack, read_arrays, write_bytes
 
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: nothing keeps two processes apart there
-    fcntl = None
-
-FORMAT = 1
+FORMAT = 2
 _NAME = re.compile(r"state-(\d+)-([0-9a-f]{64})\.npz")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP)  # of file systems that have none
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Saved(NamedTuple):
@@ -41,8 +35,8 @@ class Saved(NamedTuple):
 class Rotation(NamedTuple):
     """Files `state-NUMBER-SHA256.npz`, of which the `keep` with the highest numbers remain.
 
-    The name carries the checksum of the content: a file that was cut off or changed shows it, and
-    the one before it is there.
+    The name carries the checksum of the content, and the content its number: a file that was cut
+    off, changed or renamed shows it, and the one before it is there.
     """
 
     directory: Path
@@ -55,12 +49,16 @@ class Rotation(NamedTuple):
 
         Those of higher numbers go too: they are of a past that this one has left.
         """
-        header = {"version": _version(), "machine": _machine(), "content": dict(metadata)}
+        header = {
+            "version": _version(),
+            "machine": _machine(),
+            "number": number,
+            "content": dict(metadata),
+        }
         content = pack(arrays, header, compressed=False)
         checksum = hashlib.sha256(content).hexdigest()
         path = self.directory / f"state-{number:010d}-{checksum}.npz"
-        with write_atomically(path) as partial:
-            partial.write_bytes(content)
+        write_bytes(path, content)
         self.forget(after=number)
         older = [other for other in self._paths() if other != path]
         for other in older[self.keep - 1 :]:
@@ -75,33 +73,46 @@ class Rotation(NamedTuple):
                 path.unlink()
 
     def intact(self) -> Iterator[Saved]:
-        """What the files hold, newest first. Warnings name those that are damaged, and one that was
-        written where round-off may be another.
+        """What the files hold, newest first. Warnings name those that are damaged or renamed, and
+        one that was written where round-off may be another.
 
         **Raises:** `ValueError` if another version of jaxnlif wrote it.
         """
         for path in self._paths():
-            with open(path, "rb") as file:
-                checksum = hashlib.file_digest(file, "sha256").hexdigest()
-            if path.name.endswith(f"-{checksum}.npz"):
-                yield _read(path)
-            else:
-                warnings.warn(
-                    f"checkpoint: {path} is damaged: its content is not what its name says; "
-                    "an older one is used, if there is one",
-                    stacklevel=2,
-                )
+            fault = "is damaged: its content is not what its name says"
+            if _checksum(path) == _NAME.fullmatch(path.name)[2]:  # pyright: ignore
+                saved = _read(path)
+                if saved.number == _number(path):
+                    yield saved
+                    continue
+                fault = f"is out of place: it is number {saved.number}"
+            warnings.warn(
+                f"checkpoint: {path} {fault}; an older one is used, if there is one", stacklevel=2
+            )
+
+    def require(self, kind: str, saved: Saved, identity: Mapping[str, Any]) -> None:
+        """Requires that a file is of this run or fit, by its `kind`, which its summary describes.
+
+        **Raises:** `ValueError` that names what differs.
+        """
+        where, found = f"checkpoint: {str(self.directory)!r}", saved.metadata.get(kind)
+        check(isinstance(found, dict), f"{where} holds no {kind}, but another checkpoint")
+        differing = differences(found or {}, identity)
+        check(not differing, f"{where} holds another {kind}: {'; '.join(differing)}")
 
     def _paths(self) -> list[Path]:
         """All files, newest first."""
         if not self.directory.is_dir():
             return []
-        found = [path for path in self.directory.iterdir() if _NAME.fullmatch(path.name)]
+        found = [x for x in self.directory.iterdir() if _NAME.fullmatch(x.name) and x.is_file()]
         return sorted(found, key=lambda path: (_number(path), path.name), reverse=True)
 
 
 def _read(path: Path) -> Saved:
     arrays, header = read_arrays(path)
+    parts = ("version", "machine", "content")
+    known = all(isinstance(header.get(name), dict) for name in parts)
+    check(known, f"checkpoint: {path} holds none, but another result")
     differing = differences(header["version"], _version())
     check(not differing, f"checkpoint: {path} is of another version: {'; '.join(differing)}")
     moved = differences(header["machine"], _machine())
@@ -111,7 +122,12 @@ def _read(path: Path) -> Saved:
             "differ in the last bits",
             stacklevel=3,
         )
-    return Saved(path, _number(path), arrays, header["content"])
+    return Saved(path, header["number"], arrays, header["content"])
+
+
+def _checksum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version() -> dict[str, Any]:
@@ -138,18 +154,13 @@ def exclusive(directory: Path) -> Iterator[None]:
     """
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / "lock", "a") as file:
-        if fcntl is not None:
-            # Given back when the process ends, however it ends.
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BlockingIOError(
-                    f"checkpoint: another run is writing to {str(directory)!r}; "
-                    "give each a directory of its own"
-                ) from None
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise
+        try:
+            lock(file)
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"checkpoint: another run is writing to {str(directory)!r}; "
+                "give each a directory of its own"
+            ) from None
         yield
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any
 
 import jax
 
-from . import SolveError, __version__, experiments
+from . import SolveError, __version__, _interrupt, experiments
+from ._parser import Parser
+from ._streams import surviving
 from .experiments import configuration
 
 _EXAMPLES = """\
@@ -26,8 +29,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 for success, 1 for a run that failed, 2 for wrong input, 130 for Ctrl-C.
     """
+    with _interrupt.raised():
+        try:
+            with surviving(), warnings.catch_warnings():
+                warnings.showwarning = _warn
+                return _run(sys.argv[1:] if argv is None else list(argv))
+        except OSError as error:  # what was to be printed could not be written
+            return _complain(error, 1)
+        except KeyboardInterrupt:
+            print(_interrupt.LINE, end="", file=sys.stderr)
+            return _interrupt.CODE
+
+
+def _run(argv: list[str]) -> int:
     try:
-        arguments = _arguments(sys.argv[1:] if argv is None else list(argv))
+        arguments = _arguments(argv)
         if arguments.command == "list":
             print("\n".join(_table()))
         else:
@@ -37,29 +53,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error, 2)
     except (SolveError, OSError) as error:
         return _complain(error, 1)
-    except KeyboardInterrupt:
-        print("jaxnlif: interrupted", file=sys.stderr)
-        return 130
     return 0
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     """Those of the command line, and those of a file that they name."""
-    parser = _parser()
     if argv[:1] == ["run"]:
         argv = ["run", *_named(argv[1:])]
+    parser = _parser(argv[1:2])
     arguments, unknown = parser.parse_known_args(argv)
+    options = getattr(arguments, "options", parser)
     if unknown:
-        _refuse(unknown[0], arguments)
+        options.refuse(unknown[0])
     if getattr(arguments, "config", None) is None:
-        return arguments
+        return configuration.expanded(options, arguments)
     given = configuration.read(arguments.config, arguments.name, arguments.options)
-    return parser.parse_args([*argv[:2], *given, *argv[2:]])
+    return configuration.expanded(options, parser.parse_args([*argv[:2], *given, *argv[2:]]))
 
 
 def _named(argv: list[str]) -> list[str]:
     """The name of an experiment and its options; a file of options may have the name."""
-    finder = _Parser(prog="jaxnlif run", add_help=False, allow_abbrev=False)
+    finder = Parser(prog="jaxnlif run", add_help=False, allow_abbrev=False)
     finder.add_argument("--config")
     path = finder.parse_known_args(argv)[0].config
     if not argv or not argv[0].startswith("-") or argv[0] in ("-h", "--help"):
@@ -69,24 +83,6 @@ def _named(argv: list[str]) -> list[str]:
     return [configuration.experiment(path, experiments.REGISTRY), *argv]
 
 
-def _refuse(word: str, arguments: argparse.Namespace) -> NoReturn:
-    """Complains about what is no option."""
-    options = getattr(arguments, "options", None)
-    near = ""
-    if options is not None and word.startswith("-"):
-        word = word.split("=")[0]
-        near = f": the nearest is {configuration.nearest(word, options._option_string_actions)}"
-    prog = "jaxnlif" if options is None else options.prog
-    raise ValueError(f"unknown option {word}{near} (see {prog} --help)")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Complains in one line, as every other wrong input does."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (see {self.prog} --help)")
-
-
 class _Formatter(argparse.HelpFormatter):
     """With room for the names of most options beside what they mean."""
 
@@ -94,8 +90,9 @@ class _Formatter(argparse.HelpFormatter):
         super().__init__(prog, max_help_position=30)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser(named: Sequence[str]) -> Parser:
+    """The command line, with the options of those experiments that are named there."""
+    parser = Parser(
         prog="jaxnlif",
         description="Noisy leaky integrate-and-fire networks in JAX.",
         epilog=_EXAMPLES,
@@ -118,22 +115,28 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="an experiment, also the one that the file of --config names",
     )
-    for name in experiments.REGISTRY:
-        experiment = experiments.load(name)
+    for name, what in experiments.REGISTRY.items():
         options = names.add_parser(
             name,
             usage=f"jaxnlif run {name} [OPTION ...]",
-            description=f"{experiment.HELP[0].upper()}{experiment.HELP[1:]}.",
+            description=f"{what[0].upper()}{what[1:]}.",
             formatter_class=_Formatter,
         )
-        experiment.add_arguments(options)
-        options.set_defaults(experiment=experiment, options=options)
+        if name in named:
+            experiment = experiments.load(name)
+            experiment.add_arguments(options)
+            options.set_defaults(experiment=experiment, options=options)
     return parser
 
 
 def _table() -> list[str]:
     """What can be run, a line for each experiment."""
-    return [f"{name:12}{experiments.load(name).HELP}" for name in experiments.REGISTRY]
+    return [f"{name:12}{what}" for name, what in experiments.REGISTRY.items()]
+
+
+def _warn(message: Warning | str, *where: Any, **more: Any) -> None:
+    """A warning in one line, without the place in the sources that it comes from."""
+    print("jaxnlif: warning:", " ".join(str(message).split()), file=sys.stderr)
 
 
 def _complain(error: Exception, code: int) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax.dtypes
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._check import check, check_finite, check_integer, check_scalar
+from ._check import check, check_finite, check_integer, check_positive, check_scalar
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -73,6 +75,53 @@ class VoltageGrid(eqx.Module):
                 f"num = {num}: reset = {reset} is no node of this grid; "
                 f"nearest num that work: {self._working_nums()}"
             )
+
+    @classmethod
+    def for_model(
+        cls,
+        model: Any,
+        rtol: float = 1e-3,
+        *,
+        threshold: float | int = 2.0,
+        reset: float | int = 1.0,
+        w: WeightGrid | None = None,
+        t0: float = 0.0,
+        t1: float | None = None,
+        dtype=None,
+    ) -> VoltageGrid:
+        """The grid that a network needs: low enough, and fine enough for its noise.
+
+        On it the stationary rates of the neurons err by at most `rtol`, and the coefficients of
+        variation of their intervals by ten times that. The initial density must fit as well, and
+        what the network does far from its stationary states.
+
+        **Arguments:**
+
+        - `model`: a `Network`; its drive is looked up at times from `t0` to `t1` (learning time).
+        - `rtol`: relative error of the rate (dimensionless).
+        - `threshold`, `reset`: $V_F > V_R$ (voltage).
+        - `w`: the weights of a structured network, taken as if neurons were spread over all.
+        - `dtype`: as in `VoltageGrid`.
+
+        **Raises:** `ValueError` if an argument breaks its rule, or more than 100 000 nodes are
+        needed.
+        """
+        from .density.advice import grid_for_model  # it knows networks, of which grids know nothing
+
+        check_positive("rtol", rtol)
+        check(rtol < 0.1, f"rtol = {rtol}: must be less than 0.1")
+        check(
+            (getattr(model, "weight", None) is None) == (w is not None),
+            "w: give a WeightGrid where the model has no weight of its own, and only there",
+        )
+        for name, value in (("threshold", threshold), ("reset", reset)):
+            check_scalar(name, value)
+            check_finite(name, value)
+        check(reset < threshold, f"reset = {reset}: must be below threshold = {threshold}")
+        gap = float(threshold) - float(reset)
+        like = cls(reset - gap, threshold, reset=reset, num=2, dtype=dtype)
+        weights = np.reshape(np.asarray(model.weight), 1) if w is None else w.centers
+        return grid_for_model(model, rtol, like, weights, (t0, t0 if t1 is None else t1))
 
     def _reset_is_node(self, num: np.ndarray) -> np.ndarray:
         position = (self.reset - self.minimum) / (self.threshold - self.minimum) * num

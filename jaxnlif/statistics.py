@@ -1,7 +1,7 @@
-r"""Second-order statistics of rates in time: power spectra and autocorrelations.
+r"""Statistics in time: power spectra and autocorrelations of rates, and interspike intervals.
 
-They take what a run saved, of a density, of particles or of both, and are differentiable in the
-rates: `sol.ts` and `sol.rate`, the rate at these times, or `sol.ts[1:]` and
+Those of rates take what a run saved, of a density, of particles or of both, and are differentiable
+in the rates: `sol.ts` and `sol.rate`, the rate at these times, or `sol.ts[1:]` and
 `jnp.diff(sol.spikes) / jnp.diff(sol.ts)`, the mean rate between them, in which every spike of
 particles counts. A density, also one with `neurons`, has the expected rate without their noise.
 """
@@ -16,6 +16,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ._check import check, check_integer, equally_spaced, is_concrete
+from .density.intervals import Intervals as Intervals
+from .density.intervals import intervals as intervals
 from .model._leaf import as_leaf
 
 

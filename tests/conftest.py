@@ -32,7 +32,9 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 # Tests of words and figures, which no precision changes.
 ONCE = (
+    "density/test_resolution.py",
     "experiments/",
+    "io/test_damage.py",
     "io/test_dataset.py",
     "io/test_neo.py",
     "io/test_recording.py",
@@ -45,6 +47,7 @@ ONCE = (
     "test_docstrings.py",
     "test_documents.py",
     "test_files.py",
+    "test_fresh.py",
     "test_notebooks.py",
     "test_site.py",
     "test_style.py",

@@ -95,7 +95,8 @@ def test_new_values_share_one_compilation(tmp_path, monkeypatch):
     assert run(*options) == 0
     monkeypatch.setattr(jn.Tabulated, "__call__", counted)
     assert run(*options, "--signal", signal, "--gain", 0.2, "--epsilon", 0.002) == 0
-    assert len(looks) == 3  # `solve` looks at the shape of the drive, once a phase
+    # The shape of the drive is looked at before the run, and by `solve` once a phase.
+    assert len(looks) == 4
 
 
 WRONG_OPTIONS = {
@@ -105,9 +106,10 @@ WRONG_OPTIONS = {
     "--epsilon": ("-1", "--epsilon = -1: must not be negative"),
     "--w-max": ("inf", "--w-max = inf: must be finite"),
     "--num-w": ("0", "--num-w = 0: must be at least 2"),
-    "--num-v": ("31", "num = 31: reset = 1.0 is no node of this grid"),
-    "--coupling": ("both", "argument --coupling: invalid choice: 'both'"),
-    "--precision": ("float16", "argument --precision: invalid choice: 'float16'"),
+    "--num-v": ("31", "--num-v = 31: must be a multiple of 6"),
+    "--noise": ("-1e-1", "--noise = -0.1: must be positive"),
+    "--coupling": ("both", "--coupling = 'both': must be one of lagged, implicit"),
+    "--precision": ("float16", "--precision = 'float16': must be one of float64, float32"),
     "--signal": ("missing.csv", "missing.csv: must be a readable file"),
     "--tests": ("missing.csv", "missing.csv: must be a readable file"),
 }
@@ -165,7 +167,7 @@ def test_wrong_arrays_are_refused(array, message, tmp_path, capsys):
 
 @pytest.mark.parametrize("place", ["file", "file/below/it"])
 def test_an_output_directory_that_cannot_be_is_refused(place, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(learning, "_setting", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr(learning, "phases", lambda *_: pytest.fail("work was begun"))
     (tmp_path / "file").write_text("in the way")
     assert run("--out", tmp_path / place) == 2
     assert "must be a directory that can be made and written" in complaint(capsys)
@@ -186,10 +188,10 @@ def test_directories_made_in_vain_are_removed(tmp_path, capsys, monkeypatch):
     ("argv", "message"),
     [
         ([], "required: COMMAND (see jaxnlif --help)"),
-        (["walk"], "invalid choice: 'walk'"),
+        (["walk"], "COMMAND = 'walk': must be one of list, run"),
         (["list", "x"], "unknown option x (see jaxnlif --help)"),
         (["run"], "required: NAME (see jaxnlif run --help)"),
-        (["run", "nothing"], "invalid choice: 'nothing'"),
+        (["run", "nothing"], "NAME = 'nothing': must be one of excitatory"),
         (["run", "--t1", "3"], "--t1: must follow the NAME of an experiment"),
         (["run", "--config"], "argument --config: expected one argument"),
         (["run", "learning", "x"], "unknown option x (see jaxnlif run learning --help)"),

@@ -3,6 +3,7 @@ import stat
 
 import numpy as np
 import pytest
+from checks.trust.files import Writes, written
 
 from jaxnlif import _files
 
@@ -72,3 +73,20 @@ def test_foreign_and_newer_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(ValueError, match="file format 2 is newer than 1"):
         _files.read_arrays(tmp_path / "newer.npz")
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    path = tmp_path / "run.npz"
+    abandoned = tmp_path / f".run-{'0a' * 16}.npz"
+    others = [tmp_path / f".run-{'0a' * 16}.nc", tmp_path / ".run-of-mine.npz"]
+    for file in (abandoned, *others):
+        file.write_bytes(b"half")
+    with _files.write_atomically(path) as first:  # another process, which is writing
+        _files.write_arrays(path, {}, {"number": 2})
+        assert first.exists()
+    assert not abandoned.exists()
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
+def test_on_a_full_disk_every_write_ends_in_a_line_and_leaves_nothing():
+    assert written((0, 1000)) == Writes(failed=14, faults=[])

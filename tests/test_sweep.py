@@ -198,6 +198,20 @@ def test_damaged_parts_are_computed_again(tmp_path, damage):
     assert_identical(whole, second.values)
 
 
+def test_parts_that_have_changed_places_are_computed_again(tmp_path):
+    parameters = {"x": [1.0, 2.0, 3.0]}
+    whole = jn.sweep(square, parameters, chunk=1, directory=tmp_path).values
+    first, second = (tmp_path / f"part-000{k}.npz" for k in (0, 1))
+    first.rename(tmp_path / "aside.npz")
+    second.rename(first)
+    (tmp_path / "aside.npz").rename(second)
+    with pytest.warns(
+        UserWarning, match=r"out of place: it is part \d; it is computed again"
+    ) as seen:
+        assert_identical(jn.sweep(square, parameters, directory=tmp_path).values, whole)
+    assert len(seen) == 2
+
+
 def test_a_damaged_beginning_may_be_removed(tmp_path):
     def again(parameters):
         return jn.sweep(square, parameters, chunk=1, directory=tmp_path)

@@ -61,10 +61,13 @@ class Interval(eqx.Module):
 
     def firing(self, rate: Array) -> Float[Array, ""]:
         """The network rate at the end, by the upward sweep alone."""
+        return self.network_rate(self.rates(rate))
+
+    def rates(self, rate: Array) -> Float[Array, " w"]:
+        """The firing rates at the end, by the upward sweep alone."""
         mu, noise = self.input(rate)
         arguments = self.kappa, mu, noise, self.density, self.inflow
-        probe = self._by_part(probe_firing, rank=1)
-        return self.network_rate(probe(*arguments))
+        return self._by_part(probe_firing, rank=1)(*arguments)
 
     def input(self, rate: Array) -> tuple[Float[Array, " w"], Float[Array, ""]]:
         """Total input μ and noise a."""

@@ -21,6 +21,8 @@ from ..solve.loop import bounded_while
 from ..solve.result import Result
 from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..solve.solver import AbstractSolver, Regime, Snapshot
+from ..solve.warning import no_warnings
+from .advice import advice
 from .blowup import MAX_RATE
 from .cells import firing_rates
 from .coupling import (
@@ -34,14 +36,17 @@ from .coupling import (
 )
 from .cycle import watch, watched
 from .events import Cascade, fire
+from .held import Arriving, arriving_in, recorded
 from .interval import Interval
 from .outcome import outcome
 from .own_rate import own_step
+from .resolution import discretisation_errors, neurons_at, warnings
 from .start import first_rates
 from .state import DensityState
 from .substep import next_substep
-from .transport import move_weights
+from .transport import Moved, move_weights
 from .validate import check_arguments, check_times
+from .walls import Walls
 
 _KINDS = {
     "grid": Grid,
@@ -161,17 +166,18 @@ class FluxShift(AbstractSolver[DensityState]):
             coupling_evaluations=none,
             transport_iterations=none,
             alternation=watch(self._coupling, model, self.dtype),
+            walls=Walls.untouched(self.grid),
         )
         return self._split(state)
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
-        arriving = self._arriving(model, dt, state)
+        arriving = arriving_in(model, dt, state)
         interval = self._interval(model, t0 + dt, dt, arriving, state.density)
         rate, rates = first_rates(interval, arriving.rate)
         return self._split(replace(state, rate=rate, rates=rates))
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
-        arriving = self._arriving(model, dt, state)
+        arriving = arriving_in(model, dt, state)
         if self.events is None:
             state, fired = self._advance(model, t + dt, dt, arriving, state)
         else:
@@ -184,15 +190,9 @@ class FluxShift(AbstractSolver[DensityState]):
             exhausted = (end.done < dt) & (state.result == Result.completed)
             result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
             state = eqx.tree_at(lambda s: s.result, state, result)
-        return self._split(self._record(model, dt, fired / dt, state))
+        return self._split(recorded(self.grid, model, dt, fired / dt, state))
 
-    def _arriving(self, model: Network, dt: Array, state: DensityState) -> _Arriving:
-        return _Arriving(
-            None if model.delay is None else model.delay.seen(state.sent, dt),
-            None if model.refractory is None else model.refractory.seen(state.resting, dt),
-        )
-
-    def _interval(self, model: Network, time, dt, arriving: _Arriving, density) -> Interval:
+    def _interval(self, model: Network, time, dt, arriving: Arriving, density) -> Interval:
         """The voltage step of `dt` with the drive of `time`."""
         w, kappa, inflow = self.weights(model), model.epsilon / dt, arriving.neurons
         return Interval(
@@ -204,34 +204,19 @@ class FluxShift(AbstractSolver[DensityState]):
         density, rates, resting = self.layout.split((state.density, state.rates, state.resting))
         return replace(state, density=density, rates=rates, resting=resting)
 
-    def _record(self, model, dt, rates, state) -> DensityState:
-        """The state with the mean rates of a step on their way."""
-        if model.delay is not None:
-            sent = model.delay.record(state.sent, jnp.sum(rates) * self.grid.weight_spacing, dt)
-            state = eqx.tree_at(lambda s: s.sent, state, sent)
-        if model.refractory is not None:
-            resting = model.refractory.record(state.resting, rates, dt)
-            held = jnp.sum(model.refractory.outstanding(resting, dt)) * self.grid.weight_spacing
-            refractory = held * dt / model.epsilon
-            state = eqx.tree_at(lambda s: (s.resting, s.refractory), state, (resting, refractory))
-        return state
-
     def _advance(self, model, time, dt, arriving, state) -> tuple[DensityState, Array]:
         r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
-        density, moves = state.density, state.transport_iterations
+        w = self.weights(model)
+        density, moves, walls = state.density, state.transport_iterations, state.walls
+        settled = jnp.ones((), bool)
         if model.learning is not None:
-            strength = model.learning.strength(self.weights(model))
-            density, new = move_weights(
-                self.grid,
-                density,
-                state.rates,
-                state.rate,
-                strength,
-                dt,
-                self.layout,
-                self.execution,
-            )
+            density, new, settled = self._learn(model, w, time, dt, arriving, state)
             moves = moves + new
+            learned = state.density, state.rates, state.rate
+            strength = model.learning.strength(w)
+            walls = walls.after_weight_step(
+                self.grid, strength, *learned, model.learning.speed * dt
+            )
 
         interval = self._interval(model, time, dt, arriving, density)
         seen = self._couple(interval, arriving.rate, state.rate)
@@ -266,8 +251,23 @@ class FluxShift(AbstractSolver[DensityState]):
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
             alternation=watched(state.alternation, state.rate, rate, felt, interval, dt),
+            walls=walls.after_voltage_step(self.grid, *interval.input(felt), density),
         )
-        return eqx.tree_at(lambda s: s.result, new, outcome(interval, new, seen)), fired
+        result = outcome(interval, new, seen, settled)
+        return eqx.tree_at(lambda s: s.result, new, result), fired
+
+    def _learn(self, model, w, time, dt, arriving, state) -> Moved:
+        """The density after the weights have moved, Newton's iterations, and whether they ended."""
+        seen = state.rate if arriving.rate is None else arriving.rate
+        inflow = None if model.refractory is None else jnp.zeros_like(w)
+
+        def firing(columns):
+            given = time, model.epsilon / dt, columns, inflow, self.layout, self.execution
+            return Interval(self.grid, model, w, *given).rates(seen)
+
+        strength, rates = model.learning.strength(w), (state.rates, state.rate)
+        given = *rates, strength, model.learning.speed * dt, firing, self.layout, self.execution
+        return move_weights(self.grid, state.density, *given)
 
     def _couple(self, interval: Interval, arriving: Array | None, previous: Array) -> Coupled:
         """The rate that neurons see: what arrives after a delay, or what the coupling chooses."""
@@ -293,6 +293,19 @@ class FluxShift(AbstractSolver[DensityState]):
     def result(self, state: DensityState) -> Result:
         return state.result
 
+    def unresolved(self, model, dt, state, ts, rate, rates):
+        if state.walls is None:  # written by an older version
+            return no_warnings()
+        step = dt
+        if self.events is not None:
+            spikes = self.events.spikes(self.grid.v, model, self.weights(model), dt)
+            step = spikes / jnp.maximum(rate, spikes / dt)
+        neurons = neurons_at(model, self.weights(model), step, ts, rate, rates)
+        return warnings(discretisation_errors(self.grid, neurons), state.walls)
+
+    def advice(self, flag, solution):
+        return advice(flag, solution, self.weights(solution.model))
+
     def iterations(self, state: DensityState) -> dict[str, Array]:
         return {
             "substeps": state.substeps,
@@ -308,13 +321,6 @@ class FluxShift(AbstractSolver[DensityState]):
         if state.events is None:
             return never
         return jnp.where(state.events.count > 0, state.events.last().time, never)
-
-
-class _Arriving(NamedTuple):
-    """What was sent in earlier steps: the rate after a delay, neurons after their rest."""
-
-    rate: Array | None
-    neurons: Array | None
 
 
 class _Progress(NamedTuple):

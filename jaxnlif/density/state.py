@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ..solve.log import Event, Log
 from ..solve.result import Result
 from .cycle import Alternation
+from .walls import Walls
 
 
 class DensityState(eqx.Module):
@@ -19,6 +20,7 @@ class DensityState(eqx.Module):
       `refractory`, the mass it holds.
     - `events`: the record of events; `key`: for what is drawn next.
     - `alternation`: what is known of rates that jump to and fro, if the coupling may make them.
+    - `walls`: what the ends of the grid have taken; `None` in files of older versions.
     """
 
     density: Float[Array, "v w"]
@@ -35,3 +37,4 @@ class DensityState(eqx.Module):
     coupling_evaluations: Int[Array, ""]
     transport_iterations: Int[Array, ""]
     alternation: Alternation | None = None
+    walls: Walls | None = None

@@ -1,59 +1,43 @@
 r"""Weight direction: the learning flow $∂_t p + ∂_w[(K N \bar N - w)\,p] = 0$.
 
-The Hebbian part scales with the density itself, $N = r H$, so that the flux of the weight density
-is Burgers-like, $K \bar N r H^2 - w H$. Hebbian part and decay are upwinded separately, each by
-its own sign, which makes the flux monotone; $N_j$ moves with the mass inside the implicit step,
-which keeps it free of oscillations at every Courant number.
+$N_j$ moves with the mass inside the implicit step, which keeps it free of oscillations at every
+Courant number. Where a front enters cells that held little or nothing, those who arrive fire at the
+rate of a neuron that comes from the cell they come from and feels the input of the cell they enter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .. import _tolerance
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
 from ..solve.sharding import ONE_DEVICE, AbstractLayout
-from . import mmatrix
 from .across import solve_along_weights
+from .advection import Advected, Courant, advect
 
-_MAX_ITERATIONS = 200
-_LENGTHS = 8
+Firing = Callable[[Float[Array, "v w"]], Float[Array, " w"]]
+
+_NEGLIGIBLE = 1e-3
+_WHOLE = 1e-2
+_PARTS = 4
 
 
-class Courant(NamedTuple):
-    r"""The learning flow of one step in units of cells.
+class Moved(NamedTuple):
+    """The density after a step, Newton's iterations, and whether they converged."""
 
-    - `hebbian`: $α_j = (Δt/Δw)\,K_j r_j \bar N$, so that $α_j H_j$ is a Courant number.
-    - `fall`, `rise`: $(Δt/Δw)\,w^±$ at the inner faces: the decay of weights towards zero.
-
-    Everything is a column, one matrix for all voltages.
-    """
-
-    hebbian: Float[Array, "w 1"]
-    fall: Float[Array, "faces 1"]
-    rise: Float[Array, "faces 1"]
-
-    def exchange(self, weights: Float[Array, "w 1"]) -> tuple[Array, Array]:
-        """Mass exchanged per step and unit of mass, `up[j]`: j → j+1, `down[j]`: j+1 → j.
-
-        The Hebbian flux of a negative iterate is zero, so that the rates are never negative.
-        """
-        weights = jnp.maximum(weights, 0)
-        up = jnp.maximum(self.hebbian, 0)[:-1] * weights[:-1] + self.rise
-        down = jnp.maximum(-self.hebbian, 0)[1:] * weights[1:] + self.fall
-        closed = jnp.zeros_like(weights[:1])
-        return jnp.concatenate([up, closed]), jnp.concatenate([down, closed])
-
-    def linearised(self, weights: Float[Array, "w 1"]) -> tuple[Array, Array]:
-        """Exchange rates of the Jacobian: the Hebbian flux is quadratic in the weight density."""
-        return Courant(2 * self.hebbian, self.fall, self.rise).exchange(weights)
+    density: Float[Array, "v w"]
+    iterations: Int[Array, ""]
+    converged: Bool[Array, ""]
 
 
 def move_weights(
@@ -63,108 +47,172 @@ def move_weights(
     rate: Float[Array, ""],
     strength: Float[Array, " w"],
     dt: Float[Array, ""],
+    firing: Firing,
     layout: AbstractLayout = ONE_DEVICE,
     execution: AbstractExecution = AUTOMATIC,
-) -> tuple[Float[Array, "v w"], Int[Array, ""]]:
+) -> Moved:
     r"""One implicit step of the learning flow: positive, conservative, monotone at any `dt`.
 
     The scalar conservation law for $H$ is solved implicitly with $\bar N$ and the conditional rate
     $r_j = N_j / H_j$ frozen; $p$ is then carried with the resulting exchange rates, which conserve
-    mass and positivity whatever the residual of that solve.
+    mass and positivity whatever the residual of that solve. If that brings more than 0.1 % of the
+    mass into cells which it did not fill before, `_move_with_fronts` makes the step instead.
 
     **Arguments:** density $p$ `(v, w)`, rates $N(w)$ `(w,)`, network rate $\bar N$, learning
-    strength $K(w)$ `(w,)`, time step (learning time); on which devices the weights lie, each of
-    which solves the law for $H$, which is small, as a whole; how to solve.
-    **Returns:** the density `(v, w)` and the number of Newton iterations.
+    strength $K(w)$ `(w,)`, time step (learning time); `firing`, the rates `(w,)` of given columns
+    after a voltage step; on which devices the weights lie, each of which solves the law for $H$,
+    which is small, as a whole; how to solve.
     """
     assert grid.w is not None, "only a structured network learns"
+    flow = _Flow(grid, grid.weight_density(density), rates, rate, strength, dt, execution)
+    alone, gain = layout.everywhere(_Flow.alone)(flow)
+    return lax.cond(
+        _front(flow.weights, gain) > 0,
+        partial(_move_with_fronts, layout, firing),
+        partial(_move, layout),
+        *(flow, density, alone, gain),
+    )
 
-    @layout.everywhere
-    def exchange(weights, rates, rate, strength, dt):
-        courant = _courant(grid, weights, rates, rate, strength, dt)
-        moved, iterations = advect(courant, weights[:, None], execution)
-        return *_exchange(courant, moved), iterations
 
-    weights = grid.weight_density(density)
-    up, down, iterations = exchange(weights, rates, rate, strength, dt)
-    return solve_along_weights(layout, up, down, density, execution), iterations
+class _Exchange(NamedTuple):
+    """Mass that neighbours exchange per unit of mass, and how it was found."""
+
+    up: Float[Array, "w 1"]
+    down: Float[Array, "w 1"]
+    iterations: Int[Array, ""]
+    converged: Bool[Array, ""]
+
+
+class _Flow(eqx.Module):
+    """What moves the weight density `weights` in the time `dt`."""
+
+    grid: Grid
+    weights: Float[Array, " w"]
+    rates: Float[Array, " w"]
+    rate: Float[Array, ""]
+    strength: Float[Array, " w"]
+    dt: Float[Array, ""]
+    execution: AbstractExecution
+
+    def alone(self) -> tuple[_Exchange, Float[Array, " w"]]:
+        """The exchange if all in a cell fire as those who were there, and what cells gain by it."""
+        exchange, moved = self.exchange(self.conditional(self.rates))
+        return exchange, self.gain(moved)
+
+    def exchange(self, conditional: Float[Array, " w"]) -> tuple[_Exchange, Float[Array, "w 1"]]:
+        """The exchange at conditional rates, and the weight density at the end."""
+        courant = _courant(self, conditional)
+        moved = advect(courant, self.weights[:, None], self.execution)
+        return _exchange(courant, moved), moved.weights
+
+    def arrivals(self, alone: Float[Array, " w"]) -> _Arrivals:
+        """What arrives at most: where all fire as the fastest do, or as those in their cell do."""
+        fastest = jnp.max(self.conditional(self.rates))
+        exchange, moved = self.exchange(jnp.full_like(self.weights, fastest))
+        # As much as there is of a front: its rates enter continuously.
+        most = _front(self.weights, alone) * jnp.sum(self.weights)
+        mass = jnp.minimum(jnp.maximum(alone, self.gain(moved)), most)
+        holds = (self.weights > mass) & (self.weights > self.least())
+        source = _upstream(holds, exchange, moved)
+        return _Arrivals(mass, source, exchange.iterations, exchange.converged)
+
+    def conditional(self, rates: Array, arriving: Array | float = 0.0) -> Float[Array, " w"]:
+        """Rates per mass of those who are in a cell and those who arrive."""
+        return rates / (jnp.maximum(self.weights, self.least()) + arriving)
+
+    def gain(self, moved: Float[Array, "w 1"]) -> Float[Array, " w"]:
+        """What cells hold more than twice as much as before."""
+        return jnp.maximum(moved[:, 0] - 2 * self.weights - self.least(), 0)
+
+    def least(self) -> Float[Array, ""]:
+        """A weight density below this is rounding, and leads nothing on."""
+        dtype = self.weights.dtype
+        return jnp.maximum(_tolerance.rounding(dtype) * jnp.mean(self.weights), _tolerance.floor(dtype))
+
+
+class _Arrivals(NamedTuple):
+    """The weight density that arrives in each cell, and the cell whose neurons arrive there."""
+
+    mass: Float[Array, " w"]
+    source: Int[Array, " w"]
+    iterations: Int[Array, ""]
+    converged: Bool[Array, ""]
+
+
+def _front(weights: Float[Array, " w"], gain: Float[Array, " w"]) -> Float[Array, ""]:
+    """The share of the mass that cells gain which held less before, beyond what is negligible."""
+    total = jnp.sum(weights)
+    return jnp.maximum(jnp.sum(gain) / jnp.where(total > 0, total, 1) - _NEGLIGIBLE, 0)
+
+
+def _move(
+    layout: AbstractLayout, flow: _Flow, density: Array, exchange: _Exchange, _: Array | None = None
+) -> Moved:
+    up, down, iterations, converged = exchange
+    moved = solve_along_weights(layout, up, down, density, flow.execution)
+    return Moved(moved, iterations, converged)
+
+
+def _move_with_fronts(
+    layout: AbstractLayout,
+    firing: Firing,
+    flow: _Flow,
+    density: Float[Array, "v w"],
+    alone: _Exchange,
+    gain: Float[Array, " w"],
+) -> Moved:
+    r"""A step in which mass comes into cells that held little or nothing.
+
+    There the rate of those who were there says nothing about those who arrive, and 0/0 would hold
+    them up for a step. They fire at $\hat r_j$, as neurons from the nearest cell upstream that
+    holds mass do after a voltage step with the input of cell j, and the rate of the cell is
+    $r_j = (N_j + A_j \hat r_j) / (H_j + A_j)$, with $A_j$ what arrives. Fronts pass many cells in
+    a step; they do so in several parts, as long as much arrives.
+    """
+    arrivals = layout.everywhere(_Flow.arrivals)(flow, gain)
+    columns = jnp.take(density, arrivals.source, axis=1)
+    held = jnp.maximum(jnp.take(flow.weights, arrivals.source), flow.least())
+    rates = flow.rates + arrivals.mass * firing(columns) / held
+    conditional = flow.conditional(rates, arrivals.mass)
+    part = jnp.minimum(_front(flow.weights, gain) / _WHOLE, 1) / _PARTS
+
+    def advance(density, size):
+        here = replace(flow, weights=flow.grid.weight_density(density), dt=size * flow.dt)
+        exchange, _ = layout.everywhere(_Flow.exchange)(here, conditional)
+        moved = _move(layout, here, density, exchange)
+        return moved.density, (moved.iterations, moved.converged)
+
+    sizes = jnp.full(_PARTS, part).at[0].set(1 - (_PARTS - 1) * part)
+    density, (iterations, converged) = lax.scan(advance, density, sizes)
+    iterations = alone.iterations + arrivals.iterations + jnp.sum(iterations, dtype=jnp.int32)
+    return Moved(density, iterations, arrivals.converged & jnp.all(converged))
+
+
+def _upstream(holds: Array, exchange: _Exchange, moved: Array) -> Int[Array, " w"]:
+    """For each cell the nearest one that holds mass, on the side whence more comes."""
+    index, last = jnp.arange(len(holds)), len(holds) - 1
+    below = lax.cummax(jnp.where(holds, index, 0))
+    above = lax.cummin(jnp.where(holds, index, last), reverse=True)
+    up = (exchange.up * moved)[:-1, 0] - exchange.down[:-1, 0] * moved[1:, 0]
+    closed = jnp.zeros_like(up[:1])
+    from_below, from_above = jnp.concatenate([closed, up]), jnp.concatenate([-up, closed])
+    return jnp.where(from_below >= from_above, below, above)
 
 
 # Of what only weights depend on, reverse mode stores little and repeats the rest.
-@partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
-def _courant(grid: Grid, weights, rates, rate, strength, dt) -> Courant:
-    occupied = weights > _tolerance.floor(grid.dtype)
-    conditional = jnp.where(occupied, rates / jnp.where(occupied, weights, 1), 0)
+@partial(jax.checkpoint, prevent_cse=False)
+def _courant(flow: _Flow, conditional: Float[Array, " w"]) -> Courant:
+    grid = flow.grid
     assert grid.w is not None
     faces = jnp.asarray(grid.w.faces, grid.dtype)
-    scale = dt / grid.weight_spacing
+    scale = flow.dt / grid.weight_spacing
     return Courant(
-        hebbian=(scale * strength * conditional * rate)[:, None],
+        hebbian=(scale * flow.strength * conditional * flow.rate)[:, None],
         fall=(scale * jnp.maximum(faces, 0))[:, None],
         rise=(scale * jnp.maximum(-faces, 0))[:, None],
     )
 
 
 @partial(jax.checkpoint, prevent_cse=False)
-def _exchange(courant: Courant, moved: Array) -> tuple[Array, Array]:
-    return courant.exchange(moved)
-
-
-def advect(
-    courant: Courant, weights: Float[Array, "w 1"], execution: AbstractExecution = AUTOMATIC
-) -> tuple[Float[Array, "w 1"], Int[Array, ""]]:
-    r"""Solves $H + A(H)\,H = H^*$ for the weight density; derivatives by the implicit function.
-
-    **Arguments:** the Courant numbers and the weight density $H^*$, as a column; how to solve.
-    **Returns:** $H$ and the number of Newton iterations.
-    """
-    found, iterations = _search(*lax.stop_gradient((courant, weights)), execution)
-    one = jnp.ones(1, weights.dtype)
-    up, down = courant.linearised(found)
-
-    def tangent_solve(jacobian, rhs):
-        return mmatrix.solve(one, up, down, rhs, matvec=jacobian, execution=execution)
-
-    moved = lax.custom_root(
-        lambda moved: _residual(courant, weights, moved), found, lambda _, root: root, tangent_solve
-    )
-    return moved, iterations
-
-
-@partial(jax.checkpoint, prevent_cse=False)
-def _residual(courant: Courant, weights: Array, moved: Array) -> Array:
-    up, down = courant.exchange(moved)
-    return mmatrix.apply(jnp.ones(1, weights.dtype), up, down, moved) - weights
-
-
-def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> tuple[Array, Array]:
-    r"""Newton's method with the best of several step lengths, one of them certain to help.
-
-    The inverse Jacobian is a non-negative matrix with unit column sums, and the flux is quadratic:
-    after a step of length t along the Newton direction δ the residual is $(1-t)R + t^2 Q$ with
-    $‖Q‖_1 ≤ 2 Σ|α|δ^2$. The t that minimises this bound always reduces the 1-norm; longer steps,
-    up to the full one, are tried beside it.
-    """
-    one = jnp.ones(1, weights.dtype)
-
-    def improve(carry):
-        moved, error, _, iterations = carry
-        up, down = courant.linearised(moved)
-        change = mmatrix.solve(one, up, down, error, execution=execution)
-        size, curvature = jnp.sum(jnp.abs(error)), 2 * jnp.sum(jnp.abs(courant.hebbian) * change**2)
-        certain = jnp.where(curvature > 0.5 * size, 0.5 * size / curvature, 1)
-        lengths = certain ** jnp.linspace(0, 1, _LENGTHS, dtype=weights.dtype)
-        tried = moved[None] - lengths[:, None, None] * change[None]
-        errors = jax.vmap(partial(_residual, courant, weights))(tried)
-        best = jnp.argmin(jnp.sum(jnp.abs(errors), (1, 2)))
-        rounding = _tolerance.rounding(weights.dtype) * jnp.sum((1 + up + down) * jnp.abs(moved))
-        return tried[best], errors[best], rounding, iterations + 1
-
-    def unfinished(carry):
-        _, error, rounding, iterations = carry
-        return (jnp.sum(jnp.abs(error)) > rounding) & (iterations < _MAX_ITERATIONS)
-
-    none = jnp.zeros((), weights.dtype), jnp.zeros((), jnp.int32)
-    start = weights, _residual(courant, weights, weights), *none
-    moved, _, _, iterations = lax.while_loop(unfinished, improve, start)
-    return moved, iterations
+def _exchange(courant: Courant, moved: Advected) -> _Exchange:
+    return _Exchange(*courant.exchange(moved.weights), moved.iterations, moved.converged)

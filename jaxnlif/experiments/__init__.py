@@ -1,4 +1,4 @@
-"""Named, reproducible runs, each a module with `HELP`, `add_arguments(parser)`, `run(arguments)`.
+"""Named, reproducible runs, each a module with `add_arguments(parser)` and `run(arguments)`.
 
 Options end with those of `_options.add_run`. Whatever can be wrong with the arguments `run` reports
 as a `ValueError` before anything compiles; then it calls `_output.begin`.
@@ -10,16 +10,17 @@ import importlib
 from types import ModuleType
 
 REGISTRY: dict[str, str] = {
-    "excitatory": "jaxnlif.experiments.excitatory",
-    "fit": "jaxnlif.experiments.fit",
-    "learning": "jaxnlif.experiments.learning",
-    "mnist": "jaxnlif.experiments.mnist",
-    "spiketimes": "jaxnlif.experiments.spiketimes",
-    "synchrony": "jaxnlif.experiments.synchrony",
-    "yinyang": "jaxnlif.experiments.yinyang",
+    "excitatory": "steady states, hysteresis and blow-up of excitatory networks",
+    "fit": "parameters of a network, found by gradients from what it did",
+    "learning": "a network learns an input signal, then tells others from it",
+    "mnist": "images classified by the first spike, learned with exact gradients",
+    "spiketimes": "spikes moved, created and removed by exact gradients",
+    "synchrony": "neurons that fire together: density, particles, multi-scale solver",
+    "yinyang": "points classified by the first spike, learned with exact gradients",
 }
+"""What each does, in a line: only those that run are imported."""
 
 
 def load(name: str) -> ModuleType:
     """The module of the experiment called `name`."""
-    return importlib.import_module(REGISTRY[name])
+    return importlib.import_module(f"{__name__}.{name}")

@@ -39,6 +39,9 @@ class Measures(NamedTuple):
     silent_fraction: Array
 
 
+EVALUATED = 1000
+"""Samples that are evaluated together."""
+
 Encoder = Callable[[Array, Any], Any]
 """Turns a batch of samples, and a random key or `None` for no augmentation, into inputs."""
 
@@ -122,7 +125,7 @@ class Trainer(eqx.Module):
             return self._measures(trial, batch.label)
 
         n = data.label.shape[0]
-        size = min(1000, n)
+        size = min(EVALUATED, n)
         whole = n // size * size
         batches = jax.tree.map(lambda x: x[:whole].reshape(-1, size, *x.shape[1:]), data)
         measures, active = lax.map(one, batches)

@@ -6,8 +6,9 @@ import argparse
 import time
 import zlib
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,17 +16,21 @@ import jax
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays, write_figure
 from .._leaves import to_arrays
+from .._memory import check_memory
 from .._rotation import exclusive
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
 from . import _checkpoint as checkpoints
-from ._classifier import Encoder, Measures, Samples, State, Trainer, start
+from ._classifier import EVALUATED, Encoder, Measures, Samples, State, Trainer, start
 from ._classifier_figure import draw
 from ._classifier_setting import Setting
 from ._options import add_run
 from ._output import begin
+
+_MOST_EPOCHS = 1_000_000
+_COPIES = 10  # of the weights: gradient, moments, their changes, and what is written
 
 
 class Task(NamedTuple):
@@ -89,7 +94,12 @@ def chosen(arguments: argparse.Namespace, settings: Mapping[str, Setting]) -> Se
     check_integer("--seeds", arguments.seeds, at_least=1)
     setting = settings[arguments.setting]
     if arguments.epochs is not None:
-        setting = replace(setting, epochs=check_integer("--epochs", arguments.epochs, at_least=1))
+        check_integer("--epochs", arguments.epochs, at_least=1)
+        check(
+            arguments.epochs <= _MOST_EPOCHS,
+            f"--epochs = {arguments.epochs}: must be at most {_MOST_EPOCHS}",
+        )
+        setting = replace(setting, epochs=arguments.epochs)
     if arguments.hidden is not None:
         hidden = tuple(check_integer("--hidden", n, at_least=1) for n in arguments.hidden)
         setting = replace(setting, hidden=hidden)
@@ -104,12 +114,18 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
     checkpoints hold all complete epochs.
     """
     arguments.epochs, arguments.hidden = setting.epochs, list(setting.hidden)
-    directory = begin(arguments)
+    seeds = range(arguments.seeds)
+    _validate(setting, task, len(seeds))
+    if arguments.resume:
+        for seed in seeds:
+            _found(setting, task, seed, _checkpoint(Path(arguments.out), task, seed))
+    results = [f"{task.name}-{seed}{end}" for seed in seeds for end in (".npz", "-checkpoint")]
+    directory = begin(arguments, *results, f"{task.name}.png")
     began = time.perf_counter()
     trainings = []
-    for seed in range(arguments.seeds):
+    for seed in seeds:
         bar = ProgressBar(f"{task.name} {seed}") if arguments.progress else NoProgress()
-        path = directory / f"{task.name}-{seed}-checkpoint"
+        path = _checkpoint(directory, task, seed)
         training = train(setting, task, seed, path, resume=arguments.resume, progress=bar)
         trainings.append(training)
         write_arrays(
@@ -118,10 +134,8 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
             _identity(setting, task, seed),
         )
     figure = directory / f"{task.name}.png"
-    with write_atomically(figure) as partial:
-        draw(
-            setting, task, [t.state.net for t in trainings], [t.history for t in trainings]
-        ).savefig(partial)
+    nets, histories = [t.state.net for t in trainings], [t.history for t in trainings]
+    write_figure(figure, draw(setting, task, nets, histories))
     print("\n".join(summary(setting, trainings)))
     print(
         f"\nwrote {directory}/{task.name}-*.npz and {figure} ({time.perf_counter() - began:.1f} s)"
@@ -149,22 +163,17 @@ def train(
 def _train(
     setting: Setting, task: Task, seed: int, path: Path | None, resume: bool, progress
 ) -> Training:
-    steps = len(task.train.label) // setting.batch
-    check(steps > 0, f"batch = {setting.batch}: must not exceed {len(task.train.label)} samples")
-    trainer = Trainer(setting, task.encoder, steps)
+    trainer = Trainer(setting, task.encoder, _steps(setting, task))
     key = jax.random.key(seed)
-    state = start(setting, (task.inputs, task.classes), steps, jax.random.fold_in(key, 0))
     identity = _identity(setting, task, seed)
     train_set, test_set = jax.device_put((task.train, task.test))
-    found = checkpoints.read(path, state, identity) if resume and path is not None else None
-    if found is not None:
-        training = Training(*found)
-    else:
-        measures = trainer.evaluate(state.net, test_set)
-        training = Training(state, _appended({}, measures, 0.0))
-    bar = progress.start(setting.epochs)
-    bar.update(training.epochs)
-    try:
+    shown = 0
+    with closing(progress.start(setting.epochs)) as bar:
+        training = _found(setting, task, seed, path) if resume and path is not None else None
+        if training is None:
+            state = _begin(setting, task, seed)
+            measures = trainer.evaluate(state.net, test_set)
+            training = Training(state, _appended({}, measures, 0.0))
         for epoch in range(training.epochs + 1, setting.epochs + 1):
             began = time.perf_counter()
             state, loss = trainer.epoch(training.state, train_set, jax.random.fold_in(key, epoch))
@@ -179,10 +188,45 @@ def _train(
             training = Training(state, _appended(training.history, measures, seconds))
             if path is not None:
                 checkpoints.write(path, epoch, training.state, training.history, identity)
-            bar.update(1)
-    finally:
-        bar.close()
+            bar.update(epoch - shown)
+            shown = epoch
     return training
+
+
+def _steps(setting: Setting, task: Task) -> int:
+    """In an epoch."""
+    return len(task.train.label) // setting.batch
+
+
+def _begin(setting: Setting, task: Task, seed: int) -> State:
+    key = jax.random.fold_in(jax.random.key(seed), 0)
+    return start(setting, (task.inputs, task.classes), _steps(setting, task), key)
+
+
+def _checkpoint(directory: Path, task: Task, seed: int) -> Path:
+    return directory / f"{task.name}-{seed}-checkpoint"
+
+
+def _found(setting: Setting, task: Task, seed: int, path: Path) -> Training | None:
+    """The training that is kept in a directory, if there is one.
+
+    **Raises:** `ValueError` if it is another one.
+    """
+    found = checkpoints.read(path, _begin(setting, task, seed), _identity(setting, task, seed))
+    return None if found is None else Training(*found)
+
+
+def _validate(setting: Setting, task: Task, seeds: int) -> None:
+    """Requires samples for a step, and memory for the networks and for a batch of trials."""
+    samples = len(task.train.label)
+    check(_steps(setting, task) > 0, f"batch = {setting.batch}: must not exceed {samples} samples")
+    sizes = [task.inputs * setting.copies, *setting.hidden, task.classes]
+    weights = sum(a * b for a, b in pairwise(sizes))
+    trials = max(setting.batch, EVALUATED) * sum(sizes) * (setting.max_spikes + 8)
+    check_memory(
+        8 * (weights * (_COPIES + 3 * seeds) + trials),
+        f"--hidden = {' '.join(map(str, setting.hidden))}, --seeds = {seeds}",
+    )
 
 
 def summary(setting: Setting, trainings: list[Training]) -> list[str]:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from .._files import write_atomically as write_atomically
+from .._files import write_bytes
 from . import configuration
 
+_CONFIGURATION = "config.toml"
 
-def begin(arguments: argparse.Namespace) -> Path:
+
+def begin(arguments: argparse.Namespace, *files: str) -> Path:
     """The output directory with the options in effect in it, which are printed too.
 
     To be called after all checks and before any work, with defaults that depend on other options
-    filled in. **Raises:** as `prepare_directory`.
+    filled in. Those of the `files` that are there already, and will be overwritten, are named on
+    standard error. **Raises:** as `prepare_directory`.
     """
     directory = prepare_directory(arguments.out)
     options = configuration.write(arguments.name, arguments.options, arguments)
-    with write_atomically(directory / "config.toml") as partial:
-        partial.write_text(options, encoding="utf-8")
+    old = [name for name in (_CONFIGURATION, *files) if (directory / name).exists()]
+    if old and not getattr(arguments, "resume", False):
+        print(f"note: overwrites {', '.join(old)} in {directory}", file=sys.stderr)
+    write_bytes(directory / _CONFIGURATION, options.encode())
     print(options)
     return directory
 

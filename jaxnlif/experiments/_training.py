@@ -59,17 +59,35 @@ def train(
         return _train(training, trials, checkpoint, resume, progress)
 
 
+def resumed(training: Training, checkpoint: Path) -> tuple[Any, dict[str, np.ndarray]]:
+    """State and records of the training that is kept in a directory.
+
+    **Raises:** `ValueError` if there is none, or it is of another training.
+    """
+    found = checkpoints.read(checkpoint, training.state, training.identity)
+    if found is None:
+        raise ValueError(f"--resume: there is no checkpoint in {str(checkpoint)!r}")
+    return found
+
+
+def bytes_per_trial(training: Training) -> int:
+    """Of the record of a trial."""
+    records = _record(training).values()
+    return sum(record.size * record.dtype.itemsize for record in records)
+
+
+def _record(training: Training) -> dict[str, jax.ShapeDtypeStruct]:
+    return jax.eval_shape(training.step, training.state)[1]
+
+
 def _train(
     training: Training, trials: int, checkpoint: Path, resume: bool, progress: AbstractProgress
 ) -> tuple[Any, dict[str, np.ndarray]]:
     state = training.state
-    shapes = jax.eval_shape(training.step, training.state)[1]
+    shapes = _record(training)
     history = {k: np.zeros((0, *s.shape), s.dtype) for k, s in shapes.items()}
     if resume:
-        found = checkpoints.read(checkpoint, state, training.identity)
-        if found is None:
-            raise ValueError(f"--resume: there is no checkpoint in {str(checkpoint)!r}")
-        state, history = found
+        state, history = resumed(training, checkpoint)
     chunk = _compiled(training.step, shapes)
 
     def write():
@@ -77,8 +95,7 @@ def _train(
         checkpoints.write(checkpoint, number, state, history, training.identity)
 
     bar = progress.start(trials)
-    done = len(history["loss"])
-    bar.update(done)
+    done, shown = len(history["loss"]), 0
     written = time.monotonic()
     try:
         while done < trials:
@@ -96,7 +113,8 @@ def _train(
             longer = {k: np.concatenate([old, records[k]]) for k, old in history.items()}
             state, history = new, longer
             done += num
-            bar.update(num)
+            bar.update(done - shown)
+            shown = done
             if time.monotonic() - written > SECONDS:
                 write()
                 written = time.monotonic()

@@ -10,11 +10,25 @@ from jaxtyping import Array, Float
 
 from ..density.solver import FluxShift
 from ..model import Hebbian, Network, Saturating, Tabulated
+from ..model._leaf import as_leaf
 from ..solve.progress import ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
 from ..solve.saveat import SaveAt
 from ..solve.solution import Solution
 from ..solve.solve import solve
+
+
+class Switched(Hebbian):
+    """Hebbian learning at a `speed` of 1, or 0 where the weights are frozen.
+
+    As a number, so that learning and tests share a compilation.
+    """
+
+    speed: Float[Array, ""]
+
+    def __init__(self, gain, *, on: bool):
+        super().__init__(gain)
+        self.speed = as_leaf("speed", float(on))
 
 
 class Setting(NamedTuple):
@@ -25,6 +39,7 @@ class Setting(NamedTuple):
     - `signal`, `tests`: the learned signal and, by name, those that test it, shape `(w,)`
       (voltage).
     - `gain`: $K > 0$ (weight² × membrane time²). `epsilon`: membrane / learning time.
+    - `noise`: diffusion coefficient $a$ (voltage² / membrane time).
     - `t1`, `dt`: duration of learning, and longest step (learning time).
     - `progress`: whether to show bars.
     """
@@ -35,6 +50,7 @@ class Setting(NamedTuple):
     tests: Mapping[str, Float[np.ndarray, " w"]]
     gain: float
     epsilon: float
+    noise: float
     t1: float
     dt: float
     progress: bool
@@ -49,6 +65,24 @@ class Setting(NamedTuple):
     def test_time(self) -> float:
         """Duration of a test (learning time): twenty membrane times at least, to be stationary."""
         return max(self.t1 / 10, 20 * self.epsilon)
+
+    def network(self, signal: Float[np.ndarray, " w"], *, learns: bool) -> Network:
+        """The network in a phase. Phases differ in values only, and share a compilation."""
+        return Network(
+            drive=Tabulated(signal, w=self.weights),
+            response=Saturating(),
+            learning=Switched(self.gain, on=learns),
+            epsilon=self.epsilon,
+            noise=self.noise,
+        )
+
+    def validate(self) -> None:
+        """Requires what every phase requires of its arguments.
+
+        **Raises:** `ValueError` that names what is wrong.
+        """
+        model = self.network(self.signal, learns=True)
+        self.solver.validate(model, self.initial, self.dt, None)
 
 
 class Phase(NamedTuple):
@@ -87,31 +121,24 @@ def phases(setting: Setting) -> Iterator[Phase]:
     **Raises:** `SolveError` if a phase does not complete or the network falls silent, `Interrupted`
     on Ctrl-C; in each case after that phase has been yielded as far as it came.
     """
-    learning = Hebbian(gain=setting.gain)
-    learned = yield from _phase(setting, "learning", setting.signal, setting.initial, learning)
+    learned = yield from _phase(setting, "learning", setting.signal, setting.initial, learns=True)
     if learned.rate[-1] == 0:
         raise SolveError(
             "learning: the network fell silent, so nothing is learned; raise the signal"
         )
     density = learned.solver.observe(learned.state).density
     for name, signal in setting.tests.items():
-        yield from _phase(setting, name, signal, density, None)
+        yield from _phase(setting, name, signal, density, learns=False)
 
 
-def _phase(setting: Setting, name, signal, density, learning):
-    """One phase, yielded; returns its solution. Tests differ in values only: one compilation."""
-    model = Network(
-        drive=Tabulated(signal, w=setting.weights),
-        response=Saturating(),
-        learning=learning,
-        epsilon=setting.epsilon,
-    )
+def _phase(setting: Setting, name, signal, density, *, learns: bool):
+    """One phase, yielded; returns its solution."""
     try:
         solution = solve(
-            model,
+            setting.network(signal, learns=learns),
             setting.solver,
             y0=density,
-            t1=setting.t1 if learning is not None else setting.test_time,
+            t1=setting.t1 if learns else setting.test_time,
             dt=setting.dt,
             saveat=SaveAt(num=121, fn=None),
             progress=ProgressBar(name) if setting.progress else None,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._check import check
+from .._parser import nearest
 
 _EXPERIMENT = "experiment"
 _NO_OPTIONS = ("help", "config")
+_PATHS = ("FILE", "DIR")
 
 
 def add_argument(parser: Any) -> None:
@@ -46,11 +48,6 @@ def experiment(path: str, names: Iterable[str]) -> str:
         f"{path}: {_EXPERIMENT} = {found!r}: unknown, the nearest is {nearest(found, names)!r}",
     )
     return found
-
-
-def nearest(word: str, names: Iterable[str]) -> str:
-    """The name that is most like a word."""
-    return get_close_matches(word, names, n=1, cutoff=0)[0]
 
 
 def read(path: str, name: str, parser: argparse.ArgumentParser) -> list[str]:
@@ -91,16 +88,56 @@ def write(name: str, parser: argparse.ArgumentParser, arguments: argparse.Namesp
     return "\n".join(lines) + "\n"
 
 
+def expanded(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.Namespace:
+    """The options with `~` in paths, those whose values are called FILE or DIR, put in full.
+
+    **Raises:** `ValueError` for what cannot be the name of a file.
+    """
+    for action in _options(parser):
+        if action.metavar in _PATHS:
+            given = getattr(arguments, action.dest)
+            several = isinstance(given, list)
+            name = action.option_strings[0]
+            paths = [_path(name, each) for each in (given if several else [given])]
+            for path in paths if action.metavar == "FILE" else ():
+                _check_no_device(name, path)
+            setattr(arguments, action.dest, paths if several else paths[0])
+    return arguments
+
+
+def _path(name: str, given: str | None) -> str | None:
+    if given is None:
+        return None
+    check(given != "", f"{name} = '': must be a path")
+    text = given.encode("utf-8", "replace").decode()
+    check(text == given and "\0" not in given, f"{name} = {given!r}: must be a path in UTF-8")
+    return os.path.expanduser(given)
+
+
+def _check_no_device(name: str, path: str | None) -> None:
+    """Requires of what is to be read that it ends."""
+    check(
+        path is None or not Path(path).is_char_device(),
+        f"{name} = {path!r}: must be a file, which a device is not",
+    )
+
+
 def _options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     return (action for action in parser._actions if action.dest not in _NO_OPTIONS)
 
 
 def _load(path: str) -> dict[str, Any]:
+    found = _path("--config", path)
+    _check_no_device("--config", found)
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(found or path).read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: must be a readable file ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    try:
+        return tomllib.loads(text.decode("utf-8-sig"))
+    except RecursionError:
+        raise ValueError(f"{path}: must be TOML (it is nested too deeply)") from None
+    except ValueError as error:
         raise ValueError(f"{path}: must be TOML ({error})") from None
 
 
@@ -141,4 +178,4 @@ def _text(value: Any) -> str:
         return repr(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(map(_text, value))}]"
-    return json.dumps(str(value), ensure_ascii=False)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

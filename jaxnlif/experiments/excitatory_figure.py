@@ -68,7 +68,7 @@ def _hysteresis(arrays: _Arrays, ax: Axes) -> None:
         _course(
             ax, arrays, f"hysteresis_{name}", 0, against=drive, color=_COLORS[name], label=label
         )
-    for drive, tail, head in zip(arrays["hysteresis_jumps"], (2.0, 1.2), (3.0, 0.4), strict=True):
+    for drive, tail, head in zip(arrays["hysteresis_jumps"], (2.0, 1.2), (3.0, 0.4), strict=False):
         arrow = {"arrowstyle": "-|>", "color": GREEN, "mutation_scale": 18}
         ax.annotate("", (drive, head), (drive, tail), arrowprops=arrow)
     ax.set(xlim=(-3, 0.5), ylim=(-0.2, 7.5))
@@ -110,8 +110,9 @@ def _blow_up_times(arrays: _Arrays, ax: Axes) -> None:
     ax.legend(loc="center right", bbox_to_anchor=(1, 0.4), frameon=False, fontsize="small")
 
 
-def _courses(arrays: _Arrays, ax: Axes, coupling: float = 4.0) -> None:
-    which = arrays["blow_up_coupling"].tolist().index(coupling)
+def _courses(arrays: _Arrays, ax: Axes) -> None:
+    which = int(np.argmin(np.abs(arrays["blow_up_coupling"] - 4.0)))
+    coupling = arrays["blow_up_coupling"][which]
     for name, label in _LABELS.items():
         _course(ax, arrays, f"blow_up_{name}", which, color=_COLORS[name], label=label)
     ax.plot([], [], "x", color=BLACK, markeredgewidth=2, label="blow-up")

@@ -20,6 +20,8 @@ from ..solve.saveat import SaveAt
 from ..solve.solve import solve
 
 _SAVES = 201
+WEIGHTS = (-3.0, 12.0)
+"""The ends of the weight axis."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -35,9 +37,6 @@ class Ramp(NamedTuple):
     times: tuple[float, float, float]
 
 
-NO_DRIVE = Ramp((0.0, 0.0, 0.0), (0.0, 1.0, 2.0))
-
-
 @dataclass(frozen=True)
 class Family:
     r"""Networks that differ in their mean weight and drive only.
@@ -45,18 +44,22 @@ class Family:
     - `response`: σ.
     - `weights`: the weight axis, or `None` for networks in which all neurons share one weight.
     - `variance`: that of the weights, which are normally distributed on the axis (weight²).
+    - `noise`: diffusion coefficient $a$ (voltage² / membrane time).
+    - `nodes`: of the voltage grid, a multiple of 8.
     """
 
     response: Callable[[Array], Array]
     weights: WeightGrid | None = None
     variance: float = 1.0
+    noise: float = 1.0
+    nodes: int = 320
 
     @property
     def grid(self) -> Grid:
         """Voltages from -6 to the threshold 2, with reset to 1, and the weight axis."""
-        return Grid(VoltageGrid(-6.0, 2.0, reset=1.0, num=320), self.weights)
+        return Grid(VoltageGrid(-6.0, 2.0, reset=1.0, num=self.nodes), self.weights)
 
-    def network(self, mean: float, *, ramp: Ramp = NO_DRIVE, epsilon: float = 1.0) -> Network:
+    def network(self, mean: float, *, ramp: Ramp, epsilon: float = 1.0) -> Network:
         """The network of this mean weight (voltage × membrane time)."""
         return Network(
             # Tabulated even where it is constant, so that runs of all kinds share a compilation.
@@ -64,6 +67,7 @@ class Family:
             response=self.response,
             weight=mean if self.weights is None else None,
             epsilon=epsilon,
+            noise=self.noise,
         )
 
     def start(self, mean: float, voltages: tuple[float, float]) -> Float[Array, "v w"]:
@@ -88,7 +92,8 @@ class Family:
             w = self.weights.centers[None]
             share = np.exp(-((w - mean) ** 2) / (2 * self.variance))
             share /= share.sum(axis=1, keepdims=True)
-        rates = stationary.firing_rate(drive + w * np.asarray(self.response(jnp.asarray(rate))))
+        inputs = drive + w * np.asarray(self.response(jnp.asarray(rate)))
+        rates = stationary.firing_rate(inputs, self.noise)
         return np.sum(share * np.asarray(rates), axis=1) - rate[:, 0]
 
     def stationary_rates(self, mean: float, drive: float = 0.0) -> Float[np.ndarray, " roots"]:
@@ -105,20 +110,15 @@ class Family:
         changes = np.flatnonzero(positive[1:] != positive[:-1])
         return bisect(excess, rate[changes], rate[changes + 1])
 
-    def mean_at(self, rate: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
-        """The mean weight, between -2 and 11, that makes these rates stationary without drive."""
+    def mean_at(self, rate: Float[np.ndarray, " k"], drive: float = 0.0) -> Float[np.ndarray, " k"]:
+        """The mean weight, between -2 and 11, that makes these rates stationary."""
         ends = np.full_like(rate, -2.0), np.full_like(rate, 11.0)
-        return bisect(lambda mean: self.excess(rate, mean), *ends)
+        return bisect(lambda mean: self.excess(rate, mean, drive), *ends)
 
     def drive_at(self, rate: Float[np.ndarray, " k"], mean: float) -> Float[np.ndarray, " k"]:
         """The drive, between -20 and 10, that makes these rates stationary."""
         ends = np.full_like(rate, -20.0), np.full_like(rate, 10.0)
         return bisect(lambda drive: self.excess(rate, mean, drive), *ends)
-
-
-ONE_WEIGHT = Family(Identity())
-MANY_WEIGHTS = Family(Identity(), WeightGrid(-3.0, 12.0, num=20))
-BOUNDED = Family(Saturating(), WeightGrid(-3.0, 12.0, num=20))
 
 
 def bisect(
@@ -171,3 +171,57 @@ def together(name: str, runs: list[Course]) -> Arrays:
         f"{name}_end": np.array([run.blow_up for run in runs]),
         f"{name}_last_rate": np.array([run.last_rate for run in runs]),
     }
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the networks have in common, and how strongly they are coupled.
+
+    - `drive`: the input of all networks, to which ramps are added (voltage).
+    - `noise`: diffusion coefficient $a$ (voltage² / membrane time).
+    - `variance`: of the weights where they are distributed (weight²).
+    - `couplings`: mean weights of networks that may blow up, `coupling`: the weight of one that has
+      two stationary rates (voltage × membrane time).
+    - `nodes`, `cells`: of voltage and weight.
+    """
+
+    drive: float = 0.0
+    noise: float = 1.0
+    variance: float = 1.0
+    couplings: tuple[float, ...] = (0.5, 1.5, 2.0, 2.2, 2.5, 3.0, 4.0, 6.0, 8.0)
+    coupling: float = 2.0
+    nodes: int = 320
+    cells: int = 20
+
+    @property
+    def one_weight(self) -> Family:
+        """Networks in which all neurons share a weight."""
+        return Family(Identity(), noise=self.noise, nodes=self.nodes)
+
+    @property
+    def many_weights(self) -> Family:
+        """Networks with a distribution of weights."""
+        return self._distributed(Identity())
+
+    @property
+    def bounded(self) -> Family:
+        """Those whose response has a bound."""
+        return self._distributed(Saturating())
+
+    def _distributed(self, response: Callable[[Array], Array]) -> Family:
+        weights = WeightGrid(*WEIGHTS, num=self.cells)
+        return Family(response, weights, self.variance, self.noise, self.nodes)
+
+    @property
+    def still(self) -> Ramp:
+        """The drive as it is."""
+        return Ramp((self.drive,) * 3, (0.0, 1.0, 2.0))
+
+    def follow(self, family: Family, coupling: float, y0: Array, *, t1: float, dt: float) -> Course:
+        """A run under the drive as it is."""
+        return Course.follow(
+            family.network(coupling, ramp=self.still), family.grid, y0, t1=t1, dt=dt
+        )
+
+
+DEFAULT = Setting()

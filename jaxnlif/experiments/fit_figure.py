@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from .. import plot
 from ..fit.result import Fit
 from ..model import Network
-from ..plot.fits import in_words
+from ..plot.fits import in_words, known_limits
 from ..solve.solution import Solution
-from .fit_data import Observed
-from .fit_recovery import Learned
+from .fit_observed import Observed
+from .fit_recovery import Counted, Learned
 
 Run = Callable[[Network], Solution]
 
@@ -46,10 +46,10 @@ def recovery(run: Run, data: Learned, start: Network, truth: Network, fitted: Fi
     assert grid is not None
     w, weights, rates = grid.centers, data.weights, data.rates
     ax = panels["weights"]
-    _data_and_fit(ax, w, weights.weights, weights.std, begin.weights[-1], end.weights[-1])
+    _data_and_fit(ax, w, weights, begin.weights[-1], end.weights[-1])
     plot.finish(ax, plot.WEIGHT, plot.WEIGHT_DENSITY, "The weights learned")
     ax = panels["rates"]
-    _data_and_fit(ax, w, rates.rates[0], rates.std[0], begin.rates[-1], end.rates[-1])
+    _data_and_fit(ax, w, rates, begin.rates[-1], end.rates[-1])
     plot.finish(ax, plot.WEIGHT, plot.RATES, "The response learned")
     _gain(panels["gain"], start, truth, fitted)
     _input(panels["input"], w, start, truth, fitted)
@@ -58,14 +58,15 @@ def recovery(run: Run, data: Learned, start: Network, truth: Network, fitted: Fi
     return figure
 
 
-def _data_and_fit(ax: Axes, w, data, std, start, end) -> None:
-    ax.errorbar(w, data, std, label="data ± standard deviation", **_DATA)
+def _data_and_fit(ax: Axes, w, data: Counted, start, end) -> None:
+    ax.errorbar(w, data.values, data.std, label="data ± standard deviation", **_DATA)
     ax.plot(w, start, **_START)
     ax.plot(w, end, **_FIT)
 
 
 def _gain(ax: Axes, start: Network, truth: Network, fitted: Fit) -> None:
-    """The learning strength; knots that the data do not determine are hollow, without a bar."""
+    """The learning strength; knots that the data leave open are hollow, without a bar, and have no
+    say in the axis."""
     assert fitted.uncertainty is not None
     knots, values = (np.asarray(x) for x in _table(fitted.model))
     std = fitted.uncertainty.std[: knots.size]
@@ -74,8 +75,11 @@ def _gain(ax: Axes, start: Network, truth: Network, fitted: Fit) -> None:
     known = np.isfinite(std)
     label = "fit ± standard error"
     ax.errorbar(knots[known], values[known], std[known], label=label, **_ESTIMATE)
+    shown = known_limits(values[known], std[known], _table(truth)[1], _table(start)[1])
+    ax.set_ylim(*shown)
     if not np.all(known):
-        ax.plot(knots[~known], values[~known], label="not determined", **_UNDETERMINED)
+        inside = np.clip(values[~known], *shown)
+        ax.plot(knots[~known], inside, label="not determined", clip_on=False, **_UNDETERMINED)
     strength = "learning strength $K(w)$\n(weight² × membrane time²)"
     plot.finish(ax, plot.WEIGHT, strength, "The learning rule found")
 

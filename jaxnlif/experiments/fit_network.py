@@ -7,23 +7,28 @@ change from the initial density that tells them apart.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from .._check import check, check_finite, check_integer, check_positive
 from ..density.solver import FluxShift
 from ..density.stationary import firing_rate
-from ..fit.bounds import Free, Positive
+from ..fit.bounds import AbstractBounds, Between, Free
 from ..grid import Grid, VoltageGrid
 from ..initial import gaussian
 from ..model import Network
 from ..solve.saveat import SaveAt
 from ..solve.solution import Solution
 from ..solve.solve import solve
-from .fit_data import Observed
+from .fit_observed import Observed
 
-BOUNDS = (Free(), Positive(), Free())
+_LARGEST_SPREAD = 2.0  # of potentials without threshold, in distances from reset to threshold
+_MOST_NODES = 2000
 
 
 def where(model: Any) -> tuple[Any, Any, Any]:
@@ -31,33 +36,152 @@ def where(model: Any) -> tuple[Any, Any, Any]:
     return model.drive.value, model.noise, model.weight
 
 
-def line(num: int = 120) -> Grid:
-    """The voltages, in JAX's default precision."""
-    return Grid(v=VoltageGrid(-4.0, 2.0, reset=1.0, num=num))
+class Bounds(NamedTuple):
+    """Where input, noise and coupling may lie, in the order of `where`."""
+
+    drive: AbstractBounds
+    noise: AbstractBounds
+    weight: AbstractBounds
+
+    def inside(self, model: Network) -> Network:
+        """A network whose numbers lie strictly inside, as near as they may."""
+        values = []
+        for bounds, value in zip(self, where(model), strict=True):
+            if isinstance(bounds, Between):
+                slack = 1e-3 * (bounds.high - bounds.low)
+                value = jnp.clip(value, bounds.low + slack, bounds.high - slack)
+            values.append(value)
+        return eqx.tree_at(where, model, tuple(values))
 
 
-def begin(observed: Observed) -> Network:
-    """A start: the uncoupled network whose stationary rate is the mean of those observed."""
-    inputs = np.linspace(-6, 60, 661)
-    rates = np.asarray(firing_rate(inputs), float)
-    return Network(
-        noise=1.0, weight=0.0, drive=float(np.interp(observed.rate.mean(), rates, inputs))
-    )
+def read_bounds(texts: Sequence[str], distance: float) -> Bounds:
+    """Bounds from texts such as `weight=-2:0.5`.
+
+    If nothing is said the noise, without which there is no density, is positive, and below that of
+    potentials whose standard deviation is twice the distance from reset to threshold.
+
+    **Raises:** `ValueError` that names the option.
+    """
+    found: dict[str, AbstractBounds] = {}
+    for text in texts:
+        name, _, ends = text.partition("=")
+        rule = f"--bounds: {text!r} must be as weight=-2:0.5, of {', '.join(Bounds._fields)}"
+        check(name in Bounds._fields and ends.count(":") == 1, rule)
+        check(name not in found, f"--bounds: {name} must be there once")
+        try:
+            low, high = map(float, ends.split(":"))
+        except ValueError:
+            raise ValueError(rule) from None
+        try:
+            found[name] = Between(low, high)
+        except ValueError as error:
+            raise ValueError(f"--bounds: {name}: {error}") from None
+        check(name != "noise" or low >= 0, f"--bounds: noise: low = {low:g}: must not be negative")
+    noise = Between(0.0, (_LARGEST_SPREAD * distance) ** 2)
+    return Bounds(**({"drive": Free(), "noise": noise, "weight": Free()} | found))
+
+
+class Neuron(NamedTuple):
+    """The threshold and the reset of the neurons, and their potentials when a recording begins.
+
+    - `threshold`, `reset` (voltage).
+    - `mean` (voltage), `variance` (voltage²): of the potentials at time 0.
+    """
+
+    threshold: float
+    reset: float
+    mean: float
+    variance: float
+
+    @classmethod
+    def of(cls, threshold: float, reset: float, initial: Sequence[float] | None) -> Neuron:
+        """Neurons whose potentials lie, if nothing is said, far below the threshold.
+
+        **Raises:** `ValueError` that names the option.
+        """
+        check_finite("--threshold", threshold)
+        check_finite("--reset", reset)
+        check(reset < threshold, f"--reset = {reset:g}: must be below --threshold = {threshold:g}")
+        distance = threshold - reset
+        mean, variance = initial or (reset - 2 * distance, 0.5 * distance**2)
+        check_finite("--initial: mean", mean)
+        check_positive("--initial: variance", variance)
+        rule = f"must lie below the threshold {threshold:g}"
+        check(mean < threshold, f"--initial: mean = {mean:g}: {rule}")
+        return cls(threshold, reset, mean, variance)
+
+    def begin(self, observed: Observed, bounds: Bounds) -> Network:
+        """A start: the network, uncoupled if it may be, of the mean rate that was observed."""
+        distance = self.threshold - self.reset
+        noise, weight = _inside(bounds.noise, distance**2), _inside(bounds.weight, 0.0)
+        inputs = self.threshold + distance * np.linspace(-8, 58, 661)
+        rates = np.asarray(firing_rate(inputs, noise, self.threshold, self.reset), float)
+        mean = float(observed.rate.mean())
+        drive = float(np.interp(mean, rates, inputs)) - weight * mean
+        return Network(noise=noise, weight=weight, drive=_inside(bounds.drive, drive))
+
+    def needed(self, model: Network, rate: Any, margin: float) -> tuple[float, float]:
+        """The highest lower end, and the widest spacing, of voltages on which a network with these
+        rates is resolved: Gaussians whole to so many standard deviations, the cells of as many
+        less than the layers at the threshold."""
+        drive, noise, weight = (float(x) for x in where(model))
+        input = drive + weight * np.asarray(rate, float)
+        low = min(
+            self.mean - margin * math.sqrt(self.variance),
+            min(self.reset, float(input.min())) - margin * math.sqrt(noise),
+        )
+        distance = self.threshold - self.reset
+        layer = noise / max(float(input.max()) - self.threshold, math.sqrt(noise))
+        return low, min(distance / 4, math.sqrt(noise) / 2, layer) / margin
+
+    def grid(self, model: Network, rate: Any) -> VoltageGrid:
+        """Voltages for a network that fires at these rates, with room for what a fit changes."""
+        low, spacing = self.needed(model, rate, margin=5.0)
+        distance = self.threshold - self.reset
+        above = math.ceil(distance / spacing - 1e-9)
+        below = math.ceil((self.reset - low) / distance * above)
+        above = max(above * _MOST_NODES // max(above + below, _MOST_NODES), 1)
+        below = math.ceil((self.reset - low) / distance * above)
+        low = self.reset - below * distance / above
+        return VoltageGrid(low, self.threshold, reset=self.reset, num=above + below)
+
+    def given_grid(self, low: float, num: float) -> VoltageGrid:
+        """Voltages from this lower end.
+
+        **Raises:** `ValueError` that names the option.
+        """
+        check_finite("--grid: NUM", num)
+        number = check_integer("--grid: NUM", int(num) if num == int(num) else num, at_least=2)
+        rule = f"must lie below the mean of --initial, {self.mean:g}, and --reset"
+        check(low < min(self.mean, self.reset), f"--grid: MINIMUM = {low:g}: {rule}")
+        try:
+            return VoltageGrid(low, self.threshold, reset=self.reset, num=number)
+        except ValueError as error:
+            raise ValueError(f"--grid: {error}") from None
+
+
+def _inside(bounds: AbstractBounds, value: float) -> float:
+    """A value, or the middle of the bounds if it is not within them."""
+    if bool(bounds.contains(np.asarray(value))):
+        return value
+    assert isinstance(bounds, Between)
+    return 0.5 * (bounds.low + bounds.high)
 
 
 class Run(eqx.Module):
     """A run through the times that were observed, all of whose steps are saved.
 
-    **Arguments:** `initial`: mean and variance of the potentials at time 0; `t1`, `dt` (membrane
-    times).
+    **Arguments:** `grid`: the voltages; `initial`: mean and variance of the potentials at time 0;
+    `t1`, `dt` (membrane times).
     """
 
+    grid: VoltageGrid
     initial: tuple[float, float] = eqx.field(static=True)
     t1: float = eqx.field(static=True)
     dt: float = eqx.field(static=True)
 
     def __call__(self, model: Network) -> Solution:
-        grid = line()
+        grid = Grid(v=self.grid)
         return solve(
             model,
             FluxShift(grid),
@@ -67,3 +191,11 @@ class Run(eqx.Module):
             saveat=SaveAt(num=math.ceil(self.t1 / self.dt) + 1, fn=None),
             throw=False,
         )
+
+
+def suffices(run: Run, neuron: Neuron, fitted: Network) -> VoltageGrid | None:
+    """A grid that resolves a fitted network if that of the run does not."""
+    rate = jax.jit(run)(fitted).rate
+    low, spacing = neuron.needed(fitted, rate, margin=4.0)
+    good = run.grid.minimum <= low and run.grid.spacing <= spacing
+    return None if good else neuron.grid(fitted, rate)

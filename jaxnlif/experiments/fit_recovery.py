@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .. import _deviance
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
 from ..initial import gaussian
-from ..losses import Rates, Weights
 from ..model import Bump, Hebbian, Network, Saturating, Table
 from ..solve.saveat import SaveAt
 from ..solve.solution import Solution
@@ -63,9 +64,13 @@ class Run(eqx.Module):
     num: int = eqx.field(static=True, default=60)
     dtype: Any = eqx.field(static=True, default=None)
 
+    @property
+    def voltages(self) -> VoltageGrid:
+        """The voltage grid."""
+        return VoltageGrid(-4.0, 2.0, reset=1.0, num=self.num, dtype=self.dtype)
+
     def __call__(self, model: Network) -> Solution:
-        v = VoltageGrid(-4.0, 2.0, reset=1.0, num=self.num, dtype=self.dtype)
-        grid = Grid(v=v, w=WeightGrid(0.0, 1.0, num=self.num))
+        grid = Grid(v=self.voltages, w=WeightGrid(0.0, 1.0, num=self.num))
         return solve(
             model,
             FluxShift(grid),
@@ -77,32 +82,58 @@ class Run(eqx.Module):
         )
 
 
+class Counted(eqx.Module):
+    """Something seen by Poisson counts, of which each stands for `per_count`."""
+
+    counts: Float[np.ndarray, " w"]
+    per_count: Float[np.ndarray, ""]
+
+    @property
+    def values(self) -> Float[np.ndarray, " w"]:
+        return self.counts * self.per_count
+
+    @property
+    def std(self) -> Float[np.ndarray, " w"]:
+        """The standard deviations of the values, by their counts."""
+        return np.sqrt(np.maximum(self.counts, 1)) * self.per_count
+
+    def expected(self, values: Float[Array, " w"]) -> Float[Array, " w"]:
+        """The counts that such values make one expect, positive."""
+        counts = values / jnp.asarray(self.per_count, values.dtype)
+        return jnp.maximum(counts, float(jnp.finfo(counts.dtype).tiny) ** 0.5)
+
+    def residuals(self, values: Float[Array, " w"]) -> Float[Array, " w"]:
+        return _deviance.residuals(self.expected(values), self.counts)
+
+    def in_deviations(self, values: Float[Array, " w"]) -> Float[Array, " w"]:
+        return 2 * jnp.sqrt(self.expected(values))
+
+
 class Learned(eqx.Module):
     """The loss: how far a run ends from the weights and the response that were observed."""
 
-    weights: Weights
-    rates: Rates
+    weights: Counted
+    rates: Counted
 
     def __call__(self, sol: Solution) -> tuple[Array, Array]:
-        return self.weights(sol), self.rates(sol)
+        return self.weights.residuals(sol.weights[-1]), self.rates.residuals(sol.rates[-1])
+
+    def in_deviations(self, sol: Solution) -> tuple[Array, Array]:
+        """What standard errors come from, as in `jn.losses.SpikeCounts`."""
+        return self.weights.in_deviations(sol.weights[-1]), self.rates.in_deviations(sol.rates[-1])
 
 
 def observe(sol: Solution, *, noise: float, seed: int) -> Learned:
     """The end of a run as counts would show it, with this relative error at the peaks."""
     rng = np.random.default_rng(seed)
-    weights, weights_std = _counted(np.asarray(sol.weights[-1], float), noise, rng)
-    rates, rates_std = _counted(np.asarray(sol.rates[-1], float), noise, rng)
-    return Learned(
-        Weights(weights, std=weights_std), Rates(sol.ts[-1:], rates[None], std=rates_std[None])
-    )
+    weights = _counted(np.asarray(sol.weights[-1], float), noise, rng)
+    return Learned(weights, _counted(np.asarray(sol.rates[-1], float), noise, rng))
 
 
-def _counted(
-    values: Float[np.ndarray, " w"], noise: float, rng: np.random.Generator
-) -> tuple[Float[np.ndarray, " w"], Float[np.ndarray, " w"]]:
-    """Values measured by Poisson counts, `1/noise²` at the peak, and their standard deviations."""
+def _counted(values: Float[np.ndarray, " w"], noise: float, rng: np.random.Generator) -> Counted:
+    """Values measured by Poisson counts, `1/noise²` at the peak."""
     per_count = values.max() * (noise or _ASSUMED_NOISE) ** 2
     counts = values / per_count
-    if noise > 0:
-        counts = rng.poisson(counts)
-    return counts * per_count, np.sqrt(np.maximum(counts, 1)) * per_count
+    return Counted(
+        rng.poisson(counts).astype(float) if noise > 0 else counts, np.asarray(per_count)
+    )

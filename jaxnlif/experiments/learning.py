@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import argparse
 import math
-import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from .. import plot
-from .._check import check_integer, check_positive
-from .._files import write_arrays
+from .._check import check, check_integer
+from .._files import write_arrays, write_figure
+from .._memory import check_memory
 from ..density.coupling import Implicit, Lagged
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
 from ..initial import gaussian
+from ..io._versions import versions
 from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
-from ._options import add_run
-from ._output import begin, write_atomically
+from ._options import add_number, add_run, check_magnitude, check_steps
+from ._output import begin
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal
-
-HELP = "a network learns an input signal, then tells others from it"
 
 Signal = Float[np.ndarray, " w"]
 
 _COUPLINGS = {"lagged": Lagged(), "implicit": Implicit()}
 _SETTLED = 1e-3
 _FEW_CELLS = 10
+_BYTES_PER_CELL = 200  # the densities of all phases, and what a step makes of one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,21 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="to test besides the learned one (default: it, shifted; its mean)",
     )
 
-    def number(group: Any, name: str, kind: type, default: int | float, text: str) -> None:
-        metavar = "N" if kind is int else "X"
-        text = f"{text} (default: %(default)g)"
-        group.add_argument(name, type=kind, default=default, metavar=metavar, help=text)
-
     network = parser.add_argument_group("network")
-    number(network, "--gain", float, 0.3, "learning strength K")
-    number(network, "--epsilon", float, 1e-3, "membrane time / learning time, 0 included")
-    number(network, "--t1", float, 12.0, "how long it learns, in learning times")
+    add_number(network, "--gain", float, 0.3, "learning strength K")
+    add_number(network, "--epsilon", float, 1e-3, "membrane time / learning time, 0 included")
+    add_number(network, "--noise", float, 1.0, "noise strength a")
+    add_number(network, "--t1", float, 12.0, "how long it learns, in learning times")
 
     solver = parser.add_argument_group("solver")
-    number(solver, "--dt", float, 1e-2, "longest time step, in learning times")
-    number(solver, "--num-v", int, 300, "voltage nodes, a multiple of 6")
-    number(solver, "--num-w", int, 400, "weight cells")
-    number(solver, "--w-max", float, 1.2, "upper end of the weight grid")
+    add_number(solver, "--dt", float, 1e-2, "longest time step, in learning times")
+    add_number(solver, "--num-v", int, 300, "voltage nodes, a multiple of 6")
+    add_number(solver, "--num-w", int, 400, "weight cells")
+    add_number(solver, "--w-max", float, 1.2, "upper end of the weight grid")
     solver.add_argument(
         "--coupling",
         choices=_COUPLINGS,
@@ -88,9 +84,9 @@ def run(arguments: argparse.Namespace) -> None:
     **Raises:** `ValueError` for wrong arguments, before anything compiles or is written.
     """
     began = time.perf_counter()
-    grid, signal, tests = _read(arguments)
-    directory = begin(arguments)
-    setting = _setting(arguments, grid, signal, tests)
+    setting = _setting(arguments, *_read(arguments))
+    setting.validate()
+    directory = begin(arguments, "learning.npz", "learning.png")
 
     done: list[Phase] = []
     try:
@@ -104,8 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
     findings = _findings(setting, done)
     results = _write_results(directory, setting, done, findings)
     figure = directory / "learning.png"
-    with write_atomically(figure) as partial:
-        _learning_figure.draw(setting, done).savefig(partial)
+    write_figure(figure, _learning_figure.draw(setting, done))
     print("\n".join(_summary(setting, findings)))
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
 
@@ -116,9 +111,15 @@ def run(arguments: argparse.Namespace) -> None:
 def _read(arguments: argparse.Namespace) -> tuple[Grid, Signal | None, dict[str, Signal]]:
     """The grid and the signals that files hold; everything that can be wrong is found here."""
     check_integer("--num-w", arguments.num_w, at_least=2)
-    for name in ("t1", "dt", "gain", "w_max"):
-        check_positive(f"--{name.replace('_', '-')}", getattr(arguments, name))
-    check_positive("--epsilon", arguments.epsilon, allow_zero=True)
+    check_integer("--num-v", arguments.num_v, at_least=6)
+    check(arguments.num_v % 6 == 0, f"--num-v = {arguments.num_v}: must be a multiple of 6")
+    for name in ("t1", "dt", "gain", "w_max", "noise"):
+        check_magnitude(f"--{name.replace('_', '-')}", getattr(arguments, name))
+    check_magnitude("--epsilon", arguments.epsilon, allow_zero=True)
+    check_steps("--t1", arguments.t1, arguments.t1, arguments.dt)
+    check_steps("--epsilon", arguments.epsilon, 20 * arguments.epsilon, arguments.dt)
+    cells = arguments.num_v * arguments.num_w
+    check_memory(_BYTES_PER_CELL * cells, f"--num-v x --num-w = {cells:g} cells")
     voltages = VoltageGrid(-4.0, 2.0, reset=1.0, num=arguments.num_v)
     weights = WeightGrid(0.0, arguments.w_max, num=arguments.num_w)
 
@@ -145,7 +146,7 @@ def _setting(
     w, width = grid.w.centers, grid.w.maximum
     if signal is None:
         bump = Bump(base=1.0, height=3.0, center=0.3, width=0.1)
-        signal = np.asarray(bump(jnp.zeros(()), jnp.asarray(w)))
+        signal = np.asarray(eqx.filter_jit(bump)(jnp.zeros(()), jnp.asarray(w)))
     if not tests:
         shift = width / 4
         tests = {
@@ -154,11 +155,12 @@ def _setting(
         }
     return Setting(
         solver=FluxShift(grid, _COUPLINGS[arguments.coupling]),
-        initial=gaussian(grid, v=(-1.0, 0.5), w=(width / 4, width**2 / 72)),
+        initial=eqx.filter_jit(gaussian)(grid, v=(-1.0, 0.5), w=(width / 4, width**2 / 72)),
         signal=signal,
         tests={"learned input": signal} | tests,
         gain=arguments.gain,
         epsilon=arguments.epsilon,
+        noise=arguments.noise,
         t1=arguments.t1,
         dt=arguments.dt,
         progress=arguments.progress,
@@ -258,9 +260,9 @@ def _write_results(
         "experiment": "learning",
         "phases": [phase.name for phase in done],
         "findings": findings,
-        "noise": float(model.noise),
+        "noise": setting.noise,
         "response": type(model.response).__name__,
-        "learning": type(model.learning).__name__,
+        "learning": "Hebbian",
         "gain": setting.gain,
         "epsilon": setting.epsilon,
         "t1": setting.t1,
@@ -268,8 +270,7 @@ def _write_results(
         "coupling": type(setting.solver.coupling).__name__,
         "voltage_grid": [grid.v.minimum, grid.v.threshold, grid.v.reset, grid.v.num],
         "precision": grid.dtype.name,
-        "versions": {name: version(name) for name in ("jaxnlif", "jax", "jaxlib", "numpy")}
-        | {"python": platform.python_version()},
+        "versions": versions(),
     }
     path = directory / "learning.npz"
     write_arrays(path, arrays, metadata)

@@ -22,8 +22,6 @@ from ._classifier import Samples
 from ._classifier_setting import MNIST, Setting
 from ._options import add_switch
 
-HELP = "images classified by the first spike, learned with exact gradients"
-
 _HELD_OUT = 10_000
 
 

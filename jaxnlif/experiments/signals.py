@@ -13,14 +13,14 @@ from ..model import Tabulated
 
 
 def read_signal(path: str | os.PathLike, grid: WeightGrid) -> Tabulated:
-    """A signal $I(w)$ from a file as `jn.io.read_signal` reads it: weights and values.
+    """A signal $I(w)$ from a file as `jn.io.read_signal` reads it: weights `w` and values.
 
     Weights must lie on the weight grid and reach from its first cell centre to its last (weight
     units; values in voltage units).
 
     **Raises:** `ValueError` that names the file, the place in it, the value and the rule.
     """
-    table = signal_rows(path)
+    table = signal_rows(path, ("w",))
     slack = 1e-9 * (grid.maximum - grid.minimum)
     for place, w, _ in table:
         check(

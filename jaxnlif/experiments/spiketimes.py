@@ -9,22 +9,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays, write_figure
+from .._memory import check_memory
 from ..solve.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
-from ._options import add_run
+from ._options import add_run, check_seed
 from ._output import begin
-from ._training import train
-
-HELP = "spikes moved, created and removed by exact gradients"
+from ._training import bytes_per_trial, resumed, train
 
 _TRAININGS = {"single": spiketimes_single, "recurrent": spiketimes_recurrent}
 TRIALS = {"single": 3000, "recurrent": 10_000}
 SEEDS = {"single": 14, "recurrent": 0}
+_COPIES = 4  # of the records of all trials, while new ones are added, written and drawn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,44 +56,49 @@ def run(arguments: argparse.Namespace) -> None:
     kept, and `--resume` continues it bit for bit.
     """
     name = arguments.task
-    if name in _TRAININGS:
-        arguments.trials = trials = _given("--trials", arguments.trials, TRIALS[name], at_least=2)
-        arguments.seed = seed = _given("--seed", arguments.seed, SEEDS[name], at_least=0)
-    else:
-        for option in ("trials", "seed", "resume"):
-            check(not getattr(arguments, option), f"--{option}: the concept task trains nothing")
-        trials = seed = 0
-    directory = begin(arguments)
-    results, figure = directory / f"{name}.npz", directory / f"{name}.png"
-    metadata = {"experiment": "spiketimes", "task": name}
+    bar = ProgressBar(name) if arguments.progress else NoProgress()
+    metadata: dict[str, Any] = {"experiment": "spiketimes", "task": name}
     if name == "concept":
-        found = spiketimes_concept.explore()
+        for option in ("trials", "seed", "resume"):
+            given = getattr(arguments, option)
+            check(given is None or given is False, f"--{option}: the concept task trains nothing")
+        directory = begin(arguments, *_files(name))
+        found = spiketimes_concept.explore(progress=bar)
         arrays, lines = spiketimes_concept.arrays(found), spiketimes_concept.summary(found)
         drawing = spiketimes_concept.draw(found)
     else:
-        module = _TRAININGS[name]
+        module, trials, seed = _TRAININGS[name], *_numbers(arguments)
         task = module.task(seed)
-        checkpoint = directory / f"{name}-checkpoint"
-        bar = ProgressBar(name) if arguments.progress else NoProgress()
+        training = module.training(task, seed)
+        check_memory(_COPIES * trials * bytes_per_trial(training), f"--trials = {trials}")
+        checkpoint = Path(arguments.out) / f"{name}-checkpoint"
+        if arguments.resume:
+            resumed(training, checkpoint)
+        directory = begin(arguments, *_files(name), checkpoint.name)
         try:
             _, arrays = train(
-                module.training(task, seed),
-                trials,
-                checkpoint=checkpoint,
-                resume=arguments.resume,
-                progress=bar,
+                training, trials, checkpoint=checkpoint, resume=arguments.resume, progress=bar
             )
         except KeyboardInterrupt:
             print(f"stopped; continue with --resume from {checkpoint}", file=sys.stderr)
             raise
         metadata |= {"seed": seed, "trials": trials}
         lines, drawing = module.summary(task, arrays), module.draw(task, arrays)
+    results, figure = (directory / file for file in _files(name))
     write_arrays(results, {k: np.asarray(x) for k, x in arrays.items()}, metadata)
-    with write_atomically(figure) as path:
-        drawing.savefig(path)
+    write_figure(figure, drawing)
     print("\n".join(lines))
     print(f"\nwrote {results} and {figure}")
 
 
-def _given(name: str, value: int | None, default: int, *, at_least: int) -> int:
-    return default if value is None else check_integer(name, value, at_least=at_least)
+def _files(task: str) -> tuple[str, str]:
+    return f"{task}.npz", f"{task}.png"
+
+
+def _numbers(arguments: argparse.Namespace) -> tuple[int, int]:
+    """How many trials, and the seed; filled in where they are not given."""
+    for option, defaults in (("trials", TRIALS), ("seed", SEEDS)):
+        if getattr(arguments, option) is None:
+            setattr(arguments, option, defaults[arguments.task])
+    check_integer("--trials", arguments.trials, at_least=2)
+    return arguments.trials, check_seed("--seed", arguments.seed)

@@ -9,6 +9,7 @@ and 4.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
+from ..solve.progress import AbstractProgress, NoProgress
 from ..spikes import LIF, QIF, Recurrent, RecurrentTrial, sorted_spikes
 from ..spikes.neuron import AbstractNeuron
 
@@ -83,23 +85,29 @@ def trial(
     return net, net(inputs, duration=model.duration, max_events=MAX_EVENTS)
 
 
-def explore(points: int = POINTS) -> dict[str, Found]:
+def explore(points: int = POINTS, progress: AbstractProgress | None = None) -> dict[str, Found]:
     """Spike times and derivatives of both neurons against both parameters."""
-    found = {}
-    for name, model in models().items():
-
-        def first(weight, inhibition, time, model=model):
-            return trial(model, weight, inhibition, time)[1].spike_times(1)[0, 0]
-
-        slopes = jax.jit(jax.vmap(jax.value_and_grad(first, (0, 2))))
-        weights, times = jnp.linspace(0, 2, points), jnp.linspace(0, model.duration, points)
-        same = jnp.ones(points)
-        by_weight, (slope, _) = slopes(weights, 0 * same, model.duration * same)
-        curves = [Curve(*map(np.asarray, (weights, by_weight, slope)))]
-        by_time, (_, slope) = slopes(model.excitation * same, same, times)
-        curves.append(Curve(*map(np.asarray, (times, by_time, slope))))
-        found[name] = Found(model, *curves)
+    neurons = models()
+    with closing((progress or NoProgress()).start(len(neurons))) as bar:
+        found = {}
+        for name, model in neurons.items():
+            found[name] = _both(model, points)
+            bar.update(1)
     return found
+
+
+def _both(model: Model, points: int) -> Found:
+    def first(weight, inhibition, time):
+        return trial(model, weight, inhibition, time)[1].spike_times(1)[0, 0]
+
+    slopes = jax.jit(jax.vmap(jax.value_and_grad(first, (0, 2))))
+    weights, times = jnp.linspace(0, 2, points), jnp.linspace(0, model.duration, points)
+    same = jnp.ones(points)
+    by_weight, (slope, _) = slopes(weights, 0 * same, model.duration * same)
+    curves = [Curve(*map(np.asarray, (weights, by_weight, slope)))]
+    by_time, (_, slope) = slopes(model.excitation * same, same, times)
+    curves.append(Curve(*map(np.asarray, (times, by_time, slope))))
+    return Found(model, *curves)
 
 
 def arrays(found: Mapping[str, Found]) -> dict[str, np.ndarray]:

@@ -13,17 +13,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._check import check_integer
-from .._files import write_arrays, write_atomically
+from .._files import write_arrays, write_figure
+from .._memory import check_memory
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
 from ..solve.solution import Solution
 from ..solve.solver import Regime
-from ._options import add_run, add_switch
+from ._options import add_number, add_run, add_switch, check_between
 from ._output import begin
 from .synchrony_cases import (
     CASES,
+    DURATION,
     Case,
     Run,
+    bytes_of_runs,
     density_solver,
     follow,
     mean_rate,
@@ -31,8 +34,6 @@ from .synchrony_cases import (
     particle_solver,
 )
 from .synchrony_figure import draw
-
-HELP = "neurons that fire together: density, particles, multi-scale solver"
 
 Runs = Mapping[str, Sequence[Run]]
 
@@ -46,15 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"the network: {', '.join(CASES)} (default: %(default)s)",
     )
-    parser.add_argument(
-        "--neurons", type=int, default=20_000, metavar="M", help="how many (default: %(default)s)"
-    )
+    add_number(parser, "--neurons", int, 20_000, "how many")
+    add_number(parser, "--weight", float, None, "of all synapses (default: that of the case)")
+    add_number(parser, "--noise", float, 1.0, "noise strength a")
+    add_number(parser, "--t1", float, DURATION, "how long they run, in membrane times")
     add_switch(
         parser, "--compare", "follow them by density, by particles and by both, side by side"
     )
-    parser.add_argument(
-        "--seeds", type=int, default=4, metavar="N", help="runs to compare (default: %(default)s)"
-    )
+    add_number(parser, "--seeds", int, 4, "runs of each kind to compare")
     add_run(parser, out="synchrony", files="synchrony.npz, synchrony.png")
 
 
@@ -65,17 +65,16 @@ def run(arguments: argparse.Namespace) -> None:
     `SolveError`, when all is written, if a run did not complete. On Ctrl-C what was saved so far is
     written first.
     """
-    neurons = check_integer("--neurons", arguments.neurons, at_least=2)
-    seeds = check_integer("--seeds", arguments.seeds, at_least=2)
-    directory = begin(arguments)
+    case = _case(arguments)
+    neurons, seeds = arguments.neurons, arguments.seeds
+    directory = begin(arguments, "synchrony.npz", "synchrony.png")
     results, figure = directory / "synchrony.npz", directory / "synchrony.png"
-    case = CASES[arguments.case]
     metadata = {"experiment": "synchrony", "case": arguments.case, "neurons": neurons}
     runs: dict[str, list[Run]] = {}
     try:
         for name, seed in _plan(arguments.compare, seeds):
             bar = ProgressBar(f"{name} {seed}") if arguments.progress else NoProgress()
-            runs.setdefault(name, []).append(_run(name, case, neurons, seed, bar))
+            runs.setdefault(name, []).append(_run(name, case, neurons, seed, arguments.t1, bar))
     except KeyboardInterrupt as stop:
         if isinstance(stop, Interrupted):
             runs.setdefault(name, []).append(Run(stop.solution, 0.0))
@@ -84,8 +83,8 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"stopped; saved so far: {results}", file=sys.stderr)
         raise
     write_arrays(results, arrays(runs), metadata)
-    with write_atomically(figure) as path:
-        draw(case, {name: several[0].solution for name, several in runs.items()}).savefig(path)
+    solutions = {name: several[0].solution for name, several in runs.items()}
+    write_figure(figure, draw(case, solutions))
     print(f"{arguments.case}: {case.title}; {neurons} neurons")
     print("\n".join(summary(runs)))
     print(f"\nwrote {results} and {figure}")
@@ -96,6 +95,24 @@ def run(arguments: argparse.Namespace) -> None:
                 raise SolveError(f"{name}: ended at t = {float(solution.t_end):g}: {outcome}")
 
 
+def _case(arguments: argparse.Namespace) -> Case:
+    """The case with the options in effect, which are filled in; what can be wrong is found here."""
+    neurons = check_integer("--neurons", arguments.neurons, at_least=2)
+    seeds = check_integer("--seeds", arguments.seeds, at_least=2)
+    case = CASES[arguments.case]
+    if arguments.weight is None:
+        arguments.weight = float(case.network.weight)
+    check_between("--weight", arguments.weight, -100, 100)
+    check_between("--noise", arguments.noise, 0.05, 20)
+    check_between("--t1", arguments.t1, 0.1, 1e6)
+    runs = 2 * seeds + 2 if arguments.compare else 1
+    check_memory(
+        bytes_of_runs(neurons, runs, arguments.t1),
+        f"--neurons = {neurons}, --t1 = {arguments.t1:g}, {runs} runs",
+    )
+    return case.with_values(weight=arguments.weight, noise=arguments.noise)
+
+
 def _plan(compare: bool, seeds: int) -> list[tuple[str, int]]:
     """Solvers and seeds. A first run compiles, so that each solver runs twice where times count."""
     if not compare:
@@ -104,13 +121,13 @@ def _plan(compare: bool, seeds: int) -> list[tuple[str, int]]:
     return [("density", 0), ("density", 1), *drawn]
 
 
-def _run(name: str, case: Case, neurons: int, seed: int, progress) -> Run:
+def _run(name: str, case: Case, neurons: int, seed: int, t1: float, progress) -> Run:
     solver = {
         "density": density_solver,
         "multi-scale": lambda: multiscale_solver(neurons),
         "particles": lambda: particle_solver(neurons),
     }[name]()
-    return follow(case, solver, seed=seed, progress=progress)
+    return follow(case, solver, seed=seed, t1=t1, progress=progress)
 
 
 def arrays(runs: Runs) -> dict[str, np.ndarray]:

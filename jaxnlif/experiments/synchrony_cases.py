@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -26,6 +26,7 @@ START = (-1.0, 0.5)  # mean and variance of the initial potentials
 DURATION = 4.9
 DENSITY_STEP, PARTICLE_STEP = 4e-3, 1e-3
 SAVES = 491
+_NODES = 300
 RASTER = 200
 
 
@@ -35,6 +36,14 @@ class Case:
 
     title: str
     network: Network
+
+    def with_values(self, *, weight: float, noise: float) -> Case:
+        """The same with another weight (voltage × membrane time) and noise."""
+        own = float(self.network.weight), float(self.network.noise)
+        if own == (weight, noise):
+            return self
+        title = f"{self.title}; weight {weight:g}, noise {noise:g}"
+        return Case(title, replace(self.network, weight=weight, noise=noise))
 
 
 CASES = {
@@ -58,7 +67,7 @@ class Run(NamedTuple):
     seconds: float
 
 
-def line(num: int = 300) -> Grid:
+def line(num: int = _NODES) -> Grid:
     """Voltages of an unstructured network, in JAX's default precision."""
     return Grid(v=VoltageGrid(-4.0, 2.0, reset=1.0, num=num))
 
@@ -80,6 +89,16 @@ def multiscale_solver(neurons: int, *, raster: int = RASTER) -> MultiScale:
     return MultiScale(FluxShift(line()), micro, substeps=substeps)
 
 
+def bytes_of_runs(neurons: int, runs: int, t1: float) -> int:
+    """Memory for particles and what a step makes of them, and for what each run keeps."""
+    saved = 8 * _saves(t1) * (_NODES + 10)
+    return 100 * neurons + runs * (8 * neurons + saved)
+
+
+def _saves(t1: float) -> int:
+    return max(2, round(t1 / DURATION * (SAVES - 1)) + 1)
+
+
 def follow(
     case: Case,
     solver: AbstractSolver,
@@ -92,7 +111,6 @@ def follow(
     """Runs a case, by default with the step of its solver; the seconds include compilation."""
     if dt is None:
         dt = PARTICLE_STEP if isinstance(solver, Particles) else DENSITY_STEP
-    num = max(2, round(t1 / DURATION * (SAVES - 1)) + 1)
     began = time.perf_counter()
     solution = solve(
         case.network,
@@ -100,7 +118,7 @@ def follow(
         y0=gaussian(solver.grid, v=START),
         t1=t1,
         dt=dt,
-        saveat=SaveAt(num=num),
+        saveat=SaveAt(num=_saves(t1)),
         key=jax.random.key(seed),
         progress=progress,
     )

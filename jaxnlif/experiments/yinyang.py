@@ -18,8 +18,6 @@ from . import _classifier_run as classifier
 from ._classifier import Samples
 from ._classifier_setting import YIN_YANG, Setting
 
-HELP = "points classified by the first spike, learned with exact gradients"
-
 _POINTS = 5000, 1000
 _SEEDS = 42, 41
 """Of the points to learn from and to judge by; settings were chosen on those of seed 40."""

@@ -35,6 +35,12 @@ class Problem(eqx.Module):
             completed = output.result == Result.completed
         return jax.tree.map(jnp.asarray, self.loss(output)), completed
 
+    def in_deviations(self, values: list[Array]) -> Any:
+        """What has the derivatives of predictions in units of their noise: the residuals, unless
+        the loss has a better word, as where the noise follows from the prediction."""
+        loss = getattr(self.loss, "in_deviations", self.loss)
+        return jax.tree.map(jnp.asarray, loss(self.run(self.parameters.with_values(values))))
+
     def objective(self, free: Free) -> tuple[Float[Array, ""], Bool[Array, ""]]:
         """The number to minimise, and whether it is one that a completed run gave."""
         return self.value(self.parameters.values(free))

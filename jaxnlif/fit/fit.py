@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -15,8 +15,11 @@ from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from .._check import check, check_finite, check_integer, check_key, check_positive
+from .._fresh import forget_if_changed
 from ..solve.checkpoint import Checkpoint
 from ..solve.progress import AbstractProgress, NoProgress
+from ..solve.solution import Solution
+from ..solve.warning import warning_messages
 from .descent import Descent, Problem, Rules, is_number
 from .keeper import Keeper
 from .parameters import Parameters, choose
@@ -106,6 +109,7 @@ def fit(
         optimiser = optimiser.gradient_transformation()
     progress = progress or NoProgress()
     _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress, checkpoint)
+    forget_if_changed(model, run, loss)
     parameters = choose(model, where, bounds)
     begun = _starts(parameters, starts, spread, key)
     problem = Problem(parameters, run, loss)
@@ -248,6 +252,8 @@ def _gather(problem: Problem, end: Descent, losses, interrupted, absolute) -> Fi
         message += f"; no standard errors: {_NOISE_UNKNOWN}"
     if at_bound:
         message += f"; at a bound: {', '.join(at_bound)}"
+    if not bool(failed[best]):
+        message += "".join(f"; {text}" for text in _doubts(problem, values))
     structure = jax.tree.structure(parameters.where(parameters.model))
     trace = losses[best]
     return Fit(
@@ -264,6 +270,13 @@ def _gather(problem: Problem, end: Descent, losses, interrupted, absolute) -> Fi
         completed=~failed,
         best=best,
     )
+
+
+def _doubts(problem: Problem, values: list) -> Iterator[str]:
+    """What the best run warns of, if it is a `Solution`."""
+    output = problem.run(problem.parameters.with_values(values))
+    if isinstance(output, Solution):
+        yield from warning_messages(output)
 
 
 def _at_bound(problem: Problem, values: list) -> tuple[str, ...]:
@@ -296,7 +309,7 @@ def _uncertainty(problem: Problem, values: list, *, absolute: bool) -> Uncertain
     return estimate(
         np.asarray(derivative),
         np.asarray(residuals),
-        np.asarray(row),
+        parameters.sizes(values),
         parameters.names,
         absolute=absolute,
     )
@@ -304,10 +317,13 @@ def _uncertainty(problem: Problem, values: list, *, absolute: bool) -> Uncertain
 
 @eqx.filter_jit
 def _linearised(problem: Problem, row):
-    """The residuals in one row, and their Jacobian."""
+    """The residuals in one row, and the derivatives of predictions in units of the noise."""
 
-    def residuals(row):
-        leaves = jax.tree.leaves(problem.residuals(problem.parameters.unflat(row))[0])
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
+    def in_one_row(values):
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(values)])
 
-    return residuals(row), jacobian(residuals, row)
+    def in_deviations(row):
+        return in_one_row(problem.in_deviations(problem.parameters.unflat(row)))
+
+    residuals, _ = problem.residuals(problem.parameters.unflat(row))
+    return in_one_row(residuals), jacobian(in_deviations, row)

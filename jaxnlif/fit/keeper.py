@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from .._check import check
-from .._describe import differences, summarise
+from .._describe import summarise
 from .._leaves import from_arrays, to_arrays
 from .._rotation import Rotation, exclusive, going_on_if_full
 from ..solve.checkpoint import Checkpoint
@@ -65,13 +64,9 @@ class Keeper:
     def _find(self, descent: Descent) -> tuple[Descent, list[Float[np.ndarray, " starts"]]]:
         assert self._checkpoint is not None
         assert self._fit is not None
-        for saved in self._rotation(self._checkpoint).intact():
-            differing = differences(saved.metadata.get("fit", {}), self._fit)
-            check(
-                not differing,
-                f"checkpoint: {str(self._checkpoint.directory)!r} holds another fit: "
-                + "; ".join(differing),
-            )
+        rotation = self._rotation(self._checkpoint)
+        for saved in rotation.intact():
+            rotation.require("fit", saved, self._fit)
             found, rest = from_arrays(saved.arrays, descent)
             return found, list(rest[_LOSSES])
         return descent, []

@@ -71,6 +71,16 @@ class Parameters(eqx.Module):
         parts = jnp.split(row, ends)
         return [part.reshape(x.shape) for part, x in zip(parts, self.start, strict=True)]
 
+    def sizes(self, values: list[Any]) -> Float[np.ndarray, " p"]:
+        """How large each number is, in the order of `flat`: at least 1, and in an array at least
+        the root mean square of all in it, fitted or at the start."""
+        return np.concatenate(
+            [
+                np.maximum(np.abs(np.ravel(np.asarray(value, float))), _usual(value, start))
+                for value, start in zip(values, self.start, strict=True)
+            ]
+        )
+
     def check_inside(self, values: list[Any]) -> None:
         """Requires values strictly inside the bounds."""
         for path, bounds, value in zip(self.paths, self.bounds, values, strict=True):
@@ -87,6 +97,12 @@ class Parameters(eqx.Module):
     def nearer_bound(self, values: list[Array]) -> list[Array]:
         """Values half as far from the bounds that they are near to."""
         return [b.nearer(x) for b, x in zip(self.bounds, values, strict=True)]
+
+
+def _usual(*leaves: Any) -> float:
+    """The largest root mean square of these arrays; 1 for numbers, and where all are zero."""
+    squares = [np.mean(np.asarray(leaf, float) ** 2) for leaf in leaves]
+    return float(np.sqrt(max(squares))) or 1.0 if np.ndim(leaves[0]) else 1.0
 
 
 def choose(model: Any, where: Any, bounds: Any) -> Parameters:

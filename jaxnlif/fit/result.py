@@ -36,7 +36,7 @@ class Fit(eqx.Module):
     - `loss`: the loss before each step, half the sum of the squared residuals or the one number,
       shape `(k,)`, of the start that led to the best point; infinite where a run did not complete.
     - `result`: how that descent ended, a `FitResult`. `message`: the same in words, with what is
-      at a bound.
+      at a bound, and what the run of the fitted model warns of.
     - `at_bound`: the names of the numbers that ended at a bound.
     - `uncertainty`: standard errors and flat directions, an `Uncertainty`; `None` for a loss that
       is one number, for a failed start, or if not asked for.

@@ -2,9 +2,10 @@ r"""How well the data determine the parameters: Gauss–Newton at the best point
 
 With residuals r and their Jacobian $J = ∂r/∂θ$ the covariance of the estimate is
 $σ^2 (J^T J)^{-1}$, the inverse of the Fisher information of Gaussian noise. A direction of the
-parameters along which the residuals do not change is *flat*: the data do not tell where on it the
-truth lies. So is, in words, one along which a standard error is much larger than the parameters;
-but it counts in the covariance as every other.
+parameters is *flat* if the data leave it open: the residuals do not change along it, or so little
+that the standard error is several times the size of the parameters. There the truth is taken to be
+no farther away than the parameters are large, where the data, too, say nothing of it. Flat
+directions are named and left out of the covariance; the parameters that they move are unknown.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .. import _tolerance
 
 _AT_ONCE = 8  # derivatives that forward mode carries together
 _LOOSE = 3  # standard errors of so many times the size of the parameters tell nothing of them
+_SMALL = 0.5  # of a standard error, by which a flat direction may move a parameter that is known
 _NAMED = 4  # parts of a flat direction that are told one by one
 
 
@@ -29,11 +31,12 @@ class Uncertainty(eqx.Module):
     """Standard errors of fitted numbers, in the order of `Fit.names`.
 
     - `std`: standard errors `(p,)`, each in the unit of its parameter; infinite where the data
-      determine nothing, or where the noise is unknown.
-    - `covariance`: `(p, p)`, in the unit of two parameters' product, of what the data determine;
-      infinite where the noise is unknown.
-    - `singular_values`: of the Jacobian by changes relative to the parameters' sizes, which are
-      taken as at least 1, descending `(p,)`, in the unit of the residuals.
+      leave the parameter open, or where the noise is unknown.
+    - `covariance`: `(p, p)`, in the unit of two parameters' product, without what the data leave
+      open; infinite where the noise is unknown.
+    - `singular_values`: of the Jacobian by changes relative to the parameters' sizes, descending
+      `(p,)`, in the unit of the residuals. A number is taken to be as large as 1 at least, one in
+      an array as large as the root mean square of all in it.
     - `flat`: the flat directions in words, by the same changes, as
       `"0.71 noise - 0.70 drive.value"`; empty if none.
     - `noise`: the standard deviation by which errors are scaled, in the unit of the residuals;
@@ -64,41 +67,63 @@ def jacobian(
 def estimate(
     jacobian: Float[np.ndarray, "r p"],
     residuals: Float[np.ndarray, " r"],
-    values: Float[np.ndarray, " p"],
+    size: Float[np.ndarray, " p"],
     names: Sequence[str],
     *,
     absolute: bool,
 ) -> Uncertainty:
     """Standard errors from the Jacobian of the residuals at the best point.
 
-    **Arguments:** `absolute`: whether residuals are in units of the noise, so that its standard
-    deviation is 1; otherwise it is estimated from them.
+    **Arguments:** `size`: how large the parameters are, positive; `absolute`: whether residuals are
+    in units of the noise, so that its standard deviation is 1; otherwise it is estimated from them.
     """
     tolerance = _tolerance.jacobian(jacobian.dtype)
     jacobian, residuals = np.asarray(jacobian, float), np.asarray(residuals, float)
-    # By columns of equal length, in which the parameters' units and sizes do not matter.
-    length = np.linalg.norm(jacobian, axis=0)
-    length = np.where(length > 0, length, 1)
-    singular, directions = _decomposed(jacobian / length)
-    seen = singular > tolerance * singular[0]
-    noise = 1.0 if absolute else _noise(residuals, int(np.sum(seen)))
-    root = directions[seen] / singular[seen, None] / length
+    rank = _rank(jacobian, tolerance)
+    noise = 1.0 if absolute else _noise(residuals, rank)
     known = np.isfinite(noise)
-    covariance = noise**2 * (root.T @ root) if known else np.full(2 * values.shape, np.inf)
-    lost = np.any(np.abs(directions[~seen]) > tolerance**0.5, axis=0)
-
-    size = np.maximum(np.abs(np.asarray(values, float)), 1)
+    size = np.asarray(size, float)
     singular, directions = _decomposed(jacobian * size)
-    flat = np.arange(values.size) >= np.sum(seen)
+    flat = np.arange(size.size) >= rank
     if known:
         flat |= noise > _LOOSE * singular
+    covariance = np.full(2 * size.shape, np.inf)
+    if known:
+        covariance = noise**2 * _inverse(jacobian, size[:, None] * directions[~flat].T, tolerance)
+    std = np.sqrt(np.diag(covariance))
+    moved = _LOOSE * np.max(np.abs(directions[flat]), axis=0, initial=0) * size
+    lost = moved > np.maximum(_SMALL * np.where(known, std, 0), tolerance**0.5 * size)
     return Uncertainty(
-        std=np.where(lost, np.inf, np.sqrt(np.diag(covariance))),
+        std=np.where(lost, np.inf, std),
         covariance=covariance,
         singular_values=singular,
         flat=tuple(_in_words(direction, names) for direction in directions[flat]),
         noise=noise,
     )
+
+
+def _rank(jacobian: Float[np.ndarray, "r p"], tolerance: float) -> int:
+    """How many directions change the residuals at all."""
+    singular, _ = _decomposed(jacobian / _lengths(jacobian))
+    return int(np.sum(singular > tolerance * singular[0]))
+
+
+def _inverse(
+    jacobian: Float[np.ndarray, "r p"], basis: Float[np.ndarray, "p q"], tolerance: float
+) -> Float[np.ndarray, "p p"]:
+    """$(J^T J)^{-1}$ among the changes of the parameters that a basis spans."""
+    along = jacobian @ basis
+    lengths = _lengths(along)
+    singular, directions = _decomposed(along / lengths)
+    seen = singular > tolerance * np.max(singular, initial=0)
+    root = (directions[seen] / singular[seen, None] / lengths) @ basis.T
+    return root.T @ root
+
+
+def _lengths(jacobian: Float[np.ndarray, "r p"]) -> Float[np.ndarray, " p"]:
+    """The lengths of the columns, by which parameters' units and sizes do not matter."""
+    lengths = np.linalg.norm(jacobian, axis=0)
+    return np.where(lengths > 0, lengths, 1)
 
 
 def _decomposed(

@@ -8,5 +8,8 @@ from importlib.metadata import version
 
 def versions() -> dict[str, str]:
     """Those of Python, jaxnlif and the packages that compute, by name."""
-    packages = ("jaxnlif", "jax", "jaxlib", "equinox", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    from .. import __version__  # only here: it is set when everything else is imported
+
+    packages = ("jax", "jaxlib", "equinox", "numpy")
+    ours = {"python": platform.python_version(), "jaxnlif": __version__}
+    return ours | {name: version(name) for name in packages}

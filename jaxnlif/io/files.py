@@ -54,14 +54,19 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Solution:
     **Arguments:** `path`: the file, ending in `.npz` or `.nc`; `types`: the classes and functions
     of your own in the model, solver or what was saved, such as a drive.
 
-    **Raises:** `ValueError` for another suffix, and if the file is damaged, holds no solution, was
-    written by a newer version, or needs other `types`; `FileNotFoundError` if there is none;
-    `ImportError` for NetCDF without the extra `io`.
+    Only what lies in the file itself is read: links to others, and data sets of NetCDF that are
+    stored in others or made of them, are refused. Files hold at most 256 MiB of arrays, or 100
+    times their own size if that is more.
+
+    **Raises:** `ValueError` for another suffix, and if the file is damaged, holds no solution or
+    anything that `save` does not write, was written by a newer version, or needs other `types`;
+    `FileNotFoundError` if there is none; `ImportError` for NetCDF without the extra `io`.
     """
     arrays, content = netcdf.read(path) if _is_netcdf(path) else read_arrays(path)
     kind = content.get("kind")
     check(kind == _KIND, f"{path}: holds no solution, but another result ({kind})")
-    found = content["format"]
+    found: Any = content.get("format")
+    check(type(found) is int, f"{path}: solution format {found}: must be an integer")
     check(
         found <= FORMAT,
         f"{path}: solution format {found} is newer than {FORMAT}, the newest this jaxnlif reads",
@@ -70,7 +75,7 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Solution:
         sol = unflatten(content["solution"], arrays, types)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ValueError(f"{path}: does not hold what it describes ({error})") from None
     check(isinstance(sol, Solution), f"{path}: holds no solution, but a {type(sol).__name__}")
     return sol

@@ -7,6 +7,7 @@ damaged file may lead it anywhere.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -16,14 +17,15 @@ from typing import Any
 import numpy as np
 
 from .._check import check
-from .._files import write_atomically
+from .._files import write_bytes
+from .._npy import check_file, room
 from ..solve.solution import Solution
 from ._extra import require_xarray
+from ._hdf5 import read_groups
 from .dataset import to_xarray
 
 _GROUP = "jaxnlif"
 _CONTENT = "content"
-_ENGINE: Any = "h5netcdf"
 _SEAL = b"jaxnlif sha256 "
 _SEAL_LENGTH = len(_SEAL) + 64
 
@@ -54,67 +56,65 @@ def write(
         if name not in shared
     }
     group = xarray.Dataset({_CONTENT: ((), text), **rest})
-    with write_atomically(path) as partial:
-        for mode, name, part in (("w", None, dataset), ("a", _GROUP, group)):
-            part.to_netcdf(
-                partial,
-                mode=mode,
-                group=name,
-                engine=_ENGINE,
-                encoding={key: _encoding(part[key]) for key in part.variables},
-            )
-        seal = _seal(partial, partial.stat().st_size)
-        with open(partial, "ab") as file:
-            file.write(seal)
+    written = _in_memory({"": dataset, _GROUP: group}, compressed=True)
+    if sum(part.nbytes for part in (dataset, group)) > room(len(written)) // 2:
+        written = _in_memory({"": dataset, _GROUP: group}, compressed=False)
+    write_bytes(path, written, _seal(hashlib.sha256(written)))
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays and the content that `write` put into a file.
 
-    **Raises:** `ValueError` if it is no such file or damaged; `FileNotFoundError` if there is none.
+    **Raises:** `ValueError` if it is no such file, damaged, or has anything that `write` does not
+    put into one; `FileNotFoundError` if there is none.
     """
-    xarray = require_xarray()
-
-    def variables(group: str | None) -> dict[str, np.ndarray]:
-        options: Any = {"engine": _ENGINE, "decode_cf": False}
-        with xarray.open_dataset(path, group=group, **options) as dataset:
-            return {str(name): variable.values for name, variable in dataset.variables.items()}
-
+    require_xarray()
     foreign = f"{path}: must be a NetCDF file written by jaxnlif.io.save, and undamaged"
+    check_file(path, foreign)
     check(_is_sealed(Path(path)), foreign)
-    arrays = variables(_GROUP)
-    content = json.loads(str(arrays.pop(_CONTENT)))
-    dataset = variables(None)
-    for name, variable in content["shared"].items():
-        arrays[name] = dataset[variable].reshape(content["shapes"][name])
+    dataset, arrays = read_groups(path, ("", _GROUP), foreign)
+    try:
+        content = json.loads(str(arrays.pop(_CONTENT)))
+        for name, variable in content["shared"].items():
+            arrays[name] = dataset[variable].reshape(content["shapes"][name])
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise ValueError(foreign) from None
     return arrays, content
+
+
+def _in_memory(groups: Mapping[str, Any], *, compressed: bool) -> memoryview:
+    """The file of these datasets: HDF5 does not survive that a disk is full when it closes one."""
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
+    content = io.BytesIO()
+    with h5netcdf.File(content, "w") as file:
+        for name, part in groups.items():
+            store = H5NetCDFStore(file.create_group(name) if name else file)
+            encoding = {key: _encoding(part[key], compressed) for key in part.variables}
+            part.dump_to_store(store, encoding=encoding)
+    return content.getbuffer()
 
 
 def _is_sealed(path: Path) -> bool:
     """Whether a file is as it was when `write` ended."""
-    length = path.stat().st_size - _SEAL_LENGTH
-    if length < 0:
-        return False
-    with open(path, "rb") as file:
-        file.seek(length)
-        found = file.read()
-    return found == _seal(path, length)
-
-
-def _seal(path: Path, length: int) -> bytes:
-    """What follows after so many bytes of a file."""
+    left = path.stat().st_size - _SEAL_LENGTH
     checksum = hashlib.sha256()
     with open(path, "rb") as file:
-        while length > 0:
-            block = file.read(min(length, 2**20))
+        while left > 0 and (block := file.read(min(left, 2**20))):
             checksum.update(block)
-            length -= len(block)
+            left -= len(block)
+        return left == 0 and file.read() == _seal(checksum)
+
+
+def _seal(checksum: Any) -> bytes:
+    """What follows after bytes of this checksum."""
     return _SEAL + checksum.hexdigest().encode()
 
 
-def _encoding(variable: Any) -> dict[str, Any]:
-    """Compressed, and without a number that stands for a missing one."""
+def _encoding(variable: Any, compressed: bool) -> dict[str, Any]:
+    """Without a number that stands for a missing one."""
     plain = {"_FillValue": None} if variable.dtype.kind == "f" else {}
-    if variable.size == 0 or variable.ndim == 0:
+    if variable.size == 0 or variable.ndim == 0 or not compressed:
         return plain
     return {**plain, "zlib": True, "complevel": 4}

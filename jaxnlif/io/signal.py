@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from .._check import check
-from ._rows import is_number, number, rows
+from ._rows import Table, read_table
+
+_VALUE = "value"
 
 
 class Signal(NamedTuple):
@@ -24,8 +26,10 @@ class Signal(NamedTuple):
 def read_signal(path: str | os.PathLike) -> Signal:
     """A signal from a file of two columns: times or weights that increase, and values.
 
-    From a CSV file, with or without a header, in which text after `#` and blank lines are skipped;
-    or from an array of shape `(k, 2)` in a `.npy` file.
+    From a CSV file or from an array of shape `(k, 2)` in a `.npy` file. The header, if there is
+    one, tells which column is which: `t` or `w`, and `value` or another name, in any order; without
+    one times or weights come first. Commas, semicolons or tabs part the columns, quotes may stand
+    around them, text after `#` and blank lines are skipped; numbers have decimal points.
 
     ```python
     t, current = jn.io.read_signal("stimulus.csv")
@@ -36,32 +40,36 @@ def read_signal(path: str | os.PathLike) -> Signal:
 
     **Raises:** `ValueError` that names the file, the place in it, the value and the rule.
     """
-    _, x, values = zip(*signal_rows(path), strict=True)
+    _, x, values = zip(*signal_rows(path, ("t", "w")), strict=True)
     return Signal(np.array(x), np.array(values))
 
 
-def signal_rows(path: str | os.PathLike) -> list[tuple[str, float, float]]:
-    """Where each row of a signal is, and its two numbers. **Raises:** as `read_signal`."""
-    table = list(_rows(path))
-    check(len(table) >= 2, f"{path}: {len(table)} rows of numbers; a signal must have at least 2")
-    for (_, previous, _), (place, x, _) in pairwise(table):
+def signal_rows(path: str | os.PathLike, axes: Sequence[str]) -> list[tuple[str, float, float]]:
+    """Where each row of a signal over one of these axes is, and its two numbers.
+
+    **Raises:** as `read_signal`.
+    """
+    table = read_table(path)
+    x, value = (axes[0], _VALUE) if table.names is None else _columns(table, axes)
+    table = table.named((x, value) if table.names is None else table.names)
+    rows = list(zip(table.places, table.column(x), table.column(value), strict=True))
+    check(len(rows) >= 2, f"{path}: {len(rows)} rows of numbers; a signal must have at least 2")
+    for (_, previous, _), (place, here, _) in pairwise(rows):
         check(
-            x > previous,
-            f"{path}, {place}: {x:g} follows {previous:g}; the first column must increase",
+            here > previous,
+            f"{path}, {place}: {here:g} follows {previous:g}; the column of {x} must increase",
         )
-    return table
+    return rows
 
 
-def _rows(path: str | os.PathLike) -> Iterator[tuple[str, float, float]]:
-    begun = False
-    for place, fields in rows(path):
-        if not begun and not any(map(is_number, fields)):
-            begun = True  # the header
-            continue
-        begun = True
-        check(
-            len(fields) == 2,
-            f"{path}, {place}: {','.join(fields)!r} has {len(fields)} columns; a row must have 2",
-        )
-        x, value = (number(path, place, field) for field in fields)
-        yield place, x, value
+def _columns(table: Table, axes: Sequence[str]) -> tuple[str, str]:
+    """The names of the two columns of a signal."""
+    assert table.names is not None
+    found = [name for name in table.names if name in axes]
+    check(
+        len(found) == 1 and len(table.names) == 2,
+        f"{table.path}, {table.place}: {','.join(table.names)!r} must name two columns, "
+        f"{' or '.join(axes)} and {_VALUE}, parted by a comma",
+    )
+    (value,) = (name for name in table.names if name not in axes)
+    return found[0], value

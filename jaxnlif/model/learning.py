@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -17,8 +17,13 @@ from ._leaf import as_leaf
 class AbstractLearning(eqx.Module):
     """A learning rule: weights relax to $Φ = K(w)\\,N(w)\\,N̄$ at rate 1 in learning time.
 
+    A rule with another `speed` than 1 moves them that much faster; with 0 they stay where they are,
+    at the cost of a rule that moves them.
+
     **Reference:** B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 (2017).
     """
+
+    speed: ClassVar[Any] = 1
 
     @abc.abstractmethod
     def strength(self, w: Float[Array, " w"]) -> Float[Array, " w"]:

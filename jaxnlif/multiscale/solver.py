@@ -303,6 +303,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
             substeps=old.substeps,
             coupling_evaluations=old.coupling_evaluations,
             transport_iterations=old.transport_iterations,
+            walls=old.walls,
         )
 
     def observe(self, state: MultiScaleState) -> Snapshot:
@@ -317,6 +318,12 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         return Result.where(
             quiet, self.macro.result(state.density), self.micro.result(state.watch.particles)
         )
+
+    def unresolved(self, model, dt, state, ts, rate, rates):
+        return self.macro.unresolved(model, dt, state.density, ts, rate, rates)
+
+    def advice(self, flag, solution):
+        return self.macro.advice(flag, solution)
 
     def warnings(self, state: MultiScaleState) -> Bool[Array, " flags"]:
         particles = self.micro.warnings(state.watch.particles)

@@ -72,6 +72,8 @@ def parameters(
 ) -> Axes:
     """Each fitted number ± its standard error; hollow, without a bar, if it is not determined.
 
+    Numbers that are not determined have no say in the axis: one beyond it stands at its end.
+
     **Arguments:**
 
     - `fitted`, `ax`, `size`: as for `descent`.
@@ -85,24 +87,27 @@ def parameters(
     names = fitted.names if names is None else tuple(names)
     check(len(names) == values.size, f"names: {len(names)}: must be {values.size}")
     true = None if truth is None else _truth(fitted, truth)
+    low, high = known_limits(values, sure.std, *([] if true is None else [true]))
     with drawing(ax, size) as ax:
         for row, (value, error) in enumerate(zip(values, sure.std, strict=True)):
             point = {"color": BLUE, "marker": "o", "linestyle": "none", "zorder": 3}
+            place = min(max(value, low), high)
             if np.isfinite(error):
                 ax.errorbar(value, row, xerr=error, capsize=3, **point)
             else:
-                ax.plot(value, row, markerfacecolor="white", **point)
+                ax.plot(place, row, markerfacecolor="white", **point)
             if values.size <= _NAMED:
                 above = {"xytext": (0, 10), "textcoords": "offset points", "ha": "center"}
                 text = f"{value:.4g} {in_words(error)}"
-                ax.annotate(text, (value, row), fontsize="small", **above)
+                ax.annotate(text, (place, row), fontsize="small", **above)
         if true is not None:
             rows = np.arange(true.size)
             look = {"color": ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
             ax.vlines(true, rows - 0.14, rows + 0.14, **look)
         ax.set_yticks(range(len(names)), names)
         ax.set_ylim(len(names) - 0.5, -0.7)
-        ax.margins(x=0.4)  # room for the numbers
+        room = 0.4 * (high - low)  # for the numbers
+        ax.set_xlim(low - room, high + room)
         return finish(ax, "fitted value ± standard error", "", "What was found")
 
 
@@ -127,6 +132,24 @@ def fit(fitted: Fit, truth: Any = None, *, size: Size = SCREEN) -> Figure:
     parameters(fitted, truth, middle)
     singular_values(fitted, right)
     return figure
+
+
+def known_limits(
+    values: Float[np.ndarray, " p"], std: Float[np.ndarray, " p"], *others: Any
+) -> tuple[float, float]:
+    """The ends of an axis for all values that are determined, their standard errors and others.
+
+    A bar that is longer than the axis would be without bars goes beyond it.
+    """
+    known = np.isfinite(std)
+    centers = np.concatenate([values[known], *(np.ravel(np.asarray(x, float)) for x in others)])
+    centers = centers if centers.size else values
+    longest = np.ptp(centers) or np.inf
+    bars = np.minimum(std[known], max(longest, np.median(std[known]) if np.any(known) else 0.0))
+    ends = np.concatenate([centers, values[known] - bars, values[known] + bars])
+    low, high = float(ends.min()), float(ends.max())
+    room = 0.05 * (high - low) or 0.05 * max(abs(high), 1.0)
+    return low - room, high + room
 
 
 def in_words(error: float) -> str:

@@ -15,10 +15,10 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .._check import check, check_integer, check_positive, check_scalar
-from .._describe import differences, summarise
+from .._check import check_integer, check_positive, check_scalar
+from .._describe import summarise
 from .._leaves import from_arrays, to_arrays
-from .._rotation import Rotation, Saved, exclusive, going_on_if_full
+from .._rotation import Rotation, exclusive, going_on_if_full
 from .keeper import AbstractKeeper, At
 from .looks import Look
 
@@ -30,8 +30,11 @@ class Checkpoint(eqx.Module):
     ends with the same numbers to the last bit on the same machine; a run that was over returns at
     once. What is saved streams into a file: `Solution.saved` is a NumPy memory map of it, so that
     it may be larger than memory. Killed at any moment, a run loses what it did since the last
-    checkpoint. One that is damaged is passed over, with a warning, for the one before it. If the
-    disk is full the run goes on, with a warning, and the checkpoint before is kept.
+    checkpoint. One that is damaged or renamed is passed over, with a warning, for the one before
+    it. If the disk is full the run goes on, with a warning, and the checkpoint before is kept.
+
+    To the arguments belongs what functions among them read: a drive of yours that reads a constant
+    of its module is another drive once that constant has another value.
 
     **Arguments:**
 
@@ -180,7 +183,7 @@ class Store(AbstractKeeper):
     def _find(self, state: Any) -> _Progress | None:
         """The newest checkpoint of this run that can be trusted."""
         for saved in self._rotation.intact():
-            self._check(saved)
+            self._rotation.require("run", saved, self._run)
             count = saved.metadata["count"]
             checksum = self._checksum(count * self._record.itemsize)
             if checksum.hexdigest() == saved.metadata["checksum"]:
@@ -192,14 +195,6 @@ class Store(AbstractKeeper):
                 stacklevel=2,
             )
         return None
-
-    def _check(self, saved: Saved) -> None:
-        """Requires a checkpoint to be one of this run."""
-        differing = differences(saved.metadata["run"], self._run)
-        check(
-            not differing,
-            f"checkpoint: {str(self._directory)!r} holds another run: {'; '.join(differing)}",
-        )
 
     def _checksum(self, size: int) -> Any:
         """The checksum of the beginning of the file, as far as there is one."""

@@ -96,10 +96,8 @@ def run_from_host(
     never = num_steps + 1
     steps, interrupt, going = 32, None, True
     keeper.begin(state, first)
-    begin = keeper.at.step
+    begin, shown = keeper.at.step, 0
     try:
-        if begin:
-            bar.update(begin)
         while going and (keeper.at.step < num_steps or keeper.at.count < len(save_steps)):
             began = time.perf_counter()
             state, done, count = keeper.at
@@ -120,7 +118,8 @@ def run_from_host(
             steps = steps if first_chunk else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
             if keeper.due():
                 keeper.keep()
-            bar.update(keeper.at.step - done)
+            bar.update(keeper.at.step - shown)
+            shown = keeper.at.step
     except KeyboardInterrupt as caught:
         if keeper.at.step == keeper.at.count == 0:
             raise
@@ -133,7 +132,9 @@ def run_from_host(
     closing, logs = jax.tree.map(
         jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))
     )
-    solution = gather(*given, saveat, state, closing, keeper.saved(), ts, t_end, done, logs)
+    solution = gather(
+        *given, saveat, state, closing, keeper.saved(), ts, t_end, jnp.asarray(dt), done, logs
+    )
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution

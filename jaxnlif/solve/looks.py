@@ -50,19 +50,22 @@ def running(solver: AbstractSolver, state: Any) -> Array:
     return solver.result(state) == Result.completed
 
 
-def close(solver: AbstractSolver, state: Any) -> tuple[Result, Array, dict[str, Array]]:
-    """What the last state says about the run: its result, its warnings, its counts."""
+def close(solver: AbstractSolver, state: Any) -> tuple[Result, dict[str, Array]]:
+    """What the last state says about the run."""
     stats = {"differentiable_from": solver.differentiable_from(state)}
-    return solver.result(state), solver.warnings(state), stats | solver.iterations(state)
+    return solver.result(state), stats | solver.iterations(state)
 
 
-def gather(model, solver, saveat, state, closing, saved: Look, ts, t_end, steps, logs) -> Solution:
-    result, warnings, stats = closing
+def gather(
+    model, solver, saveat, state, closing, saved: Look, ts, t_end, dt, steps, logs
+) -> Solution:
+    result, stats = closing
     drift = abs(saved.mass - saved.mass[:1]).max(initial=0)
     stats = {
         "mass_drift": drift,
         "minimum": saved.minimum.min(initial=np.inf),
         "steps": steps,
+        "dt": dt,
         **stats,
     }
     # What was streamed to a file may be larger than memory.
@@ -83,7 +86,6 @@ def gather(model, solver, saveat, state, closing, saved: Look, ts, t_end, steps,
         state=state,
         model=model,
         solver=solver,
-        warnings=warnings,
         holds_density=saveat.fn is saveat_module.density,
     )
 

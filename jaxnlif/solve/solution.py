@@ -8,10 +8,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .._check import check
+from .._check import check, is_concrete
 from .log import Event, Log, Spike, Switch
 from .result import Result
 from .solver import AbstractSolver
+from .warning import warning_flags, warning_messages
 
 
 class Solution(eqx.Module):
@@ -28,11 +29,11 @@ class Solution(eqx.Module):
     - `saved`: what `SaveAt.fn` made of each snapshot; densities `(k, n, m)` by default;
       NumPy memory maps in a run with a `Checkpoint`.
     - `result`: how the run ended, a `Result`; what makes the answer wrong.
-    - `warnings`: what makes it doubtful, flags in the order of `WarningFlag`, `(flags,)`.
     - `t_end`: the time that was reached; the time of a blow-up (learning time).
     - `stats`: `mass_drift` (largest |mass - initial mass|) and `minimum` of the density over the
-      saved times, `steps`, counts of nonlinear iterations, and `differentiable_from`, the time of
-      the last event or switch, at which gradients stop (-inf where they flow from the beginning).
+      saved times, `steps`, `dt`, the length of each (learning time), counts of nonlinear
+      iterations, and `differentiable_from`, the time of the last event or switch, at which
+      gradients stop (-inf where they flow from the beginning).
     - `logs`: the records behind `events`, `switches` and `raster`.
     - `state`: the solver's last state. `model`, `solver`: what was solved, and how.
     - `holds_density`: whether densities were saved, so that `density` can return them.
@@ -57,12 +58,27 @@ class Solution(eqx.Module):
     model: Any
     solver: AbstractSolver
     holds_density: bool = eqx.field(static=True)
-    warnings: Bool[Array, " flags"] | None = None
+
+    @property
+    def warnings(self) -> Bool[Array, "*batch flags"]:
+        """What makes the answer doubtful though the run was completed.
+
+        Flags in the order of `WarningFlag`, shape `(flags,)`, or `(…, flags)` of a batch. They are
+        computed when asked for, also under `jit`, `vmap` and `grad`.
+        """
+        return warning_flags(self)
 
     @property
     def message(self) -> str:
-        """How the run ended, in words that say what to try."""
-        return Result[self.result]  # pyright: ignore[reportIndexIssue]
+        """How the run ended and what makes it doubtful, in words that say what to try.
+
+        **Raises:** `ValueError` under `jit` and for a batch: take one member of it.
+        """
+        check(
+            is_concrete(self.result, self.t_end) and jnp.ndim(self.t_end) == 0,
+            "message: is that of a single run outside jit; take one member of the batch",
+        )
+        return " ".join([Result[self.result], *warning_messages(self)])  # pyright: ignore
 
     def density(self, index: int) -> Float[Array, "n m"]:
         """The density $p(v, w)$ at a saved time, shape `(n, m)` (1 / voltage / weight).

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import PRNGKeyArray
 
 from .._check import check, check_finite, check_positive, check_scalar, is_concrete
+from .._fresh import forget_if_changed
 from ..model import Network
 from .checkpoint import Checkpoint, Store
 from .host import run_from_host
@@ -103,6 +104,7 @@ def solve(
     span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
     # Inside jit the sum is traced even where no argument is.
     if is_concrete(model, y0, key, jnp.asarray(span[0]) + 0):
+        forget_if_changed(model, solver, saveat)
         run = {
             "model": model,
             "solver": solver,

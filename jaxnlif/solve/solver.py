@@ -17,7 +17,7 @@ from ..grid import Grid
 from .log import Log
 from .result import Result
 from .sharding import Sharded
-from .warning import no_warnings
+from .warning import WarningFlag, no_warnings
 
 State = TypeVar("State")
 
@@ -130,8 +130,39 @@ class AbstractSolver(eqx.Module, Generic[State]):
         """Whether the run can go on (`Result.completed`) and, if not, why."""
 
     def warnings(self, state: State) -> Bool[Array, " flags"]:
-        """What has made the run doubtful so far: flags in the order of `WarningFlag`."""
+        """What has made the run doubtful so far.
+
+        **Returns:** flags in the order of `WarningFlag`, shape `(flags,)`.
+        """
         return no_warnings()
+
+    def unresolved(
+        self,
+        model: Any,
+        dt: Array,
+        state: State,
+        ts: Float[Array, " k"],
+        rate: Float[Array, " k"],
+        rates: Float[Array, "k w"],
+    ) -> Bool[Array, " flags"]:
+        """What grid and step do not resolve.
+
+        **Arguments:** besides those above, some of the saved times `ts`, shape `(k,)` (learning
+        time), and then the network's `rate`, shape `(k,)` (spikes / neuron / membrane time), and
+        the `rates` $N(w)$, shape `(k, w)` (spikes / neuron / membrane time / weight).
+
+        **Returns:** flags in the order of `WarningFlag`, shape `(flags,)`.
+        """
+        return no_warnings()
+
+    def advice(self, flag: WarningFlag, solution: Any) -> str:
+        """What to try where a run warns.
+
+        **Arguments:** `flag`, of the warning; `solution`, the `Solution` that has it.
+
+        **Returns:** a sentence, or nothing.
+        """
+        return ""
 
     @abc.abstractmethod
     def iterations(self, state: State) -> dict[str, Array]:

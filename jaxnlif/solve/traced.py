@@ -62,7 +62,7 @@ def run_traced(
         saved = jax.tree.map(lambda every: every[:-1], saved)
     with jax.ensure_compile_time_eval():  # known, so that data can be held against them
         ts = jnp.asarray(times(span, save_steps))
-    result, warnings, stats = close(solver, state)
+    result, stats = close(solver, state)
     found = state, saved, stats, t0 + steps * dt
     if throw is None:
         stopped = stats["differentiable_from"] > t0
@@ -70,5 +70,5 @@ def run_traced(
     elif throw:
         found = refuse_early_end(found, result)
     state, saved, stats, t_end = found
-    closing, logs = (result, warnings, stats), solver.logs(state)
-    return gather(model, given, saveat, state, closing, saved, ts, t_end, steps, logs)
+    closing, logs = (result, stats), solver.logs(state)
+    return gather(model, given, saveat, state, closing, saved, ts, t_end, dt, steps, logs)

@@ -63,17 +63,21 @@ class Directory(AbstractStore):
         path = self._file(number)
         try:
             arrays, content = read_arrays(path)
+            self._require(path, number, content)
+            dtypes = [np.dtype(name) for name in content["dtypes"]]
+            leaves = [from_file(arrays[f"leaf_{k}"], dtype) for k, dtype in enumerate(dtypes)]
+            return leaves, arrays[_RESULT]
         except FileNotFoundError:
             return None
         except ValueError as error:
-            warnings.warn(f"sweep: {error}, and is damaged; it is computed again", stacklevel=4)
+            warnings.warn(f"sweep: {error}; it is computed again", stacklevel=4)
             return None
-        if content.get("sweep") != self._identity:
-            warnings.warn(f"sweep: {path}: is of another sweep; it is computed again", stacklevel=4)
-            return None
-        result = arrays.pop(_RESULT)
-        dtypes = [np.dtype(name) for name in content["dtypes"]]
-        return [from_file(arrays[f"leaf_{k}"], dtype) for k, dtype in enumerate(dtypes)], result
+
+    def _require(self, path: Path, number: int, content: Mapping[str, Any]) -> None:
+        """Requires a file to hold this part of this sweep, whatever its name."""
+        check(content.get("sweep") == self._identity, f"{path}: is of another sweep")
+        found = content.get("number")
+        check(found == number, f"{path}: is out of place: it is part {found}")
 
     def keep(self, number: int, part: Chunk) -> None:
         leaves, result = part

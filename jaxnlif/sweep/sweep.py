@@ -13,6 +13,7 @@ import numpy as np
 
 from .._check import check
 from .._describe import summarise
+from .._fresh import forget_if_changed
 from ..io._versions import versions
 from ..solve.progress import AbstractProgress, NoProgress
 from .axes import Axes, make_axes
@@ -87,6 +88,7 @@ def sweep(
     )
     if sharding is not None:
         check_sharding(sharding)
+    forget_if_changed(run, parameters)
     axes = make_axes(run, parameters, product=product)
     member = trace_member(run, axes.take(np.asarray(0)))
     check(

@@ -107,7 +107,7 @@ def test_every_kind_of_option_comes_back(tmp_path):
         ("progress = 1", "progress = 1: must be true or false"),
         ("no_progress = true", "unknown key 'no_progress': the nearest is 'progress'"),
         ("num-v = 30\nnum_v = 36", "'num_v': is there twice, with - and with _"),
-        ('coupling = "both"', "coupling = \"both\": argument --coupling: invalid choice: 'both'"),
+        ('coupling = "both"', "coupling = \"both\": --coupling = 'both': must be one of"),
         ("out = 1", "out = 1: must be a text"),
         ('experiment = "fit"', "experiment = 'fit': must be 'learning'"),
         ("gain =", "must be TOML"),

@@ -9,7 +9,11 @@ import jaxnlif as jn
 from jaxnlif._files import read_arrays
 from jaxnlif.cli import main
 from jaxnlif.experiments import excitatory
-from jaxnlif.experiments.excitatory_networks import BOUNDED, MANY_WEIGHTS, ONE_WEIGHT, Family
+from jaxnlif.experiments.excitatory_networks import DEFAULT, Family, Setting
+
+from ..test_cli import complaint
+
+ONE_WEIGHT, MANY_WEIGHTS, BOUNDED = DEFAULT.one_weight, DEFAULT.many_weights, DEFAULT.bounded
 
 pytestmark = pytest.mark.slow
 
@@ -18,10 +22,10 @@ pytestmark = pytest.mark.slow
 def arrays():
     return (
         excitatory.stationary_branches()
-        | excitatory.attraction(2.0)
+        | excitatory.attraction()
         | excitatory.hysteresis(duration=20.0)
-        | excitatory.relaxation((0.5, 1.5))
-        | excitatory.blow_up((1.5, 4.0, 8.0))
+        | excitatory.relaxation(couplings=(0.5, 1.5))
+        | excitatory.blow_up(Setting(couplings=(1.5, 4.0, 8.0)))
     )
 
 
@@ -31,6 +35,33 @@ def test_stationary_rates_of_one_weight_are_those_of_the_toolbox(coupling, count
     assert rates.size == count
     expected = jn.stationary.self_consistent_rates(coupling, 0.0)
     np.testing.assert_allclose(rates, expected, rtol=1e-4)  # float32, near the fold
+
+
+def test_drive_and_noise_are_those_of_the_toolbox():
+    strong = Setting(drive=-0.5, noise=2.0)
+    rates = strong.one_weight.stationary_rates(1.5, strong.drive)
+    expected = jn.stationary.self_consistent_rates(1.5, -0.5, 2.0)
+    np.testing.assert_allclose(rates, expected, rtol=1e-4)
+    network = strong.one_weight.network(1.5, ramp=strong.still)
+    assert float(network.noise) == 2.0
+    np.testing.assert_array_equal(network.drive.values, -0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--coupling 3", "--coupling = 3: must have two stationary rates"),
+        ("--coupling 2 --drive 0.5", "--coupling = 2: must have two stationary rates"),
+        ("--noise 0", "--noise = 0: must lie between 0.05 and 20"),
+        ("--drive nan", "--drive = nan: must be finite"),
+        ("--couplings 1 13", "--couplings = 13: must lie between -3 and 12"),
+        ("--num-v 100", "--num-v = 100: must be a multiple of 8"),
+    ],
+)
+def test_wrong_options_are_refused(options, message, tmp_path, capsys):
+    assert main(["run", "excitatory", *options.split(), "--out", str(tmp_path / "new")]) == 2
+    assert message in complaint(capsys)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_structured_networks_have_none_one_two_or_three_stationary_rates():
@@ -54,7 +85,7 @@ def test_branches_turn_at_the_folds(arrays):
 
 
 def test_low_rate_attracts_and_high_rate_repels(arrays):
-    for runs in (arrays, excitatory.attraction(1.5)):
+    for runs in (arrays, excitatory.attraction(Setting(coupling=1.5))):
         low, high = runs["attraction_rates"]
         below, above = runs["attraction_rate"][:3], runs["attraction_rate"][3:]
         assert np.all(np.isinf(runs["attraction_end"][:3]))
@@ -103,8 +134,8 @@ def test_bounded_response_never_blows_up(arrays):
 
 def test_run_writes_arrays_and_figure_and_prints_a_table(arrays, tmp_path, monkeypatch, capsys):
     for part in ("attraction", "hysteresis", "relaxation", "blow_up"):
-        monkeypatch.setattr(excitatory, part, dict)
-    monkeypatch.setattr(excitatory, "stationary_branches", lambda: arrays)
+        monkeypatch.setattr(excitatory, part, lambda *_: {})
+    monkeypatch.setattr(excitatory, "stationary_branches", lambda *_: arrays)
     assert main(["run", "excitatory", "--out", str(tmp_path / "new")]) == 0
     written, _ = read_arrays(tmp_path / "new" / "excitatory.npz")
     assert written.keys() == arrays.keys()
@@ -113,10 +144,10 @@ def test_run_writes_arrays_and_figure_and_prints_a_table(arrays, tmp_path, monke
 
 
 def test_interrupt_leaves_what_is_complete(tmp_path, monkeypatch, capsys):
-    def interrupt():
+    def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(excitatory, "stationary_branches", lambda: {"branch_rate": np.ones(2)})
+    monkeypatch.setattr(excitatory, "stationary_branches", lambda *_: {"branch_rate": np.ones(2)})
     monkeypatch.setattr(excitatory, "attraction", interrupt)
     assert main(["run", "excitatory", "--out", str(tmp_path)]) == 130
     written, _ = read_arrays(tmp_path / "excitatory.npz")

@@ -125,7 +125,7 @@ def test_a_signal_is_read(tmp_path):
         ("0,1\n0.5,\n1,2\n", "line 2: '' must be a number"),
         ("0,1\n0.5\n1,2\n", "line 2: '0.5' has 1 columns; a row must have 2"),
         ("0,1\n0.5,1,2\n", "line 2: '0.5,1,2' has 3 columns"),
-        ("0,1\n0.7,2\n0.6,1\n1,0\n", "line 3: 0.6 follows 0.7; the first column must increase"),
+        ("0,1\n0.7,2\n0.6,1\n1,0\n", "line 3: 0.6 follows 0.7; the column of w must increase"),
         ("0,1\n0,2\n1,0\n", "line 2: 0 follows 0"),
         ("0.3,1\n1,2\n", "line 1: weight 0.3; .* must start at 0.125 or below"),
         ("0,1\n0.8,2\n", "line 2: weight 0.8; .* must end at 0.875 or above"),

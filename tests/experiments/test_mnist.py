@@ -116,7 +116,7 @@ def test_shifted_images():
         (["--epochs", "0"], "--epochs = 0: must be at least 1"),
         (["--hidden", "5", "0"], "--hidden = 0: must be at least 1"),
         (["--seeds", "0"], "--seeds = 0: must be at least 1"),
-        (["--setting", "good"], "invalid choice: 'good'"),
+        (["--setting", "good"], "--setting = 'good': must be one of"),
         (["--validate"], "training set: must have more than 10000 images"),
     ],
 )

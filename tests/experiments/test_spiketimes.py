@@ -136,7 +136,7 @@ def test_a_trial_with_too_many_spikes_stops_the_training(recurrent, monkeypatch,
     [
         (["--trials", "1"], "--trials = 1: must be at least 2"),
         (["--seed", "-1"], "--seed = -1: must be at least 0"),
-        (["--task", "both"], "invalid choice: 'both'"),
+        (["--task", "both"], "--task = 'both': must be one of"),
         (["--task", "concept", "--trials", "5"], "--trials: the concept task trains nothing"),
     ],
 )

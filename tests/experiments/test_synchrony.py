@@ -60,7 +60,7 @@ def test_command_compares_three_solvers(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--neurons", "1"], "--neurons = 1: must be at least 2"),
-        (["--case", "strong"], "invalid choice: 'strong'"),
+        (["--case", "strong"], "--case = 'strong': must be one of"),
         (["--seeds", "0"], "--seeds = 0: must be at least 2"),
     ],
 )

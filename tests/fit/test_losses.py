@@ -1,11 +1,13 @@
 """Losses: residuals by hand, and data that cannot be right."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxnlif as jn
+from jaxnlif import _deviance
 
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24))
 GRID = jn.Grid(v=LINE.v, w=jn.WeightGrid(0.0, 1.0, num=4))
@@ -51,7 +53,110 @@ def test_responses_and_weights(structured):
     np.testing.assert_allclose(halfway(structured), -1, rtol=1e-4)
 
 
-def test_intervals_compare_the_square_roots_of_counts():
+# ---- counts ----------------------------------------------------------------------------------
+
+COUNTS = np.array([0.0, 0, 1, 1, 1, 2, 5, 5, 100, 100, 3, 1e6])
+EXPECTED = np.array([1e-9, 2, 1, 1 + 1e-6, 1e-9, 2.1, 7.5, 7.51, 100.01, 1e-6, 400, 1.1e6])
+
+
+def test_residuals_are_roots_of_the_deviance(dtype):
+    expected = jnp.asarray(EXPECTED, dtype)
+    found, slope = jax.jvp(
+        lambda e: _deviance.residuals(e, COUNTS), (expected,), (jnp.ones_like(expected),)
+    )
+    # In extended precision, from the expectations as they were rounded.
+    e, c = np.asarray(expected).astype(np.longdouble), COUNTS.astype(np.longdouble)
+    some = np.where(c > 0, c, 1)
+    u = (e - some) / some
+    root = np.sign(e - c) * np.sqrt(2 * np.where(c > 0, c * (u - np.log1p(u)), e))
+    with np.errstate(invalid="ignore"):
+        derivative = np.where(e == c, 1 / np.sqrt(some), (1 - c / e) / root)
+    tolerance = 1e-6 if dtype == np.float32 else 1e-9
+    np.testing.assert_allclose(found, root.astype(float), rtol=tolerance, atol=1e-12)
+    np.testing.assert_allclose(slope, derivative.astype(float), rtol=tolerance)
+
+
+@pytest.mark.parametrize("mean", [0.05, 0.5, 2.0, 20.0])
+def test_the_best_expectation_is_the_mean_of_the_counts(mean, dtype):
+    counts = np.random.default_rng(0).poisson(mean, 400).astype(float)
+
+    def loss(e):
+        return 0.5 * jnp.sum(_deviance.residuals(jnp.full(400, e), counts) ** 2)
+
+    slope = jax.grad(loss)(jnp.asarray(counts.mean(), dtype))
+    assert abs(float(slope)) < 400 * 100 * np.finfo(dtype).eps
+
+
+def test_silence_leaves_residuals_and_slopes_finite(dtype):
+    def loss(scale):
+        cumulative = scale * jnp.asarray([0, 0, 1e-30, 1, 1], dtype)
+        expected = _deviance.differences(cumulative, jnp.asarray(20.0, dtype))
+        return 0.5 * jnp.sum(_deviance.residuals(expected, np.array([0.0, 2, 20, 3])) ** 2)
+
+    for scale in (0.0, 1e-30, 1.0):
+        value, slope = jax.value_and_grad(loss)(jnp.asarray(scale, dtype))
+        assert np.isfinite(value)
+        assert np.isfinite(slope)
+
+
+def test_counts_are_those_of_all_neurons_and_trials(sol):
+    edges = np.array([0.0, 0.4, 1.0])
+    spikes = np.array([sol.spikes[2], sol.spikes[5] - sol.spikes[2]])
+    loss = jn.losses.SpikeCounts(edges, [3, 40], 20, trials=5)
+    np.testing.assert_allclose(loss.expected(sol), 100 * spikes, rtol=1e-5)
+    exact = jn.losses.SpikeCounts(edges, 100 * spikes, 100)
+    np.testing.assert_allclose(exact(sol), 0, atol=1e-3)
+    np.testing.assert_allclose(loss.in_deviations(sol), 20 * np.sqrt(spikes), rtol=1e-5)
+    # In a tenth of the learning time neurons fire ten times as often.
+    fast = eqx.tree_at(lambda sol: sol.model.epsilon, sol, jnp.asarray(0.1))
+    np.testing.assert_allclose(loss.expected(fast), 1000 * spikes, rtol=1e-5)
+    still = eqx.tree_at(lambda sol: sol.model.epsilon, sol, jnp.asarray(0.0))
+    with pytest.raises(ValueError, match="epsilon = 0: must be positive where spikes"):
+        loss(still)
+
+
+def test_spike_times_are_counted_from_begin_to_end():
+    ts = [5.2, 5.0, 5.3, 5.9, 6.4, 7.0]
+    loss = jn.losses.SpikeCounts.from_times(ts, 3, width=0.3, begin=5.0, end=6.5)
+    np.testing.assert_allclose(loss.edges, [0, 0.3, 0.6, 0.9, 1.2, 1.5])
+    np.testing.assert_allclose(loss.counts, [2, 1, 0, 1, 1])
+    late = jn.losses.SpikeCounts.from_times(ts, 3, width=0.5, begin=5.1, end=8.0, trials=2)
+    np.testing.assert_allclose(late.edges, [0, 0.5, 1, 1.5, 2, 2.5, 2.9])
+    np.testing.assert_allclose(late.counts, [2, 1, 1, 1, 0, 0])
+    assert late.number == 6
+    # What comes after the last whole bin is not known.
+    np.testing.assert_allclose(
+        jn.losses.SpikeCounts.from_times(ts, 3, width=0.8, begin=5.0).counts, [3, 2]
+    )
+
+
+class Common(eqx.Module):
+    """Counts of a common expectation."""
+
+    counts: np.ndarray
+
+    def __call__(self, expected):
+        return _deviance.residuals(expected, self.counts)
+
+    def in_deviations(self, expected):
+        return 2 * jnp.sqrt(expected)
+
+
+def test_standard_errors_of_few_counts_are_those_of_the_fisher_information():
+    counts = np.random.default_rng(1).poisson(0.2, 200).astype(float)
+    fitted = jn.fit(
+        jn.Constant(1.0),
+        lambda drive: drive.value * jnp.ones(200),
+        Common(counts),
+        where=lambda drive: drive.value,
+        bounds=jn.Positive(),
+        absolute=True,
+    )
+    assert float(fitted.values) == pytest.approx(counts.mean(), rel=1e-3)
+    assert fitted.uncertainty.std[0] == pytest.approx(np.sqrt(counts.mean() / 200), rel=1e-3)
+
+
+def test_intervals_are_compared_with_first_passage_times():
     y0 = jn.at_reset(LINE)
     model = jn.Network(weight=0.0, drive=2.0, refractory=jn.Never())
     saveat = jn.SaveAt(num=11, fn=None)
@@ -63,15 +168,20 @@ def test_intervals_compare_the_square_roots_of_counts():
     expected = 1000 * np.diff([0.0, sol.spikes[2], sol.spikes[-1]])
     loss = jn.losses.Intervals(edges, np.round(expected), total=1000)
     np.testing.assert_allclose(loss(sol), 0, atol=0.05)
-    more = jn.losses.Intervals(edges, np.round(expected) - 100, total=1000)(sol)
-    by_hand = 2 * np.sqrt(expected + 3 / 8) - 2 * np.sqrt(np.round(expected) - 100 + 3 / 8)
-    np.testing.assert_allclose(more, by_hand, rtol=1e-3)
+    fewer = np.round(expected) - 100
+    found = jn.losses.Intervals(edges, fewer, total=1000)(sol)
+    by_hand = np.sqrt(2 * (expected - fewer + fewer * np.log(fewer / expected)))
+    np.testing.assert_allclose(found, by_hand, rtol=1e-3)
 
 
 def test_losses_are_pytrees_of_data(sol):
     loss = jn.losses.Rate([0.2, 0.4], [1.0, 2.0])
     doubled = eqx.tree_at(lambda loss: loss.rate, loss, np.array([2.0, 4.0]))
     np.testing.assert_allclose(doubled(sol) - loss(sol), [-1.0, -2.0], rtol=1e-5)
+
+
+def times(**options):
+    return jn.losses.SpikeCounts.from_times([0.5, 1.0], 1, **options)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +200,19 @@ def test_losses_are_pytrees_of_data(sol):
         (lambda: jn.losses.Weights([[1.0]]), "weights: shape"),
         (lambda: jn.losses.Rates([0.0], [1.0]), "rates: shape"),
         (lambda: jn.losses.Intervals([0.0, 1.0], [5], total=4), "total = 4: there are 5 counts"),
+        (lambda: jn.losses.SpikeCounts([0.0], [], 1), "edges: must be at least two times"),
+        (lambda: jn.losses.SpikeCounts([0.0, 1.0], [-1], 1), "counts = -1: must not be negative"),
+        (lambda: jn.losses.SpikeCounts([0.0, 1.0], [1], 0), "neurons = 0: must be at least 1"),
+        (
+            lambda: jn.losses.SpikeCounts([0.0, 1.0], [1], 1, trials=0),
+            "trials = 0: must be at least",
+        ),
+        (lambda: times(width=0.0), "width = 0: must be positive"),
+        (lambda: times(width=5.0), "width = 5: must be over when the last spike comes"),
+        (lambda: times(width=1e-9), "width = 1e-09: ts: the last spike, must come after at most"),
+        (lambda: times(width=0.1, begin=3.0), "the last spike must come after begin = 3"),
+        (lambda: times(width=0.1, begin=3.0, end=2.0), "end = 2 must come after begin = 3"),
+        (lambda: times(width=0.1, end=np.inf), "end = inf: must be finite"),
     ],
 )
 def test_wrong_data(make, message):

@@ -10,8 +10,8 @@ X = np.linspace(0.0, 1.0, 11)
 DESIGN = np.stack([np.ones_like(X), X], 1)
 
 
-def line(residuals, absolute=False, design=DESIGN, values=(1.0, 2.0), names=("a", "b")):
-    return estimate(design, residuals, np.array(values), names, absolute=absolute)
+def line(residuals, absolute=False, design=DESIGN, size=(1.0, 2.0), names=("a", "b")):
+    return estimate(design, residuals, np.array(size), names, absolute=absolute)
 
 
 def test_standard_errors_of_a_straight_line():
@@ -33,7 +33,7 @@ def test_residuals_in_units_of_the_noise():
 
 def test_a_direction_that_changes_nothing_is_named():
     design = np.stack([X, X, np.ones_like(X)], 1)
-    found = line(np.zeros(11), design=design, values=(1.0, 1.0, 1.0), names=("a", "b", "c"))
+    found = line(np.zeros(11), design=design, size=(1.0, 1.0, 1.0), names=("a", "b", "c"))
     assert found.flat == ("0.71 a - 0.71 b",) or found.flat == ("0.71 b - 0.71 a",)
     assert list(np.isinf(found.std)) == [True, True, False]
     assert np.all(np.isfinite(found.covariance))
@@ -43,39 +43,43 @@ def test_a_direction_lost_in_noise_is_flat():
     design = DESIGN * [10.0, 1e-3]
     found = line(np.zeros(11), absolute=True, design=design)
     assert found.flat == ("1.00 b",)
+    np.testing.assert_allclose(found.std, [1 / (10 * np.sqrt(11)), np.inf])
 
 
-def test_a_parameter_that_may_be_zero_is_no_flat_direction():
-    # Its error is larger than itself, and the other's is correlated with it.
-    residuals = 0.1 * np.random.default_rng(0).normal(size=11)
-    found = line(residuals, values=(1.0, 1e-4))
-    expected = residuals @ residuals / 9 * np.linalg.inv(DESIGN.T @ DESIGN)
-    assert found.flat == ()
-    np.testing.assert_allclose(found.covariance, expected, rtol=1e-10)
-    np.testing.assert_allclose(found.std, np.sqrt(np.diag(expected)), rtol=1e-10)
+def test_what_the_data_leave_open_does_not_blur_the_rest():
+    # The third column is 1e-7 of what the first two do together, and a little else.
+    design = np.column_stack([DESIGN, 1e-7 * (DESIGN @ [1.0, 2.0]) + 1e-9 * X**3])
+    design = 30 * design
+    found = line(np.zeros(11), absolute=True, design=design, size=np.ones(3), names=("a", "b", "c"))
+    assert len(found.flat) == 1
+    assert found.flat[0].startswith("1.00 c")
+    alone = np.sqrt(np.diag(np.linalg.inv(design[:, :2].T @ design[:, :2])))
+    np.testing.assert_allclose(found.std, [*alone, np.inf], rtol=1e-5)
+    # With c they would have errors as if c could be anything.
+    whole = np.sqrt(np.diag(np.linalg.inv((design / [1, 1, 1e-7]).T @ (design / [1, 1, 1e-7]))))
+    assert np.all(whole[:2] > 3 * alone)
+
+
+def test_what_a_flat_direction_moves_is_unknown():
+    design = np.stack([X, X + 1e-4 * X**2, 1 - X], 1)
+    found = line(np.zeros(11), absolute=True, design=30 * design, size=np.ones(3), names="abc")
+    assert list(np.isinf(found.std)) == [True, True, False]
+    sum_known = np.array([1.0, 1.0, 0.0]) / 2
+    assert sum_known @ found.covariance @ sum_known < 0.01  # their mean is known
 
 
 @pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
 def test_units_do_not_matter(unit):
     residuals = 0.1 * np.random.default_rng(0).normal(size=11)
-    found = line(residuals, design=DESIGN / [1.0, unit], values=(1.0, 2.0 * unit))
+    found = line(residuals, design=DESIGN / [1.0, unit], size=(1.0, 2.0 * unit))
     np.testing.assert_allclose(found.std / [1.0, unit], line(residuals).std, rtol=1e-10)
-
-
-def test_what_is_loose_is_named_and_has_its_standard_error():
-    # Told apart by a thousandth of what they do together.
-    design = np.stack([np.ones_like(X), 1 + 1e-3 * X], 1)
-    found = line(np.zeros(11), absolute=True, design=design)
-    expected = np.sqrt(np.diag(np.linalg.inv(design.T @ design)))
-    np.testing.assert_allclose(found.std, expected, rtol=1e-6)
-    assert len(found.flat) == 1
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_direction_spread_over_many_parameters(dtype):
     design = 1e3 * (np.eye(150) - 1 / 150).astype(dtype)
     names = [f"k[{i}]" for i in range(150)]
-    found = line(np.zeros(150), absolute=True, design=design, values=np.ones(150), names=names)
+    found = line(np.zeros(150), absolute=True, design=design, size=np.ones(150), names=names)
     (flat,) = found.flat
     assert flat.count("0.08 k[") == 4
     assert flat.endswith(" and 146 more")

@@ -225,16 +225,13 @@ def test_what_cannot_be_written_is_refused_before_anything_is(tmp_path):
 
 
 def test_a_failed_write_leaves_what_was_there(written, tmp_path, monkeypatch):
-    import xarray
-
     path = tmp_path / written.name
     path.write_text("old")
 
-    def full(*arguments, **options):
+    def full(descriptor):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(np, "savez_compressed", full)
-    monkeypatch.setattr(xarray.Dataset, "to_netcdf", full)
+    monkeypatch.setattr(_files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         jn.io.save(path, solutions.solution("unstructured"))
     assert path.read_text() == "old"

@@ -37,7 +37,7 @@ def test_a_signal_is_a_drive(tmp_path):
 WRONG = {
     "signal.npy: 1 rows of numbers; a signal must have at least 2": TABLE[:1],
     "signal.npy, row 0: '0.0' has 1 columns; a row must have 2": TABLE[:, 0],
-    "signal.npy, row 1: 0.1 follows 2.5; the first column must increase": TABLE[::-1],
+    "signal.npy, row 1: 0.1 follows 2.5; the column of t must increase": TABLE[::-1],
     "signal.npy, row 2: 'nan' must be finite": np.where(TABLE == 2, np.nan, TABLE),
     "signal.npy: must be an array of real numbers with one or two axes": np.array(["text"]),
     "signal.npy: must be an array of real numbers with one": TABLE[None],

@@ -265,6 +265,16 @@ def test_damage_to_the_first_of_what_was_saved_costs_the_run(whole, tmp_path):
         assert_identical(learning(tmp_path), whole)
 
 
+def test_a_renamed_checkpoint_gives_way_to_the_one_before(whole, tmp_path):
+    stop(learning, tmp_path, after=200)
+    older, newest = states(tmp_path)
+    newest.rename(tmp_path / newest.name.replace("state-0000", "state-1000"))
+    with pytest.warns(UserWarning, match=rf"is out of place: it is number {step(newest)};"):
+        stop(learning, tmp_path, after=1)
+    assert states(tmp_path) == [older]
+    assert_identical(learning(tmp_path), whole)
+
+
 # ---- what is no checkpoint of this run ----------------------------------------------------------
 
 
@@ -309,6 +319,43 @@ def test_an_edited_class_of_the_user_is_another_run(tmp_path):
         run(2.0)
 
 
+HEIGHT = 1.0
+
+
+class Own(jn.AbstractDrive):
+    def __call__(self, t, w):
+        return jnp.full_like(w, HEIGHT)
+
+
+def test_a_changed_constant_that_a_drive_reads_is_another_run(tmp_path, monkeypatch):
+    def run(directory=None):
+        model = jn.Network(weight=0.0, drive=Own())
+        y0 = jn.gaussian(LINE, v=(0.0, 0.5))
+        return solved(model, jn.FluxShift(LINE), y0, directory, steps=4)
+
+    first = run(tmp_path)
+    assert_identical(run(tmp_path), first)
+    before = content(tmp_path)
+    monkeypatch.setitem(globals(), "HEIGHT", 2.0)
+    with pytest.raises(ValueError, match=r"another run: global .*HEIGHT = 1\.0, here 2\.0"):
+        run(tmp_path)
+    assert content(tmp_path) == before
+
+
+def test_the_checkpoint_of_a_fit_is_none_of_a_run(tmp_path):
+    network = jn.Network(weight=0.0, drive=1.0)
+    jn.fit(
+        network,
+        lambda m: m.noise,
+        lambda noise: noise - 1,
+        where=lambda m: m.noise,
+        steps=1,
+        checkpoint=jn.Checkpoint(tmp_path),
+    )
+    with pytest.raises(ValueError, match="holds no run, but another checkpoint"):
+        learning(tmp_path)
+
+
 def test_another_key_is_another_run(tmp_path):
     stop(particles, tmp_path, after=100)
     with pytest.raises(ValueError, match="holds another run: key = "):
@@ -319,7 +366,7 @@ def test_another_key_is_another_run(tmp_path):
     ("module", "name", "value", "message"),
     [
         (jn, "__version__", "7.0", rf"jaxnlif = {jn.__version__}, here 7\.0"),
-        (_rotation, "FORMAT", 7, "format = 1, here 7"),
+        (_rotation, "FORMAT", 7, "format = 2, here 7"),
     ],
 )
 def test_another_version_is_refused_and_left_alone(
@@ -381,14 +428,14 @@ class Records:
 @pytest.fixture
 def disk(monkeypatch):
     disk = Disk()
-    write_atomically = _rotation.write_atomically
+    write_bytes = _rotation.write_bytes
     monkeypatch.setattr(checkpoint_module, "open", disk.open, raising=False)
 
-    def write(path):
+    def write(path, content):
         disk.take(1, at_least=2**20)
-        return write_atomically(path)
+        write_bytes(path, content)
 
-    monkeypatch.setattr(_rotation, "write_atomically", write)
+    monkeypatch.setattr(_rotation, "write_bytes", write)
     return disk
 
 
@@ -420,10 +467,10 @@ def test_what_waits_for_room_is_written_when_there_is_some(whole, tmp_path, disk
 
 
 def test_another_fault_of_the_disk_is_an_error(tmp_path, monkeypatch):
-    def broken(path):
+    def broken(path, content):
         raise OSError(errno.EIO, "broken")
 
-    monkeypatch.setattr(_rotation, "write_atomically", broken)
+    monkeypatch.setattr(_rotation, "write_bytes", broken)
     with pytest.raises(OSError, match="broken"):
         learning(tmp_path)
 
@@ -454,4 +501,5 @@ def test_a_checkpoint_is_for_runs_from_the_host(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit():
-    assert killed(3, steps=40_000) == Outcome(kills=3, failures=0, different=0)
+    outcome = killed(3, ["--steps=40000"])
+    assert outcome == Outcome(kills=3, failures=0, different=0, left=0)

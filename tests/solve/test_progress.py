@@ -1,5 +1,8 @@
 """Progress is shown from the host only, and reports every step once."""
 
+import io
+import time
+
 import jax
 import pytest
 
@@ -37,11 +40,46 @@ def test_silent_under_transformations():
     assert not counter.updates
 
 
-def test_the_bar_shows_its_label(capsys):
+def test_lines_go_into_files_and_pipes(capsys, monkeypatch):
     run(jn.Network(weight=-0.5), jn.ProgressBar("learning"))
     out, err = capsys.readouterr()
-    assert "learning" in err
+    assert err == "learning: compiling...\n"
     assert not out
+    clock = iter([0.0, 600.0, 605.0, 611.0, 612.0, 660.0]).__next__
+    monkeypatch.setattr("time.monotonic", clock)
+    lines = jn.ProgressBar("learning").start(7000)
+    for _ in range(5):
+        lines.update(100)
+    lines.close()
+    # 11 s after the first update 200 of the 6900 steps that were left then are done.
+    expected = ["learning: compiling...", "learning: 4%, 6:08 left", "learning: 7%, 16:15 left"]
+    assert capsys.readouterr().err.splitlines() == expected
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_time_left_does_not_count_compilation(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    bar = jn.ProgressBar("learning", unit="run").start(1000)
+    assert "learning: compiling..." in terminal.getvalue()
+    assert "left" not in terminal.getvalue()
+    time.sleep(0.3)
+    bar.update(32)
+    shown = bar._bar.format_dict
+    assert (shown["n"], shown["initial"], shown["unit"]) == (32, 32, "run")
+    assert shown["elapsed"] < 0.2
+    bar.update(968)
+    bar.close()
+    assert "learning: " in terminal.getvalue().split("compiling...")[-1]
+
+
+def test_without_a_stream_nothing_is_shown(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    run(jn.Network(weight=-0.5), jn.ProgressBar("learning"))
 
 
 def test_the_bar_closes_when_a_run_ends_early():

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,50 +22,57 @@ checkpoints in the rest."""
 
 
 class Outcome(NamedTuple):
-    """How often a run was killed, how often it could not go on then, and ended differently."""
+    """How often a run was killed, how often it could not go on then, and ended differently; and how
+    many temporary files were there when it had ended."""
 
     kills: int
     failures: int
     different: int
+    left: int
 
 
 def kills() -> Iterator[Measured]:
     """Fifty kills; any warning is a failure, as that of a damaged file."""
-    outcome = killed(50, 200_000)
+    outcome = killed(50, ["--steps=200000"])
     yield Measured("kills", outcome.kills)
     yield Measured("kills_not_resumed", outcome.failures)
     yield Measured("kills_bits_differ", outcome.different)
 
 
-def killed(times: int, steps: int) -> Outcome:
-    """Kills a run of so many steps so many times, and lets it end; one that ends begins again."""
+def killed(times: int, options: Sequence[str], script: Path = _SCRIPT) -> Outcome:
+    """Kills the run of a script so many times, and lets it end; one that ends begins again.
+
+    The script takes a directory after its options, or none; it prints a line when it begins, and
+    at last a checksum of what it has found.
+    """
     random.seed(0)
-    failures = different = count = 0
+    failures = different = count = left = 0
     with tempfile.TemporaryDirectory() as temporary:
         directory, cache = Path(temporary) / "run", Path(temporary) / "cache"
-        expected = _ended(_start(cache, steps))
+        command = [sys.executable, "-W", "error::UserWarning", str(script), *options]
+        expected = _ended(_start(cache, command))
+        assert expected is not None
         while True:
-            process = _start(cache, steps, directory)
+            process = _start(cache, [*command, str(directory)])
             if count < times and _killed(process):
                 count += 1
                 continue
             found = _ended(process)
             failures += found is None
             different += found not in (None, expected)
+            left += sum(1 for _ in directory.rglob(".*"))
             if count == times:
-                return Outcome(count, failures, different)
+                return Outcome(count, failures, different, left)
             shutil.rmtree(directory)
 
 
-def _start(cache: Path, steps: int, *directory: Path) -> subprocess.Popen:
+def _start(cache: Path, command: Sequence[str]) -> subprocess.Popen:
     """The run in a process of its own, which keeps what it compiled."""
     environment = {
         **os.environ,
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    options = [f"--steps={steps}", *map(str, directory)]
-    command = [sys.executable, "-W", "error::UserWarning", str(_SCRIPT), *options]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 

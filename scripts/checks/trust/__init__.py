@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from . import files, recordings, resolution
 
-from _report import Measured, Rule
+_SUBJECTS = (files, recordings, resolution)
 
-REQUIRED: dict[str, Rule] = {}
-
-CHECKS: tuple[Callable[[], Iterable[Measured]], ...] = ()
+REQUIRED = {row: rule for subject in _SUBJECTS for row, rule in subject.REQUIRED.items()}
+CHECKS = tuple(check for subject in _SUBJECTS for check in subject.CHECKS)

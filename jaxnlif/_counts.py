@@ -1,0 +1,195 @@
+"""Counts of spikes and of intervals, held against those that a run makes one expect."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from . import _deviance
+from ._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from ._observed import Data, covered, observed, times
+from .solve.solution import Solution
+
+_ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are rounded
+_MOST_BINS = 10_000_000
+
+
+class AbstractCounts(eqx.Module):
+    """Counts in bins, `(k,)`, whose expectations grow with `Solution.spikes` between `edges`."""
+
+    edges: Float[np.ndarray, " k+1"]
+    counts: Float[np.ndarray, " k"]
+
+    def __init__(self, edges: Data, counts: Data):
+        self.edges = times("edges", edges)
+        check(self.edges.size > 1, "edges: must be at least two times")
+        self.counts = observed("counts", counts, (self.edges.size - 1,))
+
+    @property
+    @abc.abstractmethod
+    def number(self) -> Float[Array | np.ndarray, ""]:
+        """How many counts one spike of every neuron makes."""
+
+    def expected(self, sol: Solution) -> Float[Array, " k"]:
+        """The counts that a run makes one expect, shape `(k,)` (dimensionless).
+
+        **Arguments:** `sol`: of the run.
+
+        **Raises:** `ValueError` if it does not cover the times, or has ε = 0, for which every
+        neuron fires without end in every bin.
+        """
+        covered("edges", self.edges, sol)
+        epsilon = sol.model.epsilon
+        check(
+            not is_concrete(epsilon) or bool(np.asarray(epsilon) > 0),
+            "epsilon = 0: must be positive where spikes are counted",
+        )
+        fired = jnp.interp(self.edges, sol.ts, sol.spikes)
+        return _deviance.differences(fired, jnp.asarray(self.number, fired.dtype) / epsilon)
+
+    def __call__(self, sol: Solution) -> Float[Array, " k"]:
+        """Residuals of a solution, shape `(k,)` (dimensionless).
+
+        **Arguments:** `sol`: of the run.
+
+        **Raises:** `ValueError` as `expected`.
+        """
+        return _deviance.residuals(self.expected(sol), self.counts)
+
+    def in_deviations(self, sol: Solution) -> Float[Array, " k"]:
+        r"""$2 \sqrt e$ of the expected counts, whose derivatives are those of e in units of the
+        standard deviation $\sqrt e$: `fit` finds standard errors by them, shape `(k,)`
+        (dimensionless).
+
+        **Arguments:** `sol`: of the run.
+
+        **Raises:** `ValueError` as `expected`.
+        """
+        return 2 * jnp.sqrt(self.expected(sol))
+
+
+class SpikeCounts(AbstractCounts):
+    r"""Spikes of a population, counted in bins: their counts are those of Poisson processes.
+
+    The residuals are the signed roots of the deviance of the counts c from those expected, e,
+
+    $$r = \operatorname{sign}(e - c) \sqrt{2 (e - c + c \log(c/e))}, \qquad
+    e_k = \frac{M}{ε} \int_{t_k}^{t_{k+1}} \bar N\,dt,$$
+
+    of which half the sum of squares is the negative log-likelihood: at its minimum the run has the
+    mean rate that was recorded, however few spikes a bin holds. Standard errors are those of the
+    Fisher information. Say `absolute=True` to `fit`.
+
+    Neurons that fire more regularly or in bursts have other standard errors than Poisson counts,
+    and, but for correlations of bins, the same best fit.
+
+    **Arguments:** `edges`, increasing times `(k+1,)` that begin and end bins (learning time);
+    `counts`, the spikes of all neurons in all trials in each bin `(k,)`; `neurons`, how many were
+    recorded, silent ones included; `trials`, how often.
+
+    **Raises:** as `Rate`, and for fewer than two edges, or numbers of neurons or trials that are no
+    positive integers.
+
+    **Reference:** P. McCullagh, J. A. Nelder, *Generalized Linear Models*, 2nd ed. (1989), 2.4.
+    """
+
+    sources: Float[np.ndarray, ""]
+
+    def __init__(self, edges: Data, counts: Data, neurons: int, *, trials: int = 1):
+        super().__init__(edges, counts)
+        neurons = check_integer("neurons", neurons, at_least=1)
+        self.sources = np.asarray(float(neurons * check_integer("trials", trials, at_least=1)))
+
+    @property
+    def number(self) -> Float[Array | np.ndarray, ""]:
+        return self.sources
+
+    @classmethod
+    def from_times(
+        cls,
+        ts: Data,
+        neurons: int,
+        *,
+        width: float | int,
+        begin: float | int = 0.0,
+        end: float | int | None = None,
+        trials: int = 1,
+    ) -> SpikeCounts:
+        """Counts of spike times in bins of one width; the time 0 of the run is when they begin.
+
+        **Arguments:** `ts`, the times of all spikes of all neurons and trials, in any order, `(n,)`
+        (learning time); `width`, that of the bins (learning time); `begin`, `end`, when the
+        recording, or each trial, began and ended (learning time). Spikes outside are left out, and
+        the last bin may be shorter. By default it began at 0 and ended with the last bin that is
+        over when the last spike comes: spikes do not tell how long silence was recorded after them.
+        `neurons`, `trials`: as for `SpikeCounts`.
+
+        **Returns:** the loss.
+
+        **Raises:** `ValueError` for wrong numbers, and if there is no whole bin.
+        """
+        for name, value in (("width", width), ("begin", begin), ("end", end)):
+            if value is not None:
+                check_scalar(name, value)
+                check_finite(name, value)
+        check_finite("ts", ts)
+        check_positive("width", width)
+        spikes = np.ravel(np.asarray(ts, float)) - begin
+        edges = _edges(spikes, begin, end, width)
+        # Decimals are rounded: a spike so near to an edge is on it, and in the bin that it opens.
+        places = np.searchsorted(edges, spikes + _ON_EDGE * width, side="right") - 1
+        inside = (places >= 0) & (places < edges.size - 1)
+        counts = np.bincount(places[inside], minlength=edges.size - 1)
+        return cls(edges, counts, neurons, trials=trials)
+
+
+def _edges(spikes: np.ndarray, begin: Any, end: Any, width: Any) -> Float[np.ndarray, " n"]:
+    """The edges of bins from 0 to the end, or up to the bin of the last spike."""
+    check(end is not None or spikes.size > 0, "ts: must not be empty, or end be given")
+    length = float(np.max(spikes) if end is None else end - begin)
+    given = "ts: the last spike" if end is None else f"end = {end:g}"
+    check(length > 0, f"{given} must come after begin = {begin:g}")
+    check(
+        length <= _MOST_BINS * width,
+        f"width = {width:g}: {given}, must come after at most {_MOST_BINS} bins",
+    )
+    if end is not None:
+        return np.append(width * np.arange(np.ceil(length / width - _ON_EDGE)), length)
+    whole = float(np.floor(length / width + _ON_EDGE))
+    check(whole > 0, f"width = {width:g}: must be over when the last spike comes, or end be given")
+    return width * np.arange(whole + 1)
+
+
+class Intervals(AbstractCounts):
+    r"""A histogram of interspike intervals, or of first-passage times.
+
+    Compared with a run in which who fires stays away, `Network(refractory=jn.Never())`, from
+    `jn.at_reset(grid)`: then `Solution.spikes`, over $ε$, is the distribution function of the
+    intervals. The residuals are those of `SpikeCounts`.
+
+    **Arguments:** `edges`, increasing times `(k+1,)` from the spike on (learning time); `counts`,
+    the intervals in each bin `(k,)`; `total`, all intervals, also those outside the bins.
+
+    **Raises:** as `Rate`, and for fewer than two edges, or more counts than `total`.
+
+    **Reference:** P. McCullagh, J. A. Nelder, *Generalized Linear Models*, 2nd ed. (1989), 2.4.
+    """
+
+    total: Float[np.ndarray, ""]
+
+    def __init__(self, edges: Data, counts: Data, *, total: ArrayLike | None = None):
+        super().__init__(edges, counts)
+        inside = float(np.sum(self.counts))
+        check_positive("total", inside if total is None else total)
+        self.total = np.asarray(inside if total is None else total, float)
+        check(bool(inside <= self.total), f"total = {self.total:g}: there are {inside:g} counts")
+
+    @property
+    def number(self) -> Float[Array | np.ndarray, ""]:
+        return self.total

@@ -1,0 +1,132 @@
+r"""The conservation law of the weight density, $∂_t H + ∂_w[K \bar N r H^2 - w H] = 0$.
+
+The Hebbian part scales with the density itself, so that the flux is Burgers-like. Hebbian part and
+decay are upwinded separately, each by its own sign, which makes the flux monotone.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from .. import _tolerance
+from ..execution import AUTOMATIC, AbstractExecution
+from . import mmatrix
+
+_MAX_ITERATIONS = 500
+_SPREAD_AT = 6
+
+
+class Courant(NamedTuple):
+    r"""The learning flow of one step in units of cells.
+
+    - `hebbian`: $α_j = (Δt/Δw)\,K_j r_j \bar N$, so that $α_j H_j$ is a Courant number.
+    - `fall`, `rise`: $(Δt/Δw)\,w^±$ at the inner faces: the decay of weights towards zero.
+
+    Everything is a column, one matrix for all voltages.
+    """
+
+    hebbian: Float[Array, "w 1"]
+    fall: Float[Array, "faces 1"]
+    rise: Float[Array, "faces 1"]
+
+    def exchange(self, weights: Float[Array, "w 1"]) -> tuple[Array, Array]:
+        """Mass exchanged per step and unit of mass, `up[j]`: j → j+1, `down[j]`: j+1 → j.
+
+        The Hebbian flux of a negative iterate is zero, so that the rates are never negative.
+        """
+        weights = jnp.maximum(weights, 0)
+        up = jnp.maximum(self.hebbian, 0)[:-1] * weights[:-1] + self.rise
+        down = jnp.maximum(-self.hebbian, 0)[1:] * weights[1:] + self.fall
+        closed = jnp.zeros_like(weights[:1])
+        return jnp.concatenate([up, closed]), jnp.concatenate([down, closed])
+
+    def linearised(self, weights: Float[Array, "w 1"]) -> tuple[Array, Array]:
+        """Exchange rates of the Jacobian: the Hebbian flux is quadratic in the weight density."""
+        return Courant(2 * self.hebbian, self.fall, self.rise).exchange(weights)
+
+
+class Advected(NamedTuple):
+    """The weight density after a step, Newton's iterations, and whether they converged."""
+
+    weights: Float[Array, "w 1"]
+    iterations: Int[Array, ""]
+    converged: Bool[Array, ""]
+
+
+def advect(
+    courant: Courant,
+    weights: Float[Array, "w 1"],
+    execution: AbstractExecution = AUTOMATIC,
+    start: Float[Array, "w 1"] | None = None,
+) -> Advected:
+    r"""Solves $H + A(H)\,H = H^*$ for the weight density; derivatives by the implicit function.
+
+    **Arguments:** the Courant numbers and the weight density $H^*$, as a column; how to solve;
+    where Newton's method starts, $H^*$ by default.
+    """
+    begin = weights if start is None else start
+    found, iterations, converged = _search(*lax.stop_gradient((courant, weights, begin)), execution)
+    one = jnp.ones(1, weights.dtype)
+    up, down = courant.linearised(found)
+
+    def tangent_solve(jacobian, rhs):
+        return mmatrix.solve(one, up, down, rhs, matvec=jacobian, execution=execution)
+
+    moved = lax.custom_root(
+        lambda moved: _residual(courant, weights, moved), found, lambda _, root: root, tangent_solve
+    )
+    return Advected(moved, iterations, converged)
+
+
+# Of what only weights depend on, reverse mode stores little and repeats the rest.
+@partial(jax.checkpoint, prevent_cse=False)
+def _residual(courant: Courant, weights: Array, moved: Array) -> Array:
+    up, down = courant.exchange(moved)
+    return mmatrix.apply(jnp.ones(1, weights.dtype), up, down, moved) - weights
+
+
+def _search(
+    courant: Courant, weights: Array, start: Array, execution: AbstractExecution
+) -> tuple[Array, Array, Array]:
+    r"""Newton's method with full steps.
+
+    Where K has one sign, the equation for the mass below each face, $Q_j = Σ_{i≤j} H_i$, is convex
+    or concave in Q and its Jacobian an M-matrix, so that Newton's iterates of Q are monotone from
+    the second on and converge from every start. They lead mass into empty cells by one cell in an
+    iteration, since the linearised flux is zero there, but out of cells that it does not reach at
+    once. So what has not converged soon starts again with mass wherever it could go.
+    """
+    one, total = jnp.ones(1, weights.dtype), jnp.sum(weights)
+
+    def improve(carry):
+        moved, error, _, iterations = carry
+        spread = iterations == _SPREAD_AT
+        moved = jnp.where(spread, _spread(courant, weights), moved)
+        error = jnp.where(spread, _residual(courant, weights, moved), error)
+        up, down = courant.linearised(moved)
+        change = mmatrix.solve(one, up, down, error, execution=execution)
+        moved = jnp.clip(moved - change, 0, total)
+        up, down = courant.linearised(moved)
+        rounding = _tolerance.rounding(weights.dtype) * jnp.sum((1 + up + down) * jnp.abs(moved))
+        return moved, _residual(courant, weights, moved), rounding, iterations + 1
+
+    def unfinished(carry):
+        _, error, rounding, iterations = carry
+        return (jnp.sum(jnp.abs(error)) > rounding) & (iterations < _MAX_ITERATIONS)
+
+    none = jnp.zeros((), weights.dtype), jnp.zeros((), jnp.int32)
+    begin = start, _residual(courant, weights, start), *none
+    moved, error, rounding, iterations = lax.while_loop(unfinished, improve, begin)
+    return moved, iterations, jnp.sum(jnp.abs(error)) <= rounding
+
+
+def _spread(courant: Courant, weights: Array) -> Array:
+    """In each cell the largest density upstream of it."""
+    below, above = (lax.cummax(weights, reverse=reverse) for reverse in (False, True))
+    return jnp.where(courant.hebbian < 0, above, below)

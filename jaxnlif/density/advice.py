@@ -1,0 +1,160 @@
+"""The grid and the step that suffice for a network, and for a run that warns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._check import check
+from ..grid import VoltageGrid
+from ..model import Delay, Network
+from ..solve.warning import WarningFlag
+from . import passage
+from .passage import Moments
+from .resolution import neurons_at
+from .stationary.rate import firing_rate
+
+_RATE_TOLERANCE = 1e-3
+_CV_PER_RATE = 10
+_MOST_NODES = 100_000
+_COLUMNS = 16
+_TIMES = 33
+_HIGHEST_RATE = 1e3
+
+_moments = jax.jit(passage.moments)  # compiled once for all grids
+
+
+def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str:
+    """What to try, by the inputs at the saved times of a `Solution` that has this flag."""
+    if flag not in (WarningFlag.voltage_wall, WarningFlag.voltage_noise, WarningFlag.time_noise):
+        return ""
+    saved = (jnp.asarray(x) for x in (solution.ts, solution.rate, solution.rates))
+    neurons = neurons_at(solution.model, weights, solution.stats["dt"], *saved)
+    rates, drive = np.asarray(neurons.rates), np.asarray(neurons.drive)
+    firing = (rates > 0.01 * np.max(rates)) & np.isfinite(drive)
+    noise = np.broadcast_to(np.asarray(neurons.noise), drive.shape)
+    inputs = _few(drive[firing], noise[firing])
+    try:
+        grid = sufficient_grid(solution.solver.grid.v, *inputs, lowest=float(np.nanmin(drive)))
+    except ValueError as error:
+        return f"But {error}."
+    if flag is WarningFlag.time_noise:
+        moments = _moments_on(grid, 1, *inputs)
+        longest = 2 * _CV_PER_RATE * _RATE_TOLERANCE * np.min(moments.variance / moments.mean)
+        return f"Try dt={longest * float(solution.model.epsilon):.2g}."
+    return (
+        f"Try VoltageGrid({grid.minimum:.10g}, {grid.threshold:.10g}, reset={grid.reset:.10g}, "
+        f"num={grid.num})."
+    )
+
+
+def grid_for_model(
+    model: Network,
+    rtol: float,
+    like: VoltageGrid,
+    weights: Float[np.ndarray, " w"],
+    times: tuple[float, float],
+) -> VoltageGrid:
+    """The `sufficient_grid` of a network in its stationary states, at times from first to last.
+
+    **Arguments:** `like`, a grid with threshold, reset and dtype; `weights` of neurons (weight).
+    """
+    w = jnp.asarray(weights, like.dtype)
+    ts = jnp.linspace(*times, _TIMES if times[1] > times[0] else 1, dtype=like.dtype)
+    _, drive, noise = self_consistent_inputs(model, like, w, ts)
+    check(bool(np.all(np.isfinite(drive))), "drive: must be finite")
+    return sufficient_grid(
+        like, *_few(drive.ravel(), noise.ravel()), lowest=float(np.min(drive)), rtol=rtol
+    )
+
+
+def self_consistent_inputs(
+    model: Network, grid: VoltageGrid, w: Float[Array, " w"], ts: Float[Array, " k"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The lowest stationary rate at each time, 0 where there is none, and what is felt then.
+
+    **Returns:** rates `(k,)` (spikes / neuron / membrane time), inputs `(k, w)` (voltage), noise
+    `(k, w)` (voltage² / membrane time).
+    """
+    rest = 0.0
+    if isinstance(model.refractory, Delay):
+        rest = float(model.refractory.duration / model.epsilon)
+
+    @jax.jit
+    def inputs(rate):
+        drive = jax.vmap(lambda t, rate: model.input(t, w, rate))(ts, rate)
+        return drive, jnp.broadcast_to(jax.vmap(model.diffusion)(rate)[:, None], drive.shape)
+
+    def too_low(rate):
+        rate = jnp.asarray(rate, grid.dtype)
+        firing = np.asarray(firing_rate(*inputs(rate), grid.threshold, grid.reset))
+        return np.mean(firing / (1 + rest * firing), 1) > rate
+
+    tried = np.geomspace(1e-6, _HIGHEST_RATE, 64)
+    above = np.stack([too_low(np.full(len(ts), rate)) for rate in tried])
+    first = np.argmin(above, 0)  # that is not too low
+    low, high = np.where(first > 0, tried[first - 1], 0.0), tried[first]
+    for _ in range(40):
+        middle = (low + high) / 2
+        below = too_low(middle)
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    rate = np.where(np.all(above, 0), 0.0, high)
+    drive, noise = inputs(jnp.asarray(rate, grid.dtype))
+    return rate, np.asarray(drive), np.asarray(noise)
+
+
+def sufficient_grid(
+    like: VoltageGrid,
+    drive: Float[np.ndarray, " 16"],
+    noise: Float[np.ndarray, " 16"],
+    *,
+    lowest: float,
+    rtol: float = _RATE_TOLERANCE,
+) -> VoltageGrid:
+    r"""A grid on which rates err by at most `rtol`, and the variation of intervals by ten times it.
+
+    It reaches so far below the lowest input that a Gaussian has less than `rtol` beyond, and has so
+    many nodes that the moments of intervals change by less on a grid four times finer.
+
+    **Arguments:** `like`: a grid with the threshold, reset and dtype; inputs μ (voltage) and noise
+    a (voltage² / membrane time) of neurons that fire; the `lowest` input of all (voltage).
+
+    **Raises:** `ValueError` if more than 100 000 nodes are needed.
+    """
+    gap = like.threshold - like.reset
+    reach = np.sqrt(2 * np.log(0.5 / rtol) * np.max(noise, initial=0))
+    fifths = int(np.ceil((like.threshold - min(lowest, like.reset) + reach) / gap * 5))
+    finer = 1
+    while True:
+        num = fifths * finer
+        check(
+            num <= _MOST_NODES,
+            f"noise = {np.min(noise):.3g}: so weak that more than {_MOST_NODES} nodes are needed",
+        )
+        bottom = round(like.threshold - fifths * gap / 5, 12)
+        grid = VoltageGrid(bottom, like.threshold, reset=like.reset, num=num, dtype=like.dtype)
+        coarse, fine = (_moments_on(grid, refine, drive, noise) for refine in (1, 4))
+        with np.errstate(invalid="ignore"):  # what exceeds the range of numbers hardly fires
+            rate = np.max(np.abs(fine.mean / coarse.mean - 1), initial=0)
+            cv = np.max(np.abs(np.asarray(coarse.cv / fine.cv) - 1), initial=0)
+        if not (rate > rtol or cv > _CV_PER_RATE * rtol):
+            return grid
+        finer *= 2
+
+
+def _few(drive: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Some of the inputs, the extreme ones among them; always as many, to compile once."""
+    if not len(drive):
+        return drive, noise
+    chosen = np.argsort(drive)[np.linspace(0, len(drive) - 1, _COLUMNS).astype(int)]
+    return drive[chosen], noise[chosen]
+
+
+def _moments_on(grid: VoltageGrid, refine: int, drive: np.ndarray, noise: np.ndarray) -> Moments:
+    numbers = (grid.minimum, grid.spacing / refine, grid.reset_index * refine, grid.num * refine)
+    inputs = (jnp.asarray(x, grid.dtype) for x in (drive, noise))
+    return jax.tree.map(np.asarray, _moments(*numbers, *inputs))

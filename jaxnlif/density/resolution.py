@@ -1,0 +1,157 @@
+r"""Whether grid and time step resolve the network: what they do to the rate and to the intervals.
+
+Three things are known in closed form or to rounding, without another run, for constant input:
+
+- The grid: moments of the intervals on it, against those on one eight times finer (`passage`).
+- The step: backward Euler of length δ (membrane time) is the exact flow after a random, exponential
+  time of mean δ. It leaves the mean of the intervals T alone and adds δ T to their variance.
+- The feedback: an error e of the rate at given input becomes $e / (1 - ∂_{\bar N} \bar N)$.
+
+They are averages over neurons and some of the saved times, weighted by the rate.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from ..grid import Grid
+from ..model import Delay, Network
+from ..solve.warning import WarningFlag
+from .passage import interval_moments
+from .walls import Walls
+
+RATE_ERROR = 3e-3
+"""The relative error of the rate from which on a run warns."""
+
+CV_ERROR = 2.2e-2
+"""The relative error of the coefficient of variation of intervals from which on a run warns."""
+
+_FINER = 8
+_STRONGEST_FEEDBACK = 0.9
+
+
+class Neurons(NamedTuple):
+    r"""Neurons with constant input: samples k in time, and in each a column for every weight.
+
+    - `drive`: input μ `(k, w)` (voltage); `noise`: a `(k, 1)` (voltage² / membrane time).
+    - `d_drive`, `d_noise`: their derivatives by $\bar N$, of the same shapes.
+    - `rates`: $N(w)$ `(k, w)` (spikes / neuron / membrane time / weight).
+    - `rest`: refractory period, a number (membrane time).
+    - `step`: the length δ of a step, 0 where intervals are not what is followed `(k, 1)`
+      (membrane time).
+    """
+
+    drive: Float[Array, "k w"]
+    noise: Float[Array, "k 1"]
+    d_drive: Float[Array, "k w"]
+    d_noise: Float[Array, "k 1"]
+    rates: Float[Array, "k w"]
+    rest: Float[Array, ""]
+    step: Float[Array, "k 1"]
+
+
+def neurons_at(
+    model: Network,
+    weights: Float[Array, " w"],
+    step: Float[Array, "..."],
+    ts: Float[Array, " k"],
+    rate: Float[Array, " k"],
+    rates: Float[Array, "k w"],
+) -> Neurons:
+    """Those of a network at some times.
+
+    **Arguments:** `weights` of the columns; `step`, the length of a step at these times, a number
+    or `(k,)` (learning time); times, network rates and rates $N(w)$ then, as in `Solution`.
+    """
+
+    def inputs(t, rate):
+        return model.input(t, weights, rate), model.diffusion(rate)[None]
+
+    def at(t, rate):
+        return jax.jvp(partial(inputs, t), (rate,), (jnp.ones_like(rate),))
+
+    (drive, noise), (d_drive, d_noise) = jax.vmap(at)(ts, rate)
+    # A learning network is followed over times in which neurons fire again and again.
+    fast = jnp.where(model.epsilon > 0, step / jnp.where(model.epsilon > 0, model.epsilon, 1), 0)
+    step = jnp.zeros_like(rate) if model.learning is not None else fast + jnp.zeros_like(rate)
+    rest = jnp.zeros((), rate.dtype)
+    if isinstance(model.refractory, Delay):
+        rest = (model.refractory.duration / model.epsilon).astype(rate.dtype)
+    given = (drive, noise, d_drive, d_noise, rates, rest, step[:, None])
+    return Neurons(*lax.stop_gradient(given))
+
+
+class Errors(NamedTuple):
+    """Relative errors (dimensionless).
+
+    - `rate`: of the network rate by the voltage grid; `gain`: what feedback makes of a given error.
+    - `cv`: of the coefficient of variation of intervals; `cv_wall`, `cv_grid`, `cv_step`: what is
+      due to the end of the voltage grid, to its spacing, and to the step, each alone.
+    """
+
+    rate: Float[Array, ""]
+    gain: Float[Array, ""]
+    cv: Float[Array, ""]
+    cv_wall: Float[Array, ""]
+    cv_grid: Float[Array, ""]
+    cv_step: Float[Array, ""]
+
+
+def discretisation_errors(grid: Grid, neurons: Neurons) -> Errors:
+    """The errors of a run whose neurons are these; zero where nothing can be said."""
+    drive, noise, rate, rest, step = *neurons[:2], *neurons[4:]
+    rate = rate * grid.weight_spacing
+    moments = partial(interval_moments, grid.v)
+    coarse, slope = jax.jvp(moments, (drive, noise), neurons[2:4])
+    fine = moments(drive, noise, refine=_FINER)
+    free = moments(drive, noise, refine=_FINER, wall=False)
+    known = jnp.isfinite(coarse.variance + fine.variance + slope.mean) & (fine.variance > 0)
+    share = jnp.where(known, rate, 0)
+
+    def mean(values):
+        total = jnp.sum(share)
+        values = jnp.where(known, values, 0)
+        return jnp.sum(share * values) / jnp.where(total > 0, total, 1)
+
+    period, true_period = coarse.mean + rest, fine.mean + rest
+    # Of the rate of all neurons at one time, by itself.
+    feedback = jnp.sum(jnp.where(known, -slope.mean / period, 0) * share, 1, keepdims=True)
+    gain = 1 / (1 - jnp.minimum(mean(feedback), _STRONGEST_FEEDBACK))
+
+    def cv_error(one, other):
+        cv, true = (jnp.sqrt(variance) / (m + rest) for m, variance in (one, other))
+        return mean(jnp.abs(cv / true - 1))
+
+    def stepped(moments):
+        return moments._replace(variance=moments.variance + step * moments.mean)
+
+    return Errors(
+        rate=gain * mean(jnp.abs(true_period / period - 1)),
+        gain=gain,
+        cv=cv_error(stepped(coarse), free),
+        cv_wall=cv_error(fine, free),
+        cv_grid=cv_error(coarse, fine),
+        cv_step=cv_error(stepped(fine), fine),
+    )
+
+
+def warnings(errors: Errors, walls: Walls) -> Bool[Array, " flags"]:
+    """The flags of a run with these errors, in the order of `WarningFlag`."""
+
+    def due(part):
+        return (part > CV_ERROR) | ((errors.cv > CV_ERROR) & (part > errors.cv / 3))
+
+    flags = {
+        WarningFlag.voltage_wall: (errors.gain * walls.voltage > RATE_ERROR) | due(errors.cv_wall),
+        WarningFlag.weight_wall: walls.weight > RATE_ERROR,
+        WarningFlag.voltage_noise: (errors.rate > RATE_ERROR) | due(errors.cv_grid),
+        WarningFlag.time_noise: due(errors.cv_step),
+    }
+    none = jnp.zeros((), bool)
+    return jnp.stack([flags.get(flag, none) for flag in WarningFlag])

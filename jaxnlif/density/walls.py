@@ -1,0 +1,74 @@
+r"""What the ends of the grid take away: mass below the lowest voltage, weights beyond the last.
+
+No flux passes the ends of the grid. Where the density reaches one, mass that belongs beyond it
+stays inside, and rates are wrong: in the stationary state of constant input by the factor
+$1/(1 - m)$, with m the mass that the unbounded density has beyond the end.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from ..grid import Grid, WeightGrid
+from .passage import tail_length
+
+
+class Walls(NamedTuple):
+    """What the ends have taken so far, as fractions of all neurons (dimensionless).
+
+    - `voltage`: the largest mass that was missing below the lowest voltage at one time.
+    - `weight`: the mass that would have left the weight grid, summed over time.
+    """
+
+    voltage: Float[Array, ""]
+    weight: Float[Array, ""]
+
+    @classmethod
+    def untouched(cls, grid: Grid) -> Walls:
+        """At the beginning of a run."""
+        none = jnp.zeros((), grid.dtype)
+        return cls(none, none)
+
+    def after_voltage_step(
+        self, grid: Grid, drive: Array, noise: Array, density: Float[Array, "v w"]
+    ) -> Walls:
+        """With the `density` at the end of a step of input `drive` and `noise`."""
+        drive, noise, lowest = lax.stop_gradient((drive, noise, density[0]))
+        missing = jnp.sum(lowest * tail_length(grid.v, drive, noise)) * grid.weight_spacing
+        return Walls(jnp.maximum(self.voltage, missing), self.weight)
+
+    def after_weight_step(
+        self, grid: Grid, strength: Array, density: Array, rates: Array, rate: Array, dt: Array
+    ) -> Walls:
+        """With the learning flow of a step `dt` that the ends of the weight grid hold back.
+
+        **Arguments:** those of `move_weights`.
+        """
+        assert grid.w is not None
+        first_and_last = np.array([0, -1])
+        ends = (x[..., first_and_last] for x in lax.stop_gradient((strength, density, rates)))
+        rate, dt = lax.stop_gradient((rate, dt))
+        held = dt * grid.v.spacing * jnp.sum(flow_beyond(grid.w, *ends, rate))
+        return Walls(self.voltage, self.weight + held)
+
+
+def flow_beyond(
+    grid: WeightGrid,
+    strength: Float[Array, " 2"],
+    density: Float[Array, "v 2"],
+    rates: Float[Array, " 2"],
+    rate: Float[Array, ""],
+) -> Float[Array, "v 2"]:
+    r"""The flow $p\,(K N \bar N - w)$ outwards at both ends of the weights.
+
+    **Arguments:** learning strength K, density p and rates $N(w)$ of the first and the last cell;
+    network rate $\bar N$. **Returns:** flows `(v, 2)` (1 / voltage / learning time).
+    """
+    ends = jnp.asarray([grid.minimum, grid.maximum], rates.dtype)
+    outwards = jnp.asarray([-1, 1], rates.dtype) * (strength * rates * rate - ends)
+    return density * jnp.maximum(outwards, 0)[None]

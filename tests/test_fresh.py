@@ -1,0 +1,43 @@
+"""A run computes with the values that its functions would read now."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxnlif as jn
+
+GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24))
+height = 1.0
+
+
+class Own(jn.AbstractDrive):
+    def __call__(self, t, w):
+        return jnp.full_like(w, height)
+
+
+def solved(drive) -> np.ndarray:
+    y0 = jn.gaussian(GRID, v=(-1.0, 0.5))
+    model = jn.Network(weight=0.5, drive=drive)
+    return np.asarray(jn.solve(model, jn.FluxShift(GRID), y0=y0, t1=0.2, dt=0.02).rate)
+
+
+@jax.jit
+def compiled(x):
+    return height * x
+
+
+def test_a_changed_constant_is_read_again(monkeypatch):
+    cleared = []
+    clear = jax.clear_caches
+    monkeypatch.setattr(jax, "clear_caches", lambda: (cleared.append(1), clear()))
+    swept = jn.sweep(compiled, {"x": [1.0, 2.0]}).values
+    first = solved(Own())
+    np.testing.assert_array_equal(solved(Own()), first)
+    assert not cleared
+    np.testing.assert_allclose(first, solved(jn.Constant(1.0)), rtol=1e-5)
+    monkeypatch.setitem(globals(), "height", 3.0)
+    np.testing.assert_allclose(solved(Own()), solved(jn.Constant(3.0)), rtol=1e-5)
+    assert len(cleared) == 1
+    np.testing.assert_array_equal(
+        jn.sweep(compiled, {"x": [1.0, 2.0]}).values, 3 * np.asarray(swept)
+    )
