@@ -2,6 +2,7 @@
 
 import json
 import re
+from argparse import Namespace
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -18,6 +19,7 @@ from jaxnlif.experiments.fit_observed import Terms
 from jaxnlif.experiments.fit_observed import observe as observed_by
 from jaxnlif.experiments.fit_outcome import Outcome
 from jaxnlif.experiments.fit_task import Recording
+from jaxnlif.fit.uncertainty import estimate
 
 
 def observe(recording, **terms):
@@ -350,11 +352,23 @@ def test_the_fit_goes_on_with_the_grid_that_it_needs(monkeypatch, capsys):
 
     def found(start, *_, **options):
         starts.append(start)
-        model = jn.Network(drive=2.0, noise=3.0, weight=-4.0)
-        return SimpleNamespace(model=model, uncertainty=0, result=jn.FitResult.converged)
+        return jn.Fit(
+            model=jn.Network(drive=2.0, noise=3.0, weight=-4.0),
+            values=(),
+            names=("a",),
+            loss=np.ones(1),
+            result=jn.FitResult.converged,
+            message="",
+            at_bound=(),
+            uncertainty=estimate(np.eye(1), np.ones(1), np.ones(1), ("a",), absolute=True),
+            losses=np.ones((1, 1)),
+            ends=(),
+            completed=np.ones(1, bool),
+            best=0,
+        )
 
     monkeypatch.setattr(fit, "fit", found)
-    options = SimpleNamespace(steps=1, starts=1, seed=0, progress=False)
+    options = Namespace(steps=1, starts=1, seed=0, progress=False)
     task, fitted = fit._fit(recording.task(), options)
     assert task.grid == recording.neuron.grid(fitted.model)
     assert task.grid.minimum < -5
