@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,15 +38,16 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str
     firing = (rates > 0.01 * np.max(rates)) & np.isfinite(drive)
     noise = np.broadcast_to(np.asarray(neurons.noise), drive.shape)
     inputs = _few(drive[firing], noise[firing])
-    grid = sufficient_grid(solution.solver.grid.v, *inputs, lowest=float(np.nanmin(drive)))
+    like = solution.solver.grid.v
+    grid = sufficient_grid(like, *inputs, lowest=float(np.nanmin(drive)))
     if grid is None:
         return f"The noise is so weak that more than {_MOST_NODES} nodes are needed."
     if flag is WarningFlag.time_noise:
-        moments = _moments_on(grid, 1, *inputs)
+        moments = _moments_on(grid, like, 1, *inputs)
         longest = 2 * _CV_PER_RATE * _RATE_TOLERANCE * np.min(moments.variance / moments.mean)
         return f"Try dt={longest * float(solution.model.epsilon):.2g}."
     return (
-        f"Try VoltageGrid({grid.minimum:.10g}, {grid.threshold:.10g}, reset={grid.reset:.10g}, "
+        f"Try VoltageGrid({grid.minimum:.10g}, {like.threshold:.10g}, reset={like.reset:.10g}, "
         f"num={grid.num})."
     )
 
@@ -73,7 +74,9 @@ def grid_for_model(
         raise ValueError(
             f"noise = {weakest:.3g}: so weak that more than {_MOST_NODES} nodes are needed"
         )
-    return grid
+    return VoltageGrid(
+        grid.minimum, like.threshold, reset=like.reset, num=grid.num, dtype=like.dtype
+    )
 
 
 def self_consistent_inputs(
@@ -111,6 +114,13 @@ def self_consistent_inputs(
     return rate, np.asarray(drive), np.asarray(noise)
 
 
+class Nodes(NamedTuple):
+    """The lowest node of a voltage grid, and their number."""
+
+    minimum: float
+    num: int
+
+
 def sufficient_grid(
     like: VoltageGrid,
     drive: Float[np.ndarray, " 16"],
@@ -118,7 +128,7 @@ def sufficient_grid(
     *,
     lowest: float,
     rtol: float = _RATE_TOLERANCE,
-) -> VoltageGrid | None:
+) -> Nodes | None:
     r"""A grid on which rates err by at most `rtol`, and the variation of intervals by ten times it.
 
     It reaches so far below the lowest input that a Gaussian has less than `rtol` beyond, and has so
@@ -137,9 +147,8 @@ def sufficient_grid(
         num = fifths * finer
         if num > _MOST_NODES:
             return None
-        bottom = round(like.threshold - fifths * gap / 5, 12)
-        grid = VoltageGrid(bottom, like.threshold, reset=like.reset, num=num, dtype=like.dtype)
-        coarse, fine = (_moments_on(grid, refine, drive, noise) for refine in (1, 4))
+        grid = Nodes(round(like.threshold - fifths * gap / 5, 12), num)
+        coarse, fine = (_moments_on(grid, like, refine, drive, noise) for refine in (1, 4))
         with np.errstate(invalid="ignore"):  # what exceeds the range of numbers hardly fires
             rate = np.max(np.abs(fine.mean / coarse.mean - 1), initial=0)
             cv = np.max(np.abs(np.asarray(coarse.cv / fine.cv) - 1), initial=0)
@@ -156,7 +165,11 @@ def _few(drive: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return drive[chosen], noise[chosen]
 
 
-def _moments_on(grid: VoltageGrid, refine: int, drive: np.ndarray, noise: np.ndarray) -> Moments:
-    numbers = (grid.minimum, grid.spacing / refine, grid.reset_index * refine, grid.num * refine)
-    inputs = (jnp.asarray(x, grid.dtype) for x in (drive, noise))
+def _moments_on(
+    grid: Nodes, like: VoltageGrid, refine: int, drive: np.ndarray, noise: np.ndarray
+) -> Moments:
+    spacing = (like.threshold - grid.minimum) / grid.num
+    first = round((like.reset - grid.minimum) / spacing)
+    inputs = (jnp.asarray(x, like.dtype) for x in (drive, noise))
+    numbers = grid.minimum, spacing / refine, first * refine, grid.num * refine
     return jax.tree.map(np.asarray, _moments(*numbers, *inputs))
