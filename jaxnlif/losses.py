@@ -57,7 +57,10 @@ class Rate(Module):
 
 
 class MeanRate(Module):
-    r"""The network rate observed as spike counts: its means between consecutive times.
+    r"""The means of the network rate between consecutive times, with known standard deviations.
+
+    Counts of spikes are compared by `SpikeCounts`: a deviation taken from each count itself gives
+    rates that are too low.
 
     **Arguments:** `edges`, increasing times `(k+1,)` (learning time); `rate`, the spikes in each
     bin per neuron and width in membrane times, `(k,)` (spikes / neuron / membrane time); `std`,

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer, check_key
+from .._sum import Sum
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
 from ..model import Network
@@ -36,13 +37,14 @@ from .coupling import (
 )
 from .cycle import watch, watched
 from .events import Cascade, fire
+from .held import Arriving, arriving_in, recorded
 from .interval import Interval
 from .outcome import outcome
 from .own_rate import own_step
 from .resolution import discretisation_errors, neurons_at, warnings
 from .start import first_rates
 from .state import DensityState
-from .substep import next_substep
+from .substep import lookup_time, next_substep, nothing_done
 from .transport import Moved, move_weights
 from .validate import check_arguments, check_times
 from .walls import Walls
@@ -79,7 +81,9 @@ class FluxShift(AbstractSolver[DensityState]):
     - `events`: `None` ends a run that blows up; `Cascade()` lets neurons fire together and goes on.
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
-      spike counts remain those of the expected flux. `None` for the limit of many. Derivatives are
+      spike counts remain those of the expected flux. It carries the noise of these kicks only, as
+      if neurons were Poisson processes: that of regular neurons is smaller, of bursting ones larger
+      (`Particles` have either). `None` for the limit of many. Derivatives are
       those with the numbers of spikes held as they were drawn, not of a mean over draws.
     - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.
     - `layout`: where the columns of the density lie, which `solve(..., sharding=)` fills in.
@@ -154,7 +158,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density=density,
             rates=rates,
             rate=rate,
-            spikes=zero,
+            spikes=Sum.zero(zero),
             refractory=zero,
             sent=None if model.delay is None else model.delay.start(rate),
             resting=None if model.refractory is None else model.refractory.start(rates),
@@ -170,34 +174,31 @@ class FluxShift(AbstractSolver[DensityState]):
         return self._split(state)
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
-        arriving = self._arriving(model, dt, state)
-        interval = self._interval(model, t0 + dt, dt, arriving, state.density)
+        arriving = arriving_in(model, dt, state)
+        time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
+        interval = self._interval(model, time, dt, arriving, state.density)
         rate, rates = first_rates(interval, arriving.rate)
         return self._split(replace(state, rate=rate, rates=rates))
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
-        arriving = self._arriving(model, dt, state)
+        jumps = model.jumps().astype(dt.dtype)
+        arriving = arriving_in(model, dt, state)
         if self.events is None:
-            state, fired = self._advance(model, t + dt, dt, arriving, state)
+            time = lookup_time(t, dt, jumps)
+            state, fired = self._advance(model, time, dt, arriving, state)
         else:
-            zero = jnp.zeros((), self.dtype)
-            begin = _Progress(state, zero, jnp.zeros_like(state.rates), jnp.zeros((), jnp.int32))
+            nothing = nothing_done(t, dt, jumps), Sum.zero(state.rates)
+            begin = _Progress(state, *nothing, jnp.zeros((), jnp.int32))
             end = bounded_while(
                 (self, model, t, dt, arriving), begin, unfinished=_unfinished, body=_substep
             )
-            state, fired = end.state, end.fired
-            exhausted = (end.done < dt) & (state.result == Result.completed)
+            state, fired = end.state, end.fired.total
+            exhausted = (end.done.total < dt) & (state.result == Result.completed)
             result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
             state = eqx.tree_at(lambda s: s.result, state, result)
-        return self._split(self._record(model, dt, fired / dt, state))
+        return self._split(recorded(self.grid, model, dt, fired / dt, state))
 
-    def _arriving(self, model: Network, dt: Array, state: DensityState) -> _Arriving:
-        return _Arriving(
-            None if model.delay is None else model.delay.seen(state.sent, dt),
-            None if model.refractory is None else model.refractory.seen(state.resting, dt),
-        )
-
-    def _interval(self, model: Network, time, dt, arriving: _Arriving, density) -> Interval:
+    def _interval(self, model: Network, time, dt, arriving: Arriving, density) -> Interval:
         """The voltage step of `dt` with the drive of `time`."""
         w, kappa, inflow = self.weights(model), model.epsilon / dt, arriving.neurons
         return Interval(
@@ -208,18 +209,6 @@ class FluxShift(AbstractSolver[DensityState]):
         """The state with every column where it belongs."""
         density, rates, resting = self.layout.split((state.density, state.rates, state.resting))
         return replace(state, density=density, rates=rates, resting=resting)
-
-    def _record(self, model, dt, rates, state) -> DensityState:
-        """The state with the mean rates of a step on their way."""
-        if model.delay is not None:
-            sent = model.delay.record(state.sent, jnp.sum(rates) * self.grid.weight_spacing, dt)
-            state = eqx.tree_at(lambda s: s.sent, state, sent)
-        if model.refractory is not None:
-            resting = model.refractory.record(state.resting, rates, dt)
-            held = jnp.sum(model.refractory.outstanding(resting, dt)) * self.grid.weight_spacing
-            refractory = held * dt / model.epsilon
-            state = eqx.tree_at(lambda s: (s.resting, s.refractory), state, (resting, refractory))
-        return state
 
     def _advance(self, model, time, dt, arriving, state) -> tuple[DensityState, Array]:
         r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
@@ -253,7 +242,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density=density,
             rates=rates,
             rate=rate,
-            spikes=state.spikes + interval.network_rate(fired),
+            spikes=state.spikes.plus(interval.network_rate(fired)),
             refractory=state.refractory,
             sent=state.sent,
             resting=state.resting,
@@ -264,7 +253,7 @@ class FluxShift(AbstractSolver[DensityState]):
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
             walls=walls.after_voltage_step(self.grid, *interval.input(felt), density),
-            alternation=watched(state.alternation, state.rate, rate, felt, interval),
+            alternation=watched(state.alternation, state.rate, rate, felt, interval, dt),
         )
         return eqx.tree_at(lambda s: s.result, new, outcome(interval, new, seen, settled)), fired
 
@@ -274,7 +263,7 @@ class FluxShift(AbstractSolver[DensityState]):
         none = None if model.refractory is None else jnp.zeros_like(state.rates)
 
         def firing(columns):
-            return self._interval(model, time, dt, _Arriving(seen, none), columns).rates(seen)
+            return self._interval(model, time, dt, Arriving(seen, none), columns).rates(seen)
 
         strength = model.learning.strength(self.weights(model))
         rates, step = (state.rates, state.rate), model.learning.speed * dt
@@ -298,7 +287,7 @@ class FluxShift(AbstractSolver[DensityState]):
             rates=state.rates,
             weights=self.grid.weight_density(state.density),
             density=state.density,
-            spikes=state.spikes,
+            spikes=state.spikes.total,
             refractory=state.refractory,
             regime=jnp.asarray(Regime.density, jnp.int32),
         )
@@ -336,25 +325,18 @@ class FluxShift(AbstractSolver[DensityState]):
         return jnp.where(state.events.count > 0, state.events.last().time, never)
 
 
-class _Arriving(NamedTuple):
-    """What was sent in earlier steps: the rate after a delay, neurons after their rest."""
-
-    rate: Array | None
-    neurons: Array | None
-
-
 class _Progress(NamedTuple):
     r"""How far a step is: the state, the time that is over, $∫N(w)\,dt$ in it, substeps made."""
 
     state: DensityState
-    done: Array
-    fired: Array
+    done: Sum
+    fired: Sum
     turns: Array
 
 
 def _unfinished(arguments, progress: _Progress) -> Array:
     solver, _, _, dt, _ = arguments
-    within = (progress.done < dt) & (progress.turns < solver.events.max_substeps)
+    within = (progress.done.total < dt) & (progress.turns < solver.events.max_substeps)
     return within & (progress.state.result == Result.completed)
 
 
@@ -366,4 +348,4 @@ def _substep(arguments, progress: _Progress) -> _Progress:
     jumps = model.jumps().astype(dt.dtype)
     substep = next_substep(t, dt, done, state.rate, spikes, longest, jumps)
     state, new = solver._advance(model, substep.time, substep.length, arriving, state)
-    return _Progress(state, substep.done, fired + new, turns + 1)
+    return _Progress(state, substep.done, fired.plus(new), turns + 1)

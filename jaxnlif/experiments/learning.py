@@ -29,7 +29,7 @@ from ..solve.result import SolveError
 from . import _learning_figure
 from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, check_magnitude, check_steps
-from ._output import begin
+from ._output import begin, print_doubts
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal
@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
     drawn = _learning_figure.draw(setting, done)
     figure = write_figures(directory, "learning", drawn, arguments.format)
     print("\n".join(_summary(setting, findings)))
+    print_doubts((phase.name, phase.solution) for phase in done)
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
 
 

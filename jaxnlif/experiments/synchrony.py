@@ -21,7 +21,7 @@ from ..solve.solution import Solution
 from ..solve.solver import Regime
 from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, add_switch, check_between
-from ._output import begin
+from ._output import begin, print_doubts
 from .synchrony_cases import (
     CASES,
     DURATION,
@@ -89,12 +89,14 @@ def run(arguments: argparse.Namespace) -> None:
     figure = write_figures(directory, "synchrony", draw(case, solutions), arguments.format)
     print(f"{arguments.case}: {case.title}; {neurons} neurons")
     print("\n".join(summary(runs)))
+    for name, several in runs.items():
+        print_doubts((f"{name} {k}", run.solution) for k, run in enumerate(several))
     print(f"\nwrote {results} and {figure}")
     for name, several in runs.items():
         for solution, _ in several:
             if solution.result != Result.completed:
-                outcome = Result[solution.result]  # pyright: ignore
-                raise SolveError(f"{name}: ended at t = {float(solution.t_end):g}: {outcome}")
+                outcome = f"ended at t = {float(solution.t_end):g}: {solution.message}"
+                raise SolveError(f"{name}: {outcome}")
 
 
 def _case(arguments: argparse.Namespace) -> Case:

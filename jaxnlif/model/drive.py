@@ -29,7 +29,9 @@ class AbstractDrive(Module):
     def jumps(self) -> Float[Array, " k"]:
         """The times at which the input jumps, shape `(k,)` (learning time).
 
-        Solvers with `events` land on them.
+        Solvers with `events` land on them. Without, a step that ends at a jump looks up the input
+        just before, and a jump inside a step acts on the whole of it: an error of the order of the
+        step.
         """
         return jnp.zeros(0)
 

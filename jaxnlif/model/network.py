@@ -82,9 +82,6 @@ class Network(Module):
         ):
             check_scalar(name, value)
             check_finite(name, value)
-        check_positive("noise", noise)
-        check_positive("epsilon", epsilon, allow_zero=True)
-        check_positive("noise_slope", noise_slope, allow_zero=True)
         check(
             response is None or callable(response),
             f"response = {response!r}: must be a callable module of the rate",
@@ -106,6 +103,11 @@ class Network(Module):
         check(not isinstance(delay, Never), "delay = Never(): is for refractory; use weight=0.0")
         self.delay = _as_delay("delay", delay, (AbstractDelay,))
         self.refractory = _as_delay("refractory", refractory, (Delay, Never))
+
+    def __check_init__(self):
+        check_positive("noise", self.noise)
+        check_positive("epsilon", self.epsilon, allow_zero=True)
+        check_positive("noise_slope", self.noise_slope, allow_zero=True)
 
     def input(
         self, t: Float[Array, ""], w: Float[Array, " w"], rate: Float[Array, ""]
