@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Real
 from typing import Any
 
@@ -12,11 +15,41 @@ import numpy as np
 
 from ._quantity import brief, has_unit
 
+_UNSEEN: ContextVar[list[Any] | None] = ContextVar("unseen", default=None)
 
-def check(condition: bool, message: str) -> None:
-    """Raises `ValueError(message)` unless `condition` holds."""
-    if not condition:
+
+@contextmanager
+def unseen() -> Iterator[list[Any]]:
+    """The conditions of checks in this block that are being traced: the run has to look at them.
+
+    Elsewhere they pass. They are booleans of shape `()`, all of which must hold.
+    """
+    conditions: list[Any] = []
+    token = _UNSEEN.set(conditions)
+    try:
+        yield conditions
+    finally:
+        _UNSEEN.reset(token)
+
+
+def check(condition: Any, message: str) -> None:
+    """Raises `ValueError(message)` unless `condition` holds; a traced one is left to `unseen`."""
+    if not is_concrete(condition):
+        conditions = _UNSEEN.get()
+        if conditions is not None:
+            conditions.append(condition)
+    elif not condition:
         raise ValueError(message)
+
+
+def known(value: Any) -> Any:
+    """The value in NumPy, so that `jit` does not trace what is done with it; a traced one as is."""
+    return np.asarray(value, dtype=float) if is_concrete(value) else value
+
+
+def shown(name: str, value: Any) -> str:
+    """`name = value` for a message, or the name alone where the value is being traced."""
+    return f"{name} = {float(value):g}" if is_concrete(value) else name
 
 
 def is_concrete(*trees: Any) -> bool:
@@ -36,7 +69,10 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
         "jaxnlif.Units makes of it",
     )
     rule = f"{name} = {brief(value)}: must be a number or an array of numbers"
-    check(not np.ma.is_masked(value), f"{name}: has masked entries; must have a number in each")
+    masked = np.ma.is_masked(value) or (
+        isinstance(value, (list, tuple)) and any(isinstance(x, np.ma.MaskedArray) for x in value)
+    )
+    check(not masked, f"{name}: has masked entries; must have a number in each")
     try:
         array = np.asarray(value)
         check(_are_real(array), rule)
@@ -66,8 +102,9 @@ def check_plain(name: str, value: Any) -> None:
 
 
 def check_finite(name: str, value: Any) -> None:
-    """Requires a real number or array without NaN or infinity; traced values pass."""
+    """Requires a real number or array without NaN or infinity."""
     if not is_concrete(value):
+        check(jnp.all(jnp.isfinite(jnp.asarray(value))), f"{name}: must be finite")
         return
     array = as_numbers(name, value)
     if not np.all(np.isfinite(array)):
@@ -75,14 +112,16 @@ def check_finite(name: str, value: Any) -> None:
 
 
 def check_positive(name: str, value: Any, *, allow_zero: bool = False) -> None:
-    """Requires finite values above zero (or at least zero); traced values pass."""
-    if not is_concrete(value):
-        return
+    """Requires finite values above zero (or at least zero)."""
     check_finite(name, value)
+    rule = "must not be negative" if allow_zero else "must be positive"
+    if not is_concrete(value):
+        values = jnp.asarray(value)
+        check(jnp.all(values >= 0 if allow_zero else values > 0), f"{name}: {rule}")
+        return
     array = as_numbers(name, value)
     bad = array < 0 if allow_zero else array <= 0
     if np.any(bad):
-        rule = "must not be negative" if allow_zero else "must be positive"
         raise ValueError(f"{name} = {_first(array, bad)}: {rule}")
 
 

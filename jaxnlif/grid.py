@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from ._module import Module
 from ._quantity import brief
 
 _SEARCHED = 100_000
@@ -57,7 +58,7 @@ def _check_distinct(num: int, spacing: float, ends: tuple[float, float], dtype: 
     )
 
 
-class VoltageGrid(eqx.Module):
+class VoltageGrid(Module):
     """Uniform membrane-potential nodes $v_i = V_{min} + i h$, $i = 0, …, n-1$.
 
     The threshold $V_F = V_{min} + n h$ carries no unknown, because $p(V_F) = 0$. The reset
@@ -193,7 +194,7 @@ class VoltageGrid(eqx.Module):
         return interfaces.astype(self.dtype)
 
 
-class WeightGrid(eqx.Module):
+class WeightGrid(Module):
     """Uniform synaptic-weight cells; $w_j$ is the centre of cell $j$.
 
     **Arguments:**
@@ -233,7 +234,7 @@ class WeightGrid(eqx.Module):
         return self.minimum + self.spacing * np.arange(1, self.num)
 
 
-class Grid(eqx.Module):
+class Grid(Module):
     """The product of a voltage grid and a weight grid; densities on it have shape `(v, w)`.
 
     Without a weight grid the network is unstructured: all neurons share the one weight of the

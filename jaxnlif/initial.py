@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from . import _tolerance
-from ._check import check, check_finite, check_positive, check_scalar, is_concrete
+from ._check import check, check_finite, check_positive, check_scalar, is_concrete, known, shown
 from .grid import Grid
 from .model._leaf import as_leaf
 
@@ -105,12 +105,11 @@ def from_samples(
 def check_density(grid: Grid, density: ArrayLike) -> None:
     """Requires shape `(v, w)`, entries that are finite and not negative, and mass 1."""
     _check_entries(grid, density)
-    if is_concrete(density):
-        mass = float(np.sum(np.asarray(density, dtype=float)) * grid.cell_area)
-        check(
-            abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
-            f"y0: mass = {mass:.6g}: must be 1 (jaxnlif.normalise(grid, array) scales an array)",
-        )
+    mass = known(density).sum() * grid.cell_area
+    check(
+        abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
+        f"y0: {shown('mass', mass)}: must be 1 (jaxnlif.normalise(grid, array) scales an array)",
+    )
 
 
 def _check_entries(grid: Grid, density: ArrayLike, name: str = "y0") -> None:

@@ -48,6 +48,7 @@ ONCE = (
     "test_documents.py",
     "test_files.py",
     "test_fresh.py",
+    "test_module.py",
     "test_notebooks.py",
     "test_site.py",
     "test_style.py",

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer, check_key
+from .._sum import Sum
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
 from ..model import Network
@@ -42,7 +43,7 @@ from .own_rate import own_step
 from .resolution import discretisation_errors, neurons_at, warnings
 from .start import first_rates
 from .state import DensityState
-from .substep import next_substep
+from .substep import lookup_time, next_substep, nothing_done
 from .transport import Moved, move_weights
 from .validate import check_arguments, check_times
 from .walls import Walls
@@ -79,7 +80,9 @@ class FluxShift(AbstractSolver[DensityState]):
     - `events`: `None` ends a run that blows up; `Cascade()` lets neurons fire together and goes on.
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
-      spike counts remain those of the expected flux. `None` for the limit of many. Derivatives are
+      spike counts remain those of the expected flux. It carries the noise of these kicks only, as
+      if neurons were Poisson processes: that of regular neurons is smaller, of bursting ones larger
+      (`Particles` have either). `None` for the limit of many. Derivatives are
       those with the numbers of spikes held as they were drawn, not of a mean over draws.
     - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.
     - `layout`: where the columns of the density lie, which `solve(..., sharding=)` fills in.
@@ -154,7 +157,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density=density,
             rates=rates,
             rate=rate,
-            spikes=zero,
+            spikes=Sum.zero(zero),
             refractory=zero,
             sent=None if model.delay is None else model.delay.start(rate),
             resting=None if model.refractory is None else model.refractory.start(rates),
@@ -171,22 +174,25 @@ class FluxShift(AbstractSolver[DensityState]):
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = self._arriving(model, dt, state)
-        interval = self._interval(model, t0 + dt, dt, arriving, state.density)
+        time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
+        interval = self._interval(model, time, dt, arriving, state.density)
         rate, rates = first_rates(interval, arriving.rate)
         return self._split(replace(state, rate=rate, rates=rates))
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
+        jumps = model.jumps().astype(dt.dtype)
         arriving = self._arriving(model, dt, state)
         if self.events is None:
-            state, fired = self._advance(model, t + dt, dt, arriving, state)
+            time = lookup_time(t, dt, jumps)
+            state, fired = self._advance(model, time, dt, arriving, state)
         else:
-            zero = jnp.zeros((), self.dtype)
-            begin = _Progress(state, zero, jnp.zeros_like(state.rates), jnp.zeros((), jnp.int32))
+            nothing = nothing_done(t, dt, jumps), Sum.zero(state.rates)
+            begin = _Progress(state, *nothing, jnp.zeros((), jnp.int32))
             end = bounded_while(
                 (self, model, t, dt, arriving), begin, unfinished=_unfinished, body=_substep
             )
-            state, fired = end.state, end.fired
-            exhausted = (end.done < dt) & (state.result == Result.completed)
+            state, fired = end.state, end.fired.total
+            exhausted = (end.done.total < dt) & (state.result == Result.completed)
             result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
             state = eqx.tree_at(lambda s: s.result, state, result)
         return self._split(self._record(model, dt, fired / dt, state))
@@ -253,7 +259,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density=density,
             rates=rates,
             rate=rate,
-            spikes=state.spikes + interval.network_rate(fired),
+            spikes=state.spikes.plus(interval.network_rate(fired)),
             refractory=state.refractory,
             sent=state.sent,
             resting=state.resting,
@@ -298,7 +304,7 @@ class FluxShift(AbstractSolver[DensityState]):
             rates=state.rates,
             weights=self.grid.weight_density(state.density),
             density=state.density,
-            spikes=state.spikes,
+            spikes=state.spikes.total,
             refractory=state.refractory,
             regime=jnp.asarray(Regime.density, jnp.int32),
         )
@@ -347,14 +353,14 @@ class _Progress(NamedTuple):
     r"""How far a step is: the state, the time that is over, $∫N(w)\,dt$ in it, substeps made."""
 
     state: DensityState
-    done: Array
-    fired: Array
+    done: Sum
+    fired: Sum
     turns: Array
 
 
 def _unfinished(arguments, progress: _Progress) -> Array:
     solver, _, _, dt, _ = arguments
-    within = (progress.done < dt) & (progress.turns < solver.events.max_substeps)
+    within = (progress.done.total < dt) & (progress.turns < solver.events.max_substeps)
     return within & (progress.state.result == Result.completed)
 
 
@@ -366,4 +372,4 @@ def _substep(arguments, progress: _Progress) -> _Progress:
     jumps = model.jumps().astype(dt.dtype)
     substep = next_substep(t, dt, done, state.rate, spikes, longest, jumps)
     state, new = solver._advance(model, substep.time, substep.length, arriving, state)
-    return _Progress(state, substep.done, fired + new, turns + 1)
+    return _Progress(state, substep.done, fired.plus(new), turns + 1)

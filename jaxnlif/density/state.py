@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from .._sum import Sum
 from ..solve.log import Event, Log
 from ..solve.result import Result
 from .cycle import Alternation
@@ -26,7 +27,7 @@ class DensityState(eqx.Module):
     density: Float[Array, "v w"]
     rates: Float[Array, " w"]
     rate: Float[Array, ""]
-    spikes: Float[Array, ""]
+    spikes: Sum
     refractory: Float[Array, ""]
     sent: Any
     resting: Any

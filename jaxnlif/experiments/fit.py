@@ -10,13 +10,14 @@ from typing import Any
 import jax
 
 from .._check import check, check_integer, check_positive
-from .._files import write_bytes, write_figure
+from .._files import write_bytes
 from .._memory import check_memory
 from ..fit.fit import fit
 from ..fit.result import Fit, FitResult
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
 from . import fit_recovery, fit_task
+from ._figures import figure_files, write_figures
 from ._options import add_run, check_between, check_seed
 from ._output import begin
 from .fit_data import read_recording
@@ -103,15 +104,15 @@ def run(arguments: argparse.Namespace) -> None:
     """
     began = time.perf_counter()
     recording = _read(arguments)
-    directory = begin(arguments, "fit.json", "fit.png")
+    directory = begin(arguments, "fit.json", *figure_files("fit", arguments.format))
     task = _recovery(arguments) if recording is None else recording.task()
     print(task.title, flush=True)
     task, fitted = _fit(task, arguments)
     outcome = Outcome(task, fitted, time.perf_counter() - began)
-    results, figure = directory / "fit.json", directory / "fit.png"
+    results = directory / "fit.json"
     text = json.dumps(outcome.description(), indent=2, allow_nan=False) + "\n"
     write_bytes(results, text.encode())
-    write_figure(figure, task.draw(fitted))
+    figure = write_figures(directory, "fit", task.draw(fitted), arguments.format)
     print("\n".join(outcome.summary()))
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
     if fitted.result == FitResult.interrupted:

@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from .._check import check, check_finite, check_integer, check_key, check_positive
-from .._fresh import forget_if_changed
+from .._fresh import forget_if_changed, remember
 from ..solve.checkpoint import Checkpoint
 from ..solve.progress import AbstractProgress, NoProgress
 from ..solve.solution import Solution
@@ -128,6 +128,7 @@ def fit(
         checkpoint, {"problem": problem, "rules": rules, "optimiser": optimiser, "starts": begun}
     )
     end, losses, interrupted = _descend(problem, optimiser, rules, begun, steps, progress, keeper)
+    remember(model, run, loss)
     return _gather(
         problem,
         end,

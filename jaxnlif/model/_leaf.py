@@ -16,7 +16,17 @@ from .._quantity import brief, has_unit
 
 
 def as_leaf(name: str, value: Any) -> Float[Array, "..."]:
-    """Numbers, sequences and integer arrays as floating-point arrays; floating arrays unchanged."""
+    """Numbers, sequences and integer arrays as floating-point arrays; floating arrays unchanged.
+
+    What is known remains known under `jit`, so that it can be checked.
+    """
+    if not is_concrete(value):
+        return _converted(name, value)
+    with jax.ensure_compile_time_eval():
+        return _converted(name, value)
+
+
+def _converted(name: str, value: Any) -> Array:
     if is_concrete(value) and not isinstance(value, jax.Array):
         numbers = as_numbers(name, value)
         narrow = str(getattr(value, "dtype", "")) in _NARROW

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import command, files, fuzz, recordings, resolution
+from . import command, coupling, figures, files, fuzz, numbers, recordings, resolution, times
 
-_SUBJECTS = (command, files, fuzz, recordings, resolution)
+_SUBJECTS = (command, coupling, figures, files, fuzz, numbers, recordings, resolution, times)
 
 REQUIRED = {row: rule for subject in _SUBJECTS for row, rule in subject.REQUIRED.items()}
 CHECKS = tuple(check for subject in _SUBJECTS for check in subject.CHECKS)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from _report import Measured
+from _report import Measured, equal_to
 
 import jaxnlif as jn
 
@@ -29,6 +29,9 @@ class Call(NamedTuple):
 
     function: Callable[..., Any]
     arguments: dict[str, Any]
+
+
+REQUIRED = {"arrays": equal_to(0)}
 
 
 def arrays() -> Iterator[Measured]:
@@ -290,3 +293,5 @@ CALLS: dict[str, Call] = {
         {"images": np.full((2, 3), 7, np.uint8), "bins": 2, "duration": 2.0},
     ),
 }
+
+CHECKS = (arrays,)
