@@ -58,8 +58,9 @@ def to_neo(sol: Any, *, units: Units | None = None, membrane_time: Any = None) -
         f"membrane_time = {brief(membrane_time)}: is an argument no more; give "
         "units=jaxnlif.Units(membrane_time=..., rest=..., scale=...), in ms and mV",
     )
-    kind = type(units).__name__
-    check(isinstance(units, Units), f"units = {kind}: must be Units(membrane_time=..., ...)")
+    if not isinstance(units, Units):
+        kind = type(units).__name__
+        raise ValueError(f"units = {kind}: must be Units(membrane_time=..., ...)")
     seconds = units.membrane_time / _MS_PER_S
     if isinstance(sol, Solution):
         annotations, segments = description(sol), _segments(sol, units)

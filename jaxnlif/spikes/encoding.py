@@ -8,7 +8,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, UInt8
 
 from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
@@ -68,7 +67,7 @@ def pixel_bins(
     return jnp.minimum((255 - jnp.asarray(levels)) // (256 // (bins + 1)), bins)
 
 
-def bin_times(bins: int, duration: ArrayLike) -> Float[Array, " bins"]:
+def bin_times(bins: int, duration: Float[Array, ""] | float) -> Float[Array, " bins"]:
     r"""Spike times of the bins: those of integrate-and-fire neurons with the currents n, …, 1.
 
     $T \log(I / (I - 0.01 n))$ for the current I, n the number of bins.

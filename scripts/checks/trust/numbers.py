@@ -36,8 +36,7 @@ REQUIRED = {"arrays": equal_to(0)}
 
 def arrays() -> Iterator[Measured]:
     """How many of 2000 odd arguments are neither refused in one line nor give finite numbers."""
-    wrong = list(failures(2000, seed=1))
-    yield Measured("arrays", float(len(wrong)), "wrong", "; ".join(wrong[:5]))
+    yield Measured("arrays", float(len(list(failures(2000, seed=1)))))
 
 
 def failures(num: int, seed: int) -> Iterator[str]:
