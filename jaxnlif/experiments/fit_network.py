@@ -135,7 +135,7 @@ class Neuron(NamedTuple):
         minimum = round(grid.minimum - more * part, 12)
         return VoltageGrid(minimum, self.threshold, reset=self.reset, num=num)
 
-    def given_grid(self, low: float, num: float) -> VoltageGrid:
+    def given_grid(self, low: float | int, num: float | int) -> VoltageGrid:
         """Voltages from this lower end.
 
         **Raises:** `ValueError` that names the option.
