@@ -186,6 +186,7 @@ class Intervals(AbstractCounts):
     def __init__(self, edges: Data, counts: Data, *, total: ArrayLike | None = None):
         super().__init__(edges, counts)
         inside = float(np.sum(self.counts))
+        check_scalar("total", inside if total is None else total)
         check_positive("total", inside if total is None else total)
         self.total = np.asarray(inside if total is None else total, float)
         check(bool(inside <= self.total), f"total = {self.total:g}: there are {inside:g} counts")

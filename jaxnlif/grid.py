@@ -140,20 +140,21 @@ class VoltageGrid(Module):
         """
         from .density.advice import grid_for_model  # it knows networks, of which grids know nothing
 
+        check_scalar("rtol", rtol)
         check_positive("rtol", rtol)
+        _check_places(threshold=threshold, reset=reset, t0=t0, t1=t0 if t1 is None else t1)
         check(rtol < 0.1, f"rtol = {rtol}: must be less than 0.1")
         check(
             (getattr(model, "weight", None) is None) == (w is not None),
             "w: give a WeightGrid where the model has no weight of its own, and only there",
         )
-        for name, value in (("threshold", threshold), ("reset", reset)):
-            check_scalar(name, value)
-            check_finite(name, value)
         check(reset < threshold, f"reset = {reset}: must be below threshold = {threshold}")
-        gap = float(threshold) - float(reset)
+        threshold, reset = float(threshold), float(reset)
+        gap = threshold - reset
         like = cls(reset - gap, threshold, reset=reset, num=2, dtype=dtype)
         weights = np.reshape(np.asarray(model.weight), 1) if w is None else w.centers
-        return grid_for_model(model, rtol, like, weights, (t0, t0 if t1 is None else t1))
+        span = float(t0), float(t0 if t1 is None else t1)
+        return grid_for_model(model, float(rtol), like, weights, span)
 
     def _reset_is_node(self, num: np.ndarray) -> np.ndarray:
         position = (self.reset - self.minimum) / (self.threshold - self.minimum) * num

@@ -50,6 +50,7 @@ ONCE = (
     "test_fresh.py",
     "test_module.py",
     "test_notebooks.py",
+    "test_quoted.py",
     "test_site.py",
     "test_style.py",
 )

@@ -101,11 +101,15 @@ def _search(
     """
     one, total = jnp.ones(1, weights.dtype), jnp.sum(weights)
 
+    def again():
+        moved = _spread(courant, weights)
+        return moved, _residual(courant, weights, moved)
+
     def improve(carry):
         moved, error, _, iterations = carry
-        spread = iterations == _SPREAD_AT
-        moved = jnp.where(spread, _spread(courant, weights), moved)
-        error = jnp.where(spread, _residual(courant, weights, moved), error)
+        moved, error = lax.cond(
+            iterations == _SPREAD_AT, lambda moved, error: again(), lambda *same: same, moved, error
+        )
         up, down = courant.linearised(moved)
         change = mmatrix.solve(one, up, down, error, execution=execution)
         moved = jnp.clip(moved - change, 0, total)

@@ -212,8 +212,7 @@ def _descend(problem, optimiser, rules, starts, steps, progress, keeper: Keeper)
         keeper.taken_up(turns.begin(starts)) as (descent, losses),
         closing(progress.start(steps + 1)) as bar,
     ):
-        if losses:
-            bar.update(len(losses))
+        shown = 0
         try:
             while len(losses) <= steps and not np.all(descent.ended):
                 ended = np.asarray(descent.ended)
@@ -221,7 +220,8 @@ def _descend(problem, optimiser, rules, starts, steps, progress, keeper: Keeper)
                 losses.append(np.where(ended, np.nan, np.asarray(descent.value, float)))
                 if keeper.due():
                     keeper.keep(descent, losses)
-                bar.update(1)
+                bar.update(len(losses) - shown)
+                shown = len(losses)
         except KeyboardInterrupt:
             if not losses:
                 raise

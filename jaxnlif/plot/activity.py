@@ -49,7 +49,7 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: 
             ax.set_yscale("log")
             ax.set_ylim(bottom=max(_SILENT, ax.get_ylim()[0]))
         if sol.result != Result.completed:
-            outcome, end = sol.message.split(":")[0], float(sol.t_end)
+            outcome, end = Result[sol.result].split(":")[0], float(sol.t_end)  # pyright: ignore
             ax.axvline(end, color=color, linestyle="--", label=f"{outcome} at t = {end:.4g}")
             ax.autoscale_view()
         few = len(ax.get_legend_handles_labels()[1]) <= 2

@@ -20,13 +20,13 @@ def in_a_line(sol: Any) -> str:
     """
     saved = getattr(sol.ts, "shape", ())
     numbers = all(isinstance(x, jax.Array | np.ndarray) for x in (sol.ts, sol.rate, sol.t_end))
-    if not (numbers and saved and is_concrete(sol.ts, sol.rate, sol.t_end, sol.result)):
+    if not (numbers and saved and is_concrete(sol)):
         return f"Solution(ts: {saved}, without numbers)"
     times = f"{saved[-1]} saved time{'' if saved[-1] == 1 else 's'}"
     if len(saved) > 1:
         return f"Solution({saved[:-1]} runs with {times}: {_outcomes(sol.result)})"
     last = f", last rate {float(sol.rate[-1]):.4g}" if saved[-1] else ""
-    outcome = sol.message.split(":")[0]
+    outcome = Result[sol.result].split(":")[0]  # pyright: ignore[reportIndexIssue]
     return f"Solution({outcome} at t = {float(sol.t_end):.4g}, {times}{last}{_warned(sol)})"
 
 
@@ -40,7 +40,6 @@ def _outcomes(result: Any) -> str:
 
 
 def _warned(sol: Any) -> str:
-    if sol.warnings is None:
-        return ""
-    names = [flag.name.replace("_", " ") for flag in WarningFlag if bool(sol.warnings[flag])]
+    flags = np.asarray(sol.warnings)
+    names = [flag.name.replace("_", " ") for flag in WarningFlag if flags[flag]]
     return f", warnings: {', '.join(names)}" if names else ""

@@ -11,7 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, UInt8
 
-from .._check import check, check_finite, check_integer, check_positive, is_concrete
+from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
 from ..model._leaf import as_integers, as_leaf, leaf
 
 
@@ -93,6 +93,7 @@ def time_to_first_spike(
     """
     bins = check_integer("bins", bins, at_least=1)
     check(bins < 100, f"bins = {bins}: must be less than 100, for the last spike to have a time")
+    check_scalar("duration", duration)
     check_positive("duration", duration)
     return Volleys(bin_times(bins, as_leaf("duration", duration)), pixel_bins(images, bins))
 
