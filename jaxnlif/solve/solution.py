@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -102,7 +103,7 @@ class Solution(eqx.Module):
 
         return summary(self, **options)
 
-    def __call__(self, t: ArrayLike) -> Moment:
+    def __call__(self, t: ArrayLike | Sequence) -> Moment:
         """Everything that was saved, at times between the saved ones.
 
         What follows a density is linear between two saved times. What follows particles, and
