@@ -33,11 +33,10 @@ class _Chunk(eqx.Module):
 
 @eqx.filter_jit
 def _begin(model, solver, fn, y0, key, span) -> tuple[Any, Look]:
-    """The state before the first step, and what is saved of the initial one: of every save's
-    size."""
+    """The first state, and what is saved of it: of every save's size."""
     t0, dt = span
-    state = solver.init(model, t0, y0, key)
-    return solver.start(model, t0, dt, state), look(solver, fn, state)
+    state = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
+    return state, look(solver, fn, state)
 
 
 _finish = eqx.filter_jit(close)

@@ -48,10 +48,10 @@ def run_traced(
         carry, _ = checkpointed_scan(step, carry, jnp.arange(longest), block=block)
         return carry, look(solver, saveat.fn, carry[0])
 
-    begin = solver.init(model, t0, y0, key)
+    begin = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
     (state, steps), saved = checkpointed_scan(
         to_stop,
-        (solver.start(model, t0, dt, begin), jnp.zeros((), jnp.int32)),
+        (begin, jnp.zeros((), jnp.int32)),
         jnp.asarray(stops, jnp.int32),
         block=stretches,
     )
