@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from numbers import Real
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ._quantity import brief, has_unit
 
-def check(condition: bool, message: str) -> None:
-    """Raises `ValueError(message)` unless `condition` holds."""
-    if not condition:
+_UNSEEN: ContextVar[list[Any] | None] = ContextVar("unseen", default=None)
+
+
+@contextmanager
+def unseen() -> Iterator[list[Any]]:
+    """The conditions of checks in this block that are being traced: the run has to look at them.
+
+    Elsewhere they pass. They are booleans of shape `()`, all of which must hold.
+    """
+    conditions: list[Any] = []
+    token = _UNSEEN.set(conditions)
+    try:
+        yield conditions
+    finally:
+        _UNSEEN.reset(token)
+
+
+def check(condition: Any, message: str) -> None:
+    """Raises `ValueError(message)` unless `condition` holds; a traced one is left to `unseen`."""
+    if not is_concrete(condition):
+        conditions = _UNSEEN.get()
+        if conditions is not None:
+            conditions.append(condition)
+    elif not condition:
         raise ValueError(message)
+
+
+def known(value: Any) -> Any:
+    """The value in NumPy, so that `jit` does not trace what is done with it; a traced one as is."""
+    return np.asarray(value, dtype=float) if is_concrete(value) else value
+
+
+def shown(name: str, value: Any) -> str:
+    """`name = value` for a message, or the name alone where the value is being traced."""
+    return f"{name} = {float(value):g}" if is_concrete(value) else name
 
 
 def is_concrete(*trees: Any) -> bool:
@@ -20,35 +57,71 @@ def is_concrete(*trees: Any) -> bool:
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
 
 
+def as_numbers(name: str, value: Any) -> np.ndarray:
+    """Real numbers as an array of float64.
+
+    **Raises:** `ValueError` for what are no numbers (bools and texts are none), for masked and
+    complex ones, and for quantities.
+    """
+    check(
+        not has_unit(value),
+        f"{name} = {brief(value)}: has a unit; must be a number, which a method of "
+        "jaxnlif.Units makes of it",
+    )
+    rule = f"{name} = {brief(value)}: must be a number or an array of numbers"
+    masked = np.ma.is_masked(value) or (
+        isinstance(value, (list, tuple)) and any(isinstance(x, np.ma.MaskedArray) for x in value)
+    )
+    check(not masked, f"{name}: has masked entries; must have a number in each")
+    try:
+        array = np.asarray(value)
+        check(_are_real(array), rule)
+        return array.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(rule) from None
+
+
+def _are_real(array: np.ndarray) -> bool:
+    """Whether the entries are integers or real numbers."""
+    if array.dtype == object:
+        return all(isinstance(x, Real) and not isinstance(x, bool) for x in array.flat)
+    # A span of time is an integer to NumPy; a bfloat16 is a number to JAX alone.
+    return array.dtype.kind in "iuf" or jnp.issubdtype(array.dtype, jnp.floating)
+
+
 def check_scalar(name: str, value: Any) -> None:
     """Requires a single number."""
-    check(
-        np.ndim(value) == 0 and not isinstance(value, (str, bool)),
-        f"{name} = {value!r}: must be a number",
-    )
+    if is_concrete(value):
+        value = as_numbers(name, value)
+    check(np.ndim(value) == 0, f"{name} = {brief(value)}: must be a single number")
+
+
+def check_plain(name: str, value: Any) -> None:
+    """Requires what is not traced."""
+    check(is_concrete(value), f"{name}: must be of plain numbers, also under jit, grad and vmap")
 
 
 def check_finite(name: str, value: Any) -> None:
-    """Requires a real number or array without NaN or infinity; traced values pass."""
+    """Requires a real number or array without NaN or infinity."""
     if not is_concrete(value):
+        check(jnp.all(jnp.isfinite(jnp.asarray(value))), f"{name}: must be finite")
         return
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} = {value!r}: must be a number or an array of numbers") from None
+    array = as_numbers(name, value)
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name} = {_first(array, ~np.isfinite(array))}: must be finite")
 
 
 def check_positive(name: str, value: Any, *, allow_zero: bool = False) -> None:
-    """Requires finite values above zero (or at least zero); traced values pass."""
-    if not is_concrete(value):
-        return
+    """Requires finite values above zero (or at least zero)."""
     check_finite(name, value)
-    array = np.asarray(value, dtype=float)
+    rule = "must not be negative" if allow_zero else "must be positive"
+    if not is_concrete(value):
+        values = jnp.asarray(value)
+        check(jnp.all(values >= 0 if allow_zero else values > 0), f"{name}: {rule}")
+        return
+    array = as_numbers(name, value)
     bad = array < 0 if allow_zero else array <= 0
     if np.any(bad):
-        rule = "must not be negative" if allow_zero else "must be positive"
         raise ValueError(f"{name} = {_first(array, bad)}: {rule}")
 
 
@@ -62,10 +135,12 @@ def equally_spaced(ts: Any) -> bool:
 def check_integer(name: str, value: Any, *, at_least: int) -> int:
     """The integer `value`, required to be at least `at_least`."""
     try:
+        check(not isinstance(value, bool), f"{name} = {value}: must be an integer")
         integer = operator.index(value)
     except TypeError:
-        raise ValueError(f"{name} = {value!r}: must be an integer") from None
+        raise ValueError(f"{name} = {brief(value)}: must be an integer") from None
     check(integer >= at_least, f"{name} = {value}: must be at least {at_least}")
+    check(integer < 2**63, f"{name} = {brief(value)}: must be less than 2**63")
     return integer
 
 
@@ -75,7 +150,9 @@ def check_key(key: Any) -> None:
     try:
         shape = jax.eval_shape(jax.random.key_data, key).shape
     except (TypeError, ValueError):
-        raise ValueError(f"key = {key!r}: must be a random key such as jax.random.key(0)") from None
+        raise ValueError(
+            f"key = {brief(key)}: must be a random key such as jax.random.key(0)"
+        ) from None
     check(len(shape) == 1, f"key: shape {shape[:-1]}: must be a single key (vmap takes several)")
 
 

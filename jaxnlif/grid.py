@@ -10,22 +10,55 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._check import check, check_finite, check_integer, check_positive, check_scalar
+from ._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from ._module import Module
+from ._quantity import brief
+
+_SEARCHED = 100_000
+"""How far from a number of nodes that does not work others are looked for."""
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def _resolve_dtype(dtype) -> np.dtype:
     """The floating dtype asked for, or JAX's default."""
+    default = np.dtype(jax.dtypes.canonicalize_dtype(np.float64))
+    if dtype is None or dtype is float:
+        return default
     try:
-        wanted = np.dtype(np.float64 if dtype is None else dtype)
+        wanted = np.dtype(dtype)
     except TypeError:
-        raise ValueError(f"dtype = {dtype!r}: must be float32 or float64") from None
+        raise ValueError(f"dtype = {brief(dtype)}: must be float32 or float64") from None
     check(wanted in _DTYPES, f"dtype = {wanted.name}: must be float32 or float64")
-    return np.dtype(jax.dtypes.canonicalize_dtype(wanted))
+    enabled = wanted.itemsize <= default.itemsize
+    check(enabled, "dtype = float64: needs jax.config.update('jax_enable_x64', True)")
+    return wanted
 
 
-class VoltageGrid(eqx.Module):
+def _check_places(**places: object) -> None:
+    """Requires single finite numbers that are not traced: no grid has a derivative in them."""
+    for name, value in places.items():
+        check(
+            is_concrete(value),
+            f"{name}: is traced, but a grid is fixed; differentiate the network instead: with "
+            "v = s x + m, drive (I - m) / s, noise a / s², noise_slope / s² and weight b / s on "
+            "one grid have the threshold s V_F + m and the reset s V_R + m",
+        )
+        check_scalar(name, value)
+        check_finite(name, value)
+
+
+def _check_distinct(num: int, spacing: float, ends: tuple[float, float], dtype: np.dtype) -> None:
+    """Requires that numbers of a type tell neighbours on an axis apart."""
+    resolved = 2 * float(np.finfo(dtype).eps) * max(map(abs, ends))
+    check(
+        np.isfinite(spacing) and spacing > max(resolved, float(np.finfo(dtype).tiny)),
+        f"num = {num}: a spacing of {spacing:.3g} between {ends[0]:g} and {ends[1]:g} "
+        f"is none that {dtype.name} resolves",
+    )
+
+
+class VoltageGrid(Module):
     """Uniform membrane-potential nodes $v_i = V_{min} + i h$, $i = 0, …, n-1$.
 
     The threshold $V_F = V_{min} + n h$ carries no unknown, because $p(V_F) = 0$. The reset
@@ -39,9 +72,9 @@ class VoltageGrid(eqx.Module):
     - `num`: number of nodes $n$.
     - `dtype`: floating-point type of everything computed on this grid; JAX's default if `None`.
 
-    **Raises:** `ValueError` if the ends are not finite or out of order, `num` is not an integer
-    above 1, `dtype` is not float32 or float64, or `reset` is no node (the message lists the nearest
-    `num` that work).
+    **Raises:** `ValueError` if the ends are not finite, out of order or traced, `num` is not an
+    integer above 1, `dtype` is not float32 or float64, its numbers do not tell the nodes apart, or
+    `reset` is no node (the message lists the nearest `num` that work).
     """
 
     minimum: float = eqx.field(static=True)
@@ -59,9 +92,7 @@ class VoltageGrid(eqx.Module):
         num: int,
         dtype=None,
     ):
-        for name, value in (("minimum", minimum), ("threshold", threshold), ("reset", reset)):
-            check_scalar(name, value)
-            check_finite(name, value)
+        _check_places(minimum=minimum, threshold=threshold, reset=reset)
         self.minimum, self.threshold, self.reset = float(minimum), float(threshold), float(reset)
         self.num = check_integer("num", num, at_least=2)
         self.dtype = _resolve_dtype(dtype)
@@ -75,6 +106,7 @@ class VoltageGrid(eqx.Module):
                 f"num = {num}: reset = {reset} is no node of this grid; "
                 f"nearest num that work: {self._working_nums()}"
             )
+        _check_distinct(self.num, self.spacing, (self.minimum, self.threshold), self.dtype)
 
     @classmethod
     def for_model(
@@ -108,20 +140,21 @@ class VoltageGrid(eqx.Module):
         """
         from .density.advice import grid_for_model  # it knows networks, of which grids know nothing
 
+        check_scalar("rtol", rtol)
         check_positive("rtol", rtol)
+        _check_places(threshold=threshold, reset=reset, t0=t0, t1=t0 if t1 is None else t1)
         check(rtol < 0.1, f"rtol = {rtol}: must be less than 0.1")
         check(
             (getattr(model, "weight", None) is None) == (w is not None),
             "w: give a WeightGrid where the model has no weight of its own, and only there",
         )
-        for name, value in (("threshold", threshold), ("reset", reset)):
-            check_scalar(name, value)
-            check_finite(name, value)
         check(reset < threshold, f"reset = {reset}: must be below threshold = {threshold}")
-        gap = float(threshold) - float(reset)
+        threshold, reset = float(threshold), float(reset)
+        gap = threshold - reset
         like = cls(reset - gap, threshold, reset=reset, num=2, dtype=dtype)
         weights = np.reshape(np.asarray(model.weight), 1) if w is None else w.centers
-        return grid_for_model(model, rtol, like, weights, (t0, t0 if t1 is None else t1))
+        span = float(t0), float(t0 if t1 is None else t1)
+        return grid_for_model(model, float(rtol), like, weights, span)
 
     def _reset_is_node(self, num: np.ndarray) -> np.ndarray:
         position = (self.reset - self.minimum) / (self.threshold - self.minimum) * num
@@ -129,7 +162,9 @@ class VoltageGrid(eqx.Module):
         return inside & (np.abs(position - np.rint(position)) <= 1e-6)
 
     def _working_nums(self) -> str:
-        nums = np.arange(2, 10 * self.num + 1000)
+        nums = np.arange(
+            max(2, self.num - _SEARCHED), self.num + min(9 * self.num, _SEARCHED) + 1000
+        )
         nums = nums[self._reset_is_node(nums)]
         nearest = [*nums[nums < self.num][-1:], *nums[nums > self.num][:1]]
         return " and ".join(map(str, nearest)) or "none nearby, so choose another reset"
@@ -160,7 +195,7 @@ class VoltageGrid(eqx.Module):
         return interfaces.astype(self.dtype)
 
 
-class WeightGrid(eqx.Module):
+class WeightGrid(Module):
     """Uniform synaptic-weight cells; $w_j$ is the centre of cell $j$.
 
     **Arguments:**
@@ -168,8 +203,8 @@ class WeightGrid(eqx.Module):
     - `minimum`, `maximum`: ends of the weight axis (weight); no mass crosses them.
     - `num`: number of cells $m$.
 
-    **Raises:** `ValueError` if the ends are not finite or out of order, or `num` is not a positive
-    integer.
+    **Raises:** `ValueError` if the ends are not finite, out of order or traced, or `num` is not a
+    positive integer, or so large that cells are no longer told apart.
     """
 
     minimum: float = eqx.field(static=True)
@@ -177,12 +212,12 @@ class WeightGrid(eqx.Module):
     num: int = eqx.field(static=True)
 
     def __init__(self, minimum: float | int, maximum: float | int, *, num: int):
-        for name, value in (("minimum", minimum), ("maximum", maximum)):
-            check_scalar(name, value)
-            check_finite(name, value)
+        _check_places(minimum=minimum, maximum=maximum)
         check(minimum < maximum, f"maximum = {maximum}: must exceed minimum = {minimum}")
         self.minimum, self.maximum = float(minimum), float(maximum)
         self.num = check_integer("num", num, at_least=1)
+        ends = self.minimum, self.maximum
+        _check_distinct(self.num, self.spacing, ends, np.dtype(np.float64))
 
     @property
     def spacing(self) -> float:
@@ -200,7 +235,7 @@ class WeightGrid(eqx.Module):
         return self.minimum + self.spacing * np.arange(1, self.num)
 
 
-class Grid(eqx.Module):
+class Grid(Module):
     """The product of a voltage grid and a weight grid; densities on it have shape `(v, w)`.
 
     Without a weight grid the network is unstructured: all neurons share the one weight of the
@@ -210,10 +245,23 @@ class Grid(eqx.Module):
 
     - `v`: a `VoltageGrid`; its `dtype` is that of the whole grid.
     - `w`: a `WeightGrid`, or `None` for an unstructured network.
+    - `dtype`: floating-point type of everything computed on this grid; that of `v` if `None`.
+
+    **Raises:** `ValueError` unless `v` and `w` are such grids and `dtype` is float32 or float64.
     """
 
     v: VoltageGrid
-    w: WeightGrid | None = None
+    w: WeightGrid | None
+
+    def __init__(self, v: VoltageGrid, w: WeightGrid | None = None, *, dtype=None):
+        for name, value, kind in (("v", v, VoltageGrid), ("w", w, WeightGrid | None)):
+            rule = "must be a VoltageGrid" if name == "v" else "must be a WeightGrid, or None"
+            check(isinstance(value, kind), f"{name} = {brief(value)}: {rule}")
+        if dtype is not None and _resolve_dtype(dtype) != v.dtype:
+            v = VoltageGrid(v.minimum, v.threshold, reset=v.reset, num=v.num, dtype=dtype)
+        if w is not None:
+            _check_distinct(w.num, w.spacing, (w.minimum, w.maximum), v.dtype)
+        self.v, self.w = v, w
 
     @property
     def dtype(self) -> np.dtype:

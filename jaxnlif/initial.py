@@ -12,8 +12,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from . import _tolerance
-from ._check import check, check_finite, check_positive, check_scalar, is_concrete
+from ._check import check, check_finite, check_positive, check_scalar, is_concrete, known, shown
 from .grid import Grid
+from .model._leaf import as_leaf
 
 
 def gaussian(
@@ -62,10 +63,11 @@ def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
     **Raises:** `ValueError` if the shape is wrong, an entry is negative or not finite, or all are
     zero.
     """
-    density = jnp.asarray(values, grid.dtype)
-    _check_entries(grid, density)
+    density = as_leaf("values", values).astype(grid.dtype)
+    _check_entries(grid, density, "values")
     if is_concrete(values):
-        check(bool(np.any(values)), "density: all entries are zero; its mass cannot be made 1")
+        mass = float(grid.mass(density))
+        check(0 < mass < np.inf, f"values: have the mass {mass:g}, which cannot be made 1")
     return density / grid.mass(density).astype(grid.dtype)
 
 
@@ -103,22 +105,21 @@ def from_samples(
 def check_density(grid: Grid, density: ArrayLike) -> None:
     """Requires shape `(v, w)`, entries that are finite and not negative, and mass 1."""
     _check_entries(grid, density)
-    if is_concrete(density):
-        mass = float(np.sum(np.asarray(density, dtype=float)) * grid.cell_area)
-        check(
-            abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
-            f"y0: mass = {mass:.6g}: must be 1 (jaxnlif.normalise(grid, array) scales an array)",
-        )
+    mass = known(density).sum() * grid.cell_area
+    check(
+        abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
+        f"y0: {shown('mass', mass)}: must be 1 (jaxnlif.normalise(grid, array) scales an array)",
+    )
 
 
-def _check_entries(grid: Grid, density: ArrayLike) -> None:
-    check_finite("y0", density)
+def _check_entries(grid: Grid, density: ArrayLike, name: str = "y0") -> None:
+    check_finite(name, density)
     shape = np.shape(density)
     check(
         shape == grid.shape,
-        f"y0: shape {shape}: must be {grid.shape}, voltages by weights",
+        f"{name}: shape {shape}: must be {grid.shape}, voltages by weights",
     )
-    check_positive("y0", density, allow_zero=True)
+    check_positive(name, density, allow_zero=True)
 
 
 def _check_weight_argument(grid: Grid, w) -> None:
@@ -142,11 +143,12 @@ def _normal(name: str, moments, nodes: Array, low: float, high: float) -> Array:
             low <= float(mean) <= high,
             f"{name} mean = {mean}: must lie on the grid, between {low} and {high}",
         )
-    return _shares(nodes, mean, variance)
+    moments = as_leaf(f"{name} mean", mean), as_leaf(f"{name} variance", variance)
+    return _shares(nodes, *(moment.astype(nodes.dtype) for moment in moments))
 
 
 @jax.jit
-def _shares(nodes: Array, mean: ArrayLike, variance: ArrayLike) -> Array:
+def _shares(nodes: Array, mean: Array, variance: Array) -> Array:
     """Of a Gaussian at each node, relative to the nearest one: however narrow, they add up to 1."""
     distance = jnp.abs(nodes - mean)
     nearest = lax.stop_gradient(jnp.min(distance))

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
-import numpy as np
+import jax
 from jax.typing import ArrayLike
 
-from ._check import check_finite, check_positive, check_scalar
+from ._check import as_numbers, check_finite, check_plain, check_positive, check_scalar
+from ._module import Module
+from ._quantity import HERTZ, MILLISECOND, MILLIVOLT, Unit, is_quantity, magnitude
 
 Quantity = ArrayLike | Sequence
+Physical = Any
+"""A number, an array or a sequence in mV, ms or Hz, or a quantity in any unit of that kind."""
 
 
-class Units(eqx.Module):
+class Units(Module):
     r"""The units of one type of neuron: converts mV, ms and Hz, both ways.
 
     A neuron with the membrane time $τ$, the resting potential $E$ and the input $R I$ (mV) obeys
@@ -39,7 +43,9 @@ class Units(eqx.Module):
     units.rate_Hz(rate)  # 16.7
     ```
 
-    Numbers give numbers, arrays arrays, and sequences arrays of NumPy.
+    Numbers give numbers, arrays arrays, and sequences arrays of NumPy. Numbers are in mV, ms and
+    Hz; quantities of Brian2, pint, quantities (Neo), astropy and unyt are converted from their own
+    unit, as in `units.drive(0.015 * brian2.volt)`. A quantity of another kind is refused.
 
     **Arguments:**
 
@@ -48,7 +54,8 @@ class Units(eqx.Module):
     - `scale`: $S$, such as threshold - reset (mV).
     - `learning_time`: in which weights relax; by default the membrane time, $ε = 1$ (ms).
 
-    **Raises:** `ValueError` unless `rest` is finite and the others are positive.
+    **Raises:** `ValueError` unless `rest` is finite and the others are positive, and for quantities
+    that are no potential or no time.
     """
 
     membrane_time: float = eqx.field(static=True)
@@ -59,66 +66,65 @@ class Units(eqx.Module):
     def __init__(
         self,
         *,
-        membrane_time: float | int,
-        rest: float | int,
-        scale: float | int,
-        learning_time: float | int | None = None,
+        membrane_time: Physical,
+        rest: Physical,
+        scale: Physical,
+        learning_time: Physical = None,
     ):
-        learning_time = membrane_time if learning_time is None else learning_time
-        check_scalar("rest", rest)
-        check_finite("rest", rest)
-        for name, value in (
-            ("membrane_time", membrane_time),
-            ("scale", scale),
-            ("learning_time", learning_time),
-        ):
-            check_scalar(name, value)
-            check_positive(name, value)
-        self.membrane_time, self.rest = float(membrane_time), float(rest)
-        self.scale, self.learning_time = float(scale), float(learning_time)
+        self.membrane_time = _one("membrane_time", membrane_time, MILLISECOND)
+        self.rest = _one("rest", rest, MILLIVOLT)
+        self.scale = _one("scale", scale, MILLIVOLT)
+        self.learning_time = (
+            self.membrane_time
+            if learning_time is None
+            else _one("learning_time", learning_time, MILLISECOND)
+        )
+        for name in ("membrane_time", "scale", "learning_time"):
+            check_positive(name, getattr(self, name))
 
     @property
     def epsilon(self) -> float:
         """$ε$, membrane time over learning time (dimensionless)."""
         return self.membrane_time / self.learning_time
 
-    def voltage(self, mV: Quantity) -> Any:
+    def voltage(self, mV: Physical) -> Any:
         """The voltage $v$ of a membrane potential `mV` (mV): a threshold, a reset, a mean."""
-        return (_plain(mV) - self.rest) / self.scale
+        return (_number("mV", mV, MILLIVOLT) - self.rest) / self.scale
 
     def voltage_mV(self, voltage: Quantity) -> Any:
         """The membrane potential (mV) at a `voltage`."""
-        return self.rest + self.scale * _plain(voltage)
+        return self.rest + self.scale * _number("voltage", voltage)
 
-    def drive(self, mV: Quantity) -> Any:
+    def drive(self, mV: Physical) -> Any:
         """The drive of an input $R I$, `mV` (mV): how far it alone would depolarise the neuron."""
-        return _plain(mV) / self.scale
+        return _number("mV", mV, MILLIVOLT) / self.scale
 
     def drive_mV(self, drive: Quantity) -> Any:
         """The input $R I$ (mV) of a `drive`."""
-        return self.scale * _plain(drive)
+        return self.scale * _number("drive", drive)
 
-    def weight(self, mV: Quantity) -> Any:
+    def weight(self, mV: Physical) -> Any:
         r"""The weight $b$ or $w$ of all synapses of a neuron together, `mV` (mV).
 
         Where $σ(\bar N) = \bar N$ that is the number of synapses times the jump of the potential
         for a spike in one of them; for a response without a unit, what $w$ times it adds to $R I$.
         """
-        return _plain(mV) / self.scale
+        return _number("mV", mV, MILLIVOLT) / self.scale
 
     def weight_mV(self, weight: Quantity) -> Any:
         """The jumps (mV) of all synapses together, of a `weight`."""
-        return self.scale * _plain(weight)
+        return self.scale * _number("weight", weight)
 
-    def noise(self, mV: Quantity) -> Any:
+    def noise(self, mV: Physical) -> Any:
         r"""The noise $a$ of the standard deviation $s$ of potentials without threshold, `mV` (mV).
 
         Where noise is written as $σ \sqrt τ\,η(t)$, with $η$ white, that is $σ/\sqrt 2$.
 
         **Raises:** `ValueError` unless it is positive.
         """
-        check_positive("mV", mV)
-        return (_plain(mV) / self.scale) ** 2
+        std = _number("mV", mV, MILLIVOLT)
+        check_positive("mV", std)
+        return (std / self.scale) ** 2
 
     def noise_mV(self, noise: Quantity) -> Any:
         """The standard deviation (mV) that potentials have, by `noise`, without a threshold.
@@ -126,32 +132,55 @@ class Units(eqx.Module):
         **Raises:** `ValueError` if it is negative.
         """
         check_positive("noise", noise, allow_zero=True)
-        return self.scale * _plain(noise) ** 0.5
+        return self.scale * _number("noise", noise) ** 0.5
 
-    def time(self, ms: Quantity) -> Any:
+    def time(self, ms: Physical) -> Any:
         """A time in the unit of `solve`, the learning time: steps, delays, rests, `ms` (ms)."""
-        return _plain(ms) / self.learning_time
+        return _number("ms", ms, MILLISECOND) / self.learning_time
 
     def time_ms(self, time: Quantity) -> Any:
         """A `time` of `solve` (ms)."""
-        return self.learning_time * _plain(time)
+        return self.learning_time * _number("time", time)
 
-    def rate(self, Hz: Quantity) -> Any:
+    def rate(self, Hz: Physical) -> Any:
         """A firing rate `Hz` (Hz) in spikes per neuron and membrane time."""
-        return _plain(Hz) * (self.membrane_time / _MS_PER_S)
+        return _number("Hz", Hz, HERTZ) * (self.membrane_time / _MS_PER_S)
 
     def rate_Hz(self, rate: Quantity) -> Any:
         """The firing rate (Hz) of a `rate` in spikes per neuron and membrane time."""
-        return _plain(rate) * (_MS_PER_S / self.membrane_time)
+        return _number("rate", rate) * (_MS_PER_S / self.membrane_time)
 
     def per_mV(self, density: Quantity) -> Any:
         """A `density` over voltages or weights, such as $H(w)$ or $p(v)$, over mV (1 / mV)."""
-        return _plain(density) / self.scale
+        return _number("density", density) / self.scale
 
 
 _MS_PER_S = 1000.0
 
 
-def _plain(quantity: Any) -> Any:
-    """What can be calculated with: sequences as arrays, everything else as it is."""
-    return np.asarray(quantity, float) if isinstance(quantity, (list, tuple)) else quantity
+def _number(name: str, value: Any, unit: Unit | None = None) -> Any:
+    """What can be calculated with: quantities in a unit, sequences as arrays, others as they are.
+
+    Without a unit quantities are refused.
+    """
+    if unit is not None and is_quantity(value):
+        value = magnitude(name, value, unit)
+    if isinstance(value, jax.core.Tracer):
+        return value
+    numbers = as_numbers(name, value)
+    counted = (
+        isinstance(value, (int, float, jax.Array)) or str(getattr(value, "dtype", "")) in _KEPT
+    )
+    return value if counted and not isinstance(value, int) else numbers[()]
+
+
+_KEPT = ("float16", "bfloat16", "float32", "float64")
+
+
+def _one(name: str, value: Any, unit: Unit) -> float:
+    """A single finite number, of a quantity in this unit."""
+    check_plain(name, value)
+    number = _number(name, value, unit)
+    check_scalar(name, number)
+    check_finite(name, number)
+    return float(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,16 +38,16 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str
     firing = (rates > 0.01 * np.max(rates)) & np.isfinite(drive)
     noise = np.broadcast_to(np.asarray(neurons.noise), drive.shape)
     inputs = _few(drive[firing], noise[firing])
-    try:
-        grid = sufficient_grid(solution.solver.grid.v, *inputs, lowest=float(np.nanmin(drive)))
-    except ValueError as error:
-        return f"But {error}."
+    like = solution.solver.grid.v
+    grid = sufficient_grid(like, *inputs, lowest=float(np.nanmin(drive)))
+    if grid is None:
+        return f"The noise is so weak that more than {_MOST_NODES} nodes are needed."
     if flag is WarningFlag.time_noise:
-        moments = _moments_on(grid, 1, *inputs)
+        moments = _moments_on(grid, like, 1, *inputs)
         longest = 2 * _CV_PER_RATE * _RATE_TOLERANCE * np.min(moments.variance / moments.mean)
         return f"Try dt={longest * float(solution.model.epsilon):.2g}."
     return (
-        f"Try VoltageGrid({grid.minimum:.10g}, {grid.threshold:.10g}, reset={grid.reset:.10g}, "
+        f"Try VoltageGrid({grid.minimum:.10g}, {like.threshold:.10g}, reset={like.reset:.10g}, "
         f"num={grid.num})."
     )
 
@@ -67,8 +67,15 @@ def grid_for_model(
     ts = jnp.linspace(*times, _TIMES if times[1] > times[0] else 1, dtype=like.dtype)
     _, drive, noise = self_consistent_inputs(model, like, w, ts)
     check(bool(np.all(np.isfinite(drive))), "drive: must be finite")
-    return sufficient_grid(
-        like, *_few(drive.ravel(), noise.ravel()), lowest=float(np.min(drive)), rtol=rtol
+    inputs = _few(drive.ravel(), noise.ravel())
+    grid = sufficient_grid(like, *inputs, lowest=float(np.min(drive)), rtol=rtol)
+    if grid is None:
+        weakest = float(np.min(noise))
+        raise ValueError(
+            f"noise = {weakest:.3g}: so weak that more than {_MOST_NODES} nodes are needed"
+        )
+    return VoltageGrid(
+        grid.minimum, like.threshold, reset=like.reset, num=grid.num, dtype=like.dtype
     )
 
 
@@ -107,6 +114,13 @@ def self_consistent_inputs(
     return rate, np.asarray(drive), np.asarray(noise)
 
 
+class Nodes(NamedTuple):
+    """The lowest node of a voltage grid, and their number."""
+
+    minimum: float
+    num: int
+
+
 def sufficient_grid(
     like: VoltageGrid,
     drive: Float[np.ndarray, " 16"],
@@ -114,7 +128,7 @@ def sufficient_grid(
     *,
     lowest: float,
     rtol: float = _RATE_TOLERANCE,
-) -> VoltageGrid:
+) -> Nodes | None:
     r"""A grid on which rates err by at most `rtol`, and the variation of intervals by ten times it.
 
     It reaches so far below the lowest input that a Gaussian has less than `rtol` beyond, and has so
@@ -123,7 +137,7 @@ def sufficient_grid(
     **Arguments:** `like`: a grid with the threshold, reset and dtype; inputs μ (voltage) and noise
     a (voltage² / membrane time) of neurons that fire; the `lowest` input of all (voltage).
 
-    **Raises:** `ValueError` if more than 100 000 nodes are needed.
+    **Returns:** the grid, or `None` if more than 100 000 nodes are needed.
     """
     gap = like.threshold - like.reset
     reach = np.sqrt(2 * np.log(0.5 / rtol) * np.max(noise, initial=0))
@@ -131,13 +145,10 @@ def sufficient_grid(
     finer = 1
     while True:
         num = fifths * finer
-        check(
-            num <= _MOST_NODES,
-            f"noise = {np.min(noise):.3g}: so weak that more than {_MOST_NODES} nodes are needed",
-        )
-        bottom = round(like.threshold - fifths * gap / 5, 12)
-        grid = VoltageGrid(bottom, like.threshold, reset=like.reset, num=num, dtype=like.dtype)
-        coarse, fine = (_moments_on(grid, refine, drive, noise) for refine in (1, 4))
+        if num > _MOST_NODES:
+            return None
+        grid = Nodes(round(like.threshold - fifths * gap / 5, 12), num)
+        coarse, fine = (_moments_on(grid, like, refine, drive, noise) for refine in (1, 4))
         with np.errstate(invalid="ignore"):  # what exceeds the range of numbers hardly fires
             rate = np.max(np.abs(fine.mean / coarse.mean - 1), initial=0)
             cv = np.max(np.abs(np.asarray(coarse.cv / fine.cv) - 1), initial=0)
@@ -154,7 +165,11 @@ def _few(drive: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return drive[chosen], noise[chosen]
 
 
-def _moments_on(grid: VoltageGrid, refine: int, drive: np.ndarray, noise: np.ndarray) -> Moments:
-    numbers = (grid.minimum, grid.spacing / refine, grid.reset_index * refine, grid.num * refine)
-    inputs = (jnp.asarray(x, grid.dtype) for x in (drive, noise))
+def _moments_on(
+    grid: Nodes, like: VoltageGrid, refine: int, drive: np.ndarray, noise: np.ndarray
+) -> Moments:
+    spacing = (like.threshold - grid.minimum) / grid.num
+    first = round((like.reset - grid.minimum) / spacing)
+    inputs = (jnp.asarray(x, like.dtype) for x in (drive, noise))
+    numbers = grid.minimum, spacing / refine, first * refine, grid.num * refine
     return jax.tree.map(np.asarray, _moments(*numbers, *inputs))

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer, check_key
+from .._sum import Sum
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
 from ..model import Network
@@ -31,11 +32,11 @@ from .coupling import (
     Coupled,
     Implicit,
     Lagged,
-    finite_sample,
     given,
 )
 from .cycle import watch, watched
 from .events import Cascade, fire
+from .finite import debt_after, no_debt, with_debt, with_draw
 from .held import Arriving, arriving_in, recorded
 from .interval import Interval
 from .outcome import outcome
@@ -43,7 +44,7 @@ from .own_rate import own_step
 from .resolution import discretisation_errors, neurons_at, warnings
 from .start import first_rates
 from .state import DensityState
-from .substep import next_substep
+from .substep import lookup_time, next_substep, nothing_done
 from .transport import Moved, move_weights
 from .validate import check_arguments, check_times
 from .walls import Walls
@@ -80,7 +81,9 @@ class FluxShift(AbstractSolver[DensityState]):
     - `events`: `None` ends a run that blows up; `Cascade()` lets neurons fire together and goes on.
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
-      spike counts remain those of the expected flux. `None` for the limit of many. Derivatives are
+      spike counts remain those of the expected flux. It carries the noise of these kicks only, as
+      if neurons were Poisson processes: that of regular neurons is smaller, of bursting ones larger
+      (`Particles` have either). `None` for the limit of many. Derivatives are
       those with the numbers of spikes held as they were drawn, not of a mean over draws.
     - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.
     - `layout`: where the columns of the density lie, which `solve(..., sharding=)` fills in.
@@ -155,7 +158,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density=density,
             rates=rates,
             rate=rate,
-            spikes=zero,
+            spikes=Sum.zero(zero),
             refractory=zero,
             sent=None if model.delay is None else model.delay.start(rate),
             resting=None if model.refractory is None else model.refractory.start(rates),
@@ -165,29 +168,33 @@ class FluxShift(AbstractSolver[DensityState]):
             substeps=none,
             coupling_evaluations=none,
             transport_iterations=none,
-            alternation=watch(self._coupling, model, self.dtype),
             walls=Walls.untouched(self.grid),
+            alternation=watch(self._coupling, model, self.dtype),
+            debt=None if self.neurons is None else no_debt(self._coupling, model, self.dtype),
         )
         return self._split(state)
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = arriving_in(model, dt, state)
-        interval = self._interval(model, t0 + dt, dt, arriving, state.density)
+        time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
+        interval = self._interval(model, time, dt, arriving, state.density)
         rate, rates = first_rates(interval, arriving.rate)
         return self._split(replace(state, rate=rate, rates=rates))
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
+        jumps = model.jumps().astype(dt.dtype)
         arriving = arriving_in(model, dt, state)
         if self.events is None:
-            state, fired = self._advance(model, t + dt, dt, arriving, state)
+            time = lookup_time(t, dt, jumps)
+            state, fired = self._advance(model, time, dt, arriving, state)
         else:
-            zero = jnp.zeros((), self.dtype)
-            begin = _Progress(state, zero, jnp.zeros_like(state.rates), jnp.zeros((), jnp.int32))
+            nothing = nothing_done(t, dt, jumps), Sum.zero(state.rates)
+            begin = _Progress(state, *nothing, jnp.zeros((), jnp.int32))
             end = bounded_while(
                 (self, model, t, dt, arriving), begin, unfinished=_unfinished, body=_substep
             )
-            state, fired = end.state, end.fired
-            exhausted = (end.done < dt) & (state.result == Result.completed)
+            state, fired = end.state, end.fired.total
+            exhausted = (end.done.total < dt) & (state.result == Result.completed)
             result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
             state = eqx.tree_at(lambda s: s.result, state, result)
         return self._split(recorded(self.grid, model, dt, fired / dt, state))
@@ -206,26 +213,22 @@ class FluxShift(AbstractSolver[DensityState]):
 
     def _advance(self, model, time, dt, arriving, state) -> tuple[DensityState, Array]:
         r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
-        w = self.weights(model)
         density, moves, walls = state.density, state.transport_iterations, state.walls
         settled = jnp.ones((), bool)
         if model.learning is not None:
-            density, new, settled = self._learn(model, w, time, dt, arriving, state)
+            density, new, settled = self._learn(model, time, dt, arriving, state)
             moves = moves + new
-            learned = state.density, state.rates, state.rate
-            strength = model.learning.strength(w)
-            walls = walls.after_weight_step(
-                self.grid, strength, *learned, model.learning.speed * dt
-            )
+            begin = self.weights(model), state.density, state.rates, state.rate
+            walls = walls.after_weight_step(self.grid, model.learning, *begin, dt)
 
-        interval = self._interval(model, time, dt, arriving, density)
+        interval = with_debt(self._interval(model, time, dt, arriving, density), state.debt)
         seen = self._couple(interval, arriving.rate, state.rate)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key
         if self.neurons is not None:
             key, draw = jax.random.split(key)
-            felt = finite_sample(draw, felt, self.neurons / interval.kappa)
-        events = state.events
+            interval = with_draw(interval, felt, self.neurons, draw)
+        events, happened = state.events, False
         if self.events is None:
             after = own_step if seen.own and self.neurons is None else Interval.after
             density, rates = after(interval, felt)
@@ -240,7 +243,7 @@ class FluxShift(AbstractSolver[DensityState]):
             density=density,
             rates=rates,
             rate=rate,
-            spikes=state.spikes + interval.network_rate(fired),
+            spikes=state.spikes.plus(interval.network_rate(fired)),
             refractory=state.refractory,
             sent=state.sent,
             resting=state.resting,
@@ -250,24 +253,25 @@ class FluxShift(AbstractSolver[DensityState]):
             substeps=state.substeps + 1,
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
-            alternation=watched(state.alternation, state.rate, rate, felt, interval, dt),
             walls=walls.after_voltage_step(self.grid, *interval.input(felt), density),
+            debt=debt_after(state.debt, interval, felt, rate, happened),
+            alternation=watched(state.alternation, state.rate, rate, felt, interval, dt),
         )
-        result = outcome(interval, new, seen, settled)
-        return eqx.tree_at(lambda s: s.result, new, result), fired
+        return eqx.tree_at(lambda s: s.result, new, outcome(interval, new, seen, settled)), fired
 
-    def _learn(self, model, w, time, dt, arriving, state) -> Moved:
+    def _learn(self, model, time, dt, arriving, state) -> Moved:
         """The density after the weights have moved, Newton's iterations, and whether they ended."""
         seen = state.rate if arriving.rate is None else arriving.rate
-        inflow = None if model.refractory is None else jnp.zeros_like(w)
+        none = None if model.refractory is None else jnp.zeros_like(state.rates)
 
         def firing(columns):
-            given = time, model.epsilon / dt, columns, inflow, self.layout, self.execution
-            return Interval(self.grid, model, w, *given).rates(seen)
+            return self._interval(model, time, dt, Arriving(seen, none), columns).rates(seen)
 
-        strength, rates = model.learning.strength(w), (state.rates, state.rate)
-        given = *rates, strength, model.learning.speed * dt, firing, self.layout, self.execution
-        return move_weights(self.grid, state.density, *given)
+        strength = model.learning.strength(self.weights(model))
+        rates, step = (state.rates, state.rate), model.learning.speed * dt
+        return move_weights(
+            self.grid, state.density, *rates, strength, step, firing, self.layout, self.execution
+        )
 
     def _couple(self, interval: Interval, arriving: Array | None, previous: Array) -> Coupled:
         """The rate that neurons see: what arrives after a delay, or what the coupling chooses."""
@@ -285,7 +289,7 @@ class FluxShift(AbstractSolver[DensityState]):
             rates=state.rates,
             weights=self.grid.weight_density(state.density),
             density=state.density,
-            spikes=state.spikes,
+            spikes=state.spikes.total,
             refractory=state.refractory,
             regime=jnp.asarray(Regime.density, jnp.int32),
         )
@@ -327,14 +331,14 @@ class _Progress(NamedTuple):
     r"""How far a step is: the state, the time that is over, $∫N(w)\,dt$ in it, substeps made."""
 
     state: DensityState
-    done: Array
-    fired: Array
+    done: Sum
+    fired: Sum
     turns: Array
 
 
 def _unfinished(arguments, progress: _Progress) -> Array:
     solver, _, _, dt, _ = arguments
-    within = (progress.done < dt) & (progress.turns < solver.events.max_substeps)
+    within = (progress.done.total < dt) & (progress.turns < solver.events.max_substeps)
     return within & (progress.state.result == Result.completed)
 
 
@@ -346,4 +350,4 @@ def _substep(arguments, progress: _Progress) -> _Progress:
     jumps = model.jumps().astype(dt.dtype)
     substep = next_substep(t, dt, done, state.rate, spikes, longest, jumps)
     state, new = solver._advance(model, substep.time, substep.length, arriving, state)
-    return _Progress(state, substep.done, fired + new, turns + 1)
+    return _Progress(state, substep.done, fired.plus(new), turns + 1)

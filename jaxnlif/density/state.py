@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from .._sum import Sum
 from ..solve.log import Event, Log
 from ..solve.result import Result
 from .cycle import Alternation
@@ -19,14 +20,15 @@ class DensityState(eqx.Module):
     - `sent`: what a transmission delay remembers; `resting`: what the refractory period does, and
       `refractory`, the mass it holds.
     - `events`: the record of events; `key`: for what is drawn next.
-    - `alternation`: what is known of rates that jump to and fro, if the coupling may make them.
     - `walls`: what the ends of the grid have taken; `None` in files of older versions.
+    - `debt`: the mass that has fired and is not felt yet, of finitely many neurons.
+    - `alternation`: what is known of rates that jump to and fro, if the coupling may make them.
     """
 
     density: Float[Array, "v w"]
     rates: Float[Array, " w"]
     rate: Float[Array, ""]
-    spikes: Float[Array, ""]
+    spikes: Sum
     refractory: Float[Array, ""]
     sent: Any
     resting: Any
@@ -36,5 +38,6 @@ class DensityState(eqx.Module):
     substeps: Int[Array, ""]
     coupling_evaluations: Int[Array, ""]
     transport_iterations: Int[Array, ""]
-    alternation: Alternation | None = None
     walls: Walls | None = None
+    alternation: Alternation | None = None
+    debt: Float[Array, ""] | None = None

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from .._check import check, is_concrete
+from .._check import check, known, unseen
 from ..grid import Grid
 from ..initial import check_density
 from ..model import Network
@@ -33,7 +33,8 @@ def check_arguments(
         ("learning", lambda w: w if model.learning is None else model.learning.strength(w), w),
     ):
         try:
-            jax.eval_shape(function, argument)
+            with unseen():  # what is traced for its shape alone
+                jax.eval_shape(function, argument)
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{name}: must return values for the {w.shape[0]} weights of the grid ({error})"
@@ -50,6 +51,7 @@ def check_times(model: Network, dt: ArrayLike, **fast: Any) -> None:
             model.learning is None,
             "refractory: resting neurons do not learn; give learning or refractory, not both",
         )
-    if is_concrete(model.epsilon) and float(model.epsilon) == 0:
-        for name, given in {"refractory": model.refractory, **fast}.items():
-            check(given is None, f"epsilon = 0: must be positive for a network with {name}")
+    for name, given in {"refractory": model.refractory, **fast}.items():
+        if given is not None:
+            positive = known(model.epsilon) > 0
+            check(positive, f"epsilon = 0: must be positive for a network with {name}")

@@ -15,6 +15,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ..grid import Grid, WeightGrid
+from ..model import AbstractLearning
 from .passage import tail_length
 
 
@@ -43,16 +44,25 @@ class Walls(NamedTuple):
         return Walls(jnp.maximum(self.voltage, missing), self.weight)
 
     def after_weight_step(
-        self, grid: Grid, strength: Array, density: Array, rates: Array, rate: Array, dt: Array
+        self,
+        grid: Grid,
+        learning: AbstractLearning,
+        weights: Float[Array, " w"],
+        density: Float[Array, "v w"],
+        rates: Float[Array, " w"],
+        rate: Float[Array, ""],
+        dt: Float[Array, ""],
     ) -> Walls:
         """With the learning flow of a step `dt` that the ends of the weight grid hold back.
 
-        **Arguments:** those of `move_weights`.
+        **Arguments:** the learning rule; weights of the columns, density, rates $N(w)$ and network
+        rate at the beginning of the step.
         """
         assert grid.w is not None
         first_and_last = np.array([0, -1])
-        ends = (x[..., first_and_last] for x in lax.stop_gradient((strength, density, rates)))
-        rate, dt = lax.stop_gradient((rate, dt))
+        given = lax.stop_gradient((learning.strength(weights), density, rates))
+        ends = (x[..., first_and_last] for x in given)
+        rate, dt = lax.stop_gradient((rate, learning.speed * dt))
         held = dt * grid.v.spacing * jnp.sum(flow_beyond(grid.w, *ends, rate))
         return Walls(self.voltage, self.weight + held)
 

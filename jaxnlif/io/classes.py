@@ -10,7 +10,7 @@ from typing import Any
 
 import equinox as eqx
 
-from .. import execution, grid
+from .. import _sum, execution, grid
 from .._check import check
 from ..density import coupling, events
 from ..density import solver as density_solver
@@ -24,6 +24,7 @@ from ..particles import state as particles_state
 from ..solve import log, result, sharding, solution, solver
 
 _MODULES = (
+    _sum,
     execution,
     grid,
     *(network, drive, response, learning, delay, table),

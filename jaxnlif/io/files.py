@@ -1,11 +1,15 @@
-"""`save` and `load`: a `Solution` in one file."""
+"""`save` and `load`: a `Solution` in one file, and the other files that jaxnlif writes."""
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from .._check import check
 from .._files import read_arrays, write_arrays
@@ -16,6 +20,26 @@ from .tree import flatten, unflatten
 
 FORMAT = 1
 _KIND = "solution"
+_SWEEP = "belongs to a sweep; jn.sweep, called again with this directory, reads it"
+_STATE = "belongs to a checkpoint; the call that wrote it, made again, goes on from it"
+_FIGURE = "is a figure, which holds no numbers"
+_SIGNAL = "holds rows of numbers; jn.io.read_signal reads it"
+_ELSEWHERE = {
+    **dict.fromkeys((".png", ".pdf", ".svg", ".gif", ".mp4"), _FIGURE),
+    **dict.fromkeys((".csv", ".npy"), _SIGNAL),
+    ".bin": _STATE,
+}
+
+
+class Results(NamedTuple):
+    """What a named run, `jaxnlif run ...`, has written.
+
+    - `arrays`: by name, as the documentation of the run describes them.
+    - `metadata`: the settings and findings beside them.
+    """
+
+    arrays: dict[str, np.ndarray]
+    metadata: dict[str, Any]
 
 
 def save(path: str | os.PathLike, sol: Any) -> None:
@@ -38,32 +62,53 @@ def save(path: str | os.PathLike, sol: Any) -> None:
     check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
     description, arrays = flatten(sol)
     content = {"kind": _KIND, "format": FORMAT, "versions": versions(), "solution": description}
-    if _is_netcdf(path):
+    suffix = Path(path).suffix
+    check(suffix in (".npz", ".nc"), f"path = {str(path)!r}: must end in .npz or .nc")
+    if suffix == ".nc":
         netcdf.write(path, sol, arrays, content)
     else:
         write_arrays(path, arrays, content)
 
 
-def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Solution:
-    """Reads a solution that `save` wrote.
+def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Any:
+    """Reads a file that jaxnlif wrote: a solution of `save`, or what a named run has left.
 
     Nothing in the file is executed: classes of jaxnlif are restored by their names, others only if
     they are among `types`. Arrays of a dtype that JAX does not hold at present (float64 without
     `jax_enable_x64`) come back as those of NumPy.
 
-    **Arguments:** `path`: the file, ending in `.npz` or `.nc`; `types`: the classes and functions
-    of your own in the model, solver or what was saved, such as a drive.
+    **Arguments:** `path`: the file; `types`: the classes and functions of your own in the model,
+    solver or what was saved, such as a drive.
 
     Only what lies in the file itself is read: links to others, and data sets of NetCDF that are
     stored in others or made of them, are refused. Files hold at most 256 MiB of arrays, or 100
     times their own size if that is more.
 
-    **Raises:** `ValueError` for another suffix, and if the file is damaged, holds no solution or
-    anything that `save` does not write, was written by a newer version, or needs other `types`;
-    `FileNotFoundError` if there is none; `ImportError` for NetCDF without the extra `io`.
+    **Returns:** from `.npz` or `.nc` a `Solution`; from the `.npz` of `jaxnlif run ...` its
+    `Results`; from `fit.json` and `config.toml` what they say, a dictionary.
+
+    **Raises:** `ValueError` for parts of a sweep or checkpoint, figures, and tables, saying what
+    reads them; if the file is damaged, is not jaxnlif's or holds anything that is not, was written
+    by a newer version, or needs other `types`; `FileNotFoundError` if there is none; `ImportError`
+    for NetCDF without the extra `io`.
     """
-    arrays, content = netcdf.read(path) if _is_netcdf(path) else read_arrays(path)
+    path = Path(path)
+    check(not path.is_dir(), f"{path}: is a directory; load takes one file in it")
+    match path.suffix:
+        case ".json" | ".toml":
+            return _text(path)
+        case ".nc":
+            arrays, content = netcdf.read(path)
+        case ".npz":
+            arrays, content = read_arrays(path)
+        case suffix:
+            where = _ELSEWHERE.get(suffix, "must end in .npz, .nc, .json or .toml")
+            raise ValueError(f"{path}: {where}")
     kind = content.get("kind")
+    check(not str(kind).endswith("sweep"), f"{path}: {_SWEEP}")
+    check("machine" not in content, f"{path}: {_STATE}")
+    if kind is None:
+        return Results(arrays, content)
     check(kind == _KIND, f"{path}: holds no solution, but another result ({kind})")
     found: Any = content.get("format")
     check(type(found) is int, f"{path}: solution format {found}: must be an integer")
@@ -81,7 +126,13 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Solution:
     return sol
 
 
-def _is_netcdf(path: str | os.PathLike) -> bool:
-    suffix = Path(path).suffix
-    check(suffix in (".npz", ".nc"), f"path = {str(path)!r}: must end in .npz or .nc")
-    return suffix == ".nc"
+def _text(path: Path) -> dict[str, Any]:
+    """What a file of settings or findings says."""
+    read = json.loads if path.suffix == ".json" else tomllib.loads
+    foreign = f"{path}: must be a {path.suffix[1:].upper()} file that jaxnlif wrote, and undamaged"
+    try:
+        content = read(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise ValueError(foreign) from None
+    check(isinstance(content, dict), foreign)
+    return content

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from .._check import check, check_positive, check_scalar, equally_spaced
+from .._check import check, equally_spaced
+from .._quantity import brief
 from ..multiscale.solver import MultiScale
 from ..solve.log import Log, Switch
 from ..solve.result import Result
 from ..solve.solution import Solution
 from ..solve.solver import Regime
 from ..spikes.recurrent import RecurrentTrial
+from ..units import Units
 from ._extra import require_neo
 from .dataset import description
 
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
     import neo
 
 _ROUNDING = 1e-5
+_MS_PER_S = 1000.0
 
 
-def to_neo(sol: Any, *, membrane_time: float | int) -> neo.Block:
+def to_neo(sol: Any, *, units: Units | None = None, membrane_time: Any = None) -> neo.Block:
     r"""A solution as a `neo.Block` in seconds and Hz, with a segment for each member of a batch.
 
     A segment begins at the first saved time, ends where the run did, and holds
@@ -34,30 +37,40 @@ def to_neo(sol: Any, *, membrane_time: float | int) -> neo.Block:
     - the signal "network rate", whichever solver it comes from;
     - the events "multiple firing events", where a solver records any.
 
-    Model, solver and versions are annotations of the block, as texts (JSON).
+    Model, solver and versions are annotations of the block, as texts (JSON), and the membrane time
+    (seconds).
 
-    **Arguments:** `sol`: a `Solution`, or a `RecurrentTrial` of `jn.spikes`, whose segment has the
-    spike trains of all neurons; `membrane_time`: τ, which for a trial is the unit of its times
-    (seconds). Learning times are τ/ε long.
+    **Arguments:**
+
+    - `sol`: a `Solution`, or a `RecurrentTrial` of `jn.spikes`, whose segment has the spike trains
+      of all neurons.
+    - `units`: the `Units` of the neurons. Times of a `Solution` are in its learning time, those of
+      a trial in its membrane time.
+    - `membrane_time`: was the membrane time in seconds, which `units` has in ms; refused.
 
     **Raises:** `ImportError` without the extra `io`; `ValueError` for what is neither of the two,
-    for ε = 0, in which time is not that of membranes, if τ is not positive, if there was
-    no room for all spikes of the raster, or if a trial did not finish.
+    without `units` or with those of another ε than the network's, for ε = 0, in which time is not
+    that of membranes, if there was no room for all spikes of the raster, or if a trial did not
+    finish.
     """
-    check_scalar("membrane_time", membrane_time)
-    check_positive("membrane_time", membrane_time)
-    neo, seconds = require_neo()[0], float(membrane_time)
+    check(
+        membrane_time is None,
+        f"membrane_time = {brief(membrane_time)}: is an argument no more; give "
+        "units=jaxnlif.Units(membrane_time=..., rest=..., scale=...), in ms and mV",
+    )
+    kind = type(units).__name__
+    check(isinstance(units, Units), f"units = {kind}: must be Units(membrane_time=..., ...)")
+    seconds = units.membrane_time / _MS_PER_S
     if isinstance(sol, Solution):
-        block = neo.Block(name="jaxnlif", membrane_time=seconds, **description(sol))
-        segments = _segments(sol, seconds)
+        annotations, segments = description(sol), _segments(sol, units)
     else:
         kind = type(sol).__name__
         check(
             isinstance(sol, RecurrentTrial),
             f"sol = {kind}: must be a Solution or a RecurrentTrial",
         )
-        block = neo.Block(name="jaxnlif", membrane_time=seconds)
-        segments = _trials(sol, seconds)
+        annotations, segments = {}, _trials(sol, seconds)
+    block = require_neo()[0].Block(name="jaxnlif", membrane_time=seconds, **annotations)
     block.segments.extend(list(segments))
     block.check_relationships()
     return block
@@ -66,17 +79,23 @@ def to_neo(sol: Any, *, membrane_time: float | int) -> neo.Block:
 # ---- of a solution ---------------------------------------------------------------------------
 
 
-def _segments(sol: Solution, membrane_time: float) -> Iterator[neo.Segment]:
-    """Those of its members; the membrane time in seconds, as all times below."""
+def _segments(sol: Solution, units: Units) -> Iterator[neo.Segment]:
+    """Those of its members."""
     ends = np.asarray(sol.t_end, float)
-    epsilon = np.broadcast_to(np.asarray(sol.model.epsilon, float), ends.shape)
+    epsilons = np.broadcast_to(np.asarray(sol.model.epsilon, float), ends.shape)
     check(
-        bool(np.all(epsilon > 0)),
+        bool(np.all(epsilons > 0)),
         "sol: epsilon = 0: its time is that of learning, not of membranes",
     )
+    for epsilon in epsilons[np.abs(epsilons / units.epsilon - 1) > _ROUNDING].flat[:1]:
+        raise ValueError(
+            f"units: learning_time = {units.learning_time:g} ms: must be "
+            f"{units.membrane_time / epsilon:g} ms, membrane_time / epsilon for epsilon = "
+            f"{epsilon:g} of the network"
+        )
     for member in np.ndindex(ends.shape):
-        unit = membrane_time / float(epsilon[member])
-        yield _segment(_Member(sol, member, unit), membrane_time)
+        one = _Member(sol, member, units.learning_time / _MS_PER_S)
+        yield _segment(one, units.membrane_time / _MS_PER_S)
 
 
 class _Member(NamedTuple):

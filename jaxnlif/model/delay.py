@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._check import check, check_integer, check_positive, check_scalar, is_concrete
+from .._check import check, check_integer, check_positive, check_scalar, known, shown
+from .._module import Module
+from .._sum import Sum
 from ._leaf import leaf
 
 
-class AbstractDelay(eqx.Module):
+class AbstractDelay(Module):
     """What was sent in earlier steps and arrives in this one.
 
     **Arguments** of the methods:
@@ -47,11 +49,10 @@ class AbstractDelay(eqx.Module):
 
         **Raises:** `ValueError` if the delay is shorter than a step, or more steps than it holds.
         """
-        if is_concrete(self.duration, dt):
-            check(
-                float(self.duration) >= float(dt) * (1 - 1e-6),
-                f"{name} = {float(self.duration):g}: must not be shorter than dt = {float(dt):g}",
-            )
+        check(
+            known(self.duration) >= dt * (1 - 1e-6),
+            f"{shown(name, self.duration)}: must not be shorter than {shown('dt', dt)}",
+        )
 
 
 class Ring(NamedTuple):
@@ -59,6 +60,10 @@ class Ring(NamedTuple):
 
     values: Float[Array, "slots ..."]
     place: Int[Array, ""]
+
+
+def _at_least_two(slots: Any) -> int:
+    return check_integer("slots", slots, at_least=2)
 
 
 class Delay(AbstractDelay):
@@ -69,31 +74,29 @@ class Delay(AbstractDelay):
 
     **Arguments:**
 
-    - `duration`: $d > 0$ (learning time). A traced one is held between one step and `slots - 2`.
+    - `duration`: $d > 0$, from one step to `slots - 2` of them (learning time).
     - `slots`: two more than the steps of the longest delay that can be remembered.
 
-    **Raises:** `ValueError` unless `duration` is a positive number and `slots` an integer above 1.
+    **Raises:** `ValueError` unless `duration` is a positive number and `slots` an integer above 1;
+    `solve`, if steps do not resolve the duration or are more than there are slots for.
 
     **Reference:** M. J. Cáceres, P. Roux, D. Salort, R. Schneider, arXiv 1806.01934 (2019).
     """
 
     duration: Float[Array, ""] = eqx.field(converter=leaf("duration"))
-    slots: int = eqx.field(static=True, default=1024)
+    slots: int = eqx.field(static=True, default=1024, converter=_at_least_two)
 
     def __check_init__(self):
         check_scalar("duration", self.duration)
         check_positive("duration", self.duration)
-        check_integer("slots", self.slots, at_least=2)
 
     def validate(self, name: str, dt: Float[Array, ""] | float) -> None:
         super().validate(name, dt)
-        if is_concrete(self.duration, dt):
-            steps = float(self.duration) / float(dt)
-            check(
-                steps <= self.slots - 2,
-                f"{name} = {float(self.duration):g}: is {steps:.0f} steps of dt = {float(dt):g}, "
-                f"more than Delay(duration, slots={self.slots}) remembers",
-            )
+        check(
+            known(self.duration) <= dt * (self.slots - 2) * (1 + 1e-6),
+            f"{shown(name, self.duration)}: must be at most {self.slots - 2} steps of "
+            f"{shown('dt', dt)}, as many as Delay(duration, slots={self.slots}) remembers",
+        )
 
     def start(self, like: Float[Array, "..."]) -> Ring:
         like = jnp.asarray(like)
@@ -119,7 +122,7 @@ class Delay(AbstractDelay):
         return jnp.tensordot(share, memory.values, axes=1)
 
     def _steps(self, dt: Float[Array, ""]) -> Float[Array, ""]:
-        """The delay in steps; a traced one, which `validate` cannot see, stays in the memory."""
+        """The delay in steps; one that `validate` refuses stays in the memory."""
         return jnp.clip(self.duration / dt, 1, self.slots - 2)
 
 
@@ -137,14 +140,14 @@ class ExponentialDelay(AbstractDelay):
         check_scalar("duration", self.duration)
         check_positive("duration", self.duration)
 
-    def start(self, like: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jnp.zeros_like(like)
+    def start(self, like: Float[Array, "..."]) -> Sum:
+        return Sum.zero(like)
 
-    def seen(self, memory: Float[Array, "..."], dt: Float[Array, ""]) -> Float[Array, "..."]:
-        return memory
+    def seen(self, memory: Sum, dt: Float[Array, ""]) -> Float[Array, "..."]:
+        return memory.total
 
-    def record(self, memory, sent, dt):
-        return sent + (memory - sent) * jnp.exp(-dt / self.duration)
+    def record(self, memory: Sum, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Sum:
+        return memory.plus((sent - memory.total) * -jnp.expm1(-dt / self.duration))
 
 
 class Never(AbstractDelay):
@@ -159,15 +162,15 @@ class Never(AbstractDelay):
     def __init__(self):
         self.duration = jnp.asarray(jnp.inf)
 
-    def start(self, like: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jnp.zeros_like(like)
+    def start(self, like: Float[Array, "..."]) -> Sum:
+        return Sum.zero(like)
 
-    def seen(self, memory: Float[Array, "..."], dt: Float[Array, ""]) -> Float[Array, "..."]:
-        return jnp.zeros_like(memory)
+    def seen(self, memory: Sum, dt: Float[Array, ""]) -> Float[Array, "..."]:
+        return jnp.zeros_like(memory.total)
 
-    def record(self, memory, sent, dt):
-        return memory + sent
+    def record(self, memory: Sum, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Sum:
+        return memory.plus(sent)
 
-    def outstanding(self, memory: Float[Array, "..."], dt: Float[Array, ""]) -> Float[Array, "..."]:
+    def outstanding(self, memory: Sum, dt: Float[Array, ""]) -> Float[Array, "..."]:
         """The sum of all that was sent, step by step, in the shape and unit of `sent`."""
-        return memory
+        return memory.total

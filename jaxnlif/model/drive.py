@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._check import check, check_finite, check_positive
+from .._module import Module
 from ._leaf import as_leaf, leaf
 from .table import check_knots
 
 
-class AbstractDrive(eqx.Module):
+class AbstractDrive(Module):
     """An input current; any callable module with this signature will do."""
 
     @abc.abstractmethod
@@ -28,7 +29,9 @@ class AbstractDrive(eqx.Module):
     def jumps(self) -> Float[Array, " k"]:
         """The times at which the input jumps, shape `(k,)` (learning time).
 
-        Solvers with `events` land on them.
+        Solvers with `events` land on them. Without, a step that ends at a jump looks up the input
+        just before, and a jump inside a step acts on the whole of it: an error of the order of the
+        step.
         """
         return jnp.zeros(0)
 

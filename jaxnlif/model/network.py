@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._check import check, check_finite, check_positive, check_scalar
+from .._module import Module
 from ._leaf import as_leaf
 from .delay import AbstractDelay, Delay, Never
 from .drive import Constant
@@ -17,7 +17,7 @@ from .learning import AbstractLearning
 from .response import Identity
 
 
-class Network(eqx.Module):
+class Network(Module):
     r"""A network of noisy leaky integrate-and-fire neurons, structured by synaptic weight.
 
     $$∂_t p + ∂_w[(K(w) N(w) \bar N - w) p] =
@@ -82,9 +82,6 @@ class Network(eqx.Module):
         ):
             check_scalar(name, value)
             check_finite(name, value)
-        check_positive("noise", noise)
-        check_positive("epsilon", epsilon, allow_zero=True)
-        check_positive("noise_slope", noise_slope, allow_zero=True)
         check(
             response is None or callable(response),
             f"response = {response!r}: must be a callable module of the rate",
@@ -106,6 +103,11 @@ class Network(eqx.Module):
         check(not isinstance(delay, Never), "delay = Never(): is for refractory; use weight=0.0")
         self.delay = _as_delay("delay", delay, (AbstractDelay,))
         self.refractory = _as_delay("refractory", refractory, (Delay, Never))
+
+    def __check_init__(self):
+        check_positive("noise", self.noise)
+        check_positive("epsilon", self.epsilon, allow_zero=True)
+        check_positive("noise_slope", self.noise_slope, allow_zero=True)
 
     def input(
         self, t: Float[Array, ""], w: Float[Array, " w"], rate: Float[Array, ""]

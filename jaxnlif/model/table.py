@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._check import check, check_finite, is_concrete
+from .._module import Module
 from ._leaf import leaf
 
 
-class Table(eqx.Module):
+class Table(Module):
     """Piecewise-linear function through `(knots, values)`, constant beyond the ends.
 
     **Arguments:**
@@ -49,7 +50,9 @@ def check_knots(name: str, knots: Float[Array, " k"]) -> None:
         f"{name}: shape {knots.shape} must be (k,) with k at least 2",
     )
     check_finite(name, knots)
-    if is_concrete(knots):
+    if not is_concrete(knots):
+        check(jnp.all(jnp.diff(knots) > 0), f"{name}: must be strictly increasing")
+    else:
         falls = np.flatnonzero(np.diff(np.asarray(knots)) <= 0)
         if falls.size:
             i = int(falls[0])

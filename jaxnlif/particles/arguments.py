@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from .._check import check, check_finite, is_concrete
+from .._check import check, check_finite, known, shown, unseen
 from ..grid import Grid, WeightGrid
 from ..initial import check_density
 from ..model import Network
@@ -27,7 +27,7 @@ def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
         "learning: Particles keep the weights of their neurons; FluxShift can learn",
     )
     check(
-        not is_concrete(model.epsilon) or float(model.epsilon) > 0,
+        known(model.epsilon) > 0,
         "epsilon = 0: must be positive for Particles; FluxShift solves the quasi-static limit",
     )
     for name in ("delay", "refractory"):
@@ -36,7 +36,8 @@ def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
     w = jax.ShapeDtypeStruct((1 if grid.w is None else num,), grid.dtype)
     t = jax.ShapeDtypeStruct((), grid.dtype)
     try:
-        jax.eval_shape(lambda w, t: model.input(t, w, t), w, t)
+        with unseen():  # what is traced for its shape alone
+            jax.eval_shape(lambda w, t: model.input(t, w, t), w, t)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"drive: must return values for {w.shape[0]} weights, one for each neuron ({error})"
@@ -65,20 +66,18 @@ def check_beginning(grid: Grid, num: int, y0: Any) -> None:
 
 def _check_potentials(grid: Grid, num: int, values: Any) -> None:
     _check_array("y0", values, num)
-    if is_concrete(values):
-        highest = float(np.max(np.asarray(values)))
-        limit = grid.v.threshold
-        check(highest < limit, f"y0 = {highest:g}: must be below the threshold, {limit:g}")
+    highest, limit = known(values).max(), grid.v.threshold
+    check(highest < limit, f"{shown('y0', highest)}: must be below the threshold, {limit:g}")
 
 
 def _check_weights(axis: WeightGrid | None, num: int, values: Any) -> None:
     _check_array("y0 weights", values, num)
-    if axis is not None and is_concrete(values):
-        low, high = float(np.min(np.asarray(values))), float(np.max(np.asarray(values)))
+    if axis is not None:
+        low, high = known(values).min(), known(values).max()
         check(
-            axis.minimum <= low and high <= axis.maximum,
-            f"y0 weights from {low:g} to {high:g}: must lie on the grid, between "
-            f"{axis.minimum:g} and {axis.maximum:g}",
+            (axis.minimum <= low) & (high <= axis.maximum),
+            f"y0 weights: {shown('lowest', low)}, {shown('highest', high)}: must lie on the grid, "
+            f"between {axis.minimum:g} and {axis.maximum:g}",
         )
 
 
@@ -86,7 +85,5 @@ def _check_array(name: str, values: Any, num: int) -> None:
     shape = np.shape(values)
     check(shape == (num,), f"{name}: shape {shape}: must be ({num},), one for each neuron")
     check_finite(name, values)
-    check(
-        not jnp.issubdtype(jnp.result_type(values), jnp.complexfloating),
-        f"{name}: must be real",
-    )
+    dtype = jnp.asarray(values).dtype
+    check(not jnp.issubdtype(dtype, jnp.complexfloating), f"{name}: must be real")

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._check import check, check_integer, check_key
+from .._sum import Sum
 from ..grid import Grid
 from ..model import Identity, Network
 from ..solve.log import Event, Log, Spike
@@ -140,7 +141,7 @@ class Particles(AbstractSolver[ParticlesState]):
             expected=zero,
             rate=zero,
             memory=None if model.delay is None else model.delay.start(zero),
-            spikes=zero,
+            spikes=Sum.zero(zero),
             result=Result.completed,
             in_a_row=InARow(none, none, none),
             cascade_rounds=none,
@@ -170,7 +171,7 @@ class Particles(AbstractSolver[ParticlesState]):
 
         awake = duration
         if state.resting is not None:
-            awake = jnp.clip(duration - state.resting, 0, duration)
+            awake = duration * jnp.clip(1 - state.resting, 0, 1)
         normal, uniform = self.layout.split(normal_and_uniform(draw, self.num, duration > 0))
         noise = model.diffusion(felt)
         motion = move(state.potentials, drive, noise, awake, v.threshold, normal, uniform)
@@ -178,7 +179,7 @@ class Particles(AbstractSolver[ParticlesState]):
         expected = expected_fraction(motion.margin, slope, state.expected)
         fired = motion.margin + slope * expected > 0
         potentials = ended = motion.potentials + slope * expected
-        free = ~fired if state.resting is None else ~fired & (state.resting <= duration)
+        free = ~fired if state.resting is None else ~fired & (state.resting <= 1)
 
         resting = None
         if state.resting is None:
@@ -194,9 +195,10 @@ class Particles(AbstractSolver[ParticlesState]):
         if state.resting is not None and model.refractory is not None:
             period = model.refractory.duration / model.epsilon
             since = rest_of_step(state.potentials, ended, noise, awake, v.threshold, uniform)
-            resting = jnp.maximum(state.resting - duration, 0)
-            resting = jnp.where(fired, period - since, resting)
-            resting = jnp.where(together.carried, period, resting)
+            # Counted in steps, which are taken off without rounding.
+            resting = jnp.maximum(state.resting - 1, 0)
+            resting = jnp.where(fired, (period - since) / duration, resting)
+            resting = jnp.where(together.carried, period / duration, resting)
             # Whoever rests feels no kick and restarts at the reset potential.
             potentials = jnp.where(resting > 0, v.reset, potentials)
 
@@ -217,7 +219,7 @@ class Particles(AbstractSolver[ParticlesState]):
             expected=jnp.where(event, 0, next_expected(share, jump)) if at_once else state.expected,
             rate=rate,
             memory=None if model.delay is None else model.delay.record(state.memory, rate, dt),
-            spikes=state.spikes + rate * dt,
+            spikes=state.spikes.plus(rate * dt),
             result=_outcome(potentials, events, in_a_row),
             in_a_row=in_a_row,
             cascade_rounds=state.cascade_rounds + together.rounds,
@@ -262,7 +264,7 @@ class Particles(AbstractSolver[ParticlesState]):
             rates=rates,
             weights=weights,
             density=deposit(self.grid, state.potentials, state.weights, awake),
-            spikes=state.spikes,
+            spikes=state.spikes.total,
             refractory=rest.astype(self.dtype) / self.num,
             regime=jnp.asarray(Regime.particles, jnp.int32),
         )

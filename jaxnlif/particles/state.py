@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from .._sum import Sum
 from ..solve.log import Event, Log, Spike
 from ..solve.result import Result
 
@@ -25,7 +26,7 @@ class ParticlesState(eqx.Module):
 
     - `potentials` `(m,)` (voltage); `weights` `(m,)`, `None` in an unstructured network.
     - `fired` `(m,)`: who fired in the last step, `None` in an unstructured network.
-    - `resting` `(m,)`: how long each neuron still rests (membrane time), `None` without a
+    - `resting` `(m,)`: how long each neuron still rests (steps), `None` without a
       refractory period.
     - `key`: of the random numbers to come.
     - `expected`: the fraction of the neurons that the last step gives reason to expect.
@@ -43,7 +44,7 @@ class ParticlesState(eqx.Module):
     expected: Float[Array, ""]
     rate: Float[Array, ""]
     memory: Any
-    spikes: Float[Array, ""]
+    spikes: Sum
     result: Result
     in_a_row: InARow
     cascade_rounds: Int[Array, ""]

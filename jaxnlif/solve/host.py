@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,8 +12,9 @@ from jax import lax
 from jaxtyping import Array
 
 from .keeper import AbstractKeeper
-from .looks import Look, close, gather, look, running, times
+from .looks import Look, Passage, close, gather, look, running
 from .result import Interrupted
+from .saveat import Saves
 from .sharding import AbstractLayout
 from .solution import Solution
 
@@ -23,20 +23,21 @@ _BYTES_PER_CHUNK = 2**24
 
 
 class _Chunk(eqx.Module):
-    """The state after `step` steps, and what was saved since the chunk began."""
+    """Where the run is after `step` steps, and what was saved since the chunk began."""
 
-    state: Any
+    passage: Passage
     step: Array
     count: Array
     saved: Look
 
 
 @eqx.filter_jit
-def _begin(model, solver, fn, y0, key, span) -> tuple[Any, Look]:
-    """The first state, and what is saved of it: of every save's size."""
+def _begin(model, solver, fn, y0, key, span, between: bool) -> tuple[Passage, Look]:
+    """Where the first step begins, and what is saved of the first state: of every save's size."""
     t0, dt = span
     state = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
-    return state, look(solver, fn, state)
+    first = look(solver, fn, Passage.begin(state, between=False), jnp.ones_like(t0))
+    return Passage.begin(state, between=between), first
 
 
 _finish = eqx.filter_jit(close)
@@ -44,32 +45,42 @@ _finish = eqx.filter_jit(close)
 
 @eqx.filter_jit
 def _advance(
-    model, solver, fn, span, state, step, stop, save_steps, room: int
+    model, solver, fn, span, passage, step, stop, save_steps, save_parts, room: int
 ) -> tuple[_Chunk, Array]:
     """Steps up to `stop`, or until `room` saves are made; returns whether the run can go on."""
     t0, dt = span
 
     def to_next_save(chunk: _Chunk):
-        target = jnp.minimum(save_steps[chunk.count], stop)
-        state, n = solver.advance(model, t0, dt, chunk.state, chunk.step, target)
+        save = save_steps[chunk.count]
+        target = jnp.minimum(save, stop)
+        if chunk.passage.before is not None:  # a stop before the step of the save
+            target = jnp.where(chunk.step < save - 1, jnp.minimum(save - 1, stop), target)
+        state, n = solver.advance(model, t0, dt, chunk.passage.after, chunk.step, target)
+        passage = chunk.passage.to(state, n > chunk.step)
         # A chunk may end between two saves: what it writes then is not counted.
         saved = jax.tree.map(
             lambda every, one: every.at[chunk.count].set(one),
             chunk.saved,
-            look(solver, fn, state),
+            look(solver, fn, passage, save_parts[chunk.count]),
         )
-        due = (n == save_steps[chunk.count]) & running(solver, state)
-        return _Chunk(state, n, chunk.count + due, saved)
+        due = (n == save) & running(solver, state)
+        return _Chunk(passage, n, chunk.count + due, saved)
 
     def unfinished(chunk: _Chunk):
         more = (chunk.step < stop) | (save_steps[chunk.count] == chunk.step)
-        return more & (chunk.count < room) & running(solver, chunk.state)
+        return more & (chunk.count < room) & running(solver, chunk.passage.after)
 
-    saved = jax.eval_shape(lambda: look(solver, fn, state))
+    saved = jax.eval_shape(lambda: look(solver, fn, passage, save_parts[0]))
     empty = jax.tree.map(lambda x: jnp.zeros((room, *x.shape), x.dtype), saved)
-    begin = _Chunk(state, step, jnp.zeros((), jnp.int32), empty)
+    begin = _Chunk(passage, step, jnp.zeros((), jnp.int32), empty)
     chunk = lax.while_loop(unfinished, to_next_save, begin)
-    return chunk, running(solver, chunk.state)
+    return chunk, running(solver, chunk.passage.after)
+
+
+def _padded(values: np.ndarray, length: int, fill: float | int) -> np.ndarray:
+    """The first values, as many as `length`, filled up where there are fewer."""
+    values = values[:length]
+    return np.pad(values, (0, length - len(values)), constant_values=fill)
 
 
 def run_from_host(
@@ -79,7 +90,7 @@ def run_from_host(
     y0,
     key,
     span,
-    save_steps,
+    saves: Saves,
     num_steps,
     bar,
     keeper: AbstractKeeper,
@@ -88,29 +99,31 @@ def run_from_host(
     given = model, solver
     solver, (model, key) = layout.applied(solver), layout.placed((model, key))
     y0 = layout.placed(y0, split=True)
-    state, first = _begin(model, solver, saveat.fn, y0, key, span)
+    passage, first = _begin(model, solver, saveat.fn, y0, key, span, saves.between)
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.
-    room = max(1, min(len(save_steps), _BYTES_PER_CHUNK // size))
+    room = max(1, min(len(saves.steps), _BYTES_PER_CHUNK // size))
     never = num_steps + 1
     steps, interrupt, going = 32, None, True
-    keeper.begin(state, first)
+    keeper.begin(passage, first)
     begin, shown = keeper.at.step, 0
     try:
-        while going and (keeper.at.step < num_steps or keeper.at.count < len(save_steps)):
+        if saves.steps[0] == keeper.at.step == keeper.at.count:
+            keeper.append(passage, 0, jax.tree.map(lambda x: x[None], layout.fetched(first)))
+        while going and (keeper.at.step < num_steps or keeper.at.count < len(saves.steps)):
             began = time.perf_counter()
-            state, done, count = keeper.at
-            upcoming = np.full(room + 1, never, np.int32)
-            upcoming[: len(save_steps) - count] = save_steps[count : count + room + 1]
+            passage, done, count = keeper.at
+            upcoming = _padded(saves.steps[count:], room + 1, never).astype(np.int32)
+            parts = _padded(saves.parts[count:], room + 1, 1)
             stop = np.int32(min(done + steps, num_steps))
             chunk, more = _advance(
-                model, solver, saveat.fn, span, state, np.int32(done), stop, upcoming, room
+                model, solver, saveat.fn, span, passage, np.int32(done), stop, upcoming, parts, room
             )
             new = int(chunk.count)
             saved = layout.fetched(chunk.saved)
             saved = jax.tree.map(lambda x: np.asarray(x)[:new], saved)  # noqa: B023
             going = bool(more)
-            keeper.append(chunk.state, int(chunk.step), saved)
+            keeper.append(chunk.passage, int(chunk.step), saved)
             elapsed = layout.agreed(time.perf_counter() - began)
             # The first chunk also compiles; later ones grow until they take a fixed time.
             first_chunk = done == begin
@@ -124,9 +137,10 @@ def run_from_host(
             raise
         interrupt = caught
     keeper.keep()
-    state, done, count = keeper.at
+    passage, done, count = keeper.at
+    state = passage.after
     t0, dt = span
-    ts = jnp.asarray(times(span, save_steps[:count]))
+    ts = jnp.asarray(saves.times[:count])
     t_end = jnp.asarray(t0 + np.asarray(done, t0.dtype) * dt)
     closing, logs = jax.tree.map(
         jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))

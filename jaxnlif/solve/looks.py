@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Bool
 
 from . import saveat as saveat_module
+from .between import between, is_smooth
 from .result import Result
 from .solution import Solution
-from .solver import AbstractSolver
+from .solver import AbstractSolver, Snapshot
 
 
 class Look(eqx.Module):
@@ -31,8 +33,32 @@ class Look(eqx.Module):
     extra: Any
 
 
-def look(solver: AbstractSolver, fn: Callable[..., Any] | None, state: Any) -> Look:
-    seen = solver.observe(state)
+class Passage(eqx.Module):
+    """The state after a step and, for a run that saves between steps, that `before` it."""
+
+    before: Any
+    after: Any
+
+    @classmethod
+    def begin(cls, state: Any, *, between: bool) -> Passage:
+        """At the beginning of a run, before which there is nothing else."""
+        return cls(state if between else None, state)
+
+    def to(self, state: Any, moved: Bool[Array, ""] | bool = True) -> Passage:
+        """On to the next state; from where this one is, if it has not `moved`."""
+        if self.before is None:
+            return Passage(None, state)
+        before = jax.tree.map(
+            lambda old, older: jnp.where(moved, old, older), self.after, self.before
+        )
+        return Passage(before, state)
+
+
+def look(
+    solver: AbstractSolver, fn: Callable[..., Any] | None, passage: Passage, part: Array
+) -> Look:
+    """What is saved after a `part` of a step."""
+    seen = _see(solver, passage, part)
     return Look(
         rate=seen.rate,
         rates=seen.rates,
@@ -44,6 +70,18 @@ def look(solver: AbstractSolver, fn: Callable[..., Any] | None, state: Any) -> L
         minimum=jnp.min(seen.density),
         extra=None if fn is None else fn(seen),
     )
+
+
+def _see(solver: AbstractSolver, passage: Passage, part: Array) -> Snapshot:
+    after = solver.observe(passage.after)
+    if passage.before is None:
+        return after
+    before = solver.observe(passage.before)
+    old, new = solver.logs(passage.before), solver.logs(passage.after)
+    happened = [old[name].count != new[name].count for name in old if name != "raster"]
+    interrupted = jnp.any(jnp.asarray(happened, bool))
+    seen = between(before, after, part, is_smooth(before.regime, after.regime, interrupted))
+    return replace(seen, spikes=between(before.spikes, after.spikes, part))
 
 
 def running(solver: AbstractSolver, state: Any) -> Array:
@@ -88,9 +126,3 @@ def gather(
         solver=solver,
         holds_density=saveat.fn is saveat_module.density,
     )
-
-
-def times(span, steps: np.ndarray) -> np.ndarray:
-    """The times of steps; in NumPy, because JAX would compile the sum."""
-    t0, dt = span
-    return t0 + steps.astype(t0.dtype) * dt

@@ -19,6 +19,7 @@ _EARLY_ENDS = (
     Result.rate_cycle,
     Result.rate_not_found,
     Result.weights_not_converged,
+    Result.invalid_argument,
 )
 _STOPPED = (
     "the run passed an event or switched to particles, and derivatives stop there: end before "

@@ -40,6 +40,11 @@ class Result(eqx.Enumeration):
         "weights not converged: Newton's method for the weight density of a step ended before its "
         "residual was small. Try a smaller dt, or fewer weights."
     )
+    invalid_argument = (
+        "invalid argument: a value that was traced is out of its range, as a delay shorter than a "
+        "step or longer than its slots, an initial density whose mass is not 1, or a negative "
+        "noise or epsilon. No step was made; `solve` called without jit, grad and vmap says which."
+    )
 
 
 class Interrupted(KeyboardInterrupt):

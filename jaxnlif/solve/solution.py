@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from .._check import check, is_concrete
+from .._check import check, check_integer, is_concrete
 from .log import Event, Log, Spike, Switch
+from .moment import Moment, at
 from .result import Result
+from .shown import in_a_line
 from .solver import AbstractSolver
 from .warning import warning_flags, warning_messages
+
+if TYPE_CHECKING:
+    import xarray
 
 
 class Solution(eqx.Module):
@@ -80,15 +86,66 @@ class Solution(eqx.Module):
         )
         return " ".join([Result[self.result], *warning_messages(self)])  # pyright: ignore
 
-    def density(self, index: int) -> Float[Array, "n m"]:
+    def __repr__(self) -> str:
+        return in_a_line(self)
+
+    def plot(self, **options: Any) -> Any:
+        """Rate, weights, response and density, or rate, density and spikes, in one figure.
+
+        **Arguments:** `options`: those of `jaxnlif.plot.summary`, such as `size`.
+
+        **Returns:** the figure of Matplotlib.
+
+        **Raises:** `ValueError` for several runs.
+        """
+        from ..plot.overview import summary
+
+        return summary(self, **options)
+
+    def __call__(self, t: ArrayLike) -> Moment:
+        """Everything that was saved, at times between the saved ones.
+
+        What follows a density is linear between two saved times. What follows particles, and
+        everything where neurons fire together or the description changes in between, is that of the
+        nearest of them, but for `spikes`, which are always linear. Derivatives flow through both
+        the solution and the times.
+
+        **Arguments:** `t`: times of any shape (learning time).
+
+        **Returns:** a `Moment`, whose fields begin with the shape of `t`; for a solution of `vmap`,
+        with its axes before.
+
+        **Raises:** `ValueError` for times that were not reached; under `jit`, where values are
+        unknown, a `RuntimeError` when it runs.
+        """
+        check(self.ts.shape[-1] > 0, "t: the run ended before the first time that was to be saved")
+        return at(self, t)
+
+    def density(self, index: int) -> Float[Array, "*members n m"]:
         """The density $p(v, w)$ at a saved time, shape `(n, m)` (1 / voltage / weight).
 
         **Arguments:** `index`: which of the saved times; negative ones count from the end.
 
-        **Raises:** `ValueError` if `SaveAt.fn` saved something else.
+        **Raises:** `ValueError` if `SaveAt.fn` saved something else, or there is no such time.
         """
         check(self.holds_density, "density: not saved, because SaveAt was given another fn")
-        return jnp.asarray(self.saved[index])
+        num = self.ts.shape[-1]
+        if is_concrete(index):
+            check(
+                -num <= check_integer("index", index, at_least=-(2**31)) < num,
+                f"index = {index}: must be from {-num} to {num - 1}, there are {num} saved times",
+            )
+        return jnp.asarray(self.saved[..., index, :, :])
+
+    def to_xarray(self) -> xarray.Dataset:
+        """As a labelled dataset, which `jn.io.to_xarray` describes.
+
+        **Raises:** `ImportError` without the extra `io`; `ValueError` if two saved arrays have the
+        same name.
+        """
+        from ..io.dataset import to_xarray  # only here: files need all that solutions hold
+
+        return to_xarray(self)
 
     @property
     def events(self) -> Event:

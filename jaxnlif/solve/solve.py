@@ -13,8 +13,16 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import PRNGKeyArray
 
-from .._check import check, check_finite, check_positive, check_scalar, is_concrete
-from .._fresh import forget_if_changed
+from .._check import (
+    as_numbers,
+    check,
+    check_finite,
+    check_positive,
+    check_scalar,
+    is_concrete,
+    unseen,
+)
+from .._fresh import forget_if_changed, remember
 from ..model import Network
 from .checkpoint import Checkpoint, Store
 from .host import run_from_host
@@ -79,7 +87,8 @@ def solve(
 
     **Returns:** a `Solution`.
 
-    **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule;
+    **Raises:** `ValueError`, before anything compiles, naming the argument, its value and the rule
+    (a run with such a value that is traced makes no step, and ends as `Result.invalid_argument`);
     as `throw` says, `SolveError`, or, from compiled code, another `RuntimeError`; `Interrupted` at
     Ctrl-C; `ValueError` if the directory of the checkpoint holds another run, `OSError` if
     another process is using it.
@@ -96,10 +105,12 @@ def solve(
         if not isinstance(value, kind):
             raise ValueError(f"{name} = {value!r}: {rule}")
     layout = layout_of(sharding)
-    y0 = layout.fetched(y0)
+    y0 = layout.fetched(_arrays(y0))
     num_steps = _count_steps(t0, t1, dt)
-    save_steps = saveat.steps(float(t0), float(t1), num_steps)
-    layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
+    with unseen() as conditions:
+        layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
+        _check_again(model)
+    saves = saveat.saves(float(t0), float(t1), num_steps, solver.dtype)
     model = _cast(model, solver.dtype)
     span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
     # Inside jit the sum is traced even where no argument is.
@@ -122,15 +133,25 @@ def solve(
         keeper = Kept() if checkpoint is None else Store(checkpoint, run)
         with keeper, closing(progress.start(num_steps)) as bar:
             solution = run_from_host(
-                model, solver, saveat, y0, key, span, save_steps, num_steps, bar, keeper, layout
+                model, solver, saveat, y0, key, span, saves, num_steps, bar, keeper, layout
             )
+        remember(model, solver, saveat)
         if throw and solution.result != Result.completed:
             raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
         return solution
     check(checkpoint is None, "checkpoint: none is written under jit, grad and vmap; leave it out")
+    valid = jnp.all(jnp.stack(conditions)) if conditions else None
     return run_traced(
-        model, solver, saveat, y0, key, span, save_steps, num_steps, layout, store_every, throw
+        model, solver, saveat, y0, key, span, saves, num_steps, layout, store_every, throw, valid
     )
+
+
+def _arrays(y0: Any) -> Any:
+    """Sequences, and arrays of types that JAX lacks, as arrays of numbers; others unchanged."""
+    if isinstance(y0, tuple):
+        return tuple(map(_arrays, y0))
+    known = isinstance(y0, np.ndarray) and y0.dtype.kind in "iuf" and y0.dtype.itemsize <= 8
+    return y0 if known or isinstance(y0, jax.Array) else as_numbers("y0", y0)
 
 
 def _count_steps(t0, t1, dt) -> int:
@@ -146,6 +167,16 @@ def _count_steps(t0, t1, dt) -> int:
     steps = (float(t1) - float(t0)) / float(dt) * (1 - 1e-12)
     check(steps < 2**31 - 2, f"dt = {dt}: gives {steps:.3g} steps, more than can be counted")
     return max(1, math.ceil(steps))
+
+
+def _check_again(tree: Any) -> None:
+    """Checks what the parts of a model could not when they were made of traced values."""
+    checks = getattr(tree, "__check_init__", None)
+    if checks is not None and type(tree).__module__.startswith("jaxnlif."):
+        checks()
+    if isinstance(tree, eqx.Module):
+        for part in vars(tree).values():
+            _check_again(part)
 
 
 def _cast(model: Any, dtype: np.dtype) -> Any:

@@ -9,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .looks import close, gather, look, running, times
+from .looks import Passage, close, gather, look, running
 from .refusal import refuse_derivatives, refuse_early_end
+from .result import Result
 from .scan import checkpointed_scan
 from .solution import Solution
 
 
 def run_traced(
-    model, solver, saveat, y0, key, span, save_steps, num_steps, layout, store_every, throw
+    model, solver, saveat, y0, key, span, saves, num_steps, layout, store_every, throw, valid
 ) -> Solution:
     """One scan over the stretches between saves, in each a scan over steps: all that compiles.
 
@@ -25,44 +26,56 @@ def run_traced(
     """
     given, solver = solver, layout.applied(solver)
     t0, dt = (jnp.asarray(x) for x in span)
-    at_start, at_end = save_steps[0] == 0, save_steps[-1] == num_steps
-    stops = (
-        save_steps[save_steps > 0] if at_end else np.append(save_steps[save_steps > 0], num_steps)
-    )
+    at_start, at_end = saves.steps[0] == 0, saves.steps[-1] == num_steps
+    later = saves.steps > 0
+    stops, parts = saves.steps[later], saves.parts[later]
+    if not at_end:
+        stops, parts = np.append(stops, num_steps), np.append(parts, parts.dtype.type(1))
     longest = int(np.max(np.diff(stops, prepend=0)))
     # Blocks lie within stretches, or, where those are short, hold several: reverse mode repeats
     # every step once, and a step stores about two states.
     block = max(1, store_every or math.isqrt(longest * len(stops) // 2))
     block, stretches = (None, block // longest) if block >= longest else (block, None)
 
-    def to_stop(carry, stop):
+    def to_stop(carry, save):
+        stop = jnp.asarray(stops, jnp.int32)[save]
+
         def step(carry, _):
-            state, n = carry
+            passage, n = carry
 
-            def go(state):
-                return solver.step(model, t0 + n * dt, dt, state), n + 1
+            def go(passage):
+                state = solver.step(model, t0 + n * dt, dt, passage.after)
+                return passage.to(state), n + 1
 
-            going = (n < stop) & running(solver, state)
-            return lax.cond(going, go, lambda state: (state, n), state), None
+            going = (n < stop) & running(solver, passage.after)
+            going = going if valid is None else going & valid
+            return lax.cond(going, go, lambda passage: (passage, n), passage), None
 
         carry, _ = checkpointed_scan(step, carry, jnp.arange(longest), block=block)
-        return carry, look(solver, saveat.fn, carry[0])
+        # What ended before is repeated as it was at the end.
+        part = jnp.where(carry[1] == stop, jnp.asarray(parts)[save], 1)
+        return carry, look(solver, saveat.fn, carry[0], part)
 
-    begin = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
-    (state, steps), saved = checkpointed_scan(
+    initial = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
+    begin = Passage.begin(initial, between=saves.between)
+    (passage, steps), saved = checkpointed_scan(
         to_stop,
         (begin, jnp.zeros((), jnp.int32)),
-        jnp.asarray(stops, jnp.int32),
+        jnp.arange(len(stops)),
         block=stretches,
     )
+    state = passage.after
     if at_start:
-        first = look(solver, saveat.fn, begin)
+        first = Passage.begin(initial, between=False)
+        first = look(solver, saveat.fn, first, jnp.ones_like(t0))
         saved = jax.tree.map(lambda one, every: jnp.append(one[None], every, 0), first, saved)
     if not at_end:
         saved = jax.tree.map(lambda every: every[:-1], saved)
     with jax.ensure_compile_time_eval():  # known, so that data can be held against them
-        ts = jnp.asarray(times(span, save_steps))
+        ts = jnp.asarray(saves.times)
     result, stats = close(solver, state)
+    if valid is not None:
+        result = Result.where(valid, result, Result.invalid_argument)
     found = state, saved, stats, t0 + steps * dt
     if throw is None:
         stopped = stats["differentiable_from"] > t0

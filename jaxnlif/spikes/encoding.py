@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, UInt8
 
-from .._check import check, check_finite, check_integer, check_positive, is_concrete
-from ..model._leaf import leaf
+from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from ..model._leaf import as_integers, as_leaf, leaf
+
+
+def _volleys(which: Any) -> Int[Array, "..."]:
+    return jnp.asarray(as_integers("which", which))
 
 
 class Volleys(eqx.Module):
@@ -26,7 +33,7 @@ class Volleys(eqx.Module):
     """
 
     times: Float[Array, " e"] = eqx.field(converter=leaf("times"))
-    which: Int[Array, "*batch n"] = eqx.field(converter=jnp.asarray)
+    which: Int[Array, "*batch n"] = eqx.field(converter=_volleys)
 
     def __check_init__(self):
         # Transformations fill modules with anything: only arrays that can be looked at are checked.
@@ -53,10 +60,15 @@ def pixel_bins(
     """
     check_integer("bins", bins, at_least=1)
     check(bins <= 255, f"bins = {bins}: must be at most 255, the number of grey levels less one")
-    return jnp.minimum((255 - jnp.asarray(images).astype(int)) // (256 // (bins + 1)), bins)
+    levels = as_integers("images", images)
+    if is_concrete(levels):
+        outside = (np.asarray(levels) < 0) | (np.asarray(levels) > 255)
+        for level in np.asarray(levels)[outside].flat[:1]:
+            raise ValueError(f"images = {level}: grey levels must be from 0 to 255")
+    return jnp.minimum((255 - jnp.asarray(levels)) // (256 // (bins + 1)), bins)
 
 
-def bin_times(bins: int, duration: float) -> Float[Array, " bins"]:
+def bin_times(bins: int, duration: ArrayLike) -> Float[Array, " bins"]:
     r"""Spike times of the bins: those of integrate-and-fire neurons with the currents n, …, 1.
 
     $T \log(I / (I - 0.01 n))$ for the current I, n the number of bins.
@@ -81,8 +93,9 @@ def time_to_first_spike(
     """
     bins = check_integer("bins", bins, at_least=1)
     check(bins < 100, f"bins = {bins}: must be less than 100, for the last spike to have a time")
+    check_scalar("duration", duration)
     check_positive("duration", duration)
-    return Volleys(bin_times(bins, duration), pixel_bins(images, bins))
+    return Volleys(bin_times(bins, as_leaf("duration", duration)), pixel_bins(images, bins))
 
 
 def flip(inputs: Volleys, probability: float, *, key) -> Volleys:

@@ -36,7 +36,8 @@ class InputSpikes(NamedTuple):
 class Events(NamedTuple):
     """What happened in a trial; arrays over events are as long as there is room for.
 
-    - `times`: when, the end of the trial for rows not needed. Differentiable.
+    - `times`: when, the end of the trial for rows not needed. Differentiable; those of inputs have
+      the derivative 1 in the time of the input.
     - `sources`: who: a neuron below n, n + j for input j, and n + m where nothing happened.
     - `ranks`: how often that neuron had spiked before; for inputs, how many had arrived.
     - `end`: the state at the end of the trial. Differentiable.
@@ -187,7 +188,7 @@ def _backward(dynamics, budget, residuals, cotangent: Events):
             weights[source],
             fired,
         )
-        direct = jnp.where(source < n, rows(cotangent.times), 0)
+        direct = jnp.where(source < num_sources, rows(cotangent.times), 0)
         carried, (weight, time) = lax.scan(
             event, carried, (coefficients, direct, is_input), reverse=True
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,6 +21,8 @@ from .._check import (
     check_scalar,
     is_concrete,
 )
+from .._module import Module
+from .._quantity import brief
 from ..execution import AUTOMATIC, AbstractExecution
 from ..model._leaf import as_leaf
 from .encoding import Volleys
@@ -57,7 +60,7 @@ class Trial(eqx.Module):
         return jnp.any(jnp.stack([jnp.any(n > room, axis=-1) for n in self.counts]), axis=0)
 
 
-class FeedForward(eqx.Module):
+class FeedForward(Module):
     """Layers of theta neurons, each connected to the next.
 
     **Arguments:**
@@ -98,13 +101,12 @@ class FeedForward(eqx.Module):
         max_spikes=2,
         execution=AUTOMATIC,
     ):
-        self.weights = tuple(as_leaf("weights", w) for w in weights)
-        self.initial = tuple(as_leaf("initial", phase) for phase in initial)
+        self.weights = _layers("weights", weights)
+        self.initial = _layers("initial", initial)
         check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
         self.neuron = neuron
         self.duration = as_leaf("duration", duration)
-        given = (None,) * len(self.weights) if delays is None else delays
-        self.delays = tuple(None if delay is None else as_leaf("delays", delay) for delay in given)
+        self.delays = (None,) * len(self.weights) if delays is None else _layers("delays", delays)
         self.max_spikes = check_integer("max_spikes", max_spikes, at_least=1)
         is_execution = isinstance(execution, AbstractExecution)
         check(is_execution, f"execution = {execution!r}: must be one of jaxnlif.execution")
@@ -312,6 +314,15 @@ def _real(times: Array, omega: Array) -> Array:
 
 
 # ---- complaints ------------------------------------------------------------------------------
+
+
+def _layers(name: str, values: Any) -> tuple[Any, ...]:
+    """The arrays of the layers, `None` where there is none."""
+    check(
+        isinstance(values, (list, tuple)) or getattr(values, "ndim", 0) > 0,
+        f"{name} = {brief(values)}: must be a list of arrays, one for each layer",
+    )
+    return tuple(None if one is None else as_leaf(name, one) for one in values)
 
 
 def _check_layers(net: FeedForward) -> None:

@@ -93,23 +93,24 @@ def theta_pseudorates(
     def excess(rates, share=1.0):
         return rates - theta_pseudorate(c, s, share * (weights @ rates))
 
-    def continued(_, rates):
-        strength = 1 + jnp.max(jnp.sum(jnp.abs(weights), 1))
-        tolerance = 8 * jnp.finfo(rates.dtype).eps * strength
+    strength = 1 + jnp.max(jnp.sum(jnp.abs(weights), 1))
+    tolerance = 8 * jnp.finfo(c.dtype).eps * strength
 
-        def stage(k, rates):
-            return _newton(lambda x: excess(x, (k + 1) / _STAGES), rates, tolerance)
+    def stage(k, rates):
+        return _newton(lambda x: excess(x, (k + 1) / _STAGES), rates, tolerance)
 
-        rates = lax.fori_loop(0, _STAGES, stage, rates)
-        found = jnp.max(jnp.abs(excess(rates))) <= tolerance
-        return jnp.where(found, rates, jnp.nan)
+    rates = lax.fori_loop(0, _STAGES, stage, theta_pseudorate(c, s, jnp.zeros_like(c)))
+    rates = lax.stop_gradient(rates)
+    found = lax.stop_gradient(jnp.max(jnp.abs(excess(rates))) <= tolerance)
 
-    return lax.custom_root(
-        excess,
-        theta_pseudorate(c, s, jnp.zeros_like(c)),
-        continued,
+    # Where none is found the stand-in has a slope, so that what does not need them keeps its own.
+    rates = lax.custom_root(
+        lambda x: jnp.where(found, excess(x), x - rates),
+        rates,
+        lambda _, start: start,
         lambda linear, y: jnp.linalg.solve(jax.jacfwd(linear)(y), y),
     )
+    return jnp.where(found, rates, jnp.nan)
 
 
 def shifted_angle(
@@ -173,7 +174,9 @@ def qif_pseudospikes(
 
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
-    root = jnp.sqrt(SOFTNESS * jax.nn.softplus(drive / SOFTNESS))
+    positive = SOFTNESS * jax.nn.softplus(drive / SOFTNESS)
+    # It vanishes for strong inhibition, where root and root³ must stay numbers.
+    root = jnp.sqrt(jnp.maximum(positive, jnp.finfo(positive.dtype).tiny ** 0.65))
     return (jnp.asarray(numbers) * jnp.pi - _angle(n, d, root)) / root
 
 

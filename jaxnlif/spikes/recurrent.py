@@ -13,7 +13,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
-from ..model._leaf import as_leaf
+from .._module import Module
+from .._quantity import brief
+from ..model._leaf import as_integers, as_leaf
 from ..solve.result import SolveError
 from .event_loop import InputSpikes, follow
 from .neuron import AbstractNeuron, AbstractSmoothNeuron
@@ -30,7 +32,8 @@ class RecurrentTrial(eqx.Module):
     - `counts`: how many spikes each neuron made, shape `(n,)`. `num`: how many events there were.
     - `end`: the state at the end of the trial, as `neuron.values` reads it. Differentiable.
     - `duration`: of the trial (time).
-    - `finished`: whether the budget of events was enough. If not, `times` and `end` are NaN.
+    - `finished`: whether the budget of events was enough, and times and sources of the inputs were
+      right. If not, `times` and `end` are NaN.
     - `states`: states at the begin of the trial and after each event. Not differentiable.
     """
 
@@ -50,7 +53,7 @@ class RecurrentTrial(eqx.Module):
         return empty.at[self.sources, self.ranks].set(self.times, mode="drop")
 
 
-class Recurrent(eqx.Module):
+class Recurrent(Module):
     r"""A network of n neurons with m inputs, followed from event to event.
 
     Exact: nothing is discretised in time. The gradient is that of an adjoint written by hand, which
@@ -94,6 +97,10 @@ class Recurrent(eqx.Module):
             f"inputs to {shape[0]} neurons",
         )
         rest = neuron.rest(shape[0])
+        check(
+            initial is None or hasattr(initial, "__iter__"),
+            f"initial = {brief(initial)}: must be a tuple of arrays",
+        )
         initial = rest if initial is None else tuple(as_leaf("initial", x) for x in initial)
         shapes = tuple(x.shape for x in initial)
         expected = tuple(x.shape for x in rest)
@@ -117,11 +124,13 @@ class Recurrent(eqx.Module):
         next to nothing.
 
         **Raises:** `ValueError` for wrong inputs; `SolveError` if there are more events than
-        `max_events`. Under transformations wrong inputs go unnoticed, and too many events show as
-        `finished` = False and NaN in `times` and `end`.
+        `max_events`. Under transformations both show as `finished` = False and NaN in `times` and
+        `end`.
         """
-        inputs = InputSpikes(as_leaf("inputs", inputs.times), jnp.asarray(inputs.sources))
-        _check_trial(self, inputs, duration, max_events)
+        inputs = _checked_inputs(self, inputs)
+        check_integer("max_events", max_events, at_least=1)
+        check_scalar("duration", duration)
+        check_positive("duration", duration)
         trial = _simulate(self, inputs, as_leaf("duration", duration), int(max_events))
         if is_concrete(trial.finished) and not np.all(trial.finished):
             raise SolveError(
@@ -150,19 +159,21 @@ class Recurrent(eqx.Module):
         if not isinstance(neuron, AbstractSmoothNeuron):
             raise ValueError(f"neuron: {type(neuron).__name__} has no pseudospikes")
         num = check_integer("num", num, at_least=1)
-        chosen = np.arange(n) if neurons is None else np.asarray(neurons)
-        for one in chosen[(chosen < 0) | (chosen >= n)][:1]:
-            raise ValueError(f"neurons = {one}: must be from 0 to {n - 1}")
+        chosen = _neurons(neurons, n)
         some = jax.tree.map(lambda x: x[chosen], trial.end)
         weights = _between(self.weights)
-        rates = neuron.rates(trial.end, weights)
-        if is_concrete(rates, trial) and np.all(trial.finished) and np.any(np.isnan(rates)):
-            raise SolveError("weights: too strong to find pseudorates that agree with one another")
-        drive = weights[chosen] @ rates
         counts = trial.counts[chosen][:, None]
         places = jnp.arange(num)[None]
+        ordinary = places < counts
+        rates = neuron.rates(trial.end, weights)
+        found = ~jnp.any(jnp.isnan(rates))
+        if is_concrete(found, trial) and bool(trial.finished & ~found & ~jnp.all(ordinary)):
+            raise SolveError("weights: too strong to find pseudorates that agree with one another")
+        # A product with NaN is NaN in the derivatives of ordinary spikes too.
+        drive = weights[chosen] @ jnp.where(found, rates, 0)
         later = trial.duration + neuron.pseudospikes(some, drive, places + 1 - counts)
-        return jnp.where(places < counts, trial.spike_times(num)[chosen], later)
+        later = jnp.where(found, later, jnp.nan)
+        return jnp.where(ordinary, trial.spike_times(num)[chosen], later)
 
     def trace(self, trial: RecurrentTrial, times) -> tuple[Float[Array, "t n"], ...]:
         """What the neurons go through, looked up at some times of a trial.
@@ -198,8 +209,13 @@ def _simulate(
         duration / time_unit,
     )
 
+    # What is traced could not be looked at before.
+    times, sources, m = inputs.times, inputs.sources, net.input_weights.shape[1]
+    ascend = jnp.all(times >= 0) & jnp.all(times[1:] >= times[:-1])
+    finished = events.finished & ascend & jnp.all((sources >= 0) & (sources < m))
+
     def valid(x):
-        return jnp.where(events.finished, x, jnp.nan)
+        return jnp.where(finished, x, jnp.nan)
 
     happened = events.sources < table.shape[0]
     return RecurrentTrial(
@@ -210,7 +226,7 @@ def _simulate(
         num=events.num,
         end=jax.tree.map(valid, events.end),
         duration=duration,
-        finished=events.finished,
+        finished=finished,
         states=lax.stop_gradient(events.states),
     )
 
@@ -226,24 +242,43 @@ def _scale(times: Array, unit: Array) -> Array:
     return jnp.where(finite, jnp.where(finite, times, 0) / unit, jnp.inf)
 
 
-def _check_trial(net: Recurrent, inputs: InputSpikes, duration: Any, max_events: Any) -> None:
-    """Looks at the arguments of a trial where they can be looked at."""
-    check_integer("max_events", max_events, at_least=1)
-    check_scalar("duration", duration)
-    check_positive("duration", duration)
-    times, sources = inputs
+def _neurons(neurons: Any, n: int) -> np.ndarray:
+    """The numbers of some of n neurons, all by default."""
+    check(is_concrete(neurons), "neurons: must be plain integers, also under jit, grad and vmap")
+    chosen = np.asarray(as_integers("neurons", np.arange(n) if neurons is None else neurons))
+    check(chosen.ndim == 1, f"neurons: shape {chosen.shape}: must be one-dimensional")
+    for one in chosen[(chosen < 0) | (chosen >= n)][:1]:
+        raise ValueError(f"neurons = {one}: must be from 0 to {n - 1}")
+    return chosen
+
+
+def _checked_inputs(net: Recurrent, inputs: InputSpikes) -> InputSpikes:
+    """The inputs of a trial, looked at where they can be; their sources in JAX's integers."""
+    check(
+        isinstance(inputs, tuple) and len(inputs) == 2,
+        f"inputs = {type(inputs).__name__}: must be InputSpikes(times, sources)",
+    )
+    times = as_leaf("inputs: times", inputs[0])
+    sources = as_integers("inputs: sources", inputs[1])
     check(
         times.ndim == 1 and times.shape == sources.shape,
         f"inputs: times of shape {times.shape} and sources of shape {sources.shape}: must be "
         "one-dimensional and as many",
     )
-    check(
-        jnp.issubdtype(sources.dtype, jnp.integer),
-        f"inputs: sources of type {sources.dtype}: must be integers",
-    )
-    if not is_concrete(inputs):
-        return
-    values, numbers = np.asarray(times), np.asarray(sources)
+    if is_concrete(inputs[0]):
+        _check_times(np.asarray(inputs[0], float))
+    if is_concrete(sources):
+        numbers, m = np.asarray(sources), net.input_weights.shape[1]
+        for k in np.flatnonzero((numbers < 0) | (numbers >= m))[:1]:
+            raise ValueError(
+                f"inputs: source {numbers[k]} at [{k}]: must be from 0 to {m - 1}, "
+                f"one of {m} inputs"
+            )
+    return InputSpikes(times, jnp.asarray(sources))
+
+
+def _check_times(values: np.ndarray) -> None:
+    """Looks at the times of inputs."""
     for k in np.flatnonzero(np.isnan(values) | (values < 0))[:1]:
         raise ValueError(
             f"inputs: time {values[k]:g} at [{k}]: must be a number that is at least 0"
@@ -253,11 +288,6 @@ def _check_trial(net: Recurrent, inputs: InputSpikes, duration: Any, max_events:
             f"inputs: time {values[k + 1]:g} at [{k + 1}] after {values[k]:g}: times must ascend "
             "(sorted_spikes sorts them)"
         )
-    m = net.input_weights.shape[1]
-    for k in np.flatnonzero((numbers < 0) | (numbers >= m))[:1]:
-        raise ValueError(
-            f"inputs: source {numbers[k]} at [{k}]: must be from 0 to {m - 1}, one of {m} inputs"
-        )
 
 
 def sorted_spikes(times: Float[Array, " m"], sources: Int[Array, " m"]) -> InputSpikes:
@@ -265,6 +295,13 @@ def sorted_spikes(times: Float[Array, " m"], sources: Int[Array, " m"]) -> Input
 
     **Arguments:** `times`: shape `(m,)` (time); `sources`: the number of the input of each, shape
     `(m,)`.
+
+    **Raises:** `ValueError` if `sources` are no integers, or not as many as `times`.
     """
+    times, sources = as_leaf("times", times), as_integers("sources", sources)
+    check(
+        times.ndim == 1 and times.shape == sources.shape,
+        f"sources: shape {sources.shape}: must be (m,), as of times, {times.shape}",
+    )
     order = jnp.argsort(times)
-    return InputSpikes(times[order], sources[order])
+    return InputSpikes(times[order], jnp.asarray(sources)[order])

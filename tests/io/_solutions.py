@@ -120,3 +120,11 @@ def solution(name: str) -> jn.Solution:
 
 
 TYPES = (Wave, Moments, jnp.sin)
+
+
+def units(membrane_time: float, epsilon: float = 1.0) -> jn.Units:
+    """Units of neurons with a membrane time (ms)."""
+    learning_time = membrane_time / epsilon
+    return jn.Units(
+        membrane_time=membrane_time, rest=-65.0, scale=10.0, learning_time=learning_time
+    )

@@ -152,6 +152,43 @@ def test_foreign_files_are_refused(tmp_path):
             jn.io.load(tmp_path / f"none.{suffix}")
 
 
+def test_what_named_runs_leave_is_read(tmp_path):
+    _files.write_arrays(tmp_path / "run.npz", {"rate": np.arange(3.0)}, {"experiment": "learning"})
+    found = jn.io.load(tmp_path / "run.npz")
+    np.testing.assert_array_equal(found.arrays["rate"], np.arange(3.0))
+    assert found.metadata == {"experiment": "learning"}
+    (tmp_path / "config.toml").write_text('experiment = "fit"\nsteps = 3\n', encoding="utf-8")
+    assert jn.io.load(tmp_path / "config.toml") == {"experiment": "fit", "steps": 3}
+    (tmp_path / "fit.json").write_text('{"loss": 0.5}', encoding="utf-8")
+    assert jn.io.load(str(tmp_path / "fit.json")) == {"loss": 0.5}
+
+
+def test_of_other_files_it_says_what_reads_them(tmp_path):
+    _files.write_arrays(tmp_path / "part-0000.npz", {}, {"kind": "part of a sweep"})
+    _files.write_arrays(tmp_path / "sweep.npz", {}, {"kind": "sweep"})
+    header = {"version": "1", "machine": "x", "content": {}}
+    _files.write_arrays(tmp_path / "state-1.npz", {}, header)
+    (tmp_path / "bad.json").write_text("{", encoding="utf-8")
+    (tmp_path / "list.json").write_text("[1]", encoding="utf-8")
+    (tmp_path / "bad.toml").write_bytes(b"\xff")
+    for name, rule in {
+        "part-0000.npz": "belongs to a sweep; jn.sweep",
+        "sweep.npz": "belongs to a sweep; jn.sweep",
+        "state-1.npz": "belongs to a checkpoint",
+        "saved.bin": "belongs to a checkpoint",
+        "rates.csv": "jn.io.read_signal reads it",
+        "fit.png": "is a figure",
+        "bad.json": "must be a JSON file that jaxnlif wrote",
+        "list.json": "must be a JSON file that jaxnlif wrote",
+        "bad.toml": "must be a TOML file that jaxnlif wrote",
+        "run.pkl": r"must end in \.npz, \.nc, \.json or \.toml",
+        ".": "is a directory",
+    }.items():
+        with pytest.raises(ValueError, match=rule) as caught:
+            jn.io.load(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
 def test_newer_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
     for name in ("run.npz", "run.nc"):

@@ -7,6 +7,8 @@ import quantities as pq
 
 import jaxnlif as jn
 
+from ._solutions import units
+
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
 
 
@@ -25,7 +27,7 @@ def solved(solver, **model):
 @pytest.fixture(scope="module")
 def block():
     sol = solved(jn.Particles(200, LINE, raster=200))
-    return sol, jn.io.to_neo(sol, membrane_time=0.02)
+    return sol, jn.io.to_neo(sol, units=units(20))
 
 
 def test_spike_trains_are_those_of_the_raster(block):
@@ -51,7 +53,7 @@ def test_rates_are_in_hertz(block):
 
 def test_events_and_annotations():
     sol = solved(jn.FluxShift(LINE, events=jn.Cascade()), weight=3.0)
-    block = jn.io.to_neo(sol, membrane_time=0.01)
+    block = jn.io.to_neo(sol, units=units(10))
     (events,) = block.segments[0].events
     np.testing.assert_allclose(
         events.times.rescale(pq.s).magnitude, 0.01 * sol.events.time, rtol=1e-6
@@ -64,15 +66,23 @@ def test_events_and_annotations():
 
 def test_learning_times_are_longer():
     sol = solved(jn.FluxShift(LINE), epsilon=0.1)
-    signal = jn.io.to_neo(sol, membrane_time=0.02).segments[0].analogsignals[0]
+    signal = jn.io.to_neo(sol, units=units(20, epsilon=0.1)).segments[0].analogsignals[0]
     np.testing.assert_allclose(float(signal.t_stop.rescale(pq.s)), 0.82, rtol=1e-6)
 
 
 def test_what_cannot_be_converted():
     with pytest.raises(ValueError, match="sol = int: must be a Solution"):
-        jn.io.to_neo(3, membrane_time=0.02)
+        jn.io.to_neo(3, units=units(20))
     sol = solved(jn.FluxShift(LINE))
-    with pytest.raises(ValueError, match="membrane_time = 0: must be positive"):
-        jn.io.to_neo(sol, membrane_time=0)
+    with pytest.raises(ValueError, match="units = NoneType: must be Units"):
+        jn.io.to_neo(sol)
+    with pytest.raises(
+        ValueError, match=r"membrane_time = 0.02: is an argument no more; give units"
+    ):
+        jn.io.to_neo(sol, membrane_time=0.02)
+    with pytest.raises(
+        ValueError, match=r"learning_time = 200 ms: must be 20 ms, .* epsilon = 1 of"
+    ):
+        jn.io.to_neo(sol, units=units(20, epsilon=0.1))
     with pytest.raises(ValueError, match="epsilon = 0: its time is that of learning"):
-        jn.io.to_neo(solved(jn.FluxShift(LINE), epsilon=0.0), membrane_time=0.02)
+        jn.io.to_neo(solved(jn.FluxShift(LINE), epsilon=0.0), units=units(20))

@@ -11,6 +11,7 @@ import pytest
 import jaxnlif as jn
 
 from . import _solutions as solutions
+from ._solutions import units
 
 
 def seconds(times) -> np.ndarray:
@@ -21,7 +22,7 @@ def test_elephant_finds_the_rate_of_a_network():
     neurons = 50
     solver = jn.Particles(neurons, solutions.LINE, raster=neurons)
     sol = solutions.line(jn.Network(weight=0.2, drive=1.0), solver, t1=30.0)
-    (segment,) = jn.io.to_neo(sol, membrane_time=0.02).segments
+    (segment,) = jn.io.to_neo(sol, units=units(20)).segments
     assert len(segment.spiketrains) == neurons
     rates = [
         elephant.statistics.mean_firing_rate(train).rescale("Hz") for train in segment.spiketrains
@@ -36,7 +37,7 @@ def test_elephant_finds_the_rate_of_a_network():
 
 def test_spikes_and_rates_are_in_physical_units():
     sol = solutions.solution("particles")
-    block = jn.io.to_neo(sol, membrane_time=0.01)
+    block = jn.io.to_neo(sol, units=units(10))
     assert block.annotations["source"] == f"jaxnlif {jn.__version__}"
     (segment,) = block.segments
     assert [train.annotations["neuron"] for train in segment.spiketrains] == list(range(5))
@@ -52,7 +53,7 @@ def test_spikes_and_rates_are_in_physical_units():
 
 def test_learning_times_are_longer_than_membrane_times():
     sol = solutions.solution("statistics")
-    (segment,) = jn.io.to_neo(sol, membrane_time=0.01).segments
+    (segment,) = jn.io.to_neo(sol, units=units(10, epsilon=0.1)).segments
     (signal,) = segment.analogsignals
     assert len(segment.spiketrains) == 0
     np.testing.assert_allclose(seconds(signal.times), [0.01, 0.02], rtol=1e-6)
@@ -64,7 +65,7 @@ def test_the_recording_begins_with_the_first_saved_time():
     sol = solutions.line(
         jn.Network(weight=0.0, drive=3.0), solver, t1=2.0, saveat=jn.SaveAt([1.0, 1.1, 2.0])
     )
-    (segment,) = jn.io.to_neo(sol, membrane_time=0.001).segments
+    (segment,) = jn.io.to_neo(sol, units=units(1)).segments
     times = np.asarray(sol.raster.time)
     assert 0 < np.sum(times < 1) < times.size
     assert sum(map(len, segment.spiketrains)) == np.sum(times >= 1)
@@ -74,7 +75,7 @@ def test_the_recording_begins_with_the_first_saved_time():
 
 def test_particles_of_a_multi_scale_run_lie_in_epochs():
     sol = solutions.solution("multi-scale")
-    (segment,) = jn.io.to_neo(sol, membrane_time=1.0).segments
+    (segment,) = jn.io.to_neo(sol, units=units(1000)).segments
     (events,) = segment.events
     np.testing.assert_allclose(seconds(events.times), sol.events.time)
     np.testing.assert_allclose(
@@ -98,7 +99,7 @@ def test_a_batch_has_a_segment_for_each_member():
         return solutions.line(jn.Network(weight=0.0, drive=drive), solver, t1=2.0)
 
     sol = jax.vmap(one)(jnp.asarray([-5.0, 3.0, 5.0]))
-    block = jn.io.to_neo(sol, membrane_time=0.001)
+    block = jn.io.to_neo(sol, units=units(1))
     assert [segment.name for segment in block.segments] == ["run 0", "run 1", "run 2"]
     counts = [sum(map(len, segment.spiketrains)) for segment in block.segments]
     np.testing.assert_allclose(counts, 20 * np.asarray(sol.spikes)[:, -1], rtol=1e-5)
@@ -108,7 +109,8 @@ def test_a_batch_has_a_segment_for_each_member():
 def test_recordings_of_every_solution():
     for name in solutions.CASES:
         sol = solutions.solution(name)
-        block = jn.io.to_neo(sol, membrane_time=0.02)
+        epsilon = float(np.max(np.asarray(sol.model.epsilon)))
+        block = jn.io.to_neo(sol, units=units(20, epsilon))
         assert len(block.segments) == max(1, np.size(sol.t_end))
         for segment in block.segments:
             assert len(segment.analogsignals) + len(segment.irregularlysampledsignals) == 1
@@ -123,7 +125,7 @@ def trial_of(scale, max_events=30):
 
 def test_trains_of_a_trial_of_spikes():
     trial = trial_of(1.0)
-    (segment,) = jn.io.to_neo(trial, membrane_time=0.02).segments
+    (segment,) = jn.io.to_neo(trial, units=units(20)).segments
     silent, firing = segment.spiketrains
     assert len(silent) == 0 < len(firing) == trial.counts[1]
     own = np.asarray(trial.spike_times(int(trial.counts[1])))[1]
@@ -133,7 +135,7 @@ def test_trains_of_a_trial_of_spikes():
 
 def test_a_batch_of_trials():
     trials = jax.vmap(trial_of)(jnp.array([1.0, 2.0]))
-    block = jn.io.to_neo(trials, membrane_time=0.02)
+    block = jn.io.to_neo(trials, units=units(20))
     assert [segment.name for segment in block.segments] == ["trial 0", "trial 1"]
     for member, segment in enumerate(block.segments):
         spikes = np.asarray(trials.sources[member]) == 1
@@ -143,28 +145,24 @@ def test_a_batch_of_trials():
 
 
 def test_wrong_arguments():
-    sol = solutions.solution("particles")
-    for time, rule in ((0.0, "must be positive"), (np.nan, "must be finite")):
-        with pytest.raises(ValueError, match=f"membrane_time = .*: {rule}"):
-            jn.io.to_neo(sol, membrane_time=time)
     with pytest.raises(ValueError, match="sol = dict: must be a Solution or a RecurrentTrial"):
-        jn.io.to_neo({}, membrane_time=0.001)
+        jn.io.to_neo({}, units=units(1))
 
 
 def test_what_is_no_whole_recording_is_refused():
     frozen = solutions.line(jn.Network(weight=0.0, epsilon=0.0))
     with pytest.raises(ValueError, match="epsilon = 0: its time is that of learning"):
-        jn.io.to_neo(frozen, membrane_time=0.001)
+        jn.io.to_neo(frozen, units=units(1))
     full = jn.Particles(50, solutions.LINE, raster=50, raster_capacity=10)
     sol = solutions.line(jn.Network(weight=0.0, drive=3.0), full, t1=2.0)
     with pytest.raises(ValueError, match="in the raster, of which 10 were kept"):
-        jn.io.to_neo(sol, membrane_time=0.001)
+        jn.io.to_neo(sol, units=units(1))
     unfinished = jax.vmap(lambda scale: trial_of(scale, max_events=2))(jnp.ones(1))
     with pytest.raises(ValueError, match="did not finish"):
-        jn.io.to_neo(unfinished, membrane_time=0.001)
+        jn.io.to_neo(unfinished, units=units(1))
 
 
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "neo", None)
     with pytest.raises(ImportError, match=r"spike trains need neo: pip install 'jaxnlif\[io\]'"):
-        jn.io.to_neo(solutions.solution("particles"), membrane_time=0.02)
+        jn.io.to_neo(solutions.solution("particles"), units=units(20))

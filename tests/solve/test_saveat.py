@@ -1,5 +1,6 @@
 """When and what is saved."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,24 +18,92 @@ def run(saveat, **arguments):
 
 
 @pytest.mark.parametrize(
-    ("saveat", "steps"),
+    ("saveat", "steps", "parts"),
     [
-        (jn.SaveAt(num=2), [0, 10]),
-        (jn.SaveAt(num=3), [0, 5, 10]),
-        (jn.SaveAt(num=101), range(11)),  # no more than there are steps
-        (jn.SaveAt(ts=[0.3]), [3]),
-        (jn.SaveAt(ts=[0.0, 0.31, 0.34, 0.96]), [0, 3, 10]),  # each moved to the nearest step
+        (jn.SaveAt(num=2), [0, 10], 1),
+        (jn.SaveAt(num=3), [0, 5, 10], 1),
+        (jn.SaveAt(num=5), [0, 3, 5, 8, 10], [1, 0.5, 1, 0.5, 1]),
+        (jn.SaveAt(num=31), [0, *np.repeat(range(1, 11), 3)], [1, *[1 / 3, 2 / 3, 1] * 10]),
+        (jn.SaveAt(ts=[0.3]), [3], 1),
+        (jn.SaveAt(ts=[0.0, 0.31, 0.34, 0.96]), [0, 4, 4, 10], [1, 0.1, 0.4, 0.6]),
     ],
 )
-def test_step_indices(saveat, steps):
-    np.testing.assert_array_equal(saveat.steps(0.0, 1.0, 10), steps)
+def test_places_among_steps(saveat, steps, parts):
+    saves = saveat.saves(0.0, 1.0, 10, np.dtype("float64"))
+    np.testing.assert_array_equal(saves.steps, steps)
+    np.testing.assert_allclose(saves.parts, np.broadcast_to(parts, len(steps)), rtol=1e-9)
+    assert saves.between == bool(np.any(np.asarray(parts) < 1))
 
 
-def test_times_that_were_saved(dtype):
-    sol = run(jn.SaveAt(ts=[0.12, 0.5, 1.0]), t0=0.0)
-    np.testing.assert_allclose(sol.ts, [0.1, 0.5, 1.0], rtol=4 * np.finfo(dtype).eps)
-    assert sol.saved.shape == (3, 12, 1)
-    assert sol.rates.shape == sol.weights.shape == (3, 1)
+@pytest.mark.parametrize("num", [5, 8, 24])
+def test_as_many_times_as_asked_for_equally_spaced_and_linear_between_steps(num, dtype):
+    steps, fn = run(jn.SaveAt(num=11)), lambda seen: (seen.density, seen.weights[0])
+    sol = run(jn.SaveAt(num=num, fn=fn))
+    np.testing.assert_allclose(sol.ts, np.linspace(0, 1, num), rtol=2 * np.finfo(dtype).eps)
+    jn.statistics.power_spectrum(sol.ts, sol.rate, segment=4)
+    tolerance = {"rtol": 1e-4 if dtype == np.float32 else 1e-9, "atol": 1e-7}
+    for name in ("rate", "spikes"):
+        expected = np.interp(sol.ts, steps.ts, getattr(steps, name))
+        np.testing.assert_allclose(getattr(sol, name), expected, **tolerance)
+    density, weight = sol.saved
+    expected = [np.interp(sol.ts, steps.ts, steps.saved[:, k, 0]) for k in range(12)]
+    np.testing.assert_allclose(density[..., 0], np.transpose(expected), **tolerance)
+    np.testing.assert_allclose(weight, sol.weights[:, 0], rtol=1e-6)
+    # Those that are steps are what the solver computed, bit for bit.
+    at_step = np.flatnonzero(jn.SaveAt(num=num).saves(0.0, 1.0, 10, dtype).parts == 1)
+    whole = np.rint(np.linspace(0, 10, num)[at_step]).astype(int)
+    np.testing.assert_array_equal(sol.rate[at_step], steps.rate[whole])
+    assert float(sol.t_end) == pytest.approx(1.0)
+    assert int(sol.stats["steps"]) == 10
+
+
+def test_between_steps_under_jit_vmap_and_grad(dtype):
+    def rates(weight, **given):
+        network, save = jn.Network(weight=weight), jn.SaveAt(num=8)
+        y0 = jn.gaussian(GRID, v=(-1.0, 0.5))
+        return jn.solve(network, jn.FluxShift(GRID), y0=y0, t1=1.0, dt=0.1, saveat=save).rate
+
+    weights, rtol = jnp.asarray([-0.5, 0.5]), 1e-4 if dtype == np.float32 else 1e-9
+    many = jax.jit(jax.vmap(rates))(weights)
+    for weight, found in zip(weights, many, strict=True):
+        np.testing.assert_allclose(found, rates(weight), rtol=rtol)
+    step = 1e-2
+    slope = jax.jit(jax.grad(lambda weight: jnp.sum(rates(weight))))(weights[0])
+    difference = jnp.sum(rates(weights[0] + step) - rates(weights[0] - step)) / (2 * step)
+    assert slope == pytest.approx(float(difference), rel=1e-2)
+
+
+def test_between_an_event_and_the_step_before_is_the_nearest():
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30))
+    y0 = jn.gaussian(grid, v=(1.5, 0.05))
+    solver = jn.FluxShift(grid, events=jn.Cascade())
+
+    def sol(ts):
+        run = {"y0": y0, "t1": 0.02, "dt": 0.01, "saveat": jn.SaveAt(ts=ts)}
+        return jn.solve(jn.Network(weight=3.0), solver, **run)
+
+    steps, between = sol([0.0, 0.01, 0.02]), sol([0.001, 0.004, 0.006, 0.009])
+    assert float(steps.events.time[0]) < 0.01
+    np.testing.assert_array_equal(between.rate, steps.rate[np.array([0, 0, 1, 1])])
+    np.testing.assert_array_equal(between.saved, steps.saved[np.array([0, 0, 1, 1])])
+    np.testing.assert_allclose(between.spikes, steps.spikes[1] * between.ts / 0.01, rtol=1e-5)
+
+
+def test_of_particles_the_nearest_step_but_for_their_spikes():
+    key, y0 = jax.random.key(0), jn.gaussian(GRID, v=(1.0, 0.1))
+    network = jn.Network(weight=0.0, drive=3.0)
+
+    def sol(num):
+        run = {"y0": y0, "t1": 1.0, "dt": 0.1, "key": key, "saveat": jn.SaveAt(num=num)}
+        return jn.solve(network, jn.Particles(100, GRID), **run)
+
+    steps, between = sol(11), sol(31)
+    nearest = np.rint(np.arange(31) / 3).astype(int)
+    np.testing.assert_array_equal(between.rate, steps.rate[nearest])
+    np.testing.assert_array_equal(between.saved, steps.saved[nearest])
+    expected = np.interp(between.ts, steps.ts, steps.spikes)
+    np.testing.assert_allclose(between.spikes, expected, rtol=1e-5, atol=1e-7)
+    assert jnp.ptp(steps.rate) > 0
 
 
 def test_default_is_the_density_at_101_times():
@@ -79,6 +148,10 @@ def test_nothing_but_rates():
         (lambda: jn.SaveAt(ts=[0.0, float("nan")]), r"ts = nan at \[1\]: must be finite"),
         (lambda: run(jn.SaveAt(ts=[0.0, 2.0])), r"saveat: ts = 2 lies outside t0 = 0 … t1 = 1"),
         (lambda: run(jn.SaveAt(ts=[-0.1, 1.0])), r"saveat: ts = -0.1 lies outside"),
+        (
+            lambda: jn.SaveAt(ts=[0.5, 0.5 + 1e-9]).saves(0.0, 1.0, 10, np.dtype("float32")),
+            r"saveat: ts = 0.500000001 is that before in float32",
+        ),
     ],
 )
 def test_wrong_save_times_are_refused(make, message):

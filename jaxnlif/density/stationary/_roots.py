@@ -12,6 +12,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, PyTree
 
+from ..._check import as_numbers
+
 Scalar = Float[Array, ""]
 ScalarFunction = Callable[[Scalar], Scalar]
 
@@ -80,23 +82,51 @@ def is_root(x: Scalar, value: Scalar, slope: Scalar) -> Bool[Array, ""]:
     return jnp.abs(value) <= 16 * jnp.finfo(x.dtype).eps * (1 + jnp.abs(x)) * (1 + jnp.abs(slope))
 
 
+def check_numbers(**arguments: Any) -> None:
+    """Requires numbers of what is known, under `grad` too."""
+    for name, value in arguments.items():
+        if not isinstance(value, jax.core.Tracer):
+            as_numbers(name, value)
+
+
 def as_floats(**arguments: Any) -> list[Array]:
     """The arguments as arrays of their common floating-point type and shape, required finite."""
+    check_numbers(**arguments)
     for name, value in arguments.items():
         require(name, np.isfinite, "must be finite", value)
-    dtype = jnp.result_type(float, *arguments.values())
-    shape = jnp.broadcast_shapes(*map(jnp.shape, arguments.values()))
+    values = [_as_array(name, value) for name, value in arguments.items()]
+    dtype = jnp.promote_types(jnp.result_type(float, *values), jnp.float32)
+    try:
+        shape = jnp.broadcast_shapes(*map(jnp.shape, values))
+    except ValueError:
+        shapes = ", ".join(f"{n} {jnp.shape(x)}" for n, x in zip(arguments, values, strict=True))
+        raise ValueError(f"shapes must broadcast against each other: {shapes}") from None
     # Explicit, since promoting ranks may be forbidden.
-    return [jnp.broadcast_to(jnp.asarray(x, dtype), shape) for x in arguments.values()]
+    return [jnp.broadcast_to(jnp.asarray(x, dtype), shape) for x in values]
+
+
+def _as_array(name: str, value: Any) -> Any:
+    """What JAX takes as it is unchanged, in its type; everything else as an array."""
+    taken = isinstance(value, (float, jax.Array)) or str(getattr(value, "dtype", "")) in _TAKEN
+    return value if taken else as_numbers(name, value)
+
+
+_TAKEN = ("int32", "int64", "float16", "float32", "float64")
 
 
 def require(name: str, holds: Callable[..., Any], rule: str, *values: Any) -> None:
     """Requires `holds(*values)` of known values, under `grad` too; the first is called `name`."""
-    values = [lax.stop_gradient(value) for value in values]
+    values = tuple(
+        lax.stop_gradient(value) if isinstance(value, jax.core.Tracer) else value
+        for value in values
+    )
     if any(isinstance(value, jax.core.Tracer) for value in values):
         return
-    values = [np.asarray(value) for value in values]
-    good, wrong = np.broadcast_arrays(holds(*values), values[0])
+    values = tuple(as_numbers(name, value) for value in values)
+    try:
+        good, wrong = np.broadcast_arrays(holds(*values), values[0])
+    except ValueError:
+        return  # shapes that do not match, of which `as_floats` tells
     if not good.all():
         raise ValueError(f"{name} = {wrong[~good][0]:g}: {rule}")
 

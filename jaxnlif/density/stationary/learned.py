@@ -18,8 +18,9 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from ._roots import as_floats, bisect, known_root, raise_if, require, with_slope
-from .rate import log_firing_rate, neuron
+from ..._module import Module
+from ._roots import as_floats, bisect, check_numbers, known_root, raise_if, require, with_slope
+from .rate import log_firing_rate, neuron, rested
 
 _CANDIDATES = 64
 _PANELS = 32
@@ -28,7 +29,7 @@ _PANEL_NODES, _PANEL_WEIGHTS = np.polynomial.legendre.leggauss(8)
 Function = Callable[[Array], Array]
 
 
-class LearnedState(eqx.Module):
+class LearnedState(Module):
     r"""A learned state: neurons with weights in $[0, A]$ fire at rates linear in $w / K(w)$.
 
     - `support`: $A$, the largest weight (weight).
@@ -81,6 +82,7 @@ def learned_state(
     noise_slope: Real[ArrayLike, ""] = 0.0,
     threshold: Real[ArrayLike, ""] = 2.0,
     reset: Real[ArrayLike, ""] = 1.0,
+    refractory: Real[ArrayLike, ""] = 0.0,
     *,
     rate_fn: Callable[[Array, Array], Array] | None = None,
     bracket: tuple[float, float] = (1e-4, 1e3),
@@ -103,9 +105,11 @@ def learned_state(
     - `noise`: $a_0 > 0$ of the noise $a_0 + a_1 \bar N$ (voltage² / membrane time).
     - `noise_slope`: $a_1 ≥ 0$ (voltage²).
     - `threshold`, `reset`: $V_F > V_R$ (voltage).
+    - `refractory`: $τ ≥ 0$, for which neurons rest after a spike, in $1/r$ besides equation (1)
+      (membrane time); that of a `Network` is in learning times, ε times as many.
     - `rate_fn`: `(drive, noise) -> rate` in place of equation (1), such as the stationary rate of
-      a voltage grid; maps drives of shape `(n,)` and a number to rates of that shape
-      (spikes / neuron / membrane time). It is differentiated.
+      a voltage grid, before the refractory period; maps drives of shape `(n,)` and a number to
+      rates of that shape (spikes / neuron / membrane time). It is differentiated.
     - `bracket`: interval in which the support $A$ is sought (weight). The smallest
       solution in it is taken.
 
@@ -121,6 +125,7 @@ def learned_state(
     **Reference:** Q. He, J. Hu, Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667;
     B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 (2017).
     """
+    check_numbers(noise_slope=noise_slope)
     require("noise_slope", lambda slope: slope >= 0, "must not be negative", noise_slope)
     if not callable(gain):
         require("gain", lambda gain: gain > 0, "must be positive", gain)
@@ -128,11 +133,11 @@ def learned_state(
     low, high = as_floats(low=bracket[0], high=bracket[1])
     require("bracket[0]", lambda low: low > 0, "must be positive", low)
     require("bracket[0]", lambda low, high: low < high, "must be below bracket[1]", low, high)
-    _, noise, threshold, reset, noise_slope = neuron(
-        0.0, noise, threshold, reset, noise_slope=noise_slope
+    _, noise, threshold, reset, noise_slope, rest = neuron(
+        0.0, noise, threshold, reset, refractory=refractory, noise_slope=noise_slope
     )
     network = _LearningNetwork(
-        gain, drive_fn, response_fn, noise, noise_slope, threshold, reset, rate_fn
+        gain, drive_fn, response_fn, noise, noise_slope, threshold, reset, rest, rate_fn
     )
     support = _support(network, low, high)
     support = raise_if(
@@ -155,6 +160,7 @@ class _LearningNetwork(eqx.Module):
     noise_slope: Float[Array, ""]
     threshold: Float[Array, ""]
     reset: Float[Array, ""]
+    rest: Float[Array, ""]
     rate_fn: Callable[[Array, Array], Array] | None
 
     def gain_at(self, w: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -166,8 +172,10 @@ class _LearningNetwork(eqx.Module):
         drive = self.drive_fn(w) + w * self.response_fn(network_rate)
         noise = self.noise + self.noise_slope * network_rate
         if self.rate_fn is None:
-            return log_firing_rate(drive, noise, self.threshold, self.reset)
-        return jnp.log(self.rate_fn(drive, noise))
+            log_r = log_firing_rate(drive, noise, self.threshold, self.reset)
+        else:
+            log_r = jnp.log(self.rate_fn(drive, noise))
+        return rested(log_r, self.rest)
 
     def network_rate(self, support: Float[Array, ""]) -> Float[Array, ""]:
         r"""$\bar N$ from $\bar N^2 = \int_0^A w/K\,dw$."""

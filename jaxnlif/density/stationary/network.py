@@ -2,7 +2,7 @@ r"""Stationary states of a network in which all neurons share one weight: rates 
 
 A network with drive $I$, weight $b$ and noise $a_0 + a_1 N$ is stationary at the rates
 $N = r(I + bN, a_0 + a_1 N)$, with $r$ of equation (1). For constant noise $b(μ) = (μ - I)/r(μ)$ is
-explicit; in general the states are a curve, see `_Curve`, on which they are found by sampling.
+explicit; in general the states are a curve, see `Curve`, on which they are found by sampling.
 
 **Reference:** M. J. Cáceres, J. A. Carrillo, B. Perthame, J. Math. Neurosci. 1:7 (2011) [CCP].
 """
@@ -10,9 +10,7 @@ explicit; in general the states are a curve, see `_Curve`, on which they are fou
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,8 +18,12 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Real
 
+from ..._check import check
+from ..._module import Module
+from ._curve import Curve, Network, State
 from ._roots import (
     bisect,
+    check_numbers,
     implicit_root,
     is_root,
     known_root,
@@ -30,13 +32,12 @@ from ._roots import (
     require,
     with_slope,
 )
-from .rate import log_rate, neuron
+from .rate import neuron
 
-_SAMPLES = 1024
 _MAX_FOLDS = 4
 
 
-class Fold(eqx.Module):
+class Fold(Module):
     r"""The largest coupling at which an excitatory network has a stationary rate.
 
     - `coupling`: $b^*$ (voltage × membrane time); above it there is no stationary rate.
@@ -59,10 +60,13 @@ def self_consistent_rates(
     noise_slope: Real[ArrayLike, ""] = 0.0,
     threshold: Real[ArrayLike, ""] = 2.0,
     reset: Real[ArrayLike, ""] = 1.0,
+    refractory: Real[ArrayLike, ""] = 0.0,
 ) -> Float[Array, " roots"]:
     r"""All stationary rates $N = r(I + bN, a_0 + a_1 N)$ of a network, in ascending order.
 
-    An inhibitory network has one; an excitatory one may have none, one, two or more ([CCP]).
+    An inhibitory network has one; an excitatory one may have none, one, two or more ([CCP]). With a
+    refractory period τ, in $1/r$ besides equation (1), no rate exceeds $1/τ$, and there is one at
+    every weight.
 
     **Arguments:**
 
@@ -71,6 +75,8 @@ def self_consistent_rates(
     - `noise`: $a_0 > 0$ (voltage² / membrane time).
     - `noise_slope`: $a_1 ≥ 0$ (voltage²).
     - `threshold`, `reset`: $V_F > V_R$ (voltage).
+    - `refractory`: $τ ≥ 0$, for which neurons rest after a spike (membrane time); that of a
+      `Network` is in learning times, ε times as many.
 
     **Returns:** the rates, shape `(roots,)`, empty if there is none
     (spikes / neuron / membrane time).
@@ -83,7 +89,7 @@ def self_consistent_rates(
 
     **Reference:** M. J. Cáceres, J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
-    curve, network = _network(weight, drive, noise, noise_slope, threshold, reset)
+    curve, network = _network(weight, drive, noise, noise_slope, threshold, reset, refractory)
     search = jax.tree.map(lax.stop_gradient, (curve, network))
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(search)):
         raise ValueError(
@@ -109,6 +115,7 @@ def self_consistent_rate(
     noise_slope: Real[ArrayLike, ""] = 0.0,
     threshold: Real[ArrayLike, ""] = 2.0,
     reset: Real[ArrayLike, ""] = 1.0,
+    refractory: Real[ArrayLike, ""] = 0.0,
     *,
     guess: Real[ArrayLike, ""],
     throw: bool = True,
@@ -132,7 +139,9 @@ def self_consistent_rate(
 
     **Reference:** as `self_consistent_rates`.
     """
-    curve, network = _network(weight, drive, noise, noise_slope, threshold, reset)
+    curve, network = _network(weight, drive, noise, noise_slope, threshold, reset, refractory)
+    check_numbers(guess=guess)
+    check(np.ndim(guess) == 0, f"guess: shape {np.shape(guess)}: must be a single number")
     require("guess", lambda rate: rate > 0, "must be positive", guess)
     start = jnp.log(jnp.asarray(guess, curve.noise.dtype))
     log_n, found = _rate_near(curve, network, start)
@@ -158,7 +167,8 @@ def fold(
     $$b^* = \max_μ \frac{μ - I}{N(μ)}, \qquad N(μ) = r(μ, a_0 + a_1 N(μ))$$
 
     ([CCP], steady states). Where the maximum is not attained, because $b$ rises towards
-    $V_F - V_R$ as the rate grows without bound, the result says so; see `Fold`.
+    $V_F - V_R$ as the rate grows without bound, the result says so; see `Fold`. Neurons with a
+    refractory period have a stationary rate at every coupling, so that there is no such value.
 
     **Arguments:** those of `self_consistent_rates` without the weight.
 
@@ -172,98 +182,18 @@ def fold(
     return _fold(curve, network.drive)
 
 
-class _Network(NamedTuple):
-    """Weight and drive of a network."""
-
-    weight: Float[Array, ""]
-    drive: Float[Array, ""]
-
-
-class _State(NamedTuple):
-    r"""Mean input $μ$ and logarithm of the rate $N$ of a stationary state."""
-
-    input: Float[Array, ""]
-    log_n: Float[Array, ""]
-
-    def log_coupling(self, drive: Float[Array, ""]) -> Float[Array, ""]:
-        r"""$\log b$ where $b = (μ - I)/N$ is positive; $-\infty$ elsewhere."""
-        rise = self.input - drive
-        positive = rise > 0
-        return jnp.where(positive, jnp.log(jnp.where(positive, rise, 1)) - self.log_n, -jnp.inf)
-
-
-class _Curve(NamedTuple):
-    r"""The stationary states of all networks with this noise, $A = (V_F - μ)/\sqrt{a_0 + a_1 N}$.
-
-    For every real $A$ there is one such state: given $A$, the slope of $\log N - \log r$ in
-    $\log N$ is between 1/2 and 1. A network with drive $I$ and weight $b$ is stationary where
-    $μ(A) = I + b N(A)$. $A$ is bounded by a few multiples of the parameters where $\log N$ runs
-    over $10^5$ and more, and everything is smooth on the scale of $\operatorname{asinh} A$.
-    """
-
-    noise: Float[Array, ""]
-    noise_slope: Float[Array, ""]
-    threshold: Float[Array, ""]
-    reset: Float[Array, ""]
-
-    def noise_at(self, log_n: Float[Array, ""]) -> Float[Array, ""]:
-        """Noise $a_0 + a_1 N$."""
-        return self.noise + self.noise_slope * jnp.exp(log_n)
-
-    def state(self, distance: Float[Array, ""]) -> _State:
-        """The stationary state at $A$."""
-
-        def residual(log_n):
-            return log_n - log_rate(distance, self.gap / jnp.sqrt(self.noise_at(log_n)))
-
-        # From so low a rate the first step leads to the solution for the noise a0.
-        start = jnp.full_like(distance, -100)
-        log_n = implicit_root(residual, partial(newton, max_step=jnp.inf), start)
-        return _State(self.threshold - distance * jnp.sqrt(self.noise_at(log_n)), log_n)
-
-    def excess(self, network: _Network, distance: Float[Array, ""]) -> Float[Array, ""]:
-        r"""$μ(A) - I - b N(A)$ relative to its terms: zero at the states of the network."""
-        state = self.state(distance)
-        recurrent = network.weight * jnp.exp(state.log_n)
-        size = jnp.abs(self.threshold) + jnp.abs(self.threshold - state.input)
-        size += jnp.abs(network.drive) + jnp.abs(recurrent)
-        return (state.input - network.drive - recurrent) / size
-
-    def coupling_slope(
-        self, drive: Float[Array, ""], distance: Float[Array, ""]
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        r"""$N\, db/dA = μ' - (μ - I) (\log N)'$, and $\log b$."""
-        state, slope = with_slope(self.state, distance)
-        return slope.input - (state.input - drive) * slope.log_n, state.log_coupling(drive)
-
-    @property
-    def gap(self) -> Float[Array, ""]:
-        """$V_F - V_R$."""
-        return self.threshold - self.reset
-
-    def grid(self, network: _Network) -> Float[Array, " sample"]:
-        r"""Values of $A$ that enclose all states: those beyond are as in the limits.
-
-        At high rates $μ ≈ V_F + N (V_F - V_R)$, so that states are the rarer the nearer $b$ is to
-        $V_F - V_R$; at $A > 40$ and below the drive, the rate is nothing.
-        """
-        scale = jnp.sqrt(self.noise)
-        distance = (self.threshold - network.drive) / scale
-        size = jnp.abs(distance) + (self.gap + self.noise_slope / self.gap) / scale + 1
-        smallest = jnp.sqrt(jnp.finfo(scale.dtype).eps)
-        detuning = jnp.clip(jnp.abs(network.weight / self.gap - 1), smallest, 1)
-        low, high = -10 * size / detuning, jnp.maximum(distance, 0) + 40
-        return jnp.sinh(jnp.linspace(jnp.arcsinh(low), jnp.arcsinh(high), _SAMPLES))
-
-
-def _network(weight, drive, noise, noise_slope, threshold, reset) -> tuple[_Curve, _Network]:
+def _network(
+    weight, drive, noise, noise_slope, threshold, reset, refractory=0.0
+) -> tuple[Curve, Network]:
     """The arguments, checked, as a curve of states and a network that picks some of them."""
-    require("noise_slope", lambda slope: slope >= 0, "must not be negative", noise_slope)
     others = {"weight": weight, "noise_slope": noise_slope}
-    drive, noise, threshold, reset, weight, noise_slope = neuron(
-        drive, noise, threshold, reset, **others
+    check_numbers(**others)
+    require("noise_slope", lambda slope: slope >= 0, "must not be negative", noise_slope)
+    drive, noise, threshold, reset, weight, noise_slope, rest = neuron(
+        drive, noise, threshold, reset, refractory=refractory, **others
     )
-    return _Curve(noise, noise_slope, threshold, reset), _Network(weight, drive)
+    check(drive.ndim == 0, f"drive, noise, …: shape {drive.shape}: must be single numbers")
+    return Curve(noise, noise_slope, threshold, reset, rest), Network(weight, drive)
 
 
 def _sign_changes(x, values):
@@ -274,14 +204,14 @@ def _sign_changes(x, values):
 
 
 @jax.jit
-def _sample(curve: _Curve, network: _Network):
+def _sample(curve: Curve, network: Network):
     """The grid, and on it the excess and its slope."""
     grid = curve.grid(network)
     return grid, *jax.vmap(partial(with_slope, partial(curve.excess, network)))(grid)
 
 
 @jax.jit
-def _turn(curve: _Curve, network: _Network, lower: Array, upper: Array, falling: Array):
+def _turn(curve: Curve, network: Network, lower: Array, upper: Array, falling: Array):
     """A local extremum of the excess, and the excess there."""
     excess = partial(curve.excess, network)
     turn = bisect(lambda distance: with_slope(excess, distance)[1], lower, upper, falling)
@@ -289,26 +219,26 @@ def _turn(curve: _Curve, network: _Network, lower: Array, upper: Array, falling:
 
 
 @jax.jit
-def _state(curve: _Curve, network: _Network, lower: Array, upper: Array, falling: Array) -> _State:
+def _state(curve: Curve, network: Network, lower: Array, upper: Array, falling: Array) -> State:
     """A state of the network, where its excess is zero."""
     return curve.state(bisect(partial(curve.excess, network), lower, upper, falling))
 
 
-def _residual(curve: _Curve, network: _Network, log_n: Array) -> Array:
+def _residual(curve: Curve, network: Network, log_n: Array) -> Array:
     r"""$\log N - \log r(I + bN, a_0 + a_1 N)$."""
     drive = network.drive + network.weight * jnp.exp(log_n)
     scale = jnp.sqrt(curve.noise_at(log_n))
-    return log_n - log_rate((curve.threshold - drive) / scale, curve.gap / scale)
+    return log_n - curve.log_rate((curve.threshold - drive) / scale, scale)
 
 
 @jax.jit
-def _differentiable(curve: _Curve, network: _Network, log_n: Array) -> Array:
+def _differentiable(curve: Curve, network: Network, log_n: Array) -> Array:
     """Logarithm of a known stationary rate as a function of the parameters."""
     return known_root(partial(_residual, curve, network), log_n)
 
 
 @jax.jit
-def _rate_near(curve: _Curve, network: _Network, start: Array):
+def _rate_near(curve: Curve, network: Network, start: Array):
     """Logarithm of a stationary rate by Newton's method, and whether it is one."""
     residual = partial(_residual, curve, network)
     log_n = implicit_root(residual, partial(newton, max_step=2.0), start)
@@ -316,8 +246,8 @@ def _rate_near(curve: _Curve, network: _Network, start: Array):
 
 
 @jax.jit
-def _fold(curve: _Curve, drive: Array) -> Fold:
-    grid = lax.stop_gradient(curve.grid(_Network(curve.gap, drive)))
+def _fold(curve: Curve, drive: Array) -> Fold:
+    grid = lax.stop_gradient(curve.grid(Network(curve.gap, drive)))
     slopes, heights = jax.vmap(partial(curve.coupling_slope, drive))(grid)
     has_peak = (slopes[:-1] > 0) & (slopes[1:] <= 0)
     heights = jnp.where(has_peak, jnp.maximum(heights[:-1], heights[1:]), -jnp.inf)

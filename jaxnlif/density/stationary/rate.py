@@ -9,7 +9,9 @@ the rate depends on two numbers only, and that is how it is computed.
 
 from __future__ import annotations
 
+import math
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +20,13 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from ._roots import as_floats, require
+from ..._check import is_concrete
+from ._roots import as_floats, check_numbers, require
 
 # Integrands are cut where they have fallen by exp(-_REACH²/2), below the precision of float64.
 _REACH = 8.7
+# So many standard deviations away, a threshold is reached with a probability of exp(-800) = 0.
+_OUT_OF_REACH = 40.0
 # Measured against 40 digits: 80 nodes reach 1e-15 for D <= 100, 100 nodes 1e-13 for D <= 1e6.
 _RATE_NODES, _RATE_WEIGHTS = np.polynomial.legendre.leggauss(100)
 _DENSITY_NODES, _DENSITY_WEIGHTS = np.polynomial.legendre.leggauss(40)
@@ -32,10 +37,11 @@ def log_firing_rate(
     noise: Real[ArrayLike, "..."] = 1.0,
     threshold: Real[ArrayLike, "..."] = 2.0,
     reset: Real[ArrayLike, "..."] = 1.0,
+    refractory: Real[ArrayLike, "..."] = 0.0,
 ) -> Float[Array, "..."]:
     r"""Logarithm of the stationary firing rate, free of overflow.
 
-    $$\frac1{r(μ)} = \int_0^\infty \frac{ds}{s}\, e^{-s^2/2}
+    $$\frac1{r(μ)} = τ + \int_0^\infty \frac{ds}{s}\, e^{-s^2/2}
       \left(e^{s(V_F-μ)/\sqrt a} - e^{s(V_R-μ)/\sqrt a}\right)$$
 
     (equation (1); [CCP], steady states).
@@ -45,6 +51,8 @@ def log_firing_rate(
     - `drive`: mean input $μ$ (voltage).
     - `noise`: diffusion coefficient $a > 0$ (voltage² / membrane time).
     - `threshold`, `reset`: $V_F > V_R$ (voltage).
+    - `refractory`: $τ ≥ 0$, for which neurons rest after a spike (membrane time); that of a
+      `Network` is in learning times, ε times as many.
 
     **Returns:** $\log r$, for $r$ in units of (spikes / neuron / membrane time), in the broadcast
     shape and the common dtype.
@@ -57,9 +65,12 @@ def log_firing_rate(
 
     **Reference:** M. J. Cáceres, J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
-    drive, noise, threshold, reset = neuron(drive, noise, threshold, reset)
-    scale = jnp.sqrt(noise)
-    return log_rate((threshold - drive) / scale, (threshold - reset) / scale)
+    drive, noise, threshold, reset, rest = neuron(
+        drive, noise, threshold, reset, refractory=refractory
+    )
+    scale = _scale(drive, noise, threshold, float(jnp.finfo(noise.dtype).max) / 8)
+    log_r = log_rate((threshold - drive) / scale, (threshold - reset) / scale)
+    return log_r if _is_zero(refractory) else rested(log_r, rest)
 
 
 def firing_rate(
@@ -67,6 +78,7 @@ def firing_rate(
     noise: Real[ArrayLike, "..."] = 1.0,
     threshold: Real[ArrayLike, "..."] = 2.0,
     reset: Real[ArrayLike, "..."] = 1.0,
+    refractory: Real[ArrayLike, "..."] = 0.0,
 ) -> Float[Array, "..."]:
     r"""Stationary firing rate $r(μ)$ of equation (1): the exponential of `log_firing_rate`.
 
@@ -80,7 +92,11 @@ def firing_rate(
 
     **Reference:** as `log_firing_rate`.
     """
-    return jnp.exp(log_firing_rate(drive, noise, threshold, reset))
+    log_r = log_firing_rate(drive, noise, threshold, reset, refractory)
+    # Derivatives of a rate that is zero are zero, also where the square of that of log r overflows.
+    limit = jnp.finfo(log_r.dtype)
+    vanishes = log_r < math.log(float(limit.tiny)) - limit.nmant
+    return jnp.where(vanishes, 0, jnp.exp(jnp.where(vanishes, 0, log_r)))
 
 
 def density(
@@ -89,13 +105,15 @@ def density(
     noise: Real[ArrayLike, "..."] = 1.0,
     threshold: Real[ArrayLike, "..."] = 2.0,
     reset: Real[ArrayLike, "..."] = 1.0,
+    refractory: Real[ArrayLike, "..."] = 0.0,
 ) -> Float[Array, "..."]:
-    r"""Stationary density of the membrane potential, of mass one.
+    r"""Stationary density of the membrane potential, of mass one without a refractory period.
 
     $$p(v) = \frac{r(μ)}a \int_{\max(v, V_R)}^{V_F} e^{(u-v)(u+v-2μ)/2a}\,du,
       \qquad p(v) = 0 \text{ for } v ≥ V_F$$
 
     ([CCP], steady states), so that $-a\,p'(V_F) = r(μ)$, the derivative being that from the left.
+    With a refractory period τ its mass is $1 - τ\,r(μ)$: the others rest, and have no potential.
 
     **Arguments:** of shapes that broadcast against each other, those of `log_firing_rate` and
 
@@ -110,10 +128,35 @@ def density(
 
     **Reference:** as `log_firing_rate`.
     """
-    drive, noise, threshold, reset, v = neuron(drive, noise, threshold, reset, v=v)
-    scale = jnp.sqrt(noise)
+    drive, noise, threshold, reset, v, rest = neuron(
+        drive, noise, threshold, reset, v=v, refractory=refractory
+    )
+    limit = math.sqrt(float(jnp.finfo(noise.dtype).max)) / 8  # its square is a number
+    scale = _scale(drive, noise, threshold, limit)
     voltages = (v - drive, threshold - drive, threshold - reset, threshold - v, reset - v)
-    return _scaled_density(*(voltage / scale for voltage in voltages)) / scale
+    # Beyond the limit the density is zero.
+    p = _scaled_density(*(jnp.clip(x / scale, -limit, limit) for x in voltages)) / scale
+    if _is_zero(refractory):
+        return p
+    log_r = log_rate(voltages[1] / scale, voltages[2] / scale)
+    return p * jnp.exp(rested(log_r, rest) - log_r)
+
+
+def rested(log_r: Float[Array, "..."], rest: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""$\log (r / (1 + τ r))$, the rate of neurons that rest for τ, from $\log r$."""
+    seldom = log_r - jnp.log1p(rest * jnp.exp(jnp.minimum(log_r, 0)))
+    often = -jnp.log(rest + jnp.exp(-jnp.maximum(log_r, 0)))
+    return jnp.where(log_r > 0, often, seldom)
+
+
+def _is_zero(rest: Any) -> bool:
+    """Whether there is no refractory period, as far as is known."""
+    return is_concrete(rest) and not np.any(rest)
+
+
+def _scale(drive: Array, noise: Array, threshold: Array, most: float) -> Float[Array, "..."]:
+    r"""$\sqrt a$, and more where the quotient of a strong drive by that would exceed `most`."""
+    return jnp.maximum(jnp.sqrt(noise), lax.stop_gradient(drive - threshold) / most)
 
 
 @jax.jit
@@ -125,7 +168,25 @@ def log_rate(to_threshold: Float[Array, ""], span: Float[Array, ""]) -> Float[Ar
 
 
 def _log_reduced_rate(to_threshold: Float[Array, ""], span: Float[Array, ""]) -> Float[Array, ""]:
-    r"""$\log r + P^2/2$, where $P = \max(A, 0)$ is the peak of $e^{-s^2/2 + sA}$ and a constant.
+    r"""$\log r + P^2/2$, where $P = \max(A, 0)$ is the peak of $e^{-s^2/2 + sA}$ and a constant."""
+    limits = jnp.finfo(to_threshold.dtype)
+    far = float(limits.eps) ** -0.5
+    rare = to_threshold > far
+    near = _by_quadrature(jnp.where(rare, 0, to_threshold), span)
+    distance = jnp.minimum(jnp.where(rare, to_threshold, far), limits.max)
+    return jnp.where(rare, _by_laplace(distance, span), near)
+
+
+def _by_laplace(distance: Float[Array, ""], span: Float[Array, ""]) -> Float[Array, ""]:
+    r"""`_log_reduced_rate` for large A, where $1/r = \sqrt{2π}\,e^{A^2/2} (1 - e^{-AD}) / A$."""
+    fixed = lax.stop_gradient(distance)
+    # Zero, with the derivatives of -A²/2.
+    falls = (fixed - distance) * (0.5 * fixed + 0.5 * distance)
+    return falls + jnp.log(distance / (2 * np.pi) ** 0.5) - jnp.log(-jnp.expm1(-distance * span))
+
+
+def _by_quadrature(to_threshold: Float[Array, ""], span: Float[Array, ""]) -> Float[Array, ""]:
+    r"""`_log_reduced_rate` up to moderate A.
 
     $$\frac{e^{-P^2/2}}{r} = D \int_0^\infty e^{-s^2/2 + sA - P^2/2}\, \frac{1 - e^{-sD}}{sD}\,ds$$
 
@@ -134,25 +195,31 @@ def _log_reduced_rate(to_threshold: Float[Array, ""], span: Float[Array, ""]) ->
     """
     fixed, width = lax.stop_gradient((to_threshold, span))
     peak, slope = jnp.maximum(fixed, 0), jnp.minimum(fixed, 0)
-    length = 1 / jnp.sqrt(1 + slope**2)
+    length = 1 / jnp.hypot(1.0, slope)
     offset = 1 / (1 + width * length)
     lower = jnp.maximum(peak - _REACH, 0)
-    upper = peak + _REACH**2 / (jnp.sqrt(slope**2 + _REACH**2) - slope)
+    upper = peak + _REACH**2 / (jnp.hypot(slope, _REACH) - slope)
 
     start, end = (_inverse_softplus(edge / length + offset) for edge in (lower, upper))
     nodes, weights = _RATE_NODES.astype(fixed.dtype), _RATE_WEIGHTS.astype(fixed.dtype)
     t = start + 0.5 * (end - start) * (1 + nodes)
     s = length * (jax.nn.softplus(t) - offset)
-    ds = 0.5 * (end - start) * weights * length * jax.nn.sigmoid(t)
+    ds = 0.5 * (end - start) * weights * jax.nn.sigmoid(t)  # in units of the length
 
     # Equal to -s²/2 + sA - P²/2 without its cancellation; the last term is zero and carries dA.
     exponent = -0.5 * (s - peak) ** 2 + s * slope + s * (to_threshold - fixed)
-    return -jnp.log(span * jnp.sum(ds * jnp.exp(exponent) * _mean_exponential(s * span)))
+    mean = jnp.sum(ds * jnp.exp(exponent) * _mean_exponential(s * span))
+    return -jnp.log(span) - jnp.log(length) - jnp.log(mean)
 
 
 def _mean_exponential(x: Float[Array, "..."]) -> Float[Array, "..."]:
     r"""$(1 - e^{-x})/x$ for $x > 0$."""
-    return -jnp.expm1(-x) / x
+    small = x < 0.1
+    series = jnp.zeros_like(x)
+    for k in range(10, 0, -1):
+        series = (1 - jnp.where(small, x, 0) * series) / k
+    x = jnp.where(small, 1, x)
+    return jnp.where(small, series, -jnp.expm1(-x) / x)
 
 
 def _inverse_softplus(y: Float[Array, ""]) -> Float[Array, ""]:
@@ -165,7 +232,7 @@ def _inverse_softplus(y: Float[Array, ""]) -> Float[Array, ""]:
 def _scaled_density(x, top, span, to_top, to_reset):
     r"""$\sqrt a\,p = r e^{-x^2/2} \int_B^A e^{y^2/2}\,dy$ with $x = (v - μ)/\sqrt a$.
 
-    $B$ is the larger of $x$ and $A - D$.
+    $B$ is the larger of $x$ and $A - D$. A threshold out of reach leaves $e^{-x^2/2}/\sqrt{2π}$.
     The integral is split at $y = 0$, where its integrand is least, and each part is written from
     the end at which it is largest, so that no exponent is positive. Small differences of large
     numbers (`to_top` $= A - x$, `to_reset`) are those of the voltages.
@@ -175,6 +242,9 @@ def _scaled_density(x, top, span, to_top, to_reset):
         jnp.where(inside, value, at_top)
         for value, at_top in ((x, top), (to_top, 0), (to_reset, -span))
     )
+    quiet = top > _OUT_OF_REACH
+    free = jnp.exp(-0.5 * x**2) / (2 * np.pi) ** 0.5
+    x, top, to_top, to_reset = (jnp.where(quiet, 0, value) for value in (x, top, to_top, to_reset))
     rise = jax.nn.relu(to_reset)
     bottom = x + rise
     length = jnp.minimum(to_top, span)
@@ -183,23 +253,33 @@ def _scaled_density(x, top, span, to_top, to_reset):
     above = jnp.where(top > 0, jnp.minimum(length, top), 0)
     upper = _layer(jnp.abs(top), above)
     lower = _layer(jnp.abs(bottom), length - above)
-    upper *= jnp.exp(0.5 * ((top - peak) * (top + peak) - x**2))
+    # Zero, with the derivative of $A^2$; there is nothing above a negative top.
+    crest = jnp.where(top > 0, (top - peak) * (top + peak), 0)
+    upper *= jnp.exp(0.5 * (crest - x**2))
     lower *= jnp.exp(0.5 * (rise * (bottom + x) - peak**2))
-    return jnp.exp(_log_reduced_rate(top, span)) * (upper + lower)
+    carried = jnp.exp(_log_reduced_rate(top, span)) * (upper + lower)
+    return jnp.where(inside, jnp.where(quiet, free, carried), 0)
 
 
 def _layer(end: Float[Array, ""], length: Float[Array, ""]) -> Float[Array, ""]:
     r"""$\int_0^L e^{-zE + z^2/2}\,dz$ for $0 ≤ L ≤ E$, cut where the integrand has vanished."""
     fixed = jnp.maximum(lax.stop_gradient(end), _REACH)
-    beyond = jnp.sqrt((fixed - _REACH) * (fixed + _REACH))
+    beyond = jnp.sqrt(fixed - _REACH) * jnp.sqrt(fixed + _REACH)
     length = jnp.minimum(length, _REACH**2 / (fixed + beyond))
     nodes, weights = _DENSITY_NODES.astype(fixed.dtype), _DENSITY_WEIGHTS.astype(fixed.dtype)
     z = 0.5 * length * (1 + nodes)
     return 0.5 * length * jnp.sum(weights * jnp.exp(z * (0.5 * z - end)))
 
 
-def neuron(drive, noise, threshold, reset, **others) -> list[Float[Array, "..."]]:
-    """The arguments that describe a neuron and any others, checked, in one dtype and shape."""
+def neuron(
+    drive: Any, noise: Any, threshold: Any, reset: Any, *, refractory: Any = 0.0, **others: Any
+) -> list[Float[Array, "..."]]:
+    """The arguments that describe a neuron, others, and the refractory period: checked, in one
+    dtype and shape."""
+    given = {"drive": drive, "noise": noise, "threshold": threshold, "reset": reset}
+    given |= others | {"refractory": refractory}
+    check_numbers(**given)
     require("noise", lambda a: a > 0, "must be positive", noise)
     require("reset", lambda low, high: low < high, "must be below threshold", reset, threshold)
-    return as_floats(drive=drive, noise=noise, threshold=threshold, reset=reset, **others)
+    require("refractory", lambda rest: rest >= 0, "must not be negative", refractory)
+    return as_floats(**given)
