@@ -63,7 +63,6 @@ def covered(name: str, times: Any, sol: Solution) -> Solution:
     outside = (times[0] < ts[0] - slack) | (ts[-1] + slack < times[-1])
     rule = "must lie within the saved times of the run"
     if not is_concrete(sol.ts):
-        message = f"{name}: {rule}"
         return eqx.tree_at(
             lambda sol: sol.ts, sol, eqx.error_if(sol.ts, outside, f"{name}: {rule}")
         )
