@@ -1,5 +1,6 @@
-// Formulas as arithmatex marks them; once more whenever a page has been exchanged.
+// Formulas as arithmatex marks them. MathJax 3.2.2 stands in mathjax/, with its licence; its menu,
+// which could fetch speech from elsewhere, is off.
 window.MathJax = {
   tex: { inlineMath: [["\\(", "\\)"]], displayMath: [["\\[", "\\]"]] },
-  options: { ignoreHtmlClass: ".*|", processHtmlClass: "arithmatex" },
+  options: { enableMenu: false, ignoreHtmlClass: ".*|", processHtmlClass: "arithmatex" },
 };

@@ -69,7 +69,10 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
         "jaxnlif.Units makes of it",
     )
     rule = f"{name} = {brief(value)}: must be a number or an array of numbers"
-    check(not np.ma.is_masked(value), f"{name}: has masked entries; must have a number in each")
+    masked = np.ma.is_masked(value) or (
+        isinstance(value, (list, tuple)) and any(isinstance(x, np.ma.MaskedArray) for x in value)
+    )
+    check(not masked, f"{name}: has masked entries; must have a number in each")
     try:
         array = np.asarray(value)
         check(_are_real(array), rule)

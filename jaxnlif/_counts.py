@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -13,6 +12,7 @@ from jaxtyping import Array, Float
 
 from . import _deviance
 from ._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from ._module import Module
 from ._observed import Data, covered, observed, over_members, times
 from .solve.solution import Solution
 
@@ -20,7 +20,7 @@ _ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are
 _MOST_BINS = 10_000_000
 
 
-class AbstractCounts(eqx.Module):
+class AbstractCounts(Module):
     """Counts in bins, `(k,)`, whose expectations grow with `Solution.spikes` between `edges`."""
 
     edges: Float[np.ndarray, " k+1"]
@@ -189,6 +189,7 @@ class Intervals(AbstractCounts):
     def __init__(self, edges: Data, counts: Data, *, total: ArrayLike | None = None):
         super().__init__(edges, counts)
         inside = float(np.sum(self.counts))
+        check_scalar("total", inside if total is None else total)
         check_positive("total", inside if total is None else total)
         self.total = np.asarray(inside if total is None else total, float)
         check(bool(inside <= self.total), f"total = {self.total:g}: there are {inside:g} counts")

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import types
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,20 +20,21 @@ _seen: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 def forget_if_changed(*trees: Any) -> None:
     """Has everything compiled anew if a function or class of the user's own in these trees reads
-    another value of a module, or closes over another, than when it was last seen.
+    another value of a module, or closes over another, than when it was last remembered.
 
     JAX compiles a function with the values that it then reads, and asks for them never again.
     """
-    changed = False
-    for thing in _own(trees):
-        try:
-            summary = summarise(thing)
-        except ValueError:  # too large to compare
-            continue
-        changed |= _seen.get(thing, summary) != summary
-        _seen[thing] = summary
-    if changed:
+    before = dict(_seen)
+    remember(*trees)
+    if any(before[thing] != _seen[thing] for thing in before.keys() & _seen.keys()):
         jax.clear_caches()
+
+
+def remember(*trees: Any) -> None:
+    """Remembers what they read; after a run too, as a function may count how often it is traced."""
+    for thing in _own(trees):
+        with suppress(ValueError):  # too large to compare
+            _seen[thing] = summarise(thing)
 
 
 def _own(tree: Any) -> Iterator[Any]:

@@ -12,15 +12,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import equinox as eqx
 import jax
 from jax import lax
 
 from . import _pallas
 from ._check import check
+from ._module import Module
 
 
-class AbstractExecution(eqx.Module):
+class AbstractExecution(Module):
     """Chooses a way to compute something, while it is traced."""
 
     @abc.abstractmethod

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from ._module import Module
 from ._quantity import brief
 
 _SEARCHED = 100_000
@@ -57,7 +58,7 @@ def _check_distinct(num: int, spacing: float, ends: tuple[float, float], dtype: 
     )
 
 
-class VoltageGrid(eqx.Module):
+class VoltageGrid(Module):
     """Uniform membrane-potential nodes $v_i = V_{min} + i h$, $i = 0, …, n-1$.
 
     The threshold $V_F = V_{min} + n h$ carries no unknown, because $p(V_F) = 0$. The reset
@@ -139,20 +140,21 @@ class VoltageGrid(eqx.Module):
         """
         from .density.advice import grid_for_model  # it knows networks, of which grids know nothing
 
+        check_scalar("rtol", rtol)
         check_positive("rtol", rtol)
+        _check_places(threshold=threshold, reset=reset, t0=t0, t1=t0 if t1 is None else t1)
         check(rtol < 0.1, f"rtol = {rtol}: must be less than 0.1")
         check(
             (getattr(model, "weight", None) is None) == (w is not None),
             "w: give a WeightGrid where the model has no weight of its own, and only there",
         )
-        for name, value in (("threshold", threshold), ("reset", reset)):
-            check_scalar(name, value)
-            check_finite(name, value)
         check(reset < threshold, f"reset = {reset}: must be below threshold = {threshold}")
-        gap = float(threshold) - float(reset)
+        threshold, reset = float(threshold), float(reset)
+        gap = threshold - reset
         like = cls(reset - gap, threshold, reset=reset, num=2, dtype=dtype)
         weights = np.reshape(np.asarray(model.weight), 1) if w is None else w.centers
-        return grid_for_model(model, rtol, like, weights, (t0, t0 if t1 is None else t1))
+        span = float(t0), float(t0 if t1 is None else t1)
+        return grid_for_model(model, float(rtol), like, weights, span)
 
     def _reset_is_node(self, num: np.ndarray) -> np.ndarray:
         position = (self.reset - self.minimum) / (self.threshold - self.minimum) * num
@@ -193,7 +195,7 @@ class VoltageGrid(eqx.Module):
         return interfaces.astype(self.dtype)
 
 
-class WeightGrid(eqx.Module):
+class WeightGrid(Module):
     """Uniform synaptic-weight cells; $w_j$ is the centre of cell $j$.
 
     **Arguments:**
@@ -233,7 +235,7 @@ class WeightGrid(eqx.Module):
         return self.minimum + self.spacing * np.arange(1, self.num)
 
 
-class Grid(eqx.Module):
+class Grid(Module):
     """The product of a voltage grid and a weight grid; densities on it have shape `(v, w)`.
 
     Without a weight grid the network is unstructured: all neurons share the one weight of the

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from ._check import check
 from ._counts import Intervals as Intervals
 from ._counts import SpikeCounts as SpikeCounts
+from ._module import Module
 from ._observed import (
     Data,
     covered,
@@ -31,7 +32,7 @@ from ._observed import (
 from .solve.solution import Solution
 
 
-class Rate(eqx.Module):
+class Rate(Module):
     r"""The network rate $\bar N$ observed at some times, between which `Solution.ts` are linear.
 
     **Arguments:** `ts`, increasing times `(k,)` (learning time); `rate`, observed there `(k,)`
@@ -68,8 +69,11 @@ class Rate(eqx.Module):
         return (jnp.interp(self.ts, sol.ts, sol.rate) - self.rate) / self.std
 
 
-class MeanRate(eqx.Module):
-    r"""The network rate observed as spike counts: its means between consecutive times.
+class MeanRate(Module):
+    r"""The means of the network rate between consecutive times, with known standard deviations.
+
+    Counts of spikes are compared by `SpikeCounts`: a deviation taken from each count itself gives
+    rates that are too low.
 
     **Arguments:** `edges`, increasing times `(k+1,)` (learning time); `rate`, the spikes in each
     bin per neuron and width in membrane times, `(k,)` (spikes / neuron / membrane time); `std`,
@@ -107,7 +111,7 @@ class MeanRate(eqx.Module):
         return (spikes / jnp.diff(self.edges) - self.rate) / self.std
 
 
-class Rates(eqx.Module):
+class Rates(Module):
     r"""The response of each weight, $N(w, t)$, observed at some times.
 
     **Arguments:** `ts`, increasing times `(k,)` (learning time); `rates`, `(k, m)` for the m
@@ -145,7 +149,7 @@ class Rates(eqx.Module):
         return (rows_at(self.ts, sol.ts, sol.rates) - self.rates) / self.std
 
 
-class Weights(eqx.Module):
+class Weights(Module):
     r"""The weight density $H(w)$ observed at one time.
 
     **Arguments:** `weights`, `(m,)` for the m weights of the grid (1 / weight); `std`, their

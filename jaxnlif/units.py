@@ -10,6 +10,7 @@ import jax
 from jax.typing import ArrayLike
 
 from ._check import as_numbers, check_finite, check_plain, check_positive, check_scalar
+from ._module import Module
 from ._quantity import HERTZ, MILLISECOND, MILLIVOLT, Unit, is_quantity, magnitude
 
 Quantity = ArrayLike | Sequence
@@ -17,7 +18,7 @@ Physical = Any
 """A number, an array or a sequence in mV, ms or Hz, or a quantity in any unit of that kind."""
 
 
-class Units(eqx.Module):
+class Units(Module):
     r"""The units of one type of neuron: converts mV, ms and Hz, both ways.
 
     A neuron with the membrane time $τ$, the resting potential $E$ and the input $R I$ (mV) obeys

@@ -48,7 +48,9 @@ ONCE = (
     "test_documents.py",
     "test_files.py",
     "test_fresh.py",
+    "test_module.py",
     "test_notebooks.py",
+    "test_quoted.py",
     "test_site.py",
     "test_style.py",
 )

@@ -1,12 +1,14 @@
 """Voltage nodes, weight cells and their product."""
 
+import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
 import jaxnlif as jn
 
-from .conftest import needs_double
+from .conftest import DOUBLE, needs_double
 
 
 def test_nodes_of_a_grid_computed_by_hand(dtype):
@@ -144,6 +146,93 @@ def test_mass_of_a_float32_density_is_summed_in_float64():
     assert mass.dtype == jnp.float64
     # Exact but for the one rounding of 1/6; a float32 sum of so many entries is not.
     assert float(mass) == pytest.approx(float(np.float32(1 / 6)) * 6, rel=1e-13)
+
+
+def test_a_grid_names_another_precision():
+    v, w = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=12), jn.WeightGrid(0.0, 1.0, num=5)
+    grid = jn.Grid(v, w, dtype=np.float32)
+    assert grid.dtype == grid.v.dtype == np.float32
+    assert grid == jn.Grid(jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=12, dtype=np.float32), w)
+    sol = jn.solve(
+        jn.Network(),
+        jn.FluxShift(grid),
+        y0=jn.gaussian(grid, v=(0.0, 0.5), w=(0.5, 0.1)),
+        t1=0.2,
+        dt=0.1,
+    )
+    assert sol.rate.dtype == np.float32
+    assert jn.Grid(v, w).dtype == v.dtype
+
+
+def test_a_precision_that_is_not_there_is_refused():
+    jax.config.update("jax_enable_x64", False)
+    with pytest.raises(ValueError, match=r"dtype = float64: needs .*jax_enable_x64"):
+        jn.Grid(jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=12), dtype=np.float64)
+
+
+V, W = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=12), jn.WeightGrid(0.0, 1.0, num=5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((W, V), r"^v = WeightGrid\(.*\): must be a VoltageGrid$"),
+        ((V, V), r"^w = VoltageGrid\(.*: must be a WeightGrid, or None$"),
+        ((None,), "^v = None: must be a VoltageGrid$"),
+    ],
+)
+def test_wrong_axes_of_a_grid_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        _without_checks(jn.Grid, *arguments)
+
+
+def _without_checks(function, *arguments):
+    """A call without the types that tests check while it runs."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        return function(*arguments)
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        lambda: jn.VoltageGrid(-1e308, 1e308, reset=0.0, num=12),
+        lambda: jn.WeightGrid(1e16, 1e16 + 4, num=10),
+        lambda: jn.Grid(V, jn.WeightGrid(1e4, 1e4 + 1e-3, num=10), dtype=np.float32),
+        lambda: jn.VoltageGrid(1e3, 1e3 + 3e-4, reset=1e3 + 1e-4, num=9, dtype=np.float32),
+    ],
+)
+def test_nodes_that_the_precision_does_not_tell_apart_are_refused(grid):
+    with pytest.raises(ValueError, match=r"num = .*(is none that float.. resolves|is no node)"):
+        grid()
+
+
+def test_a_grid_has_no_derivative_and_the_network_has():
+    """The affine map that the message names, against the stationary rate of another threshold."""
+    with pytest.raises(ValueError, match=r"threshold: is traced, .* drive \(I - m\) / s") as caught:
+        jax.grad(
+            lambda x: (
+                _without_checks(lambda x: jn.VoltageGrid(-4.0, x, reset=1.0, num=60), x).spacing
+            )
+        )(2.0)
+    assert "\n" not in str(caught.value)
+
+    drive, noise, noise_slope, weight = 0.8, 0.7, 0.2, 0.4
+
+    def mapped(threshold):
+        s = (threshold - 0.9) / (2.0 - 1.0)
+        m = 0.9 - s * 1.0
+        scaled = (drive - m) / s, noise / s**2, noise_slope / s**2
+        return jn.stationary.self_consistent_rate(weight / s, *scaled, guess=0.2)
+
+    def direct(threshold):
+        arguments = weight, drive, noise, noise_slope, threshold, 0.9
+        return jn.stationary.self_consistent_rate(*arguments, guess=0.2)
+
+    for x, y in zip(jax.value_and_grad(mapped)(2.3), jax.value_and_grad(direct)(2.3), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-9 if DOUBLE else 1e-4)
 
 
 def test_equal_grids_are_equal_and_hash_alike():

@@ -70,6 +70,34 @@ def test_formulas_are_left_to_mathjax(site):
 
 
 @needs_double
+def test_no_page_loads_anything_from_elsewhere(site):
+    loads = re.compile(
+        r"""<(?:script|img|iframe|link|source|video|audio)\b[^>]*?
+        \b(?:src|href)\s*=\s*["']?((?:https?:)?//[^"'\s>]+)""",
+        re.VERBOSE,
+    )
+    pages = {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+    assert len(pages) > 40
+    assert [address for page in pages.values() for address in loads.findall(page)] == []
+    styles = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.css"))
+    assert not re.search(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", styles)
+    assert loads.search('<script src="https://cdn.example.org/mathjax.js"></script>')
+
+
+@needs_double
+def test_mathjax_and_its_letters_are_part_of_the_site(site):
+    page = (site / "theory/density/index.html").read_text(encoding="utf-8")
+    assert re.search(r'<script src="(?:\.\./)+mathjax/tex-chtml\.js"', page)
+    script = (site / "mathjax/tex-chtml.js").read_text(encoding="utf-8")
+    letters = site / "mathjax/output/chtml/fonts/woff-v2"
+    wanted = set(re.findall(r"%%URL%%/([\w-]+\.woff)", script))
+    assert wanted
+    assert wanted <= {path.name for path in letters.iterdir()}
+    assert "Apache License" in (site / "mathjax/LICENSE").read_text(encoding="utf-8")
+    assert "enableMenu: false" in (site / "mathjax.js").read_text(encoding="utf-8")
+
+
+@needs_double
 def test_figures_are_those_of_the_readme(site):
     rows = re.findall(r"^\| (.+?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
     shown = words(site, "benchmarks")

@@ -105,9 +105,9 @@ def test_a_second_sweep_is_compiled_when_something_has_changed():
         return factor[0] * x
 
     np.testing.assert_array_equal(jn.sweep(scaled, {"x": [1.0, 2.0]}).values, [1, 2])
-    TRACES.clear()
+    before = len(TRACES)
     np.testing.assert_array_equal(jn.sweep(scaled, {"x": [3.0, 4.0]}).values, [3, 4])
-    assert len(TRACES) == 1
+    assert len(TRACES) == before + 1
     factor[0] = 2.0
     np.testing.assert_array_equal(jn.sweep(scaled, {"x": [3.0, 4.0]}).values, [6, 8])
 

@@ -63,15 +63,12 @@ def advect(
     courant: Courant,
     weights: Float[Array, "w 1"],
     execution: AbstractExecution = AUTOMATIC,
-    start: Float[Array, "w 1"] | None = None,
 ) -> Advected:
     r"""Solves $H + A(H)\,H = H^*$ for the weight density; derivatives by the implicit function.
 
-    **Arguments:** the Courant numbers and the weight density $H^*$, as a column; how to solve;
-    where Newton's method starts, $H^*$ by default.
+    **Arguments:** the Courant numbers and the weight density $H^*$, as a column; how to solve.
     """
-    begin = weights if start is None else start
-    found, iterations, converged = _search(*lax.stop_gradient((courant, weights, begin)), execution)
+    found, iterations, converged = _search(*lax.stop_gradient((courant, weights)), execution)
     one = jnp.ones(1, weights.dtype)
     up, down = courant.linearised(found)
 
@@ -92,7 +89,7 @@ def _residual(courant: Courant, weights: Array, moved: Array) -> Array:
 
 
 def _search(
-    courant: Courant, weights: Array, start: Array, execution: AbstractExecution
+    courant: Courant, weights: Array, execution: AbstractExecution
 ) -> tuple[Array, Array, Array]:
     r"""Newton's method with full steps.
 
@@ -104,11 +101,15 @@ def _search(
     """
     one, total = jnp.ones(1, weights.dtype), jnp.sum(weights)
 
+    def again():
+        moved = _spread(courant, weights)
+        return moved, _residual(courant, weights, moved)
+
     def improve(carry):
         moved, error, _, iterations = carry
-        spread = iterations == _SPREAD_AT
-        moved = jnp.where(spread, _spread(courant, weights), moved)
-        error = jnp.where(spread, _residual(courant, weights, moved), error)
+        moved, error = lax.cond(
+            iterations == _SPREAD_AT, lambda moved, error: again(), lambda *same: same, moved, error
+        )
         up, down = courant.linearised(moved)
         change = mmatrix.solve(one, up, down, error, execution=execution)
         moved = jnp.clip(moved - change, 0, total)
@@ -121,12 +122,25 @@ def _search(
         return (jnp.sum(jnp.abs(error)) > rounding) & (iterations < _MAX_ITERATIONS)
 
     none = jnp.zeros((), weights.dtype), jnp.zeros((), jnp.int32)
-    begin = start, _residual(courant, weights, start), *none
+    begin = weights, _residual(courant, weights, weights), *none
     moved, error, rounding, iterations = lax.while_loop(unfinished, improve, begin)
     return moved, iterations, jnp.sum(jnp.abs(error)) <= rounding
 
 
 def _spread(courant: Courant, weights: Array) -> Array:
-    """In each cell the largest density upstream of it."""
-    below, above = (lax.cummax(weights, reverse=reverse) for reverse in (False, True))
-    return jnp.where(courant.hebbian < 0, above, below)
+    r"""The weight density with what the Hebbian flux alone could bring.
+
+    Through cells that were empty it falls as $\sqrt{F_j} = \sqrt{F_{j-1}} - 1 / \sqrt{4 α_j}$ where
+    it is large, and nowhere is it more than the mass below.
+    """
+    tiny = jnp.finfo(weights.dtype).tiny
+    size = jnp.abs(courant.hebbian)
+    root = jnp.sqrt(jnp.maximum(size, 1e-6 * jnp.max(size) + tiny))
+
+    def climbing(weights, root):
+        lost = jnp.cumsum(0.5 / root)[:, None]
+        return lax.cummax(jnp.sqrt(jnp.cumsum(weights))[:, None] + lost) - lost
+
+    falling = climbing(weights[::-1], root[::-1])[::-1]
+    flux = jnp.where(courant.hebbian < 0, falling, climbing(weights, root))
+    return jnp.maximum(weights, flux / root)

@@ -12,6 +12,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._check import check_integer
+from .._module import Module
 from ..solve.scan import remember
 from .interval import Interval, frozen
 from .own_rate import chosen_rate, own_rate
@@ -39,7 +40,7 @@ def given(rate: Float[Array, ""]) -> Coupled:
     return Coupled(rate, jnp.zeros((), jnp.int32), jnp.ones((), bool))
 
 
-class AbstractCoupling(eqx.Module):
+class AbstractCoupling(Module):
     r"""Chooses the rate $\bar N$ that the neurons see within a step.
 
     `may_cycle`: whether the rates of successive steps may jump to and fro where those of the

@@ -7,15 +7,12 @@ neither reproduces itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from ..model import Delay, Network
+from ..model import Bump, Constant, Delay, Network
 from .coupling import AbstractCoupling
 from .interval import Interval, frozen
 
@@ -50,29 +47,19 @@ class Alternation(eqx.Module):
         before: Float[Array, ""],
         rate: Float[Array, ""],
         seen: Float[Array, ""],
-        response: Callable[[Array], Array],
+        driven: Bool[Array, ""],
     ) -> Alternation:
         """With one more step, from the rate `before` to `rate`, in which neurons saw `seen`.
 
-        **Arguments:** `response`, the rate that results in the step from the one that is seen. It
-        is evaluated after many alternations: if the rate that was seen in the step before makes no
-        difference, a drive alternates, and not the coupling.
+        **Arguments:** `driven`, whether the drive may be what alternates, and not the coupling.
         """
         change = rate - before
         second = change - self.change
         size, largest = jnp.abs(second), jnp.abs(self.swing)
         visible = size > _VISIBLE * (rate + before)
-        goes_on = (second * self.swing < 0) & (size >= _KEPT * largest) & visible
-        steps = jnp.where(goes_on, self.steps + 1, 0)
+        goes_on = (second * self.swing < 0) & (size >= _KEPT * largest) & visible & ~driven
         swing = jnp.sign(second) * jnp.where(goes_on, jnp.maximum(size, largest), size)
-
-        def ask(_):
-            caused = jnp.abs(response(self.seen) - rate) >= _CAUSED * jnp.abs(change)
-            return jnp.where(caused, steps, 0), jnp.zeros((), bool)
-
-        # A loop of at most one turn: under `vmap` a branch would be evaluated in every step.
-        steps, _ = lax.while_loop(lambda carry: carry[1], ask, (steps, steps == _STEPS))
-        return Alternation(change, swing, seen, steps)
+        return Alternation(change, swing, seen, jnp.where(goes_on, self.steps + 1, 0))
 
 
 def watch(coupling: AbstractCoupling, model: Network, dtype: np.dtype) -> Alternation | None:
@@ -92,9 +79,21 @@ def watched(
     rate: Float[Array, ""],
     seen: Float[Array, ""],
     interval: Interval,
+    dt: Float[Array, ""],
 ) -> Alternation | None:
-    """`Alternation.after` the step of an interval, where there is something to watch."""
+    """`Alternation.after` the step of an interval, of length `dt`, where it is watched."""
     if alternation is None:
         return None
-    before, rate, seen, interval = frozen((before, rate, seen, interval))
-    return alternation.after(before, rate, seen, interval.firing)
+    before, rate, seen, interval, dt = frozen((before, rate, seen, interval, dt))
+    return alternation.after(before, rate, seen, _driven(interval, seen, alternation.seen, dt))
+
+
+def _driven(interval: Interval, seen: Array, before: Array, dt: Array) -> Bool[Array, ""]:
+    """Whether the drive has changed in the step by more than half as much as the coupling."""
+    model, w, time = interval.model, interval.weights, interval.time
+    if isinstance(model.drive, Constant | Bump):
+        return jnp.zeros((), bool)
+    zero = jnp.zeros_like(seen)
+    drive = model.input(time, w, zero) - model.input(time - dt, w, zero)
+    coupling = w * (model.response(seen) - model.response(before))
+    return jnp.max(jnp.abs(drive)) > _CAUSED * jnp.max(jnp.abs(coupling))

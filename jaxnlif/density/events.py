@@ -19,6 +19,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from .._check import check, check_integer, check_positive, check_scalar
+from .._module import Module
 from ..grid import Grid, VoltageGrid
 from ..model import Network
 from ..model._leaf import as_leaf
@@ -30,7 +31,7 @@ from .interval import Interval, frozen, instantaneous_kick
 _LONGEST = 0.02  # membrane times
 
 
-class Cascade(eqx.Module):
+class Cascade(Module):
     r"""Lets neurons fire together on the density, and the run go on through every blow-up.
 
     Steps are shortened to $Δt = ε\,δm/\bar N$, so that no more than $δm$ fires in one, and land on

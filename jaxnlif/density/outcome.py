@@ -16,13 +16,13 @@ from .state import DensityState
 def outcome(
     interval: Interval, state: DensityState, seen: Coupled, settled: Bool[Array, ""]
 ) -> Result:
-    """The result after a step that ended in `state`, in which neurons saw a rate, and of which the
-    weights are `settled` if their Newton iterations ended."""
+    """The result after a step that ended in `state`, in which neurons saw a rate; `settled`,
+    whether the weight density was found."""
     density, rate = lax.stop_gradient((state.density, state.rate))
     interval = frozen(interval)
     cycles = state.alternation is not None and state.alternation.is_cycle
-    going = Result.where(cycles, Result.rate_cycle, Result.completed)
-    going = Result.where(settled, going, Result.weights_not_converged)
+    going = Result.where(settled, Result.completed, Result.weights_not_converged)
+    going = Result.where(cycles, Result.rate_cycle, going)
     going = Result.where(seen.exhausted, Result.rate_not_found, going)
     if state.events is not None:
         # An unbounded rate in spite of events is a step too long for them.

@@ -48,9 +48,11 @@ def nearest_root(response: Response, start: Float[Array, ""], max_evaluations: i
     """
 
     def unfinished(s: _Iterate):
-        return ~_solved(s) & (s.x < MAX_RATE) & (s.evaluations < max_evaluations)
+        searching = ~_solved(s) & (s.x < MAX_RATE) & (s.evaluations < max_evaluations)
+        return searching | (s.evaluations == 0)
 
-    begin = _begin(start, response(start) - start)
+    # The first evaluation too is one of the loop, in which `response` is compiled once.
+    begin = _begin(start, jnp.zeros_like(start), 0)
     end = lax.while_loop(unfinished, lambda s: _improved(response, s, _next(s)), begin)
     found, within = _solved(end), end.x < MAX_RATE
     return Root(end.x, end.evaluations, found & within, ~found & within)
@@ -82,14 +84,14 @@ def overshot_root(
     def improve(s: _Iterate):
         return _improved(response, s, jnp.where(s.evaluations == 1, predicted, _next(s)))
 
-    end = lax.while_loop(unfinished, improve, _begin(start, fired - start))
+    end = lax.while_loop(unfinished, improve, _begin(start, fired - start, 1))
     passed = (end.evaluations > 1) & (end.bracketed | _falls(end))
     found = passed & _solved(end)
     return Root(end.x, end.evaluations, found, passed & ~found)
 
 
-def _begin(x: Array, f: Array) -> _Iterate:
-    return _Iterate(x, f, x, f, jnp.zeros((), bool), jnp.ones((), jnp.int32))
+def _begin(x: Array, f: Array, evaluations: int) -> _Iterate:
+    return _Iterate(x, f, x, f, jnp.zeros((), bool), jnp.asarray(evaluations, jnp.int32))
 
 
 def _solved(s: _Iterate) -> Array:
@@ -114,18 +116,18 @@ def _next(s: _Iterate) -> Array:
     eager = jnp.where(slope < 0, (secant - s.x) / jnp.where(s.f == 0, 1, s.f), 10)
     eager = jnp.where(s.evaluations == 1, 1, eager)
     x = jnp.where(s.bracketed, inside, s.x + jnp.clip(eager, 1, 10) * s.f)
-    return jnp.maximum(x, 0)
+    return jnp.where(s.evaluations == 0, s.x, jnp.maximum(x, 0))
 
 
 def _improved(response: Response, s: _Iterate, x: Array) -> _Iterate:
     f = response(x) - x
-    crossed = jnp.sign(f) != jnp.sign(s.f)
+    crossed = (jnp.sign(f) != jnp.sign(s.f)) & (s.evaluations > 0)
     retained = s.bracketed & ~crossed
     return _Iterate(
         x,
         f,
         jnp.where(retained, s.other_x, s.x),
-        jnp.where(retained, s.other_f / 2, s.f),
+        jnp.where(retained, s.other_f / 2, jnp.where(s.evaluations == 0, f, s.f)),
         s.bracketed | crossed,
         s.evaluations + 1,
     )

@@ -37,6 +37,7 @@ from .coupling import (
 )
 from .cycle import watch, watched
 from .events import Cascade, fire
+from .held import Arriving, arriving_in, recorded
 from .interval import Interval
 from .outcome import outcome
 from .own_rate import own_step
@@ -80,7 +81,9 @@ class FluxShift(AbstractSolver[DensityState]):
     - `events`: `None` ends a run that blows up; `Cascade()` lets neurons fire together and goes on.
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
-      spike counts remain those of the expected flux. `None` for the limit of many. Derivatives are
+      spike counts remain those of the expected flux. It carries the noise of these kicks only, as
+      if neurons were Poisson processes: that of regular neurons is smaller, of bursting ones larger
+      (`Particles` have either). `None` for the limit of many. Derivatives are
       those with the numbers of spikes held as they were drawn, not of a mean over draws.
     - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.
     - `layout`: where the columns of the density lie, which `solve(..., sharding=)` fills in.
@@ -171,7 +174,7 @@ class FluxShift(AbstractSolver[DensityState]):
         return self._split(state)
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
-        arriving = self._arriving(model, dt, state)
+        arriving = arriving_in(model, dt, state)
         time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
         interval = self._interval(model, time, dt, arriving, state.density)
         rate, rates = first_rates(interval, arriving.rate)
@@ -179,7 +182,7 @@ class FluxShift(AbstractSolver[DensityState]):
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
         jumps = model.jumps().astype(dt.dtype)
-        arriving = self._arriving(model, dt, state)
+        arriving = arriving_in(model, dt, state)
         if self.events is None:
             time = lookup_time(t, dt, jumps)
             state, fired = self._advance(model, time, dt, arriving, state)
@@ -193,15 +196,9 @@ class FluxShift(AbstractSolver[DensityState]):
             exhausted = (end.done.total < dt) & (state.result == Result.completed)
             result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
             state = eqx.tree_at(lambda s: s.result, state, result)
-        return self._split(self._record(model, dt, fired / dt, state))
+        return self._split(recorded(self.grid, model, dt, fired / dt, state))
 
-    def _arriving(self, model: Network, dt: Array, state: DensityState) -> _Arriving:
-        return _Arriving(
-            None if model.delay is None else model.delay.seen(state.sent, dt),
-            None if model.refractory is None else model.refractory.seen(state.resting, dt),
-        )
-
-    def _interval(self, model: Network, time, dt, arriving: _Arriving, density) -> Interval:
+    def _interval(self, model: Network, time, dt, arriving: Arriving, density) -> Interval:
         """The voltage step of `dt` with the drive of `time`."""
         w, kappa, inflow = self.weights(model), model.epsilon / dt, arriving.neurons
         return Interval(
@@ -212,18 +209,6 @@ class FluxShift(AbstractSolver[DensityState]):
         """The state with every column where it belongs."""
         density, rates, resting = self.layout.split((state.density, state.rates, state.resting))
         return replace(state, density=density, rates=rates, resting=resting)
-
-    def _record(self, model, dt, rates, state) -> DensityState:
-        """The state with the mean rates of a step on their way."""
-        if model.delay is not None:
-            sent = model.delay.record(state.sent, jnp.sum(rates) * self.grid.weight_spacing, dt)
-            state = eqx.tree_at(lambda s: s.sent, state, sent)
-        if model.refractory is not None:
-            resting = model.refractory.record(state.resting, rates, dt)
-            held = jnp.sum(model.refractory.outstanding(resting, dt)) * self.grid.weight_spacing
-            refractory = held * dt / model.epsilon
-            state = eqx.tree_at(lambda s: (s.resting, s.refractory), state, (resting, refractory))
-        return state
 
     def _advance(self, model, time, dt, arriving, state) -> tuple[DensityState, Array]:
         r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
@@ -268,7 +253,7 @@ class FluxShift(AbstractSolver[DensityState]):
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
             walls=walls.after_voltage_step(self.grid, *interval.input(felt), density),
-            alternation=watched(state.alternation, state.rate, rate, felt, interval),
+            alternation=watched(state.alternation, state.rate, rate, felt, interval, dt),
         )
         return eqx.tree_at(lambda s: s.result, new, outcome(interval, new, seen, settled)), fired
 
@@ -278,7 +263,7 @@ class FluxShift(AbstractSolver[DensityState]):
         none = None if model.refractory is None else jnp.zeros_like(state.rates)
 
         def firing(columns):
-            return self._interval(model, time, dt, _Arriving(seen, none), columns).rates(seen)
+            return self._interval(model, time, dt, Arriving(seen, none), columns).rates(seen)
 
         strength = model.learning.strength(self.weights(model))
         rates, step = (state.rates, state.rate), model.learning.speed * dt
@@ -338,13 +323,6 @@ class FluxShift(AbstractSolver[DensityState]):
         if state.events is None:
             return never
         return jnp.where(state.events.count > 0, state.events.last().time, never)
-
-
-class _Arriving(NamedTuple):
-    """What was sent in earlier steps: the rate after a delay, neurons after their rest."""
-
-    rate: Array | None
-    neurons: Array | None
 
 
 class _Progress(NamedTuple):

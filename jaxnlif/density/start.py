@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from .interval import Interval, frozen
-from .own_rate import own_rate
+from .own_rate import own_rate, own_step
 from .root import nearest_root
 
 _BRIEF = 0.01  # membrane times
@@ -27,22 +28,22 @@ def first_rates(
 
     The network rate is the one that reproduces itself in it. Of several it is the next to the one
     that does so in a hundredth of a membrane time, where there is one only: the branch on which the
-    density lies. Where none does, it is the answer to that.
+    density lies. Where none does, it is that one; where not even that exists, none.
 
     **Arguments:** `arriving`, the rate that is seen instead, if a delay says so.
     """
-    seen = _own_rate(interval) if arriving is None else arriving
-    _, rates = interval.after(seen)
-    return interval.network_rate(rates), rates
-
-
-def _own_rate(interval: Interval) -> Float[Array, ""]:
+    if arriving is not None:
+        _, rates = interval.after(arriving)
+        return interval.network_rate(rates), rates
     still = frozen(interval)
-    brief = replace(still, kappa=jnp.maximum(still.kappa, 1 / _BRIEF))
-    zero = jnp.zeros_like(still.kappa)
-    at_once = nearest_root(brief.firing, zero, _MAX_EVALUATIONS)
-    begin = jnp.where(at_once.found, at_once.rate, brief.firing(zero))
-    root = nearest_root(still.firing, begin, _MAX_EVALUATIONS)
-    # The derivative of a root is not asked for where there is none.
-    own = own_rate(interval, jnp.where(root.found, root.rate, 0))
-    return jnp.where(root.found, own, interval.firing(begin))
+    kappas = jnp.stack([jnp.maximum(still.kappa, 1 / _BRIEF), still.kappa])
+
+    def search(begin, kappa):
+        root = nearest_root(replace(still, kappa=kappa).firing, begin, _MAX_EVALUATIONS)
+        return jnp.where(root.found, root.rate, begin), None
+
+    root, _ = lax.scan(search, jnp.zeros_like(still.kappa), kappas)
+    rate = own_rate(interval, root)
+    if interval.grid.w is None:
+        return rate, rate[None] / interval.grid.weight_spacing
+    return rate, own_step(interval, root)[1]

@@ -96,22 +96,31 @@ class _Flow(eqx.Module):
 
     def alone(self) -> tuple[_Exchange, Float[Array, " w"]]:
         """The exchange if all in a cell fire as those who were there, and what cells gain by it."""
-        exchange, moved = self.exchange(self.conditional(self.rates))
-        return exchange, self.gain(moved)
+        courant = _courant(self, self.conditional(self.rates))
+        exchange, moved = self.exchange(courant)
+        return exchange, self.gain(moved, self.fastest())
 
-    def exchange(self, conditional: Float[Array, " w"]) -> tuple[_Exchange, Float[Array, "w 1"]]:
-        """The exchange at conditional rates, and the weight density at the end."""
-        courant = _courant(self, conditional)
+    def with_rates(self, conditional: Float[Array, " w"]) -> _Exchange:
+        """The exchange at given conditional rates."""
+        return self.exchange(_courant(self, conditional))[0]
+
+    def exchange(self, courant: Courant) -> tuple[_Exchange, Float[Array, "w 1"]]:
+        """The exchange in a flow, and the weight density at the end."""
         moved = advect(courant, self.weights[:, None], self.execution)
         return _exchange(courant, moved), moved.weights
 
+    def fastest(self) -> Courant:
+        """The flow if all fire as the fastest do."""
+        most = jnp.max(self.conditional(self.rates))
+        return _courant(self, jnp.full_like(self.weights, most))
+
     def arrivals(self, alone: Float[Array, " w"]) -> _Arrivals:
         """What arrives at most: where all fire as the fastest do, or as those in their cell do."""
-        fastest = jnp.max(self.conditional(self.rates))
-        exchange, moved = self.exchange(jnp.full_like(self.weights, fastest))
+        courant = self.fastest()
+        exchange, moved = self.exchange(courant)
         # As much as there is of a front: its rates enter continuously.
         most = _front(self.weights, alone) * jnp.sum(self.weights)
-        mass = jnp.minimum(jnp.maximum(alone, self.gain(moved)), most)
+        mass = jnp.minimum(jnp.maximum(alone, self.gain(moved, courant)), most)
         holds = (self.weights > mass) & (self.weights > self.least())
         source = _upstream(holds, exchange, moved)
         return _Arrivals(mass, source, exchange.iterations, exchange.converged)
@@ -120,16 +129,15 @@ class _Flow(eqx.Module):
         """Rates per mass of those who are in a cell and those who arrive."""
         return rates / (jnp.maximum(self.weights, self.least()) + arriving)
 
-    def gain(self, moved: Float[Array, "w 1"]) -> Float[Array, " w"]:
-        """What cells hold more than twice as much as before."""
-        return jnp.maximum(moved[:, 0] - 2 * self.weights - self.least(), 0)
+    def gain(self, moved: Float[Array, "w 1"], fastest: Courant) -> Float[Array, " w"]:
+        """What cells hold more than twice as much as before, as far as it would leave them."""
+        gain = jnp.maximum(moved[:, 0] - 2 * self.weights - self.least(), 0)
+        return gain * jnp.minimum(jnp.abs(fastest.hebbian[:, 0]) * gain, 1)
 
     def least(self) -> Float[Array, ""]:
         """A weight density below this is rounding, and leads nothing on."""
-        dtype = self.weights.dtype
-        return jnp.maximum(
-            _tolerance.rounding(dtype) * jnp.mean(self.weights), _tolerance.floor(dtype)
-        )
+        mean, dtype = jnp.mean(self.weights), self.weights.dtype
+        return jnp.maximum(_tolerance.rounding(dtype) * mean, _tolerance.floor(dtype))
 
 
 class _Arrivals(NamedTuple):
@@ -180,11 +188,11 @@ def _move_with_fronts(
 
     def advance(density, size):
         here = replace(flow, weights=flow.grid.weight_density(density), dt=size * flow.dt)
-        exchange, _ = layout.everywhere(_Flow.exchange)(here, conditional)
+        exchange = layout.everywhere(_Flow.with_rates)(here, conditional)
         moved = _move(layout, here, density, exchange)
         return moved.density, (moved.iterations, moved.converged)
 
-    sizes = jnp.full(_PARTS, part).at[0].set(1 - (_PARTS - 1) * part)
+    sizes = jnp.broadcast_to(part, (_PARTS,)).at[0].set(1 - (_PARTS - 1) * part)
     density, (iterations, converged) = lax.scan(advance, density, sizes)
     iterations = alone.iterations + arrivals.iterations + jnp.sum(iterations, dtype=jnp.int32)
     return Moved(density, iterations, arrivals.converged & jnp.all(converged))
@@ -196,7 +204,7 @@ def _upstream(holds: Array, exchange: _Exchange, moved: Array) -> Int[Array, " w
     below = lax.cummax(jnp.where(holds, index, 0))
     above = lax.cummin(jnp.where(holds, index, last), reverse=True)
     up = (exchange.up * moved)[:-1, 0] - exchange.down[:-1, 0] * moved[1:, 0]
-    closed = jnp.zeros_like(up[:1])
+    closed = jnp.zeros(1, up.dtype)
     from_below, from_above = jnp.concatenate([closed, up]), jnp.concatenate([-up, closed])
     return jnp.where(from_below >= from_above, below, above)
 

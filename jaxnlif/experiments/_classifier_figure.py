@@ -42,22 +42,17 @@ def draw(
 
 def _raster(ax: Axes, net: FeedForward, inputs, title: str) -> None:
     trial = net.trial(inputs)
-    begin = 0
+    begin, last = 0, len(trial.spikes) - 1
     for n, spikes in enumerate(trial.spikes):
         times = np.asarray(spikes)[0]
-        for i, row in enumerate(times):
-            seen = row[np.isfinite(row)]
-            ax.plot(
-                seen,
-                np.full(len(seen), begin + i),
-                "|",
-                color=plot.CYCLE[n % len(plot.CYCLE)],
-                markersize=3,
-            )
+        neuron, which = np.nonzero(np.isfinite(times))
+        label = "output" if n == last else "hidden" if last == 1 else f"hidden {n + 1}"
+        mark = {"color": plot.CYCLE[n % len(plot.CYCLE)], "markersize": 3, "label": label}
+        ax.plot(times[neuron, which], begin + neuron, "|", **mark)
         begin += len(times)
         ax.axhline(begin - 0.5, color=plot.GREY, linewidth=0.5)
     ax.set(xlim=(0, float(net.duration)), ylim=(-1, begin))
-    plot.finish(ax, _TIME, "neuron", title)
+    plot.finish(ax, _TIME, "neuron", title, above=True)
 
 
 def _potentials(ax: Axes, net: FeedForward, inputs, label: int) -> None:
@@ -72,11 +67,12 @@ def _potentials(ax: Axes, net: FeedForward, inputs, label: int) -> None:
     voltages = np.where(np.abs(voltages) < 12, voltages, np.nan)
     for n in range(voltages.shape[1]):
         again, color = divmod(n, len(plot.CYCLE))
-        look = {"color": plot.CYCLE[color], "linestyle": "--" if again else "-", "label": str(n)}
+        look = {"color": plot.CYCLE[color], "linestyle": "--" if again else "-"}
+        look["label"] = f"class {n}" + (", the right one" if n == label else "")
         ax.plot(times, voltages[:, n], linewidth=2.5 if n == label else 0.8, **look)
     ax.set(xlim=(0, times[-1]), ylim=(-8, 8))
-    plot.finish(ax, _TIME, "potential $V$", f"Output potentials, class {label}")
-    ax.legend(ncols=5, fontsize="small", loc="lower left", frameon=False)
+    plot.finish(ax, _TIME, "potential $V$", "Potentials of the output neurons")
+    ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
 def _errors(ax: Axes, histories: Sequence[Mapping[str, np.ndarray]]) -> None:
@@ -86,5 +82,7 @@ def _errors(ax: Axes, histories: Sequence[Mapping[str, np.ndarray]]) -> None:
         for text, name in measures.items()
     }
     epochs = np.arange(1, len(histories[0]["accuracy"]) + 1)
-    plot.training(error, ax, steps=epochs, xlabel="epoch + 1", ylabel="test error")
     ax.set_xscale("log")
+    plot.training(error, ax, steps=epochs, xlabel="epoch + 1", ylabel="test error")
+    ax.get_lines()[-1].set_linestyle("--")  # where both are the same, both are seen
+    plot.finish(ax, ax.get_xlabel(), ax.get_ylabel(), "Errors, the untrained network first")

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_figure
+from .._files import write_arrays
 from .._leaves import to_arrays
 from .._memory import check_memory
 from .._rotation import exclusive
@@ -26,6 +26,7 @@ from . import _checkpoint as checkpoints
 from ._classifier import EVALUATED, Encoder, Measures, Samples, State, Trainer, start
 from ._classifier_figure import draw
 from ._classifier_setting import Setting
+from ._figures import figure_files, write_figures
 from ._options import add_run
 from ._output import begin
 
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
         for seed in seeds:
             _found(setting, task, seed, _checkpoint(Path(arguments.out), task, seed))
     results = [f"{task.name}-{seed}{end}" for seed in seeds for end in (".npz", "-checkpoint")]
-    directory = begin(arguments, *results, f"{task.name}.png")
+    directory = begin(arguments, *results, *figure_files(task.name, arguments.format))
     began = time.perf_counter()
     trainings = []
     for seed in seeds:
@@ -133,9 +134,9 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
             to_arrays(training.state) | training.history,
             _identity(setting, task, seed),
         )
-    figure = directory / f"{task.name}.png"
     nets, histories = [t.state.net for t in trainings], [t.history for t in trainings]
-    write_figure(figure, draw(setting, task, nets, histories))
+    drawn = draw(setting, task, nets, histories)
+    figure = write_figures(directory, task.name, drawn, arguments.format)
     print("\n".join(summary(setting, trainings)))
     print(
         f"\nwrote {directory}/{task.name}-*.npz and {figure} ({time.perf_counter() - began:.1f} s)"
@@ -230,11 +231,14 @@ def _validate(setting: Setting, task: Task, seeds: int) -> None:
 
 
 def summary(setting: Setting, trainings: list[Training]) -> list[str]:
-    """Measures after the last epoch: their mean and spread over seeds."""
-    lines = [f"{len(trainings)} networks, {setting.epochs} epochs; hidden {setting.hidden}"]
+    """Measures after the last epoch: their mean and, of several seeds, their spread."""
+    number = len(trainings)
+    networks = "1 network" if number == 1 else f"{number} networks"
+    lines = [f"{networks}, {setting.epochs} epochs; hidden {setting.hidden}"]
     for name in Measures._fields:
         last = np.array([t.history[name][-1] for t in trainings], float)
-        lines.append(f"{name:20} {last.mean():.4f} +- {last.std():.4f}")
+        spread = f" +- {last.std():.4f}" if number > 1 else ""
+        lines.append(f"{name:20} {last.mean():.4f}{spread}")
     return lines
 
 

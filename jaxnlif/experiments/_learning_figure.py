@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
+from ..plot.lines import once
 from ._trial import Phase, Setting
 
 
@@ -59,7 +60,8 @@ def _course(ax: Axes, learned: Phase, tests, colors) -> None:
     start = learned.t[-1]
     for test, color in zip(tests, colors, strict=True):
         times = start + test.t
-        ax.axvline(start, color=plot.GREY, linewidth=0.8, linestyle=":")
+        label = once(ax, "a test begins")
+        ax.axvline(start, color=plot.GREY, linewidth=0.8, linestyle=":", label=label)
         ax.plot(times, test.rate, color=color, label=f"test: {test.name}")
         start = times[-1]
     time = "time $t$ (learning times); every test starts from the learned state"

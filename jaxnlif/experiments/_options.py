@@ -7,6 +7,7 @@ from typing import Any
 
 from .._check import check, check_finite, check_integer, check_positive
 from . import configuration
+from ._figures import FORMATS
 
 MOST_STEPS = 2**31 - 2
 _SMALLEST, _LARGEST = 1e-9, 1e9
@@ -77,6 +78,14 @@ def add_run(
     group = parser.add_argument_group("the run")
     group.add_argument(
         "--out", default=out, metavar="DIR", help=f"for {files} (default: %(default)s)"
+    )
+    group.add_argument(
+        "--format",
+        nargs="+",
+        choices=FORMATS,
+        default=list(FORMATS[:1]),
+        metavar="TYPE",
+        help=f"of the figure: {', '.join(FORMATS)}, one or several (default: {FORMATS[0]})",
     )
     if resume:
         add_switch(group, "--resume", "go on from the checkpoint in DIR")

@@ -6,10 +6,13 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from .._files import write_bytes
+from ..solve.solution import Solution
+from ..solve.warning import warning_messages
 from . import configuration
 
 _CONFIGURATION = "config.toml"
@@ -30,6 +33,13 @@ def begin(arguments: argparse.Namespace, *files: str) -> Path:
     write_bytes(directory / _CONFIGURATION, options.encode())
     print(options)
     return directory
+
+
+def print_doubts(solutions: Iterable[tuple[str, Solution]]) -> None:
+    """Prints what makes the answers of completed runs doubtful, by the names of the runs."""
+    for name, solution in solutions:
+        for message in warning_messages(solution):
+            print(f"note: {name}: {message}")
 
 
 def prepare_directory(path: str | os.PathLike) -> Path:

@@ -148,6 +148,5 @@ def _phase(setting: Setting, name, signal, density, *, learns: bool):
         raise
     yield Phase(name, signal, solution)
     if solution.result != Result.completed:
-        message = Result[solution.result]  # pyright: ignore[reportIndexIssue]
-        raise SolveError(f"{name}, t = {float(solution.t_end):g}: {message}")
+        raise SolveError(f"{name}, t = {float(solution.t_end):g}: {solution.message}")
     return solution

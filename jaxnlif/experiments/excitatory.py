@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_figure
+from .._files import write_arrays
 from .._memory import check_memory
 from ..density import stationary
 from ..density.coupling import Implicit
@@ -29,11 +29,13 @@ from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Result, SolveError
 from ..solve.saveat import SaveAt
 from ..solve.solve import solve
+from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, check_between
 from ._output import begin
 from .excitatory_figure import draw
 from .excitatory_networks import DEFAULT, WEIGHTS, Arrays, Course, Ramp, Setting, together
 
+_RESULTS = "excitatory.npz"
 _AT_REST = (-1.0, 0.5)  # mean and variance of the initial voltages
 _NEAR_THRESHOLD = (1.5, 0.005)
 _SAVES = 161  # densities on the way to equilibrium
@@ -68,8 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
     arrays that are complete are written first.
     """
     setting = _setting(arguments)
-    directory = begin(arguments, "excitatory.npz", "excitatory.png")
-    results, figure = directory / "excitatory.npz", directory / "excitatory.png"
+    directory = begin(arguments, _RESULTS, *figure_files("excitatory", arguments.format))
+    results = directory / _RESULTS
     metadata = {"experiment": "excitatory", "drive": setting.drive, "noise": setting.noise}
     progress = ProgressBar("excitatory", "run") if arguments.progress else NoProgress()
     arrays: Arrays = {}
@@ -83,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"stopped; saved so far: {results}", file=sys.stderr)
         raise
     write_arrays(results, arrays, metadata)
-    write_figure(figure, draw(arrays))
+    figure = write_figures(directory, "excitatory", draw(arrays), arguments.format)
     print(summary(setting, arrays))
     print(f"\nwrote {results} and {figure}")
 

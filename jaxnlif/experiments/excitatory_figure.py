@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..plot import BLACK, BLUE, GREEN, PINK, RED, finish, new_figure
+from ..plot.lines import once
 
 _Arrays = Mapping[str, np.ndarray]
 
@@ -50,7 +51,8 @@ def _stationary(arrays: _Arrays, ax: Axes) -> None:
 def _attraction(arrays: _Arrays, ax: Axes) -> None:
     low, high = arrays["attraction_rates"]
     for which, end in enumerate(arrays["attraction_end"]):
-        _course(ax, arrays, "attraction", which, color=BLUE if np.isinf(end) else RED)
+        color, label = (BLUE, "settles") if np.isinf(end) else (RED, "grows without bound")
+        _course(ax, arrays, "attraction", which, color=color, label=once(ax, label))
     ax.axhline(high, color=BLACK, linestyle="--", label=f"stationary {high:.3f}, repels")
     ax.axhline(low, color=BLACK, label=f"stationary {low:.3f}, attracts")
     ax.plot([], [], "x", color=RED, markeredgewidth=2, label="blow-up")
@@ -117,7 +119,7 @@ def _courses(arrays: _Arrays, ax: Axes) -> None:
         _course(ax, arrays, f"blow_up_{name}", which, color=_COLORS[name], label=label)
     ax.plot([], [], "x", color=BLACK, markeredgewidth=2, label="blow-up")
     ax.set(yscale="log", ylim=(0.02, 20), xlim=(0, 6))
-    finish(ax, _TIME, _RATE, f"f  A bounded response prevents blow-up (coupling {coupling:g})")
+    finish(ax, _TIME, _RATE, f"f  Bounded σ prevents blow-up (coupling {coupling:g})")
 
 
 def _branch(ax: Axes, control: np.ndarray, rate: np.ndarray, *, label=None, **style) -> None:

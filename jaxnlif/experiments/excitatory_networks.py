@@ -156,7 +156,7 @@ class Course:
         saveat = SaveAt(num=_SAVES, fn=None)
         sol = solve(network, FluxShift(grid), y0=y0, t1=t1, dt=dt, saveat=saveat)
         if sol.result not in (Result.completed, Result.blow_up):
-            raise SolveError(f"t = {float(sol.t_end):g}: {Result[sol.result]}")  # pyright: ignore[reportIndexIssue]
+            raise SolveError(f"t = {float(sol.t_end):g}: {sol.message}")
         rate = np.full(_SAVES, np.nan)
         rate[: sol.rate.size] = sol.rate
         end = float(sol.t_end) if sol.result == Result.blow_up else np.inf

@@ -10,13 +10,15 @@ from typing import Any
 import jax
 
 from .._check import check, check_integer, check_positive
-from .._files import write_bytes, write_figure
+from .._files import write_bytes
+from .._memory import check_memory
 from ..fit.fit import fit
 from ..fit.result import Fit, FitResult
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import SolveError
-from . import fit_task
-from ._options import add_run
+from . import fit_recovery, fit_task
+from ._figures import figure_files, write_figures
+from ._options import add_run, check_between, check_seed
 from ._output import begin
 from .fit_data import read_recording
 from .fit_network import Neuron, read_bounds
@@ -32,6 +34,9 @@ _DATA: dict[str, Any] = {
 }
 _MOST_STEPS = 1_000_000  # of which every rate is kept
 _MOST_GRIDS = 3
+_MOST_NOISE = 10
+_MOST_FREE = 3  # numbers that a recording is fitted with
+_BYTES_PER_START = 8 * 60**2 * 2  # a density and its change, for each number
 _PATIENCE = 20  # steps without progress, after which no curve in the figure moves any more
 
 
@@ -99,15 +104,15 @@ def run(arguments: argparse.Namespace) -> None:
     """
     began = time.perf_counter()
     recording = _read(arguments)
-    directory = begin(arguments, "fit.json", "fit.png")
+    directory = begin(arguments, "fit.json", *figure_files("fit", arguments.format))
     task = _recovery(arguments) if recording is None else recording.task()
     print(task.title, flush=True)
     task, fitted = _fit(task, arguments)
     outcome = Outcome(task, fitted, time.perf_counter() - began)
-    results, figure = directory / "fit.json", directory / "fit.png"
+    results = directory / "fit.json"
     text = json.dumps(outcome.description(), indent=2, allow_nan=False) + "\n"
     write_bytes(results, text.encode())
-    write_figure(figure, task.draw(fitted))
+    figure = write_figures(directory, "fit", task.draw(fitted), arguments.format)
     print("\n".join(outcome.summary()))
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
     if fitted.result == FitResult.interrupted:
@@ -148,7 +153,7 @@ def _read(arguments: argparse.Namespace) -> Recording | None:
     """The recording, if there is one; everything that can be wrong is found here."""
     check_integer("--steps", arguments.steps, at_least=1)
     check_integer("--starts", arguments.starts, at_least=1)
-    check_integer("--seed", arguments.seed, at_least=0)
+    check_seed("--seed", arguments.seed)
     check_positive("--dt", arguments.dt)
     recovers = arguments.data is None
     for name, default in (_DATA if recovers else _RECOVERY).items():
@@ -157,19 +162,29 @@ def _read(arguments: argparse.Namespace) -> Recording | None:
         check(getattr(arguments, name) == default, f"{option}: {rule}")
     if recovers:
         check_integer("--knots", arguments.knots, at_least=2)
-        check_positive("--noise", arguments.noise, allow_zero=True)
+        check_between("--noise", arguments.noise, 0, _MOST_NOISE)
+        _check_size(arguments, fit_recovery.Run(arguments.dt).duration, arguments.knots)
         return None
     neuron = Neuron.of(arguments.threshold, arguments.reset, arguments.initial)
     bounds = read_bounds(arguments.bounds or (), neuron.threshold - neuron.reset)
     grid = None if arguments.grid is None else neuron.given_grid(*arguments.grid)
     terms = Terms(*(getattr(arguments, name) for name in Terms._fields))
     observed = observe(read_recording(arguments.data), terms)
+    _check_size(arguments, observed.t1, _MOST_FREE)
+    return Recording(arguments.data, observed, neuron, bounds, grid, arguments.dt)
+
+
+def _check_size(arguments: argparse.Namespace, t1: float, numbers: int) -> None:
+    """Requires few enough steps for a run so long, and memory for starts with so many numbers."""
     check(
-        observed.t1 <= _MOST_STEPS * arguments.dt,
-        f"--dt = {arguments.dt:g}: the recording, {observed.t1:g} membrane times, must be at most "
+        t1 <= _MOST_STEPS * arguments.dt,
+        f"--dt = {arguments.dt:g}: the run, {t1:.4g} membrane times, must be at most "
         f"{_MOST_STEPS} steps",
     )
-    return Recording(arguments.data, observed, neuron, bounds, grid, arguments.dt)
+    check_memory(
+        _BYTES_PER_START * arguments.starts * (100 + numbers),
+        f"--starts = {arguments.starts} with {numbers} numbers each",
+    )
 
 
 def _recovery(arguments: argparse.Namespace) -> Task:

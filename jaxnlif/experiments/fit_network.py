@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -28,6 +27,8 @@ from ..solve.solve import solve
 from .fit_observed import Observed
 
 _LARGEST_SPREAD = 2.0  # of potentials without threshold, in distances from reset to threshold
+_RATE_TOLERANCE = 3e-4  # relative, of stationary rates on the grid that is chosen
+_INITIAL_DEVIATIONS = 4.5  # standard deviations of the initial potentials that it holds
 _MOST_NODES = 2000
 
 
@@ -120,32 +121,21 @@ class Neuron(NamedTuple):
         drive = float(np.interp(mean, rates, inputs)) - weight * mean
         return Network(noise=noise, weight=weight, drive=_inside(bounds.drive, drive))
 
-    def needed(self, model: Network, rate: Any, margin: float) -> tuple[float, float]:
-        """The highest lower end, and the widest spacing, of voltages on which a network with these
-        rates is resolved: Gaussians whole to so many standard deviations, the cells of as many
-        less than the layers at the threshold."""
-        drive, noise, weight = (float(x) for x in where(model))
-        input = drive + weight * np.asarray(rate, float)
-        low = min(
-            self.mean - margin * math.sqrt(self.variance),
-            min(self.reset, float(input.min())) - margin * math.sqrt(noise),
-        )
-        distance = self.threshold - self.reset
-        layer = noise / max(float(input.max()) - self.threshold, math.sqrt(noise))
-        return low, min(distance / 4, math.sqrt(noise) / 2, layer) / margin
+    def grid(self, model: Network, rtol: float = _RATE_TOLERANCE) -> VoltageGrid:
+        """The voltages that a network needs, and its potentials at time 0.
 
-    def grid(self, model: Network, rate: Any) -> VoltageGrid:
-        """Voltages for a network that fires at these rates, with room for what a fit changes."""
-        low, spacing = self.needed(model, rate, margin=5.0)
-        distance = self.threshold - self.reset
-        above = math.ceil(distance / spacing - 1e-9)
-        below = math.ceil((self.reset - low) / distance * above)
-        above = max(above * _MOST_NODES // max(above + below, _MOST_NODES), 1)
-        below = math.ceil((self.reset - low) / distance * above)
-        low = self.reset - below * distance / above
-        return VoltageGrid(low, self.threshold, reset=self.reset, num=above + below)
+        **Raises:** `ValueError` if its noise is too weak for any grid.
+        """
+        ends = {"threshold": self.threshold, "reset": self.reset}
+        grid = VoltageGrid.for_model(model, rtol, **ends)
+        part = (self.threshold - self.reset) / 5  # of which the grid has a whole number
+        low = self.mean - _INITIAL_DEVIATIONS * math.sqrt(self.variance)
+        more = max(math.ceil((grid.minimum - low) / part - 1e-9), 0)
+        num = grid.num + more * round(part / grid.spacing)
+        minimum = round(grid.minimum - more * part, 12)
+        return VoltageGrid(minimum, self.threshold, reset=self.reset, num=num)
 
-    def given_grid(self, low: float, num: float) -> VoltageGrid:
+    def given_grid(self, low: float | int, num: float | int) -> VoltageGrid:
         """Voltages from this lower end.
 
         **Raises:** `ValueError` that names the option.
@@ -193,9 +183,14 @@ class Run(eqx.Module):
         )
 
 
-def suffices(run: Run, neuron: Neuron, fitted: Network) -> VoltageGrid | None:
-    """A grid that resolves a fitted network if that of the run does not."""
-    rate = jax.jit(run)(fitted).rate
-    low, spacing = neuron.needed(fitted, rate, margin=4.0)
-    good = run.grid.minimum <= low and run.grid.spacing <= spacing
-    return None if good else neuron.grid(fitted, rate)
+def better_grid(run: Run, neuron: Neuron, fitted: Network) -> VoltageGrid | None:
+    """A grid that resolves a fitted network where that of the run does not."""
+    try:
+        needed = neuron.grid(fitted, 3 * _RATE_TOLERANCE)
+    except ValueError:
+        return None
+    low_enough = run.grid.minimum <= needed.minimum + 1e-9
+    fine_enough = run.grid.spacing <= needed.spacing * (1 + 1e-9)
+    if needed.num > _MOST_NODES or (low_enough and fine_enough):
+        return None
+    return neuron.grid(fitted)

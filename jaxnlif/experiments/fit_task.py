@@ -76,7 +76,7 @@ class Recording(NamedTuple):
     def task(self) -> Task:
         """The fit of input, noise and coupling."""
         start = self.neuron.begin(self.observed, self.bounds)
-        grid = self.grid or self.neuron.grid(start, self.observed.rate.mean())
+        grid = self.grid or self.neuron.grid(start)
         initial = (self.neuron.mean, self.neuron.variance)
         run = fit_network.Run(grid, initial, self.observed.t1, self.dt)
         return self._task(run, start, start)
@@ -100,7 +100,7 @@ class Recording(NamedTuple):
     def _again(self, run: fit_network.Run, first: Network, fitted: Network) -> Task | None:
         if self.grid is not None:
             return None
-        grid = fit_network.suffices(run, self.neuron, fitted)
+        grid = fit_network.better_grid(run, self.neuron, fitted)
         if grid is None or grid == run.grid:
             return None
         run = eqx.tree_at(lambda run: run.grid, run, grid)

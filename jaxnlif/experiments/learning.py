@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from .. import plot
 from .._check import check, check_integer
-from .._files import write_arrays, write_figure
+from .._files import write_arrays
 from .._memory import check_memory
 from ..density.coupling import Implicit, Lagged
 from ..density.solver import FluxShift
@@ -27,8 +27,9 @@ from ..io._versions import versions
 from ..model import Bump
 from ..solve.result import SolveError
 from . import _learning_figure
+from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, check_magnitude, check_steps
-from ._output import begin
+from ._output import begin, print_doubts
 from ._trial import Phase, Setting, phases
 from .measures import discrimination, learned_support, linearity, up_to_peak
 from .signals import read_signal
@@ -86,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
     began = time.perf_counter()
     setting = _setting(arguments, *_read(arguments))
     setting.validate()
-    directory = begin(arguments, "learning.npz", "learning.png")
+    directory = begin(arguments, "learning.npz", *figure_files("learning", arguments.format))
 
     done: list[Phase] = []
     try:
@@ -99,9 +100,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise
     findings = _findings(setting, done)
     results = _write_results(directory, setting, done, findings)
-    figure = directory / "learning.png"
-    write_figure(figure, _learning_figure.draw(setting, done))
+    drawn = _learning_figure.draw(setting, done)
+    figure = write_figures(directory, "learning", drawn, arguments.format)
     print("\n".join(_summary(setting, findings)))
+    print_doubts((phase.name, phase.solution) for phase in done)
     print(f"\nwrote {results} and {figure} ({time.perf_counter() - began:.1f} s)")
 
 

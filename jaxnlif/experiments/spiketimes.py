@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays, write_figure
+from .._files import write_arrays
 from .._memory import check_memory
 from ..solve.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
+from ._figures import figure_files, write_figures
 from ._options import add_run, check_seed
 from ._output import begin
 from ._training import bytes_per_trial, resumed, train
@@ -56,13 +57,14 @@ def run(arguments: argparse.Namespace) -> None:
     kept, and `--resume` continues it bit for bit.
     """
     name = arguments.task
+    figures = figure_files(name, arguments.format)
     bar = ProgressBar(name) if arguments.progress else NoProgress()
     metadata: dict[str, Any] = {"experiment": "spiketimes", "task": name}
     if name == "concept":
         for option in ("trials", "seed", "resume"):
             given = getattr(arguments, option)
             check(given is None or given is False, f"--{option}: the concept task trains nothing")
-        directory = begin(arguments, *_files(name))
+        directory = begin(arguments, f"{name}.npz", *figures)
         found = spiketimes_concept.explore(progress=bar)
         arrays, lines = spiketimes_concept.arrays(found), spiketimes_concept.summary(found)
         drawing = spiketimes_concept.draw(found)
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
         checkpoint = Path(arguments.out) / f"{name}-checkpoint"
         if arguments.resume:
             resumed(training, checkpoint)
-        directory = begin(arguments, *_files(name), checkpoint.name)
+        directory = begin(arguments, f"{name}.npz", *figures, checkpoint.name)
         try:
             _, arrays = train(
                 training, trials, checkpoint=checkpoint, resume=arguments.resume, progress=bar
@@ -84,15 +86,11 @@ def run(arguments: argparse.Namespace) -> None:
             raise
         metadata |= {"seed": seed, "trials": trials}
         lines, drawing = module.summary(task, arrays), module.draw(task, arrays)
-    results, figure = (directory / file for file in _files(name))
+    results = directory / f"{name}.npz"
     write_arrays(results, {k: np.asarray(x) for k, x in arrays.items()}, metadata)
-    write_figure(figure, drawing)
+    figure = write_figures(directory, name, drawing, arguments.format)
     print("\n".join(lines))
     print(f"\nwrote {results} and {figure}")
-
-
-def _files(task: str) -> tuple[str, str]:
-    return f"{task}.npz", f"{task}.png"
 
 
 def _numbers(arguments: argparse.Namespace) -> tuple[int, int]:

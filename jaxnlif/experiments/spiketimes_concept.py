@@ -8,7 +8,7 @@ and 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -151,8 +151,10 @@ def draw(found: Mapping[str, Found]) -> Figure:
         model, beyond = one.model, one.model.duration
         by_weight = [(weight, 0.0, beyond) for weight in model.weights]
         by_time = [(model.excitation, 1.0, time) for time in model.times]
-        _potentials(panels[row, 0], name, model, by_weight)
-        _potentials(panels[row, 1], name, model, by_time)
+        weights = [f"$w / w_{{min}}$ = {weight:g}" for weight in model.weights]
+        times = [f"at $t$ = {time:g}" for time in model.times]
+        _potentials(panels[row, 0], name, model, by_weight, weights)
+        _potentials(panels[row, 1], name, model, by_time, times)
     panels[0, 0].set_title("weight of an input", loc="left", fontweight="bold", pad=16)
     panels[0, 1].set_title("time of an inhibitory input", loc="left", fontweight="bold", pad=16)
     by_weight = {name: (one.by_weight, 1.0, one.model.weights) for name, one in found.items()}
@@ -175,20 +177,22 @@ def draw(found: Mapping[str, Found]) -> Figure:
     return figure
 
 
-def _potentials(ax: Axes, name: str, model: Model, examples) -> None:
+def _potentials(ax: Axes, name: str, model: Model, examples, labels: Sequence[str]) -> None:
     times = np.linspace(0, model.duration, 3000)
-    for example, color in zip(examples, SHADES[name], strict=True):
+    for example, color, label in zip(examples, SHADES[name], labels, strict=True):
         net, one = trial(model, *(jnp.asarray(x, float) for x in example))
         potential = np.asarray(net.trace(one, times)[0])[:, 0]
         limit = 6 if name == "QIF" else np.inf
-        ax.plot(times, np.where(np.abs(potential) < limit, potential, np.nan), color=color)
+        shown = np.where(np.abs(potential) < limit, potential, np.nan)
+        ax.plot(times, shown, color=color, label=label)
         spikes = np.asarray(one.times)[np.asarray(one.sources) == 0]
         blend = ax.get_xaxis_transform()
         ax.vlines(spikes[:1], 0.94, 1.04, color, transform=blend, clip_on=False, linewidth=2)
     ax.axhline(0, color=plot.GREY, linewidth=0.6)
     ax.axhline(1, color=plot.GREY, linewidth=0.6, linestyle="--")
-    ax.set(xlim=(0, model.duration), ylim=(-2, 3.4) if name == "QIF" else (-0.6, 1.3))
+    ax.set(xlim=(0, model.duration), ylim=(-2.5, 3.4) if name == "QIF" else (-0.9, 1.3))
     plot.finish(ax, plot.MEMBRANE_TIME, f"{name}\npotential $V$")
+    ax.legend(frameon=False, fontsize="small", loc="lower left", borderaxespad=0)
 
 
 def _curves(
@@ -205,7 +209,7 @@ def _curves(
     slopes = [np.where(shown[name], curve.slope, np.nan) for name, (curve, _, _) in curves.items()]
     look = {"labels": list(curves), "colors": [COLORS[name] for name in curves]}
     plot.spike_times(along, np.stack(list(times.values()), 1), top, duration=1.0, **look)
-    plot.gradients(along, np.stack(slopes, 1), bottom, **(look | {"labels": [None] * len(curves)}))
+    plot.gradients(along, np.stack(slopes, 1), bottom, **look)
     for name, (_, unit, examples) in curves.items():
         for example, shade in zip(examples, SHADES[name], strict=True):
             value = np.interp(example / unit, along, np.where(shown[name], times[name], -1))

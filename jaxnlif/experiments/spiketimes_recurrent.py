@@ -163,11 +163,16 @@ def summary(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> list[str
 
 # ---- the figure ------------------------------------------------------------------------------
 
+_TRAINED = plot.BLUE, plot.GREEN
+"""Colours of the trained neurons."""
+
 
 def draw(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> Figure:
     """Rasters before and after; spike times of both trained neurons, loss and error in trials."""
     figure = plot.new_figure(10.0, 8.5)
     panels = figure.subplots(3, 2, height_ratios=[1.4, 1.6, 1])
+    for ax in panels[1:].flat:
+        ax.set_xscale("log")
     for ax, trial in zip(panels[0], (0, len(history["loss"]) - 1), strict=True):
         _raster(ax, reservoir, history, trial)
     for k, ax in enumerate(panels[1]):
@@ -177,9 +182,10 @@ def draw(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> Figure:
     along = {"steps": trials, "xlabel": "trial + 1"}
     plot.training(history["loss"], panels[2, 0], **along)
     plot.training(error, panels[2, 1], **along, ylabel=label)
-    panels[2, 1].axhline(0.01, color=plot.RED, linestyle="--", linewidth=1)
+    panels[2, 1].axhline(0.01, color=plot.RED, linestyle="--", linewidth=1, label="aim")
+    plot.finish(panels[2, 1], along["xlabel"], label, above=True)
     for ax in panels[1:].flat:
-        ax.set(xscale="log", xlim=(1, len(trials)))
+        ax.set_xlim(1, len(trials))
     return figure
 
 
@@ -187,25 +193,26 @@ def _raster(ax: Axes, reservoir: Reservoir, history, trial: int) -> None:
     _, run = reservoir.trial(learned_at(history, trial))
     times, sources = np.asarray(run.times), np.asarray(run.sources)
     spikes = [times[sources == i] for i in range(NEURONS)]
-    colors = [plot.BLUE, plot.GREEN] + [plot.BLACK] * (NEURONS - 2)
+    colors = [*_TRAINED] + [plot.BLACK] * (NEURONS - 2)
     for k, targets in enumerate(reservoir.targets):
-        ax.vlines(targets, k - 0.5, k + 0.5, plot.ORANGE, linewidth=5, alpha=0.6)
+        look = {"linewidth": 5, "alpha": 0.6, "label": None if k else "target"}
+        ax.vlines(targets, k - 0.5, k + 0.5, plot.ORANGE, **look)
     ax.eventplot(spikes, colors=colors, linelengths=0.8, linewidths=1.4)
-    ax.plot([], [], color=plot.ORANGE, linewidth=5, alpha=0.6, label="targets")
+    for color, name in zip(colors, ("neuron 1", "neuron 2", "others"), strict=False):
+        ax.plot([], [], color=color, label=name)
     ax.set(xlim=(0, DURATION), ylim=(NEURONS - 0.4, -0.6), yticks=[0, NEURONS - 1])
     ax.set_yticklabels(["1", str(NEURONS)])
-    plot.finish(ax, plot.MEMBRANE_TIME, "neuron", f"trial {trial}")
-    ax.legend(
-        frameon=False, fontsize="small", loc="lower right", bbox_to_anchor=(1, 1), borderpad=0
-    )
+    plot.finish(ax, plot.MEMBRANE_TIME, "neuron", f"trial {trial}", above=True)
 
 
 def _spike_times(ax: Axes, reservoir: Reservoir, history, k: int) -> None:
     spikes, targets = history[f"spikes_{k}"], reservoir.targets[k]
     trials = np.arange(1, len(spikes) + 1)
-    colors = [(plot.BLUE, plot.GREEN)[k]] * len(targets) + [plot.BLACK]
-    look = {"xlabel": "trial + 1", "labels": [None] * len(colors), "colors": colors}
+    colors = [_TRAINED[k]] * len(targets) + [plot.BLACK]
+    labels = ["spike with a target"] + [None] * (len(targets) - 1) + ["next spike"]
+    look = {"xlabel": "trial + 1", "labels": labels, "colors": colors}
     plot.spike_times(trials, spikes, ax, duration=DURATION, **look)
-    ax.plot(np.full(len(targets), trials[-1]), targets, "o", color=plot.ORANGE, clip_on=False)
+    mark = {"color": plot.ORANGE, "clip_on": False, "label": "target"}
+    ax.plot(np.full(len(targets), trials[-1]), targets, "o", **mark)
     ax.set_ylim(0, 1.35 * DURATION)
     plot.finish(ax, ax.get_xlabel(), ax.get_ylabel(), f"neuron {k + 1}")

@@ -110,6 +110,9 @@ def summary(single: Single, history: Mapping[str, np.ndarray]) -> list[str]:
 
 # ---- the figure ------------------------------------------------------------------------------
 
+_INPUTS = plot.ORANGE, plot.GREEN
+"""Colours of the learned inputs."""
+
 
 def draw(single: Single, history: Mapping[str, np.ndarray]) -> Figure:
     """Potential, current and inputs before and after; spike times, loss and gradients in trials."""
@@ -140,20 +143,20 @@ def _dynamics(axes, single: Single, learned: Learned, spikes: np.ndarray) -> Non
         top.axhline(value, color=plot.GREY, linewidth=0.6)
     blend = top.get_xaxis_transform()
     inside = spikes[spikes < DURATION]
-    top.vlines(TARGETS, 1.02, 1.12, plot.RED, transform=blend, clip_on=False, linewidth=2.5)
-    top.vlines(inside, 1.02, 1.12, plot.BLACK, transform=blend, clip_on=False, linewidth=1.2)
+    above = {"transform": blend, "clip_on": False}
+    top.vlines(TARGETS, 1.02, 1.12, plot.RED, linewidth=2.5, label="target", **above)
+    top.vlines(inside, 1.02, 1.12, plot.BLACK, linewidth=1.2, label="spike", **above)
     top.set_ylim(-7, 8)
     plot.finish(top, "", "potential $V$")
     middle.plot(times, current, color=plot.BLUE)
     middle.axhline(0, color=plot.GREY, linewidth=0.6)
     plot.finish(middle, "", "current $I$")
-    for weight, time in zip(single.weights, single.times, strict=True):
-        bottom.plot([time, time], [0, float(weight)], color=plot.GREY)
-    for weight, time, color in zip(*learned, (plot.ORANGE, plot.GREEN), strict=True):
-        bottom.plot([time], [float(weight)], "o", color=color, markersize=4)
-        bottom.plot([time, time], [0, float(weight)], color=color, linewidth=2)
+    bottom.vlines(single.times, 0, single.weights, plot.GREY, label="input")
+    for k, (weight, time) in enumerate(zip(*learned, strict=True)):
+        mark = {"color": _INPUTS[k], "markersize": 4, "label": f"learned input {k + 1}"}
+        bottom.plot([time, time], [0, float(weight)], "o-", markevery=[1], linewidth=2, **mark)
     bottom.axhline(0, color=plot.GREY, linewidth=0.6)
-    plot.finish(bottom, plot.MEMBRANE_TIME, "weight")
+    plot.finish(bottom, plot.MEMBRANE_TIME, "weight", above=True)
     for ax in axes:
         ax.set_xlim(0, DURATION)
     for ax in axes[:2]:
@@ -164,12 +167,12 @@ def _spike_times(ax: Axes, history: Mapping[str, np.ndarray]) -> None:
     spikes, inputs = history["spikes"], history["input_times"]
     trials, look = np.arange(len(spikes)), {"xlabel": "trial", "colors": (plot.BLUE, plot.SKY)}
     plot.spike_times(trials, spikes, ax, duration=DURATION, **look)
-    for k, color in enumerate((plot.ORANGE, plot.GREEN)):
+    for k, color in enumerate(_INPUTS):
         ax.plot(inputs[:, k], color=color, linestyle="--", label=f"learned input {k + 1}")
-    for target in TARGETS:
-        ax.plot(len(spikes), target, "o", color=plot.RED, markersize=5, clip_on=False, zorder=5)
+    mark = {"color": plot.RED, "markersize": 5, "clip_on": False, "zorder": 5, "label": "target"}
+    ax.plot(np.full(len(TARGETS), len(spikes)), TARGETS, "o", **mark)
     ax.set(xlim=(0, len(spikes)), ylabel="time (membrane times)")
-    ax.legend(frameon=False, fontsize="small", loc="upper right", bbox_to_anchor=(1, 0.44))
+    ax.legend(frameon=False, fontsize="small", loc="upper right", bbox_to_anchor=(1, 0.48))
 
 
 def _gradients(ax: Axes, history: Mapping[str, np.ndarray]) -> None:
@@ -177,7 +180,7 @@ def _gradients(ax: Axes, history: Mapping[str, np.ndarray]) -> None:
     spikes = history["spikes"]
     way = np.cumsum(np.sum(np.abs(np.diff(spikes, axis=0, prepend=spikes[:1])), axis=1))
     for name, colors, symbol in (
-        ("time_gradient", (plot.ORANGE, plot.GREEN), "t"),
+        ("time_gradient", _INPUTS, "t"),
         ("weight_gradient", (plot.PINK, plot.BLACK), "w"),
     ):
         for k, color in enumerate(colors):

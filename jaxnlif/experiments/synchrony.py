@@ -13,14 +13,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._check import check_integer
-from .._files import write_arrays, write_figure
+from .._files import write_arrays
 from .._memory import check_memory
 from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Interrupted, Result, SolveError
 from ..solve.solution import Solution
 from ..solve.solver import Regime
+from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, add_switch, check_between
-from ._output import begin
+from ._output import begin, print_doubts
 from .synchrony_cases import (
     CASES,
     DURATION,
@@ -35,6 +36,7 @@ from .synchrony_cases import (
 )
 from .synchrony_figure import draw
 
+_RESULTS = "synchrony.npz"
 Runs = Mapping[str, Sequence[Run]]
 
 
@@ -67,8 +69,8 @@ def run(arguments: argparse.Namespace) -> None:
     """
     case = _case(arguments)
     neurons, seeds = arguments.neurons, arguments.seeds
-    directory = begin(arguments, "synchrony.npz", "synchrony.png")
-    results, figure = directory / "synchrony.npz", directory / "synchrony.png"
+    directory = begin(arguments, _RESULTS, *figure_files("synchrony", arguments.format))
+    results = directory / _RESULTS
     metadata = {"experiment": "synchrony", "case": arguments.case, "neurons": neurons}
     runs: dict[str, list[Run]] = {}
     try:
@@ -84,15 +86,17 @@ def run(arguments: argparse.Namespace) -> None:
         raise
     write_arrays(results, arrays(runs), metadata)
     solutions = {name: several[0].solution for name, several in runs.items()}
-    write_figure(figure, draw(case, solutions))
+    figure = write_figures(directory, "synchrony", draw(case, solutions), arguments.format)
     print(f"{arguments.case}: {case.title}; {neurons} neurons")
     print("\n".join(summary(runs)))
+    for name, several in runs.items():
+        print_doubts((f"{name} {k}", run.solution) for k, run in enumerate(several))
     print(f"\nwrote {results} and {figure}")
     for name, several in runs.items():
         for solution, _ in several:
             if solution.result != Result.completed:
-                outcome = Result[solution.result]  # pyright: ignore
-                raise SolveError(f"{name}: ended at t = {float(solution.t_end):g}: {outcome}")
+                outcome = f"ended at t = {float(solution.t_end):g}: {solution.message}"
+                raise SolveError(f"{name}: {outcome}")
 
 
 def _case(arguments: argparse.Namespace) -> Case:

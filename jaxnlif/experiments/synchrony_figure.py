@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
+from ..plot.densities import mark_voltages
 from ..solve.solution import Solution
 from .synchrony_cases import Case, mean_rate
 
@@ -36,7 +37,7 @@ def _rate(sol: Solution, name: str, ax: Axes) -> None:
     ax.plot(time, rate, color=plot.BLUE, linewidth=1)
     plot.events(sol, ax)
     ax.set(yscale="log", ylim=(0.01, 300))
-    plot.finish(ax, plot.MEMBRANE_TIME, plot.RATE, name)
+    plot.finish(ax, plot.MEMBRANE_TIME, plot.RATE, name, above=True)
 
 
 def _around_event(sol: Solution, ax: Axes) -> None:
@@ -50,7 +51,6 @@ def _around_event(sol: Solution, ax: Axes) -> None:
         shown, title = {"at the end": (-1, plot.BLUE)}, "no event"
     for label, (index, color) in shown.items():
         ax.plot(v.nodes, densities[index], color=color, label=f"{label}, $t$ = {sol.ts[index]:.3f}")
-    for position in (v.reset, v.threshold):
-        ax.axvline(position, color=plot.GREY, linestyle="--", linewidth=1)
+    mark_voltages(v, ax)
     ax.set(yscale="log", ylim=(1e-3, 30))
     plot.finish(ax, plot.VOLTAGE, "density $p(v)$\n(1 / voltage)", title)

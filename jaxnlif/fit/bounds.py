@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._check import check, check_finite, check_scalar
+from .._module import Module
 
 
-class AbstractBounds(eqx.Module):
+class AbstractBounds(Module):
     """A smooth, increasing map from all numbers onto the values that are allowed.
 
     **Arguments** of the methods:

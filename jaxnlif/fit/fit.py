@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from .._check import check, check_finite, check_integer, check_key, check_positive
-from .._fresh import forget_if_changed
+from .._fresh import forget_if_changed, remember
 from ..solve.checkpoint import Checkpoint
 from ..solve.progress import AbstractProgress, NoProgress
 from ..solve.solution import Solution
@@ -128,6 +128,7 @@ def fit(
         checkpoint, {"problem": problem, "rules": rules, "optimiser": optimiser, "starts": begun}
     )
     end, losses, interrupted = _descend(problem, optimiser, rules, begun, steps, progress, keeper)
+    remember(model, run, loss)
     return _gather(
         problem,
         end,
@@ -211,8 +212,7 @@ def _descend(problem, optimiser, rules, starts, steps, progress, keeper: Keeper)
         keeper.taken_up(turns.begin(starts)) as (descent, losses),
         closing(progress.start(steps + 1)) as bar,
     ):
-        if losses:
-            bar.update(len(losses))
+        shown = 0
         try:
             while len(losses) <= steps and not np.all(descent.ended):
                 ended = np.asarray(descent.ended)
@@ -220,7 +220,8 @@ def _descend(problem, optimiser, rules, starts, steps, progress, keeper: Keeper)
                 losses.append(np.where(ended, np.nan, np.asarray(descent.value, float)))
                 if keeper.due():
                     keeper.keep(descent, losses)
-                bar.update(1)
+                bar.update(len(losses) - shown)
+                shown = len(losses)
         except KeyboardInterrupt:
             if not losses:
                 raise

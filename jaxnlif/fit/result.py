@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Float
 
+from .._module import Module
 from .uncertainty import Uncertainty
 
 
@@ -28,7 +29,7 @@ class FitResult(eqx.Enumeration):
     interrupted = "interrupted: the best point so far is returned"
 
 
-class Fit(eqx.Module):
+class Fit(Module):
     """The best point that a fit has seen, and the way there.
 
     - `model`: the model with the fitted values. `values`: those values, as `where` picks them.

@@ -20,6 +20,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from .. import _tolerance
+from .._module import Module
 
 _AT_ONCE = 8  # derivatives that forward mode carries together
 _LOOSE = 3  # standard errors of so many times the size of the parameters tell nothing of them
@@ -27,7 +28,7 @@ _SMALL = 0.5  # of a standard error, by which a flat direction may move a parame
 _NAMED = 4  # parts of a flat direction that are told one by one
 
 
-class Uncertainty(eqx.Module):
+class Uncertainty(Module):
     """Standard errors of fitted numbers, in the order of `Fit.names`.
 
     - `std`: standard errors `(p,)`, each in the unit of its parameter; infinite where the data

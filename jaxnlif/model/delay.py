@@ -11,11 +11,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._check import check, check_integer, check_positive, check_scalar, known, shown
+from .._module import Module
 from .._sum import Sum
 from ._leaf import leaf
 
 
-class AbstractDelay(eqx.Module):
+class AbstractDelay(Module):
     """What was sent in earlier steps and arrives in this one.
 
     **Arguments** of the methods:

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._check import check, check_finite, check_positive
+from .._module import Module
 from ._leaf import as_leaf, leaf
 from .table import check_knots
 
 
-class AbstractDrive(eqx.Module):
+class AbstractDrive(Module):
     """An input current; any callable module with this signature will do."""
 
     @abc.abstractmethod

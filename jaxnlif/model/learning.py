@@ -6,15 +6,15 @@ import abc
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._check import check_finite
+from .._module import Module
 from ._leaf import as_leaf
 
 
-class AbstractLearning(eqx.Module):
+class AbstractLearning(Module):
     """A learning rule: weights relax to $Φ = K(w)\\,N(w)\\,N̄$ at rate 1 in learning time.
 
     A rule with another `speed` than 1 moves them that much faster; with 0 they stay where they are,

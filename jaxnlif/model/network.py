@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._check import check, check_finite, check_positive, check_scalar
+from .._module import Module
 from ._leaf import as_leaf
 from .delay import AbstractDelay, Delay, Never
 from .drive import Constant
@@ -17,7 +17,7 @@ from .learning import AbstractLearning
 from .response import Identity
 
 
-class Network(eqx.Module):
+class Network(Module):
     r"""A network of noisy leaky integrate-and-fire neurons, structured by synaptic weight.
 
     $$∂_t p + ∂_w[(K(w) N(w) \bar N - w) p] =

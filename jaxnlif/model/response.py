@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import abc
 
-import equinox as eqx
 from jaxtyping import Array, Float
 
+from .._module import Module
 
-class AbstractResponse(eqx.Module):
+
+class AbstractResponse(Module):
     """A non-decreasing response, $σ(0) = 0$; any callable module with this signature will do."""
 
     @abc.abstractmethod

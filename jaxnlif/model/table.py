@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._check import check, check_finite, is_concrete
+from .._module import Module
 from ._leaf import leaf
 
 
-class Table(eqx.Module):
+class Table(Module):
     """Piecewise-linear function through `(knots, values)`, constant beyond the ends.
 
     **Arguments:**

@@ -14,11 +14,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._check import check, check_positive, check_scalar
+from .._module import Module
 from ..grid import Grid
 from ..model._leaf import leaf
 
 
-class AbstractSwitch(eqx.Module):
+class AbstractSwitch(Module):
     """Particles from `up` on; the density again after a `dwell` time below `down`.
 
     **Arguments** of the methods:

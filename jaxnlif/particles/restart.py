@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import abc
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .._module import Module
 from ..grid import VoltageGrid
 
 
-class AbstractReset(eqx.Module):
+class AbstractReset(Module):
     """What becomes of the neurons that fire together in one event.
 
     **Arguments** of the methods:

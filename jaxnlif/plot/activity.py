@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -10,42 +12,54 @@ from numpy.typing import ArrayLike
 from ..solve.result import Result
 from ..solve.solution import Solution
 from ..solve.solver import Regime
+from . import lines
 from ._data import grid_of, numbers, time_label
-from .style import BLACK, BLUE, GUIDE, ORANGE, RATE, RED, SCREEN, Size, drawing, finish, root
+from .figures import root
+from .size import BLACK, ORANGE, RED, SCREEN, Size
+from .style import GUIDE, RATE, drawing, finish
 
 _SILENT = 1e-3
 """The least rate that a logarithmic scale shows (spikes / neuron / membrane time)."""
 
 
-def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
+def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: Any) -> Axes:
     r"""The network rate $\bar N(t)$ with events and regimes, and where a run ended early.
 
-    With events, at which a rate is without bound, the scale is logarithmic.
+    With events, at which a rate is without bound, the scale is logarithmic. Several runs in the
+    same axes have different colours; the events and the end of a run have that of its rate.
 
-    **Arguments:** `sol`: a `Solution` of one run; `ax`: axes to draw into, by default those of a
-    new figure; `size`: of that figure.
+    **Arguments:**
 
-    **Raises:** `ValueError` for what is no solution of one run, or no `Axes` or `Size`.
+    - `sol`: a `Solution` of one run.
+    - `ax`: axes to draw into, by default those of a new figure.
+    - `size`: of a new figure.
+    - `line`: keywords of Matplotlib for the line: `label`, `color`, `linewidth`, ….
+
+    **Raises:** `ValueError` for what is no solution of one run, no `Axes` or `Size`, or no keyword
+    of a line.
     """
     grid_of(sol)
+    keywords = lines.look(line)
     with drawing(ax, size) as ax:
         regimes(sol, ax)
-        ax.plot(sol.ts, sol.rate, color=BLUE)
+        (curve,) = ax.plot(sol.ts, sol.rate, **keywords)
+        color = curve.get_color()
         if "events" in sol.logs and sol.events.time.size:
-            events(sol, ax)
+            events(sol, ax, color=color)
             ax.set_yscale("log")
             ax.set_ylim(bottom=max(_SILENT, ax.get_ylim()[0]))
         if sol.result != Result.completed:
             outcome, end = Result[sol.result].split(":")[0], float(sol.t_end)  # pyright: ignore
-            ax.axvline(end, color=RED, linestyle="--", label=f"{outcome} at t = {end:.4g}")
+            ax.axvline(end, color=color, linestyle="--", label=f"{outcome} at t = {end:.4g}")
             ax.autoscale_view()
-        return finish(ax, time_label(sol), RATE)
+        few = len(ax.get_legend_handles_labels()[1]) <= 2
+        return finish(ax, time_label(sol), RATE, above=few)
 
 
-def events(sol: Solution, ax: Axes) -> Axes:
+def events(sol: Solution, ax: Axes, *, color: Any = RED) -> Axes:
     """Marks the multiple firing events at the top of an axis of time.
 
-    **Arguments:** `sol`, `ax`: as for `rate`.
+    **Arguments:** `sol`, `ax`: as for `rate`; `color`: of the marks, any that Matplotlib knows.
 
     **Raises:** `ValueError` if the solver recorded none.
     """
@@ -55,7 +69,7 @@ def events(sol: Solution, ax: Axes) -> Axes:
         with drawing(ax):
             height, blend = np.full(times.size, 0.97), ax.get_xaxis_transform()
             label = f"{times.size} event{'s' if times.size > 1 else ''}"
-            ax.plot(times, height, "v", color=RED, transform=blend, label=label)
+            ax.plot(times, height, "v", color=color, transform=blend, label=label)
     return ax
 
 
@@ -71,30 +85,42 @@ def regimes(sol: Solution, ax: Axes) -> Axes:
     if np.any(follows) and not np.all(follows):
         blend, times = ax.get_xaxis_transform(), np.asarray(sol.ts)
         shade = {"color": ORANGE, "alpha": 0.35, "linewidth": 0, "step": "mid"}
-        ax.fill_between(times, 0, 1, where=follows, transform=blend, label="particles", **shade)
+        label = lines.once(ax, "particles")
+        ax.fill_between(times, 0, 1, where=follows, transform=blend, label=label, **shade)
     return ax
 
 
-def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
+def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: Any) -> Axes:
     """The spikes of the recorded neurons, a row for each.
 
     In a run that changes its description these are the spikes of the times with particles.
 
-    **Arguments:** as for `rate`.
+    **Arguments:** as for `rate`; `line`: keywords of the marks.
 
-    **Raises:** `ValueError` if the solver recorded none.
+    **Raises:** `ValueError` if the solver recorded none, or for no keyword of a line.
     """
     grid_of(sol)
-    spikes = sol.raster
+    spikes, keywords = sol.raster, lines.look(line, color=BLACK, marker="|", linestyle="none")
     with drawing(ax, size) as ax:
         regimes(sol, ax)
         rows = 1 + np.max(spikes.neuron, initial=0)
         height = 72 * ax.bbox.height / root(ax).dpi / rows
-        mark = {"color": BLACK, "markersize": max(0.8 * height, 1.5)}
-        ax.plot(spikes.time, spikes.neuron, "|", **mark)
+        mark = {"markersize": max(0.8 * height, 1.5)}
+        ax.plot(spikes.time, spikes.neuron, **mark | keywords)
         ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
         ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+        if spikes.time.size == 0:
+            ax.set_yticks([])
+            place = {"ha": "center", "va": "center", "transform": ax.transAxes}
+            ax.text(0.5, 0.5, _no_spike(sol), **place)
         return finish(ax, time_label(sol), "neuron", above=True)
+
+
+def _no_spike(sol: Solution) -> str:
+    """What a raster without a spike says instead."""
+    if np.any(np.asarray(sol.regime) == Regime.particles):
+        return "no spike"
+    return "no spike recorded:\nparticles were never followed"
 
 
 def spectrum(
@@ -103,18 +129,20 @@ def spectrum(
     ax: Axes | None = None,
     *,
     size: Size = SCREEN,
+    **line: Any,
 ) -> Axes:
     """The power spectral density of the network rate, on a logarithmic scale.
 
     **Arguments:** `frequency`: shape `(k,)` (1 / membrane time); `power`: shape `(k,)`
-    (spikes² / neuron² / membrane time); `ax`, `size`: as for `rate`.
+    (spikes² / neuron² / membrane time); `ax`, `size`, `line`: as for `rate`.
 
-    **Raises:** `ValueError` for arrays of other or unequal shapes.
+    **Raises:** `ValueError` for arrays of other or unequal shapes, or no keyword of a line.
     """
+    keywords = lines.look(line)
     frequency = numbers("frequency", frequency, (None,))
     power = numbers("power", power, frequency.shape)
     with drawing(ax, size) as ax:
-        ax.plot(frequency, power, color=BLUE)
+        ax.plot(frequency, power, **keywords)
         # of the frequency 0, which removing the mean leaves without power, only what fits in
         seen = power[(frequency > 0) & (power > 0)]
         if seen.size:
@@ -130,17 +158,19 @@ def autocorrelation(
     ax: Axes | None = None,
     *,
     size: Size = SCREEN,
+    **line: Any,
 ) -> Axes:
     """The autocorrelation of the network rate against the lag.
 
     **Arguments:** `lag`: shape `(k,)` (membrane time); `value`: 1 at lag 0, shape `(k,)`
-    (dimensionless); `ax`, `size`: as for `rate`.
+    (dimensionless); `ax`, `size`, `line`: as for `rate`.
 
-    **Raises:** `ValueError` for arrays of other or unequal shapes.
+    **Raises:** `ValueError` for arrays of other or unequal shapes, or no keyword of a line.
     """
+    keywords = lines.look(line)
     lag = numbers("lag", lag, (None,))
     value = numbers("value", value, lag.shape)
     with drawing(ax, size) as ax:
         ax.axhline(0, **GUIDE)
-        ax.plot(lag, value, color=BLUE)
+        ax.plot(lag, value, **keywords)
         return finish(ax, "lag (membrane times)", "autocorrelation of $\\bar N$")

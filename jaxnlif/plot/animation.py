@@ -13,8 +13,10 @@ from .._check import check, check_positive
 from .._files import write_atomically
 from ..solve.solution import Solution
 from ._data import grid_of, time_unit
-from .densities import check_saved, density_curve, density_map
-from .style import SCREEN, Size, drawing, root
+from .densities import check_saved, density_curve, density_map, usual_top
+from .figures import SizedFigure, root
+from .size import SCREEN, Size, check_size
+from .style import drawing
 
 
 def animate(
@@ -50,12 +52,14 @@ def animate(
     check_positive("fps", fps)
     if vmax is not None:
         check_positive("vmax", vmax)
+    check_size(size)
     writer = None if path is None else _writer(Path(path), fps)
     times, unit = np.asarray(sol.ts), time_unit(sol)
     largest = np.array([float(np.max(density)) for density in sol.saved])
-    usual = 1.1 * float(np.quantile(largest, 0.9, method="lower"))
-    top = min(usual, float(largest.max())) if vmax is None else vmax
-    with drawing(ax, size) as ax:
+    top = usual_top(largest) if vmax is None else vmax
+    # A still picture of it is not shown beside the animation.
+    own = SizedFigure(size, figsize=size.inches(1, 1)).subplots() if ax is None else ax
+    with drawing(own, size) as ax:
         start = np.asarray(sol.saved[0])
         title = ax.set_title("", loc="left")
         if grid.w is None:

@@ -13,23 +13,16 @@ from numpy.typing import ArrayLike
 from .._check import check, check_positive
 from ..grid import Grid, VoltageGrid
 from ..solve.solution import Solution
+from . import lines
 from ._data import edges, final_density, grid_of, time_label
-from .style import (
-    BLACK,
-    BLUE,
-    GUIDE,
-    HEAT,
-    SCREEN,
-    VOLTAGE,
-    WEIGHT,
-    Size,
-    colorbar,
-    drawing,
-    finish,
-)
+from .figures import root
+from .size import BLACK, HEAT, SCREEN, Size
+from .style import GUIDE, VOLTAGE, WEIGHT, colorbar, drawing, finish
 
 DENSITY = "density $p(v)$\n(1 / voltage)"
 DENSITY_BY_WEIGHT = "density $p(v, w)$\n(1 / voltage / weight)"
+_NARROW = 1.5
+"""Below so many inches reset and threshold have no room for a word."""
 
 
 def density(
@@ -38,13 +31,16 @@ def density(
     ax: Axes | None = None,
     *,
     size: Size = SCREEN,
+    **line: Any,
 ) -> Axes:
     r"""The density $p(v, w)$, a heat map, with reset and threshold; a curve if unstructured.
 
     **Arguments:** `sol`: a solution, of which the last state is drawn, or a density of shape
-    `(v, w)` (1 / voltage / weight); `grid`: that of such a density; `ax`, `size`: as for `rate`.
+    `(v, w)` (1 / voltage / weight); `grid`: that of such a density; `ax`, `size`, `line`: as for
+    `rate`; a heat map has no line.
 
-    **Raises:** `ValueError` for an array without a grid or of another shape.
+    **Raises:** `ValueError` for an array without a grid or of another shape, and for no keyword of
+    a line.
     """
     if isinstance(sol, Solution):
         grid, values = grid_of(sol), final_density(sol)
@@ -57,9 +53,14 @@ def density(
         values.shape == grid.shape,
         f"density: shape {values.shape}: must be that of its grid, {grid.shape}",
     )
+    keywords = lines.look(line)
+    check(
+        grid.w is None or not keywords,
+        f"{', '.join(line)}: a density with a weight axis is a heat map, which has no line",
+    )
     with drawing(ax, size) as ax:
         if grid.w is None:
-            density_curve(values, grid, ax)
+            density_curve(values, grid, ax, **keywords)
         else:
             density_map(values, grid, ax)
     return ax
@@ -71,7 +72,7 @@ def density_over_time(
     r"""The density $p(v, t)$ of an unstructured network, a heat map, with reset and threshold.
 
     **Arguments:** `sol`, `ax`, `size`: as for `rate`; `vmax`: where the scale of colours ends, by
-    default at the largest density (1 / voltage).
+    default where the largest density stays below at nine times in ten (1 / voltage).
 
     **Raises:** `ValueError` for a network with a weight axis, or without saved densities.
     """
@@ -84,12 +85,18 @@ def density_over_time(
     with drawing(ax, size) as ax:
         times = edges(np.asarray(sol.ts))
         voltages = np.append(v.nodes, v.threshold) - v.spacing / 2
-        image = ax.pcolormesh(times, voltages, values.T, cmap=HEAT, vmax=vmax, rasterized=True)
-        clipped = vmax is not None and values.max() > vmax
-        colorbar(ax, image, DENSITY, extend="max" if clipped else "neither")
+        end = usual_top(values.max(axis=1)) if vmax is None else vmax
+        image = ax.pcolormesh(times, voltages, values.T, cmap=HEAT, vmax=end, rasterized=True)
+        colorbar(ax, image, DENSITY, extend="max" if values.max() > end else "neither")
         ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
         _mark(v, ax)
         return finish(ax, time_label(sol), VOLTAGE)
+
+
+def usual_top(largest: Float[np.ndarray, " k"]) -> float:
+    """Where scales end: a little above the largest density of nine times in ten, if not of all."""
+    usual = 1.1 * float(np.quantile(largest, 0.9, method="lower"))
+    return min(usual, float(largest.max()))
 
 
 def check_saved(sol: Solution) -> None:
@@ -100,15 +107,23 @@ def check_saved(sol: Solution) -> None:
     )
 
 
-def density_curve(values: Float[np.ndarray, "v 1"], grid: Grid, ax: Axes) -> Any:
+def density_curve(values: Float[np.ndarray, "v 1"], grid: Grid, ax: Axes, **keywords: Any) -> Any:
     """Draws $p(v)$ down to 0 at the threshold; returns its line."""
     v = grid.v
-    (line,) = ax.plot(np.append(v.nodes, v.threshold), np.append(values, 0), color=BLUE)
-    for position, name in ((v.reset, "$V_R$"), (v.threshold, "$V_F$")):
-        ax.axvline(position, **GUIDE)
-        ax.text(position, 1, name, ha="center", va="bottom", transform=ax.get_xaxis_transform())
+    (line,) = ax.plot(np.append(v.nodes, v.threshold), np.append(values, 0), **keywords)
+    mark_voltages(v, ax)
     finish(ax, VOLTAGE, DENSITY)
     return line
+
+
+def mark_voltages(v: VoltageGrid, ax: Axes) -> None:
+    """Upright lines at reset and threshold, with their names above the axes."""
+    place = {"ha": "center", "va": "bottom", "transform": ax.get_xaxis_transform()}
+    there = {text.get_text() for text in ax.texts}
+    for position, name in ((v.reset, "$V_R$"), (v.threshold, "$V_F$")):
+        if name not in there:
+            ax.axvline(position, **GUIDE)
+            ax.text(position, 1, name, **place)
 
 
 def density_map(
@@ -136,10 +151,12 @@ def _mark(v: VoltageGrid, ax: Axes) -> None:
     """Lines at reset and threshold, their names at the right, and room above for them."""
     ax.set_ylim(top=v.threshold + 0.08 * (v.threshold - v.minimum))
     blend, dark = ax.get_yaxis_transform(), [withStroke(linewidth=2, foreground=BLACK)]
-    for position, name, color, outline in (
-        (v.reset, "reset $V_R$", "white", dark),
-        (v.threshold, "threshold $V_F$", BLACK, []),
+    narrow = ax.bbox.width < _NARROW * root(ax).dpi
+    for position, word, symbol, color, outline in (
+        (v.reset, "reset ", "$V_R$", "white", dark),
+        (v.threshold, "threshold ", "$V_F$", BLACK, []),
     ):
+        name = symbol if narrow else word + symbol
         ax.axhline(position, **(GUIDE | {"color": color}))
         place = {"ha": "right", "va": "bottom", "transform": blend, "path_effects": outline}
         ax.text(1, position, name + " ", color=color, **place)

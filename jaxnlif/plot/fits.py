@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from .._check import check
 from ..fit.result import Fit
 from ..fit.uncertainty import Uncertainty
-from .style import BLUE, GREY, ORANGE, SCREEN, Size, drawing, finish
+from .size import BLUE, GREY, ORANGE, SCREEN, Size
+from .style import drawing, finish
 from .style import figure as new_panels
 
 _LOSS = "loss $\\frac{1}{2} \\sum r^2$"

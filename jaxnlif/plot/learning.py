@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from .._check import check_positive
 from ..model import Hebbian
 from ..solve.solution import Solution
+from . import lines
 from ._data import edges, grid_of, time_label, weight_axis
-from .style import (
-    BLACK,
-    BLUE,
-    GREY,
-    HEAT,
-    RATES,
-    SCREEN,
-    WEIGHT,
-    WEIGHT_DENSITY,
-    Size,
-    colorbar,
-    drawing,
-    finish,
-)
+from .size import BLACK, GREY, HEAT, SCREEN, Size
+from .style import RATES, WEIGHT, WEIGHT_DENSITY, colorbar, drawing, finish
 
 
-def weights(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
+def weights(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: Any) -> Axes:
     """The weight density $H(w)$ at the first and the last saved time.
 
-    **Arguments:** as for `rate`.
+    **Arguments:** as for `rate`; `line`: keywords of the line of the last time.
 
-    **Raises:** `ValueError` for an unstructured network, which has one weight.
+    **Raises:** `ValueError` for an unstructured network, which has one weight, and for no keyword
+    of a line.
     """
     w, times, densities = weight_axis(sol), np.asarray(sol.ts), np.asarray(sol.weights)
+    keywords = lines.look(line, label=f"$t$ = {times[-1]:.4g}")
     with drawing(ax, size) as ax:
-        ax.plot(w, densities[0], color=GREY, linestyle="--", label=f"$t$ = {times[0]:.4g}")
-        ax.plot(w, densities[-1], color=BLUE, label=f"$t$ = {times[-1]:.4g}")
+        first = {"color": GREY, "linestyle": "--", "label": lines.once(ax, f"$t$ = {times[0]:.4g}")}
+        ax.plot(w, densities[0], **first)
+        ax.plot(w, densities[-1], **keywords)
         return finish(ax, WEIGHT, WEIGHT_DENSITY)
 
 
@@ -59,18 +53,19 @@ def weights_over_time(sol: Solution, ax: Axes | None = None, *, size: Size = SCR
         return finish(ax, time_label(sol), WEIGHT)
 
 
-def response(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
+def response(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: Any) -> Axes:
     r"""The rates $N(w)$ at the last saved time, and the ramp $w/(K\bar N)$ that learning leads to.
 
     The ramp is drawn for Hebbian learning with one positive gain $K$.
 
     **Arguments:** as for `rate`.
 
-    **Raises:** `ValueError` for an unstructured network, which has one weight.
+    **Raises:** `ValueError` for an unstructured network, which has one weight, and for no keyword
+    of a line.
     """
-    w = weight_axis(sol)
+    w, keywords = weight_axis(sol), lines.look(line, label="$N(w)$")
     with drawing(ax, size) as ax:
-        ax.plot(w, np.asarray(sol.rates)[-1], color=BLUE, label="$N(w)$")
+        ax.plot(w, np.asarray(sol.rates)[-1], **keywords)
         learning = sol.model.learning
         if isinstance(learning, Hebbian) and not callable(learning.gain):
             gain, rate = np.asarray(learning.gain), float(sol.rate[-1])
@@ -91,7 +86,7 @@ def ramp(ax: Axes, gain: float | int, network_rate: float | int, *, end: float |
     check_positive("network_rate", network_rate)
     with drawing(ax):
         line = np.array([0.0, min(network_rate * (2 * gain) ** 0.5, end)])
-        label = r"ramp $w / (K \bar N)$"
+        label = lines.once(ax, r"ramp $w / (K \bar N)$")
         slope = 1 / (gain * network_rate)
         ax.plot(line, slope * line, color=BLACK, linestyle=":", zorder=3, label=label)
     return ax

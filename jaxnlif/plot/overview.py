@@ -10,7 +10,8 @@ from ._data import grid_of
 from .activity import raster, rate
 from .densities import density
 from .learning import response, weights
-from .style import SCREEN, Size, check_size, figure
+from .size import SCREEN, Size, check_size
+from .style import figure
 
 
 def summary(sol: Solution, *, size: Size = SCREEN) -> Figure:

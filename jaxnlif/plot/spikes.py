@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from .._check import check, check_positive
+from . import lines
 from ._data import numbers
-from .style import BLACK, CYCLE, GREY, SCREEN, Size, drawing, finish
+from .size import CYCLE, GREY, SCREEN, Size
+from .style import drawing, finish
 
 
 def spike_times(
@@ -25,6 +27,7 @@ def spike_times(
     labels: Sequence[str | None] | None = None,
     colors: Sequence[str] = CYCLE,
     size: Size = SCREEN,
+    **line: Any,
 ) -> Axes:
     """Spike times against a parameter; those after the end of the trial, pseudospikes, dashed.
 
@@ -37,17 +40,20 @@ def spike_times(
     - `xlabel`: what the parameter is, with its unit.
     - `labels`: of the n curves, by default "spike 1", … where there are several; `colors`: theirs,
       from the first again after the last.
-    - `ax`, `size`: as for `rate`.
+    - `ax`, `size`, `line`: as for `rate`; a `label` is for one curve alone.
 
-    **Raises:** `ValueError` for arrays of other or unequal shapes, or too few labels.
+    **Raises:** `ValueError` for arrays of other or unequal shapes, too few labels, or no keyword of
+    a line.
     """
     parameter, times = _curves("times", parameter, times)
     check_positive("duration", duration)
+    looks = _looks(times, labels, colors, line)
     with drawing(ax, size) as ax:
-        for curve, look in zip(times.T, _looks(times, labels, colors), strict=True):
-            ax.plot(parameter, np.where(curve <= duration, curve, np.nan), **look)
+        for curve, keywords in zip(times.T, looks, strict=True):
+            (drawn,) = ax.plot(parameter, np.where(curve <= duration, curve, np.nan), **keywords)
             pseudo = np.where(_with_neighbours(curve > duration), curve, np.nan)
-            ax.plot(parameter, pseudo, color=look["color"], linestyle="--")
+            dashed = {"color": drawn.get_color(), "linestyle": "--", "label": None}
+            ax.plot(parameter, pseudo, **keywords | dashed)
         _end_trial(ax, times, duration)
         return finish(ax, xlabel, "spike time\n(membrane times)")
 
@@ -88,20 +94,22 @@ def gradients(
     labels: Sequence[str | None] | None = None,
     colors: Sequence[str] = CYCLE,
     size: Size = SCREEN,
+    **line: Any,
 ) -> Axes:
     """Gradients against a parameter.
 
     **Arguments:** `parameter`: of any unit, shape `(k,)`; `gradients`: of any unit, `(k,)`, or
     several `(k, n)`, not finite where there is none; `xlabel`, `ylabel`: what they are, with units;
-    `labels`, `colors`, `ax`, `size`: as for `spike_times`.
+    `labels`, `colors`, `ax`, `size`, `line`: as for `spike_times`.
 
-    **Raises:** `ValueError` for arrays of other or unequal shapes, or too few labels.
+    **Raises:** `ValueError` as `spike_times`.
     """
     parameter, slopes = _curves("gradients", parameter, gradients)
+    looks = _looks(slopes, labels, colors, line)
     with drawing(ax, size) as ax:
         ax.axhline(0, color=GREY, linewidth=0.6)
-        for curve, look in zip(slopes.T, _looks(slopes, labels, colors), strict=True):
-            ax.plot(parameter, curve, **look)
+        for curve, keywords in zip(slopes.T, looks, strict=True):
+            ax.plot(parameter, curve, **keywords)
         return finish(ax, xlabel, ylabel)
 
 
@@ -114,13 +122,19 @@ def _curves(name: str, parameter: Any, values: Any) -> tuple[np.ndarray, np.ndar
 
 
 def _looks(
-    curves: np.ndarray, labels: Sequence[str | None] | None, colors: Sequence[str]
+    curves: np.ndarray,
+    labels: Sequence[str | None] | None,
+    colors: Sequence[str | None],
+    line: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """Label and colour of each curve."""
+    """The keywords of each curve."""
     n = curves.shape[1]
+    if n == 1 and colors is CYCLE:
+        colors = [None]  # the next one of the axes
+    check(n == 1 or "label" not in line, "label: is of one curve; several have labels")
     names = [f"spike {k + 1}" if n > 1 else None for k in range(n)] if labels is None else labels
     check(len(names) == n, f"labels: {len(names)}: must be as many as there are curves, {n}")
-    return [{"label": names[k], "color": colors[k % len(colors)]} for k in range(n)]
+    return [lines.look(line, label=names[k], color=colors[k % len(colors)]) for k in range(n)]
 
 
 def training(
@@ -131,6 +145,7 @@ def training(
     xlabel: str = "step",
     ylabel: str = "loss",
     size: Size = SCREEN,
+    **line: Any,
 ) -> Axes:
     """How training went: a curve a measure, on a logarithmic scale where none is negative.
 
@@ -140,21 +155,24 @@ def training(
       band of a standard deviation; or several such by name.
     - `steps`: where they were measured, of any unit, shape `(k,)`; by default 0, 1, ….
     - `xlabel`, `ylabel`: what they are.
-    - `ax`, `size`: as for `rate`.
+    - `ax`, `size`, `line`: as for `rate`; curves by name have no other `label`.
 
-    **Raises:** `ValueError` for arrays of other or unequal shapes.
+    **Raises:** `ValueError` for arrays of other or unequal shapes, or no keyword of a line.
     """
     if isinstance(losses, Mapping):
         curves = {name: _runs(f"losses[{name!r}]", value) for name, value in losses.items()}
         check(len(curves) > 0, "losses: must hold at least one curve")
+        check("label" not in line, "label: is of one curve; those of losses have their names")
         colors = CYCLE
     else:
-        curves, colors = {None: _runs("losses", losses)}, (BLACK,)
+        curves, colors = {None: _runs("losses", losses)}, (None,)
+    lines.look(line)
     with drawing(ax, size) as ax:
         for k, (name, runs) in enumerate(curves.items()):
             length = runs.shape[1]
             at = np.arange(length) if steps is None else numbers("steps", steps, (length,))
-            _mean_and_spread(ax, at, runs, label=name, color=colors[k % len(colors)])
+            keywords = lines.look(line, label=name, color=colors[k % len(colors)])
+            _mean_and_spread(ax, at, runs, **keywords)
         finite = np.concatenate([runs[np.isfinite(runs)] for runs in curves.values()])
         if np.all(finite >= 0) and np.any(finite > 0):
             ax.set_yscale("log")

@@ -3,6 +3,7 @@ r"""Stationary states: the rate that a rate leads to, and where they are the sam
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,10 @@ from numpy.typing import ArrayLike
 from .._check import check, check_positive
 from ..density import stationary
 from ..model import Network
+from . import lines
 from ._data import numbers
-from .style import BLUE, GREY, SCREEN, Size, drawing, finish
+from .size import GREY, SCREEN, Size
+from .style import drawing, finish
 
 _LOWEST, _HIGHEST = 1e-6, 1e3
 """Between which self-consistent rates are sought (1 / membrane time)."""
@@ -28,6 +31,7 @@ def firing_rate_curve(
     threshold: float | int = 2.0,
     reset: float | int = 1.0,
     size: Size = SCREEN,
+    **line: Any,
 ) -> Axes:
     r"""The rate $G(N) = r(I + bσ(N), a_0 + a_1 N)$ with which neurons answer to a rate N.
 
@@ -42,11 +46,12 @@ def firing_rate_curve(
     - `rates`: N, shape `(k,)` (1 / membrane time); by default up to a third beyond the largest
       self-consistent rate.
     - `threshold`, `reset`: $V_F > V_R$ (voltage).
-    - `ax`, `size`: as for `rate`.
+    - `ax`, `size`, `line`: as for `rate`.
 
-    **Raises:** `ValueError` for a network without a weight, or whose neurons never come back, and
-    for wrong rates.
+    **Raises:** `ValueError` for a network without a weight, or whose neurons never come back, for
+    wrong rates, and for no keyword of a line.
     """
+    keywords = lines.look(line, label="$G(N)$")
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
     if model.weight is None:
         raise ValueError("model: must be an unstructured network, which has one weight")
@@ -68,20 +73,25 @@ def firing_rate_curve(
         check(bool(np.all(np.diff(given) > 0)), "rates: must be strictly increasing")
         found = _roots(answer, given)
     with drawing(ax, size) as ax:
-        ax.plot(given, answer(given), color=BLUE, label="$G(N)$")
-        ax.plot(given[[0, -1]], given[[0, -1]], color=GREY, linestyle="--", label="$G(N) = N$")
-        _mark(answer, found, ax)
+        (curve,) = ax.plot(given, answer(given), **keywords)
+        diagonal = {"color": GREY, "linestyle": "--", "label": lines.once(ax, "$G(N) = N$")}
+        ax.plot(given[[0, -1]], given[[0, -1]], **diagonal)
+        _mark(answer, found, ax, curve.get_color())
         unit = "(1 / membrane time)"
         return finish(ax, f"network rate $N$ {unit}", f"rate in answer $G(N)$\n{unit}")
 
 
-def _mark(answer: Callable[[np.ndarray], np.ndarray], found: np.ndarray, ax: Axes) -> None:
+def _mark(
+    answer: Callable[[np.ndarray], np.ndarray], found: np.ndarray, ax: Axes, color: Any
+) -> None:
+    """Marks the self-consistent rates."""
     nearby = found * (1 + 1e-3)
     repels = answer(nearby) > nearby
     for rate, hollow in zip(found, repels, strict=True):
         fill = {"markerfacecolor": "white"} if hollow else {}
         label = f"$N$ = {rate:.4g}" + (", repels" if hollow else "")
-        ax.plot(rate, rate, "o", color=BLUE, zorder=3, label=label, **fill)
+        mark = {"color": color, "zorder": 3, "label": lines.once(ax, label)}
+        ax.plot(rate, rate, "o", **mark, **fill)
 
 
 def _roots(answer: Callable[[np.ndarray], np.ndarray], rates: np.ndarray) -> np.ndarray:

@@ -19,7 +19,8 @@ from ..solve.result import Result
 from ..sweep.dataset import UNITS
 from ..sweep.result import Sweep
 from ._data import edges, numbers
-from .style import BLUE, GREY, HEAT, RED, SCREEN, Size, colorbar, drawing, finish
+from .size import BLUE, GREY, HEAT, RED, SCREEN, Size
+from .style import colorbar, drawing, finish
 
 _HATCHES = {
     "blow_up": "////",

@@ -18,12 +18,13 @@ import numpy as np
 from .._check import check_integer, check_positive, check_scalar
 from .._describe import summarise
 from .._leaves import from_arrays, to_arrays
+from .._module import Module
 from .._rotation import Rotation, exclusive, going_on_if_full
 from .keeper import AbstractKeeper, At
 from .looks import Look
 
 
-class Checkpoint(eqx.Module):
+class Checkpoint(Module):
     """Writes a run to a directory every now and then, and goes on from what is found there.
 
     Called again with the same arguments, `solve` takes the run up where it was last written, and

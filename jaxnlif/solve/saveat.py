@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from .._check import check, check_finite, check_integer
+from .._module import Module
 from .solver import Snapshot
 
 _ON_STEP = 1e-6  # of a step: what is nearer to one is rounding
@@ -35,7 +36,7 @@ class Saves(NamedTuple):
         return bool(np.any(self.parts < 1))
 
 
-class SaveAt(eqx.Module):
+class SaveAt(Module):
     """Saves at given times, or at a number of equally spaced ones including both ends.
 
     Rates and weight densities are always saved; `fn` chooses what is saved besides.

@@ -15,6 +15,7 @@ from .._check import check, check_integer, is_concrete
 from .log import Event, Log, Spike, Switch
 from .moment import Moment, at
 from .result import Result
+from .shown import in_a_line
 from .solver import AbstractSolver
 from .warning import warning_flags, warning_messages
 
@@ -86,6 +87,22 @@ class Solution(eqx.Module):
             "message: is that of a single run outside jit; take one member of the batch",
         )
         return " ".join([Result[self.result], *warning_messages(self)])  # pyright: ignore
+
+    def __repr__(self) -> str:
+        return in_a_line(self)
+
+    def plot(self, **options: Any) -> Any:
+        """Rate, weights, response and density, or rate, density and spikes, in one figure.
+
+        **Arguments:** `options`: those of `jaxnlif.plot.summary`, such as `size`.
+
+        **Returns:** the figure of Matplotlib.
+
+        **Raises:** `ValueError` for several runs.
+        """
+        from ..plot.overview import summary
+
+        return summary(self, **options)
 
     def __call__(self, t: ArrayLike) -> Moment:
         """Everything that was saved, at times between the saved ones.

@@ -22,7 +22,7 @@ from .._check import (
     is_concrete,
     unseen,
 )
-from .._fresh import forget_if_changed
+from .._fresh import forget_if_changed, remember
 from ..model import Network
 from .checkpoint import Checkpoint, Store
 from .host import run_from_host
@@ -135,6 +135,7 @@ def solve(
             solution = run_from_host(
                 model, solver, saveat, y0, key, span, saves, num_steps, bar, keeper, layout
             )
+        remember(model, solver, saveat)
         if throw and solution.result != Result.completed:
             raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
         return solution

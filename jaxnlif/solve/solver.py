@@ -13,6 +13,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from .._module import Module
 from ..grid import Grid
 from .log import Log
 from .result import Result
@@ -52,7 +53,7 @@ class Snapshot(eqx.Module):
     regime: Int[Array, ""]
 
 
-class AbstractSolver(eqx.Module, Generic[State]):
+class AbstractSolver(Module, Generic[State]):
     """A way to advance a network in time. A step covers one outer interval `dt`.
 
     **Arguments** of the methods:

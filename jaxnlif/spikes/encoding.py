@@ -8,10 +8,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, UInt8
 
-from .._check import check, check_finite, check_integer, check_positive, is_concrete
-from ..model._leaf import as_integers, leaf
+from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from ..model._leaf import as_integers, as_leaf, leaf
 
 
 def _volleys(which: Any) -> Int[Array, "..."]:
@@ -67,7 +68,7 @@ def pixel_bins(
     return jnp.minimum((255 - jnp.asarray(levels)) // (256 // (bins + 1)), bins)
 
 
-def bin_times(bins: int, duration: float) -> Float[Array, " bins"]:
+def bin_times(bins: int, duration: ArrayLike) -> Float[Array, " bins"]:
     r"""Spike times of the bins: those of integrate-and-fire neurons with the currents n, …, 1.
 
     $T \log(I / (I - 0.01 n))$ for the current I, n the number of bins.
@@ -92,8 +93,9 @@ def time_to_first_spike(
     """
     bins = check_integer("bins", bins, at_least=1)
     check(bins < 100, f"bins = {bins}: must be less than 100, for the last spike to have a time")
+    check_scalar("duration", duration)
     check_positive("duration", duration)
-    return Volleys(bin_times(bins, duration), pixel_bins(images, bins))
+    return Volleys(bin_times(bins, as_leaf("duration", duration)), pixel_bins(images, bins))
 
 
 def flip(inputs: Volleys, probability: float, *, key) -> Volleys:

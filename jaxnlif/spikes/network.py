@@ -21,6 +21,7 @@ from .._check import (
     check_scalar,
     is_concrete,
 )
+from .._module import Module
 from .._quantity import brief
 from ..execution import AUTOMATIC, AbstractExecution
 from ..model._leaf import as_leaf
@@ -59,7 +60,7 @@ class Trial(eqx.Module):
         return jnp.any(jnp.stack([jnp.any(n > room, axis=-1) for n in self.counts]), axis=0)
 
 
-class FeedForward(eqx.Module):
+class FeedForward(Module):
     """Layers of theta neurons, each connected to the next.
 
     **Arguments:**

@@ -26,11 +26,13 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
+from .._module import Module
+
 State = Any
 """The state of n neurons: a tuple of arrays of shape `(n,)`."""
 
 
-class AbstractDynamics(eqx.Module):
+class AbstractDynamics(Module):
     """Motion, kick, spike and adjoint of one type of neuron, in its natural units."""
 
     @abc.abstractmethod
@@ -89,7 +91,7 @@ class AbstractDynamics(eqx.Module):
         """
 
 
-class AbstractNeuron(eqx.Module):
+class AbstractNeuron(Module):
     """A type of neuron: its parameters, and what turns them into natural units.
 
     **Arguments** of the methods, for n neurons:

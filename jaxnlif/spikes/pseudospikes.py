@@ -175,8 +175,8 @@ def qif_pseudospikes(
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
     positive = SOFTNESS * jax.nn.softplus(drive / SOFTNESS)
-    # It vanishes for strong inhibition, where the time and its derivative must stay numbers.
-    root = jnp.sqrt(jnp.maximum(positive, jnp.finfo(positive.dtype).tiny ** 0.75))
+    # It vanishes for strong inhibition, where root and root³ must stay numbers.
+    root = jnp.sqrt(jnp.maximum(positive, jnp.finfo(positive.dtype).tiny ** 0.65))
     return (jnp.asarray(numbers) * jnp.pi - _angle(n, d, root)) / root
 
 

@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
+from .._module import Module
 from .._quantity import brief
 from ..model._leaf import as_integers, as_leaf
 from ..solve.result import SolveError
@@ -52,7 +53,7 @@ class RecurrentTrial(eqx.Module):
         return empty.at[self.sources, self.ranks].set(self.times, mode="drop")
 
 
-class Recurrent(eqx.Module):
+class Recurrent(Module):
     r"""A network of n neurons with m inputs, followed from event to event.
 
     Exact: nothing is discretised in time. The gradient is that of an adjoint written by hand, which

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._check import check
 from .._describe import summarise
-from .._fresh import forget_if_changed
+from .._fresh import forget_if_changed, remember
 from ..io._versions import versions
 from ..solve.progress import AbstractProgress, NoProgress
 from .axes import Axes, make_axes
@@ -111,6 +111,7 @@ def sweep(
         numbers = _run(axes, member, size, together, sharding, store, bar)
     finally:
         bar.close()
+    remember(run, parameters)
     return Sweep(results(numbers.reshape(axes.shape)), axes, member, size * together, store)
 
 

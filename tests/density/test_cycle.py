@@ -15,21 +15,20 @@ NOISE = np.random.default_rng(0).normal(size=STEPS)
 
 
 @jax.jit
-def _watch(rates, slope):
+def _watch(rates, driven):
     zero = jnp.zeros((), rates.dtype)
     begin = Alternation(zero, zero, zero, jnp.zeros((), jnp.int32))
 
     def step(alternation, pair):
         before, rate = pair
-        # A step whose rate depends on the one that is seen, which is the rate before.
-        new = alternation.after(before, rate, before, lambda x: rate + slope * (x - before))
+        new = alternation.after(before, rate, before, driven)
         return new, new.is_cycle
 
     return jax.lax.scan(step, begin, (rates[:-1], rates[1:]))[1]
 
 
-def cycles(rates, slope=-1.0):
-    return bool(np.any(_watch(jnp.asarray(rates), jnp.asarray(slope))))
+def cycles(rates, driven=False):
+    return bool(np.any(_watch(jnp.asarray(rates), jnp.asarray(driven))))
 
 
 @pytest.mark.parametrize(
@@ -71,8 +70,7 @@ def test_no_cycles(rates):
 
 
 def test_a_drive_that_alternates_is_no_cycle_of_the_coupling():
-    assert not cycles(0.4 + 0.2 * TO_AND_FRO, slope=0.0)
-    assert not cycles(0.4 + 0.2 * TO_AND_FRO, slope=0.2)
+    assert not cycles(0.4 + 0.2 * TO_AND_FRO, driven=True)
 
 
 LINE = jn.Grid(v=jn.VoltageGrid(-6.0, 2.0, reset=1.0, num=160))
@@ -91,14 +89,9 @@ def test_a_lagged_run_in_a_cycle_says_so_and_names_what_helps():
     assert sol.result == jn.Result.rate_cycle
     assert "Implicit" in sol.message
     assert float(sol.t_end) < 4.0
-    (exact,) = jn.stationary.self_consistent_rates(*inhibited.values())
-    sol = run(jn.Network(**inhibited), jn.Implicit())
-    assert sol.result == jn.Result.completed
-    assert float(sol.rate[-1]) == pytest.approx(float(exact), rel=0.02)
     # After a mean delay of a step the coupling is as good as lagged.
-    sol = run(jn.Network(**inhibited, delay=jn.ExponentialDelay(5e-2)))
-    last = np.asarray(sol.rate[-4:])
-    assert sol.result == jn.Result.rate_cycle or np.ptp(last) < 0.01 * exact
+    inhibited["delay"] = jn.ExponentialDelay(5e-2)
+    assert run(jn.Network(**inhibited)).result == EXPONENTIAL
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from jaxtyping import TypeCheckError
 
 import jaxnlif as jn
 from jaxnlif import execution
-from jaxnlif.density import cells, flux, log_depth, loops, mmatrix, transport
+from jaxnlif.density import advection, cells, flux, log_depth, loops, mmatrix
 from jaxnlif.density.exchange import Rates
 from jaxnlif.execution import Automatic, LogDepth, Loops
 
@@ -168,7 +168,7 @@ def learned(drive, way):
     return jnp.sum(sol.weights[-1] ** 2)
 
 
-COURANT = transport.Courant(*(jnp.ones((n, 1)) for n in (90, 89, 89)))
+COURANT = advection.Courant(*(jnp.ones((n, 1)) for n in (90, 89, 89)))
 DRIVE = jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1)
 
 
@@ -192,7 +192,7 @@ def test_the_automatic_choice(monkeypatch):
     def loops_of(way, platform):
         def step(drive):
             new = flux.shift_flux(grid, one, drive, one, density, execution=way)
-            return jnp.sum(transport.advect(COURANT, new[:, :1], way)[0] ** 2)
+            return jnp.sum(advection.advect(COURANT, new[:, :1], way)[0] ** 2)
 
         traced = jax.jit(jax.grad(step)).trace(drive)
         return traced.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.while")
@@ -210,7 +210,7 @@ def test_no_loop_over_rows_is_left():
         new = flux.shift_flux(
             grid, jnp.ones(()), drive, jnp.ones(()), density, execution=LogDepth()
         )
-        return transport.advect(COURANT, new[:, :1], LogDepth())[0]
+        return advection.advect(COURANT, new[:, :1], LogDepth())[0]
 
     program = jax.jit(step).lower(density).as_text()
     assert program.count("stablehlo.while") == 1  # Newton's method

@@ -170,6 +170,151 @@ def test_nothing_overflows(drive, log_noise, log_gap):
     assert gradient[3] > -10 * EPS / 10**log_gap
 
 
+LARGEST = 300 if DOUBLE else 30
+
+
+@pytest.mark.parametrize("power", [8, LARGEST // 3, LARGEST // 2 + 5, LARGEST])
+def test_drives_whose_square_overflows(power):
+    """Noise no longer matters: the rate is that of a clock, and p = r/(μ - v)."""
+    drive, threshold, reset = float(f"1e{power}"), 15.0, 0.0
+    neuron = [jnp.asarray(x, float) for x in (drive, 1.0, threshold, reset)]
+    rate, slopes = rate_and_slopes(*neuron)
+    clock = -1 / np.log1p(-threshold / drive)
+    rtol = 1e-11 if DOUBLE else 2e-5
+    np.testing.assert_allclose(float(rate) / clock, 1, rtol=rtol)
+    np.testing.assert_allclose(slopes[0], 1 / 15, rtol=rtol + 8 / drive)
+    np.testing.assert_allclose(float(slopes[2]) / -(clock / 15), 1, rtol=rtol + 8 / drive)
+    np.testing.assert_allclose(float(slopes[3]) / (clock / 15), 1, rtol=rtol + 8 / drive)
+    assert abs(float(slopes[1])) < 100 * EPS * clock + 1e-4
+    inside, below = (density_and_gradient(jnp.asarray(v, float), *neuron) for v in (5.0, -2.0))
+    np.testing.assert_allclose(inside[0], 1 / 15, rtol=2e-4)
+    assert below[0] < 1e-8
+    assert np.isfinite(inside[1]).all()
+    assert np.isfinite(below[1]).all()
+    (found,) = stationary.self_consistent_rates(-1.0, drive, 1.0, 0.0, threshold, reset)
+    np.testing.assert_allclose(float(found) / (drive / 16), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("power", [2, LARGEST // 3, LARGEST // 2 + 5])
+def test_thresholds_out_of_reach(power):
+    """No neuron fires, and potentials are those of free neurons, with all their derivatives."""
+    drive = -float(f"1e{power}")
+    neuron = [jnp.asarray(x, float) for x in (drive, 1.0, 15.0, 0.0)]
+    rate, slopes = rate_and_slopes(*neuron)
+    assert rate == 0
+    assert (np.asarray(slopes) == 0).all()
+    p, gradient = density_and_gradient(neuron[0], *neuron)
+    np.testing.assert_allclose(p, (2 * np.pi) ** -0.5, rtol=1e-6)
+    np.testing.assert_allclose(gradient, [0, 0, -0.5 * p, 0, 0], rtol=1e-6, atol=1e-12)
+    np.testing.assert_array_equal(stationary.self_consistent_rates(0.5, drive), [0])
+
+
+@jax.jit
+def rate_and_slopes(*neuron):
+    slopes = jax.grad(stationary.firing_rate, (0, 1, 2, 3))(*neuron)
+    curvature = jax.hessian(stationary.firing_rate)(*neuron)
+    return stationary.firing_rate(*neuron), jnp.stack(slopes) + 0 * curvature
+
+
+@needs_double
+@pytest.mark.parametrize("distance", [1e6, 5e7, 9e7, 1e9])
+def test_the_limit_of_rare_spikes(distance):
+    """log r = log(A/√2π) - A²/2, which changes its formula on the way."""
+    result = stationary.log_firing_rate(2.0 - distance)
+    expected = np.log(distance / np.sqrt(2 * np.pi)) - 0.5 * distance**2
+    np.testing.assert_allclose(result, expected, rtol=1e-15)
+    slope = jax.grad(stationary.log_firing_rate)(2.0 - distance)
+    np.testing.assert_allclose(slope, distance, rtol=1e-9)
+
+
+# ---------------------------------------------------------------------------- refractory periods
+
+
+def test_resting_neurons_lengthen_every_interval(dtype):
+    drive, rest = np.array([-30.0, 0.0, 3.0, 100.0], dtype), dtype.type(0.4)
+    free = np.asarray(stationary.firing_rate(drive), float)
+    resting = stationary.firing_rate(drive, refractory=rest)
+    assert resting.dtype == dtype
+    expected = free / (1 + 0.4 * free)
+    np.testing.assert_allclose(resting, expected, rtol=1e-13 if DOUBLE else 1e-6)
+    # the mass of those that do not rest
+    np.testing.assert_allclose(
+        stationary.density(dtype.type(0.5), drive, refractory=rest),
+        np.asarray(stationary.density(dtype.type(0.5), drive)) * (1 - 0.4 * expected),
+        rtol=1e-13 if DOUBLE else 1e-5,
+    )
+    np.testing.assert_allclose(stationary.firing_rate(1e30, refractory=rest), 2.5, rtol=1e-6)
+
+
+@needs_double
+@pytest.mark.parametrize("rest", [0.0, 0.3])
+@pytest.mark.parametrize("drive", [-3.0, 1.0, 40.0])
+def test_rates_are_differentiable_by_the_refractory_period(drive, rest):
+    rate, slope = jax.value_and_grad(lambda rest: stationary.firing_rate(drive, refractory=rest))(
+        rest
+    )
+    np.testing.assert_allclose(slope, -(rate**2), rtol=1e-12)
+
+
+def siegert_of_brunel():
+    """Mean, noise, its slope and weight (mV) of Brunel's network with g = 5 and twice threshold."""
+    jump, synapses, g, external, time = 0.1, 1000, 5.0, 20.0, 0.02
+    outside = jump * synapses * external * time
+    inside = synapses * jump * (1 - g / 4) * time
+    return outside, jump * outside, inside, jump**2 * synapses * (1 + g**2 / 4) * time
+
+
+def test_the_rate_of_brunels_network_with_a_refractory_period():
+    """Against Siegert's formula in mV and ms, with 2 ms of rest, and a root of scipy."""
+    mean, variance, weight, slope = siegert_of_brunel()
+
+    def excess(rate):
+        center, width = mean + weight * rate, np.sqrt(variance + slope * rate)
+        low, high = (10 - center) / width, (20 - center) / width
+        return 1 / rate - 2e-3 - 0.02 * np.sqrt(np.pi) * quad(lambda u: erfcx(-u), low, high)[0]
+
+    expected = brentq(excess, 1, 200)
+    np.testing.assert_allclose(expected, 37.9497, rtol=1e-6)
+    numbers = {
+        "weight": weight / 0.02 / 10,
+        "drive": mean / 10,
+        "noise": variance / 200,
+        "noise_slope": slope / 0.02 / 200,
+    }
+    rest = 0.1
+    (rate,) = stationary.self_consistent_rates(**numbers, refractory=rest)
+    np.testing.assert_allclose(rate / 0.02, expected, rtol=1e-9 if DOUBLE else 1e-5)
+    followed = stationary.self_consistent_rate(**numbers, refractory=rest, guess=1.0)
+    np.testing.assert_allclose(followed, rate, rtol=1e-10 if DOUBLE else 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "count"),
+    [
+        ((3.0, 0.0, 1.0, 0.0, 2.0, 1.0, 0.1), 1),
+        ((3.0, -1.0, 0.2, 0.0, 2.0, 1.0, 0.01), 3),
+        ((1.0, 0.0, 1.0, 0.0, 2.0, 1.0, 0.5), 1),
+        ((20.0, 1.0, 1.0, 0.5, 2.0, 1.0, 1e-3), 1),
+        ((-30.0, 20.0, 1.0, 0.0, 2.0, 1.0, 0.2), 1),
+    ],
+)
+def test_rates_with_rest_are_all_sign_changes_of_a_fine_scan(network, count):
+    weight, drive, a0, a1, threshold, reset, rest = network
+    rates = np.asarray(stationary.self_consistent_rates(*network), float)
+    scan = np.geomspace(1e-14, 1e5, 40_001)
+    log_r = stationary.log_firing_rate(drive + weight * scan, a0 + a1 * scan, threshold, reset)
+    log_answer = -np.logaddexp(np.log(rest), -np.asarray(log_r, float))
+    ends = scan[:-1][np.diff(np.sign(log_answer - np.log(scan))) != 0]
+    assert len(ends) == count
+    np.testing.assert_allclose(rates, ends, rtol=2e-3)
+
+
+@needs_double
+def test_rates_with_rest_are_differentiable():
+    network = (1.4, 0.1, 0.9, 0.3, 2.1, 0.9, 0.2)
+    check_gradient(lambda *x: stationary.self_consistent_rate(*x, guess=0.3), network)
+
+
 def log_rate_of_gap(drive, noise, threshold, gap):
     return stationary.log_firing_rate(drive, noise, threshold, threshold - gap)
 
@@ -207,6 +352,8 @@ def test_rate_has_second_derivatives(neuron):
         ((0.0, np.nan), "noise = nan: must be positive"),
         ((np.inf,), "drive = inf: must be finite"),
         ((0.0, 1.0, 2.0, 2.0), "reset = 2: must be below threshold"),
+        ((0.0, 1.0, 2.0, 1.0, -0.1), "refractory = -0.1: must not be negative"),
+        ((np.zeros(2), np.ones(3)), r"shapes must broadcast .*: drive \(2,\), noise \(3,\)"),
         ((0.0, 1.0, np.nan), "reset = 1: must be below threshold"),
     ],
 )
@@ -554,6 +701,16 @@ def test_learned_state_solves_its_equations(gain, drive, reference):
     outside = np.array([-0.1, float(state.support) + 0.1])
     assert not np.any(state.rates(outside))
     assert not np.any(state.weights(outside))
+
+
+def test_learned_state_of_neurons_that_rest():
+    state = stationary.learned_state(0.5, Bump(), saturating, refractory=0.4)
+    w = np.linspace(0, float(state.support), 2001)
+    total = np.asarray(Bump()(jnp.asarray(w))) + w * float(saturating(state.rate))
+    intervals = 1 / np.asarray(stationary.firing_rate(total), float) + 0.4
+    expected = w / (0.5 * float(state.rate)) * intervals
+    np.testing.assert_allclose(state.weights(w), expected, rtol=1e-6 if DOUBLE else 1e-4)
+    np.testing.assert_allclose(np.trapezoid(expected, w), 1, rtol=1e-5 if DOUBLE else 1e-4)
 
 
 def test_learned_state_with_another_rate():

@@ -1,5 +1,7 @@
 """The learning flow: by hand on three cells, conservative, and monotone at every Courant number."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,13 +9,20 @@ import pytest
 from jax.test_util import check_grads
 
 import jaxnlif as jn
-from jaxnlif.density import mmatrix, transport
-from jaxnlif.density.transport import Courant
+from jaxnlif.density import advection, mmatrix, transport
+from jaxnlif.density.advection import Courant
 
 from ..conftest import needs_double
 
-move_weights = jax.jit(transport.move_weights, static_argnums=0)
-advect = jax.jit(transport.advect)
+advect = jax.jit(advection.advect)
+
+
+@partial(jax.jit, static_argnums=0)
+def move_weights(grid, density, rates, rate, strength, dt):
+    """With neurons that fire, after a step, as they are many."""
+    return transport.move_weights(
+        grid, density, rates, rate, strength, dt, firing=grid.weight_density
+    )
 
 
 def column(*values):
@@ -37,7 +46,7 @@ def test_decay_alone_solves_the_linear_system(dtype):
     grid = make_grid(3)
     dt = jnp.asarray(2.0)
     density = jnp.asarray([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
-    moved, _ = move_weights(grid, density, jnp.ones(3), jnp.asarray(1.0), jnp.zeros(3), dt)
+    moved, *_ = move_weights(grid, density, jnp.ones(3), jnp.asarray(1.0), jnp.zeros(3), dt)
     fall = 2.0 / (1 / 3) * np.array([1 / 3, 2 / 3])  # Δt/Δw · w at the two inner faces
     matrix = np.eye(3) + np.diag([0, *fall]) - np.diag(fall, 1)
     expected = np.linalg.solve(matrix, np.asarray(density, float).T).T
@@ -46,14 +55,14 @@ def test_decay_alone_solves_the_linear_system(dtype):
 
 def test_two_cells_solve_the_quadratic_by_hand(dtype):
     # H₀ + α H₀² = 1: all mass in the lower cell, pushed up.
-    moved, _ = advect(Courant(column(6.0, 0.0), column(0.0), column(0.0)), column(1.0, 0.0))
+    moved, *_ = advect(Courant(column(6.0, 0.0), column(0.0), column(0.0)), column(1.0, 0.0))
     np.testing.assert_allclose(moved[:, 0], [1 / 3, 2 / 3], rtol=50 * np.finfo(dtype).eps)
 
 
 def test_no_rate_and_no_decay_leave_everything_in_place(dtype):
     none = Courant(jnp.zeros((4, 1)), jnp.zeros((3, 1)), jnp.zeros((3, 1)))
     weights = column(1.0, 0.0, 2.0, 3.0)
-    moved, _ = advect(none, weights)
+    moved, *_ = advect(none, weights)
     np.testing.assert_array_equal(moved, weights)
 
 
@@ -70,7 +79,7 @@ def test_mass_and_sign_at_every_courant_number(num, low, dtype):
         for rate in (0.0, 1.0, 1e3):
             for dt in (1e-6, 1.0, 1e6):
                 strength = jnp.full(num, gain, dtype)
-                moved, _ = move_weights(
+                moved, *_ = move_weights(
                     grid, density, rates, *(jnp.asarray(x, dtype) for x in (rate, strength, dt))
                 )
                 assert np.all(np.isfinite(moved))
@@ -89,8 +98,9 @@ def test_the_implicit_equation_is_solved(number, dtype):
     faces = jnp.linspace(0.0, number, 59, dtype=dtype)[:, None]
     for sign in (1, -1):
         courant = Courant(sign * number * hebbian, faces, 0 * faces)
-        moved, iterations = advect(courant, weights)
-        assert int(iterations) < 100
+        moved, iterations, converged = advect(courant, weights)
+        assert converged
+        assert int(iterations) < 50
         assert np.all(np.asarray(moved) >= 0)
         up, down = courant.exchange(moved)
         # A residual of rounding, relative to the largest fluxes.
@@ -102,7 +112,7 @@ def test_the_implicit_equation_is_solved(number, dtype):
 def test_one_weight_does_not_move(dtype):
     grid = make_grid(1)
     density = column(1.0, 2.0, 3.0)
-    moved, _ = move_weights(
+    moved, *_ = move_weights(
         grid, density, jnp.ones(1), jnp.asarray(1.0), jnp.ones(1), jnp.asarray(1.0)
     )
     np.testing.assert_allclose(moved, density, rtol=4 * np.finfo(dtype).eps)
@@ -120,7 +130,7 @@ def test_a_bump_stays_a_bump(number, dtype):
     # gain such that the largest Courant number K N N̄ Δt/Δw is `number`
     strength = jnp.full(200, number * grid.weight_spacing / 0.1, dtype) / jnp.max(h)
     for _ in range(4):
-        density, _ = move_weights(grid, density, rates, jnp.asarray(1.0, dtype), strength, dt)
+        density, *_ = move_weights(grid, density, rates, jnp.asarray(1.0, dtype), strength, dt)
         moved = grid.weight_density(density)
         slopes = np.diff(np.asarray(moved, float))
         slopes = slopes[np.abs(slopes) > 1e3 * np.finfo(dtype).eps * np.max(moved)]
@@ -133,7 +143,7 @@ def test_empty_cells_fire_without_effect(dtype):
     # A rate left over where no mass is must not become an infinite conditional rate.
     grid = make_grid(5)
     density = jnp.zeros(grid.shape, dtype).at[:, 2].set(1)
-    moved, _ = move_weights(
+    moved, *_ = move_weights(
         grid, density, jnp.ones(5), jnp.asarray(1.0), jnp.ones(5), jnp.asarray(1.0)
     )
     assert np.all(np.isfinite(moved))
@@ -150,6 +160,114 @@ def test_monotone_in_the_initial_weights():
     assert np.all(np.asarray(difference) >= -1e-12)
 
 
+def climb(hebbian, weights):
+    """Cell by cell, as the flux goes one way: $H_j + α_j H_j^2 = H_j^* + α_{j-1} H_{j-1}^2$."""
+    moved, arriving = np.zeros(len(weights)), 0.0
+    for j, (alpha, before) in enumerate(zip(hebbian, weights, strict=True)):
+        given = before + arriving
+        last = j == len(weights) - 1
+        moved[j] = given if last else 2 * given / (1 + np.sqrt(1 + 4 * alpha * given))
+        arriving = 0.0 if last else alpha * moved[j] ** 2
+    return moved
+
+
+@pytest.mark.parametrize("number", [0.5, 30.0, 3000.0, 3e6])
+def test_newton_leads_mass_through_empty_cells(number, dtype):
+    weights, hebbian = np.zeros(800), number * (1 + 0.5 * np.sin(np.arange(800)))
+    weights[20:60] = 1 + np.cos(np.arange(40.0))
+    still = jnp.zeros((799, 1), dtype)
+    expected = climb(hebbian, weights)
+    for flip in (1, -1):  # and downwards, of which it is the mirror image
+        courant = Courant(jnp.asarray(flip * hebbian[::flip, None], dtype), still, still)
+        moved, iterations, converged = advect(courant, jnp.asarray(weights[::flip, None], dtype))
+        assert converged
+        assert int(iterations) < 40
+        error = np.sum(np.abs(np.asarray(moved[::flip, 0], float) - expected)) / np.sum(weights)
+        assert error < 2e4 * np.finfo(dtype).eps
+
+
+def test_what_does_not_converge_is_reported(monkeypatch):
+    monkeypatch.setattr(advection, "_MAX_ITERATIONS", 2)
+    grid = make_grid(40, voltages=4)
+    network = jn.Network(drive=2.0, learning=jn.Hebbian(30.0), response=jn.Saturating())
+    y0 = jn.gaussian(grid, v=(0.5, 0.1), w=(0.3, 1e-3))
+    sol = jn.solve(network, jn.FluxShift(grid), y0=y0, t1=1.0, dt=0.5)
+    assert sol.result == jn.Result.weights_not_converged
+
+
+# ---- fronts -------------------------------------------------------------------------------------
+
+
+SPEED = 1 + 0.8 * np.sin(np.arange(100))
+
+
+def enter(resting=0.0, *, flip=1, steps=1, dtype=None):
+    """A block of mass that enters cells that are empty but for a little that does not fire.
+
+    Decay is next to nothing; a neuron in cell j fires at the rate of that cell.
+    """
+    grid = make_grid(100, low=-0.5, high=0.5, dtype=dtype)
+    shares = np.full(100, resting)
+    shares[10:30] = 1.0
+    speed = jnp.asarray(SPEED[::flip], dtype)
+    density = jnp.asarray(np.outer(np.ones(3), shares)[:, ::flip], dtype)
+    rates = jnp.where(density[0] > 0.5, speed * grid.weight_density(density), 0)
+    dt, strength = jnp.asarray(1e-6, dtype), jnp.full(100, flip * 3e5, dtype)
+
+    def firing(columns):
+        return speed * grid.weight_density(columns)
+
+    @jax.jit
+    def step(density, rates):
+        moved = transport.move_weights(
+            grid, density, rates, jnp.ones((), dtype), strength, dt, firing
+        )
+        return moved.density, firing(moved.density)
+
+    for _ in range(steps):
+        density, rates = step(density, rates)
+    return np.asarray(grid.weight_density(density), float)[::flip]
+
+
+def test_a_front_goes_as_far_as_its_neurons_carry_it(dtype):
+    expected = np.zeros(100)
+    expected[10:30] = 1.0
+    for _ in range(4):  # parts of the step
+        expected = climb(0.25 * 1e-6 * 3e5 * 100 * SPEED, expected)
+    np.testing.assert_allclose(enter(dtype=dtype), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("resting", [1e-30, 1e-15, 1e-6])
+def test_neurons_at_rest_stop_no_front(resting, dtype):
+    np.testing.assert_allclose(enter(resting, dtype=dtype), enter(dtype=dtype), atol=1e-3)
+
+
+def test_fronts_go_down_as_they_go_up(dtype):
+    tolerance = 1e3 * np.finfo(dtype).eps
+    np.testing.assert_allclose(
+        enter(flip=-1, steps=3, dtype=dtype), enter(steps=3, dtype=dtype), atol=tolerance
+    )
+
+
+@needs_double
+def test_a_front_into_empty_weights():
+    # 0.458: an explicit scheme of second order for ε → 0, 400 and 800 weights, to 3e-4.
+    grid = jn.Grid(
+        v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60), w=jn.WeightGrid(0.0, 1.2, num=400)
+    )
+    w = grid.w.centers
+    line = np.asarray(jn.stationary.density(jnp.asarray(grid.v.nodes), 2.0))
+    y0 = jn.normalise(grid, line[:, None] * ((w > 0.2) & (w < 0.4))[None])
+    network = jn.Network(
+        drive=2.0, response=jn.Saturating(), learning=jn.Hebbian(0.3), epsilon=1e-3
+    )
+    save = jn.SaveAt(num=2, fn=None)
+    for dt, error in ((0.02, 0.06), (0.005, 0.025)):
+        sol = jn.solve(network, jn.FluxShift(grid), y0=y0, t1=0.1, dt=dt, saveat=save)
+        mean = float(sol.weights[-1] @ w) * grid.w.spacing
+        assert mean == pytest.approx(0.458, rel=error)
+
+
 @needs_double
 @pytest.mark.parametrize("dt", [0.1, 50.0])
 def test_derivatives_in_both_modes(dt):
@@ -158,8 +276,29 @@ def test_derivatives_in_both_modes(dt):
     density, rates = (jnp.asarray(rng.uniform(0.2, 1, s)) for s in (grid.shape, 6))
     strength = jnp.asarray([0.3, -0.2, 0.5, 0.1, -0.4, 0.3])
 
+    @jax.jit
     def moved(*arguments):
         return move_weights(grid, *arguments)[0]
 
     arguments = density, rates, jnp.asarray(0.7), strength, jnp.asarray(dt)
     check_grads(moved, arguments, order=1, modes=("fwd", "rev"), rtol=1e-6)
+
+
+@needs_double
+@pytest.mark.parametrize("sign", [1, -1])
+def test_derivatives_of_a_front_in_both_modes(sign):
+    grid = make_grid(12, -0.5, 1.0)
+    rng = np.random.default_rng(2)
+    density = jnp.asarray(rng.uniform(0.2, 1, grid.shape)).at[:, 4:].multiply(1e-9)[:, ::sign]
+    rates = rng.uniform(0.5, 1, 12) * grid.weight_density(density)
+
+    @jax.jit
+    def moved(more, faster, rate, strength):
+        def firing(columns):
+            return jnp.sin(1.0 + jnp.arange(12)) ** 2 * columns[1]
+
+        given = faster * rates, rate, sign * strength, jnp.asarray(0.1), firing
+        return transport.move_weights(grid, more * density, *given).density
+
+    arguments = jnp.ones(grid.shape), jnp.ones(12), jnp.asarray(0.7), jnp.full(12, 20.0)
+    check_grads(moved, arguments, order=1, modes=("fwd", "rev"), rtol=1e-5)

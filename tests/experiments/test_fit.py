@@ -2,6 +2,8 @@
 
 import json
 import re
+from argparse import Namespace
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,11 +12,14 @@ import pytest
 import jaxnlif as jn
 from jaxnlif import losses
 from jaxnlif.cli import main
-from jaxnlif.experiments import fit_network, fit_recovery, fit_task
+from jaxnlif.experiments import fit, fit_network, fit_recovery, fit_task
 from jaxnlif.experiments.fit_data import Rates, Spikes, read_recording
 from jaxnlif.experiments.fit_network import Neuron, read_bounds
 from jaxnlif.experiments.fit_observed import Terms
 from jaxnlif.experiments.fit_observed import observe as observed_by
+from jaxnlif.experiments.fit_outcome import Outcome
+from jaxnlif.experiments.fit_task import Recording
+from jaxnlif.fit.uncertainty import estimate
 
 
 def observe(recording, **terms):
@@ -313,19 +318,65 @@ def test_the_start_lies_within_the_bounds_and_has_the_recorded_rate():
 
 
 @pytest.mark.parametrize(
-    ("network", "rate", "low", "widest"),
+    ("network", "low", "widest"),
     [
-        (jn.Network(noise=1.0, drive=0.0, weight=0.0), 0.1, -4.0, 0.06),
-        (jn.Network(noise=0.01, drive=3.0, weight=0.0), 1.0, -3.8, 0.0035),  # a layer of 0.01
-        (jn.Network(noise=1.0, drive=4.0, weight=-20.0), 0.5, -10.0, 0.06),
-        (jn.Network(noise=9.0, drive=0.0, weight=0.0), 0.5, -12.0, 0.06),
+        (jn.Network(noise=1.0, drive=0.0, weight=0.0), -4.1, 0.1),  # of the initial potentials
+        (jn.Network(noise=0.05, drive=3.0, weight=0.0), -4.1, 0.015),
+        (jn.Network(noise=1.0, drive=4.0, weight=-20.0), -4.1, 0.1),
+        (jn.Network(noise=9.0, drive=0.0, weight=0.0), -9.0, 0.2),
     ],
 )
-def test_the_grid_is_that_which_the_network_needs(network, rate, low, widest):
-    grid = Neuron.of(2.0, 1.0, None).grid(network, rate)
+def test_the_grid_is_that_which_the_network_needs(network, low, widest):
+    neuron = Neuron.of(2.0, 1.0, None)
+    grid = neuron.grid(network)
     assert 2 * low < grid.minimum < low
     assert grid.spacing < widest
-    assert grid.num <= 2000
+    run_ = fit_network.Run(grid, (-1.0, 0.5), 1.0, 0.1)
+    assert fit_network.better_grid(run_, neuron, network) is None
+    short = jn.VoltageGrid(-3.0, 2.0, reset=1.0, num=5 * (grid.num // 5))
+    run_ = fit_network.Run(short, (-1.0, 0.5), 1.0, 0.1)
+    assert fit_network.better_grid(run_, neuron, network) == grid
+
+
+def test_the_fit_goes_on_with_the_grid_that_it_needs(monkeypatch, capsys):
+    """Noise and inhibition spread the potentials beyond the first grid."""
+    recording = Recording(
+        name="spikes.csv",
+        observed=observe(Spikes(np.arange(0.0, 30.0, 0.5), 4), bin=1.0),
+        neuron=Neuron.of(2.0, 1.0, None),
+        bounds=read_bounds([], 1.0),
+        grid=None,
+        dt=0.1,
+    )
+    starts = []
+
+    def found(start, *_, **options):
+        starts.append(start)
+        return jn.Fit(
+            model=jn.Network(drive=2.0, noise=3.0, weight=-4.0),
+            values=(),
+            names=("a",),
+            loss=np.ones(1),
+            result=jn.FitResult.converged,
+            message="",
+            at_bound=(),
+            uncertainty=estimate(np.eye(1), np.ones(1), np.ones(1), ("a",), absolute=True),
+            losses=np.ones((1, 1)),
+            ends=(),
+            completed=np.ones(1, bool),
+            best=0,
+        )
+
+    monkeypatch.setattr(fit, "fit", found)
+    options = Namespace(steps=1, starts=1, seed=0, progress=False)
+    task, fitted = fit._fit(recording.task(), options)
+    assert task.grid == recording.neuron.grid(fitted.model)
+    assert task.grid.minimum < -5
+    assert [float(start.noise) for start in starts] == [1.0, 3.0]
+    assert f"again with {task.grid.num} voltages from" in capsys.readouterr().out
+    # A grid that was asked for stays.
+    asked = recording._replace(grid=jn.VoltageGrid(-3.0, 2.0, reset=1.0, num=50)).task()
+    assert fit._fit(asked, options)[0] is asked
 
 
 # ---- data that are made ----------------------------------------------------------------------
@@ -346,6 +397,31 @@ def test_data_without_noise_are_exact():
     np.testing.assert_allclose(counted.values, values)
     np.testing.assert_allclose(counted.residuals(jnp.asarray(values)), 0, atol=1e-6)
     assert np.all(counted.std > 0)
+
+
+# ---- what came out ---------------------------------------------------------------------------
+
+
+def outcome(fitted, std):
+    """Of three numbers that are 1, 2 and 3."""
+    truth, model = (
+        jn.Network(learning=jn.Hebbian(jn.Table([0.0, 1.0, 2.0], values)))
+        for values in ([1.0, 2.0, 3.0], fitted)
+    )
+    sure = SimpleNamespace(std=np.array(std), flat=(), noise=1.0)
+    task = SimpleNamespace(start=model, truth=truth, where=lambda n: n.learning.gain.values)
+    fit = SimpleNamespace(
+        model=model, names=("a", "b", "c"), uncertainty=sure, loss=[1.0], message="converged"
+    )
+    return "\n".join(Outcome(task, fit, 1.0).summary())
+
+
+def test_truths_that_are_missed_are_not_counted():
+    assert "3 of 3 truths lie within 2" in outcome([1.1, 2.0, 2.9], [0.1, 0.1, 0.1])
+    assert "2 of 3 truths lie within 2" in outcome([1.3, 2.0, 2.9], [0.1, 0.1, 0.1])
+    told = outcome([1.3, 2.0, 1e6], [0.1, 0.1, np.inf])
+    assert "1 of 2 truths lie within 2 standard errors; the data leave 1 open" in told
+    assert told.count("unknown") == 1
 
 
 # ---- whole runs ------------------------------------------------------------------------------
@@ -386,7 +462,8 @@ def test_a_network_is_found_from_its_rate(tmp_path, capsys):
     rows = np.column_stack([20 * sol.ts, sol.rate / 20])[::4]  # milliseconds, per millisecond
     lines = [f"{t},{rate}" for t, rate in rows]
     path = written(tmp_path, "\n".join(["t,rate", *lines]))
-    assert run("--data", path, "--membrane-time", 20, "--out", tmp_path / "out") == 0
+    options = ("--membrane-time", 20, "--grid", -5, 140)
+    assert run("--data", path, *options, "--out", tmp_path / "out") == 0
     found = json.loads((tmp_path / "out" / "fit.json").read_text())
     truth = {"drive.value": 1.5, "noise": 0.8, "weight": 0.6}
     for name, value in truth.items():
@@ -398,10 +475,11 @@ def test_a_network_is_found_from_its_rate(tmp_path, capsys):
 @pytest.mark.slow
 def test_a_constant_rate_does_not_tell_parameters_apart(tmp_path, capsys):
     ts = np.linspace(3, 4, 51)  # as many, and as late, as above: nothing compiles again
+    options = ("--grid", -5, 140)
     rate = 0.8 * (1 + 0.05 * np.random.default_rng(0).normal(size=ts.size))
     lines = [f"{t},{r}" for t, r in zip(ts, rate, strict=True)]
     path = written(tmp_path, "\n".join(["t,rate", *lines]))
-    assert run("--data", path, "--out", tmp_path) == 0
+    assert run("--data", path, *options, "--out", tmp_path) == 0
     found = json.loads((tmp_path / "fit.json").read_text())
     assert len(found["flat"]) > 0
     for parameter in found["parameters"].values():

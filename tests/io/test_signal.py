@@ -17,6 +17,39 @@ def test_a_text_and_an_array_hold_the_same_signal(tmp_path):
         np.testing.assert_array_equal(np.column_stack([t, values]), TABLE)
 
 
+SAME = (
+    "value,t\n1,0\n3,0.1\n2,2.5\n",
+    "t;current\n0;1\n0.1;3\n2.5;2\n",
+    "I\tT\n1\t0\n3\t0.1\n2\t2.5\n",
+    '"w","value"\n"0","1"\n0.1,3\n2.5,2\n',
+    "0;1\n0.1;3\n2.5;2\n",
+)
+
+
+@pytest.mark.parametrize("text", SAME)
+def test_names_decide_which_column_is_which(tmp_path, text):
+    (tmp_path / "signal.csv").write_text(text, encoding="utf-8-sig")
+    x, values = jn.io.read_signal(tmp_path / "signal.csv")
+    np.testing.assert_array_equal(np.column_stack([x, values]), TABLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x,y\n0,1\n1,2\n", "line 1: 'x,y' must name two columns, t or w and value"),
+        ("t,w\n0,1\n1,2\n", "line 1: 't,w' must name two columns"),
+        ("t,value,std\n0,1,1\n1,2,1\n", "line 1: 't,value,std' must name two columns"),
+        ("t value\n0 1\n", "line 1: 't value' must name two columns, .* parted by a comma"),
+        ("t;value\n0,5;1\n1;2\n", "line 2: '0,5' must be a number with .* point, not a comma"),
+        ("0;1\n0,5;2\n", "line 2: '0,5' must be a number with a decimal point, not a comma"),
+    ],
+)
+def test_columns_in_doubt_are_refused(tmp_path, text, message):
+    (tmp_path / "signal.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        jn.io.read_signal(tmp_path / "signal.csv")
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int16, ">f8"])
 def test_numbers_of_every_type_stay_the_same(tmp_path, dtype):
     np.save(tmp_path / "signal.npy", TABLE[::2].astype(dtype))

@@ -1,5 +1,7 @@
 """Rate, events, regimes, raster, spectrum and autocorrelation."""
 
+import equinox as eqx
+import jax
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -113,3 +115,14 @@ def test_what_cannot_be_a_curve_is_refused():
         jn.plot.spectrum(np.zeros(2), np.zeros(3))
     with pytest.raises(ValueError, match=r"lag: shape \(0,\): must be \(k,\)"):
         jn.plot.autocorrelation(np.zeros(0), np.zeros(0))
+
+
+def test_a_raster_without_a_spike_says_so(switching):
+    logs = switching.logs | {"raster": jax.tree.map(np.zeros_like, switching.logs["raster"])}
+    silent = eqx.tree_at(lambda sol: sol.logs, switching, logs)
+    assert silent.raster.time.size == 0
+    (text,) = jn.plot.raster(silent).texts
+    assert text.get_text() == "no spike"
+    density = eqx.tree_at(lambda sol: sol.regime, silent, np.full_like(silent.regime, 0))
+    (text,) = jn.plot.raster(density).texts
+    assert text.get_text().startswith("no spike recorded")

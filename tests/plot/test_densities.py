@@ -52,6 +52,10 @@ def test_the_density_of_one_weight_in_time(switching):
     np.testing.assert_allclose(corners[0, 0, 1], -4 - 0.025)
     np.testing.assert_allclose(corners[-1, 0, 1], 2 - 0.025)
     assert ax.get_xlabel() == "time $t$ (membrane times)"
+    largest = np.max(np.asarray(switching.saved), axis=(1, 2))
+    end = jn.plot.density_over_time(switching).collections[0].get_clim()[1]
+    assert np.mean(largest <= end) >= 0.9
+    assert end < largest.max()  # a few high densities leave the rest to be seen
 
 
 def test_what_cannot_be_drawn_is_refused(learned, statistic):

@@ -1,5 +1,6 @@
 """Fits: descents, what was found, and what the data tell."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -111,6 +112,26 @@ def test_what_is_not_determined_has_no_bar(sum_of_two):
     assert {line.get_markerfacecolor() for line in ax.get_lines()} == {"white"}
     assert all("not determined" in text.get_text() for text in ax.texts)
     assert [text.get_text() for text in ax.get_yticklabels()] == ["base (V)", "height (V)"]
+
+
+def test_what_is_not_determined_has_no_say_in_the_axis(found):
+    far = eqx.tree_at(lambda fit: fit.values[1], found, jnp.asarray(1e6))
+    std = np.where(np.arange(4) == 1, np.inf, found.uncertainty.std)
+    far = eqx.tree_at(lambda fit: fit.uncertainty.std, far, std)
+    ax = jn.plot.parameters(far, TRUTH)
+    low, high = ax.get_xlim()
+    assert low > -3
+    assert high < 5
+    (hollow,) = (line for line in ax.get_lines() if line.get_markerfacecolor() == "white")
+    assert low < hollow.get_xdata()[0] < high
+    assert "1e+06 (not determined)" in [text.get_text() for text in ax.texts]
+
+
+def test_a_bar_longer_than_the_axis_leaves_it(found):
+    std = np.where(np.arange(4) == 0, 1e3, found.uncertainty.std)
+    loose = eqx.tree_at(lambda fit: fit.uncertainty.std, found, std)
+    low, high = jn.plot.parameters(loose, TRUTH).get_xlim()
+    assert high - low < 20
 
 
 @pytest.mark.parametrize(("size", "rows"), [(jn.plot.SCREEN, 1), (jn.plot.COLUMN, 3)])

@@ -31,6 +31,16 @@ def test_roots_are_the_self_consistent_rates(weight, drive, hollow):
     assert "1 / membrane time" in ax.get_ylabel()
 
 
+def test_the_curve_is_that_of_neurons_that_rest():
+    network = jn.Network(weight=3.0, epsilon=0.5, refractory=0.05)  # 0.1 membrane times
+    found, repels = roots(jn.plot.firing_rate_curve(network))
+    expected = jn.stationary.self_consistent_rates(3.0, 0.0, refractory=0.1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert repels == [False]
+    with pytest.raises(ValueError, match=r"model: has no stationary rate with refractory = Never"):
+        jn.plot.firing_rate_curve(jn.Network(weight=3.0, refractory=jn.Never()))
+
+
 def test_the_curve_is_the_rate_in_answer_to_the_rate():
     rates = np.linspace(0, 2, 5)
     drawn = lines(jn.plot.firing_rate_curve(jn.Network(weight=1.5, noise_slope=0.2), rates=rates))

@@ -77,10 +77,10 @@ def test_a_size_of_ones_own():
 
 
 def test_global_settings_stay(learned, tmp_path):
-    before = dict(matplotlib.rcParams)
+    before, figures = dict(matplotlib.rcParams), matplotlib.pyplot.get_fignums()
     jn.plot.summary(learned, size=jn.plot.COLUMN).savefig(tmp_path / "summary.pdf")
     assert dict(matplotlib.rcParams) == before
-    assert matplotlib.pyplot.get_fignums() == []
+    assert matplotlib.pyplot.get_fignums() == figures
 
 
 def test_a_figure_from_elsewhere_keeps_the_users_settings(learned):

@@ -7,7 +7,15 @@ import pytest
 from references import networks as reference
 
 from jaxnlif import SolveError
-from jaxnlif.spikes import LIF, QIF, InputSpikes, Recurrent, Theta, sorted_spikes
+from jaxnlif.spikes import (
+    LIF,
+    QIF,
+    InputSpikes,
+    Recurrent,
+    Theta,
+    qif_pseudospikes,
+    sorted_spikes,
+)
 
 from ..conftest import needs_double
 
@@ -141,6 +149,85 @@ def _central_difference(at, h):
     """Of order 6."""
     one, two, three = ((at(k * h) - at(-k * h)) / (2 * k * h) for k in (1, 2, 3))
     return (15 * one - 6 * two + three) / 10
+
+
+def test_times_of_inputs_follow_the_times_they_were_given(case):
+    _, net, inputs, duration, trial = case
+    arrived = np.asarray(trial.sources)[: int(trial.num)] >= net.weights.shape[0]
+
+    def of(ts):
+        moved = net(InputSpikes(ts, inputs.sources), duration=duration, max_events=BUDGET)
+        return jnp.where(moved.sources >= net.weights.shape[0], moved.times, 0).sum()
+
+    slopes = np.asarray(jax.grad(lambda ts: of(ts))(jnp.asarray(inputs.times)))
+    # beyond the end of the trial the time is that of the end
+    np.testing.assert_allclose(slopes[: arrived.sum()], 1, rtol=1e-5)
+
+
+@needs_double
+def test_strong_coupling_leaves_the_gradients_of_ordinary_spikes_finite():
+    """Also where no pseudorates are found, which these do not need."""
+    n, neuron = 32, Theta(6 / np.pi, 1.25)
+    inputs = InputSpikes(jnp.linspace(0.1, 6.0, 60), jnp.arange(60) % 8)
+
+    @jax.jit
+    @jax.value_and_grad
+    def first(weights):
+        net = Recurrent(neuron, weights[:, :n], weights[:, n:])
+        trial = net(inputs, duration=7.0, max_events=512)
+        return jnp.sum(net.output_times(trial, 1, range(10)))
+
+    rates = jax.jit(
+        lambda net: neuron.rates(net(inputs, duration=7.0, max_events=512).end, net.weights)
+    )
+    lost = 0
+    for seed in range(12):
+        weights = 3.0 * jax.random.normal(jax.random.key(seed), (n, n + 8))
+        value, slope = first(weights)
+        if not np.isfinite(value):
+            continue
+        assert np.isfinite(slope).all()
+        lost += bool(np.isnan(rates(Recurrent(neuron, weights[:, :n], weights[:, n:]))).any())
+        direction = jax.random.normal(jax.random.key(99), weights.shape)
+        step = 1e-5 / float(jnp.linalg.norm(slope))
+        up, down = (first(weights + sign * step * direction)[0] for sign in (1, -1))
+        expected = float(up - down) / (2 * step)
+        np.testing.assert_allclose(float(jnp.sum(slope * direction)), expected, rtol=1e-3)
+    assert lost > 0
+
+
+def test_silent_neurons_have_pseudospikes_with_finite_derivatives(dtype):
+    """However strongly they are inhibited."""
+    for drive in (-50.0, -1100.0, -1e4, -1e30):
+        state = (jnp.asarray(x, dtype) for x in (0.3, 0.9, drive))
+        later, slope = jax.value_and_grad(qif_pseudospikes, 2)(*state, 1.0)
+        assert np.isfinite(later)
+        assert later > 1
+        assert np.isfinite(slope)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "uint32", "int64", "uint64"])
+def test_sources_may_be_any_integers(qif, kind):
+    net, inputs, duration = qif
+    sources = np.asarray(inputs.sources)
+    expected = net(inputs, duration=duration, max_events=BUDGET).times
+    for given in (sources.astype(kind), jnp.asarray(sources.astype(kind)), sources.tolist()):
+        trial = net(InputSpikes(inputs.times, given), duration=duration, max_events=BUDGET)
+        np.testing.assert_array_equal(trial.times, expected)
+
+
+@pytest.mark.parametrize(
+    ("times", "sources"),
+    [([0.2, 0.1], [0, 0]), ([0.1, np.nan], [0, 0]), ([-1.0, 0.1], [0, 0]), ([0.1, 0.2], [0, 9])],
+)
+def test_wrong_inputs_that_are_traced_show_in_the_trial(qif, times, sources):
+    net, _, duration = qif
+    times = jnp.asarray(times, net.weights.dtype)
+    trial = jax.jit(lambda *x: net(InputSpikes(*x), duration=duration, max_events=20))(
+        times, jnp.asarray(sources)
+    )
+    assert not trial.finished
+    assert np.isnan(trial.times).all()
 
 
 def test_gradient_of_the_weight_of_a_neuron_to_itself_is_zero(gradients):

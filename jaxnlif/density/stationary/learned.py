@@ -18,6 +18,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
+from ..._module import Module
 from ._roots import as_floats, bisect, check_numbers, known_root, raise_if, require, with_slope
 from .rate import log_firing_rate, neuron, rested
 
@@ -28,7 +29,7 @@ _PANEL_NODES, _PANEL_WEIGHTS = np.polynomial.legendre.leggauss(8)
 Function = Callable[[Array], Array]
 
 
-class LearnedState(eqx.Module):
+class LearnedState(Module):
     r"""A learned state: neurons with weights in $[0, A]$ fire at rates linear in $w / K(w)$.
 
     - `support`: $A$, the largest weight (weight).

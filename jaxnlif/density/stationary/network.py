@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +19,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Real
 
 from ..._check import check
+from ..._module import Module
 from ._curve import Curve, Network, State
 from ._roots import (
     bisect,
@@ -37,7 +37,7 @@ from .rate import neuron
 _MAX_FOLDS = 4
 
 
-class Fold(eqx.Module):
+class Fold(Module):
     r"""The largest coupling at which an excitatory network has a stationary rate.
 
     - `coupling`: $b^*$ (voltage × membrane time); above it there is no stationary rate.

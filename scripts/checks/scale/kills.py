@@ -49,7 +49,8 @@ def killed(times: int, options: Sequence[str], script: Path = _SCRIPT) -> Outcom
     failures = different = count = left = 0
     with tempfile.TemporaryDirectory() as temporary:
         directory, cache = Path(temporary) / "run", Path(temporary) / "cache"
-        command = [sys.executable, "-W", "error::UserWarning", str(script), *options]
+        # Without the folder of the script, whose files may have names of the standard library.
+        command = [sys.executable, "-P", "-W", "error::UserWarning", str(script), *options]
         expected = _ended(_start(cache, command))
         assert expected is not None
         while True:

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from . import files, recordings, resolution, times
+from . import (
+    command,
+    coupling,
+    figures,
+    files,
+    fuzz,
+    numbers,
+    recordings,
+    resolution,
+    times,
+    values,
+)
 
-_SUBJECTS = (files, recordings, resolution, times)
+_SUBJECTS = (
+    command,
+    coupling,
+    figures,
+    files,
+    fuzz,
+    numbers,
+    recordings,
+    resolution,
+    times,
+    values,
+)
 
 REQUIRED = {row: rule for subject in _SUBJECTS for row, rule in subject.REQUIRED.items()}
 CHECKS = tuple(check for subject in _SUBJECTS for check in subject.CHECKS)

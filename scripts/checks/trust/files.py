@@ -71,7 +71,8 @@ def written(sizes: Sequence[int]) -> Writes:
     """Writes everything at each of these limits of the size of a file (bytes), that of a full disk
     being 0."""
     with tempfile.TemporaryDirectory() as temporary:
-        command = [sys.executable, str(_HERE / "_full.py"), temporary, *map(str, sizes)]
+        # Without the folder of the script, whose files have names of the standard library.
+        command = [sys.executable, "-P", str(_HERE / "_full.py"), temporary, *map(str, sizes)]
         done = subprocess.run(command, capture_output=True, text=True)
         lines = [line.split(maxsplit=3) for line in done.stdout.splitlines()]
         left = [path.name for path in Path(temporary).rglob(".*")]

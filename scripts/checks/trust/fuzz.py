@@ -21,7 +21,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
-from _report import Measured
+from _report import Measured, at_least, at_most, equal_to
 
 from jaxnlif import experiments
 from jaxnlif._files import read_arrays
@@ -30,7 +30,13 @@ from jaxnlif.cli import main
 
 from ._wrong import VALUES, array_file, changed_bytes, changed_text, number
 
-_SECONDS = 120
+REQUIRED = {
+    "fuzz_cases": at_least(3000),
+    "fuzz_runs": at_most(100),
+    "fuzz_refused": at_least(2000),
+    "fuzz_wrong": equal_to(0),
+}
+_SECONDS = 300
 _ENDS = {".npz", ".png", ".toml", ".json", ".csv"}
 
 
@@ -310,3 +316,6 @@ def _written(draw: random.Random, header: str, rows: list[str]) -> str:
     content = text.encode(draw.choice(["utf-8", "utf-8", "utf-8-sig", "utf-16"]))
     path.write_bytes(changed_bytes(draw, content) if draw.random() < 0.7 else content)
     return str(path)
+
+
+CHECKS = (fuzz,)

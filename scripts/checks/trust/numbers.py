@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from _report import Measured
+from _report import Measured, equal_to
 
 import jaxnlif as jn
 
@@ -29,6 +29,9 @@ class Call(NamedTuple):
 
     function: Callable[..., Any]
     arguments: dict[str, Any]
+
+
+REQUIRED = {"arrays": equal_to(0)}
 
 
 def arrays() -> Iterator[Measured]:
@@ -253,6 +256,25 @@ CALLS: dict[str, Call] = {
     "losses.MeanRate": Call(jn.losses.MeanRate, {"edges": TIMES, "rate": [1.0, 2.0], "std": 0.1}),
     "losses.Rates": Call(jn.losses.Rates, {"ts": TIMES, "rates": np.ones((3, 2)), "std": 0.1}),
     "losses.Weights": Call(jn.losses.Weights, {"weights": ONES, "std": 0.1, "t": 0.5}),
+    "losses.SpikeCounts": Call(
+        jn.losses.SpikeCounts, {"edges": TIMES, "counts": [3, 4], "neurons": 2, "trials": 2}
+    ),
+    "losses.Intervals": Call(jn.losses.Intervals, {"edges": TIMES, "counts": [3, 4], "total": 9.0}),
+    "power_spectrum": Call(
+        jn.statistics.power_spectrum,
+        {"ts": np.arange(8.0), "rate": np.sin(np.arange(8.0)), "segment": 4},
+    ),
+    "autocorrelation": Call(
+        jn.statistics.autocorrelation, {"ts": np.arange(8.0), "rate": np.sin(np.arange(8.0))}
+    ),
+    "VoltageGrid.for_model": Call(
+        lambda **arguments: jn.VoltageGrid.for_model(jn.Network(weight=0.2), **arguments),
+        {"rtol": 0.01, "threshold": 2.0, "reset": 1.0, "t0": 0.0, "t1": 1.0},
+    ),
+    "statistics.intervals": Call(
+        lambda **arguments: jn.statistics.intervals(jn.Network(weight=0.2), grid=V, **arguments),
+        {"ts": TIMES, "rate": 0.1, "t": 0.0},
+    ),
     "solve": Call(_solved, {"y0": START, "t0": 0.0, "t1": 0.5, "dt": 0.25}),
     "Particles": Call(_particles, {"y0": np.linspace(-1.0, 1.0, 4)}),
     "Cascade": Call(jn.Cascade, {"mass_step": 0.01, "max_events": 5, "max_substeps": 5}),
@@ -290,3 +312,5 @@ CALLS: dict[str, Call] = {
         {"images": np.full((2, 3), 7, np.uint8), "bins": 2, "duration": 2.0},
     ),
 }
+
+CHECKS = (arrays,)

@@ -1,0 +1,45 @@
+"""A solution in a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from .._check import is_concrete
+from .result import Result
+from .warning import WarningFlag
+
+
+def in_a_line(sol: Any) -> str:
+    """How a run ended and when, at how many times it was saved, its last rate, its warnings.
+
+    Of a batch of runs: how many ended in which way. Of a run that is being traced, or of a pytree
+    of other leaves, the shapes only.
+    """
+    saved = getattr(sol.ts, "shape", ())
+    numbers = all(isinstance(x, jax.Array | np.ndarray) for x in (sol.ts, sol.rate, sol.t_end))
+    if not (numbers and saved and is_concrete(sol)):
+        return f"Solution(ts: {saved}, without numbers)"
+    times = f"{saved[-1]} saved time{'' if saved[-1] == 1 else 's'}"
+    if len(saved) > 1:
+        return f"Solution({saved[:-1]} runs with {times}: {_outcomes(sol.result)})"
+    last = f", last rate {float(sol.rate[-1]):.4g}" if saved[-1] else ""
+    outcome = Result[sol.result].split(":")[0]  # pyright: ignore[reportIndexIssue]
+    return f"Solution({outcome} at t = {float(sol.t_end):.4g}, {times}{last}{_warned(sol)})"
+
+
+def _outcomes(result: Any) -> str:
+    """How many of several runs ended in which way."""
+    counts = {
+        Result[item].split(":")[0]: int(np.sum(np.asarray(result == item)))
+        for item in Result._name_to_item.values()
+    }
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+
+
+def _warned(sol: Any) -> str:
+    flags = np.asarray(sol.warnings)
+    names = [flag.name.replace("_", " ") for flag in WarningFlag if flags[flag]]
+    return f", warnings: {', '.join(names)}" if names else ""

@@ -1,0 +1,85 @@
+"""Gradients of the learning network, in both precisions, over random networks and grids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from _report import Measured
+from jax import lax
+
+import jaxnlif as jn
+
+GRIDS = ((12, 20), (24, 30), (24, 60), (36, 40), (60, 50), (60, 100))
+STEPS, LONGEST = 60, 3.0
+NAMES = ("epsilon", "gain", "base", "height")
+
+Numbers = dict[str, jax.Array]
+
+
+def learning_gradients(grids=GRIDS, networks: int = 200, steps: int = STEPS) -> Iterator[Measured]:
+    """The gradient of the last rate by four parameters, of networks dealt out to the grids."""
+    rng = np.random.default_rng(18)
+    for i, shape in enumerate(grids):
+        worst = {"finite": 0.0, "single": 0.0, "difference": 0.0}
+        double, single = (_Gradient(shape, dtype, steps) for dtype in (np.float64, np.float32))
+        for _ in range(i, networks, len(grids)):
+            p, dt = _random_network(rng, steps)
+            exact, rough = double.gradient(p, dt), single.gradient(p, dt)
+            scale = np.linalg.norm(exact)
+            worst["finite"] += not np.isfinite([*exact, *rough]).all()
+            worst["single"] = max(worst["single"], np.linalg.norm(rough - exact) / scale)
+            error = abs(double.difference(p, dt, exact / scale) / scale - 1)
+            worst["difference"] = max(worst["difference"], error)
+        for name, value in worst.items():
+            yield Measured(f"gradient_{name}", float(value), f"{shape[0]}x{shape[1]}")
+
+
+class _Gradient:
+    """The last rate as a function of logarithms of parameters; compiled once for all networks."""
+
+    def __init__(self, shape: tuple[int, int], dtype: type, steps: int):
+        v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=shape[0], dtype=dtype)
+        grid = jn.Grid(v=v, w=jn.WeightGrid(0.0, 1.2, num=shape[1]))
+        self.dtype = dtype
+        self._value = jax.jit(lambda p, dt: _last_rate(grid, p, dt, steps))
+        self._slope = jax.jit(jax.grad(lambda p, dt: _last_rate(grid, p, dt, steps)))
+
+    def gradient(self, p: np.ndarray, dt: float) -> np.ndarray:
+        return np.asarray(self._slope(*self._cast(p, dt)), float)
+
+    def difference(self, p: np.ndarray, dt: float, direction: np.ndarray) -> float:
+        """The slope along a direction, by differences of fourth order."""
+        h = 1e-4
+        at = [float(self._value(*self._cast(p + k * h * direction, dt))) for k in (-2, -1, 1, 2)]
+        return (8 * (at[2] - at[1]) - (at[3] - at[0])) / (12 * h)
+
+    def _cast(self, *values) -> tuple[jax.Array, ...]:
+        return tuple(jnp.asarray(x, self.dtype) for x in values)
+
+
+def _random_network(rng: np.random.Generator, steps: int) -> tuple[np.ndarray, float]:
+    """Parameters, in the order of `NAMES`, and the time step."""
+    epsilon, gain = 10 ** rng.uniform(-4, 0), rng.uniform(0.1, 0.6)
+    base, height = rng.uniform(0.5, 1.5), rng.uniform(0.5, 4)
+    return np.array([epsilon, gain, base, height]), rng.uniform(0.03, 1) * LONGEST / steps
+
+
+def _last_rate(grid: jn.Grid, p: jax.Array, dt: jax.Array, steps: int) -> jax.Array:
+    model = jn.Network(
+        drive=jn.Bump(base=p[2], height=p[3], center=0.3, width=0.1),
+        response=jn.Saturating(),
+        learning=jn.Hebbian(gain=p[1]),
+        epsilon=p[0],
+    )
+    model = jax.tree.map(lambda leaf: jnp.asarray(leaf, grid.dtype), model)
+    solver = jn.FluxShift(grid)
+    y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02))
+
+    def step(state, i):
+        return solver.step(model, i * dt, dt, state), None
+
+    first = solver.init(model, jnp.zeros((), grid.dtype), y0, None)
+    return lax.scan(step, first, jnp.arange(steps, dtype=grid.dtype))[0].rate

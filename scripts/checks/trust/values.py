@@ -1,0 +1,47 @@
+"""Values that are quoted: extrapolated, so that they carry their error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from _report import Measured, Rule, equal_to
+
+import jaxnlif as jn
+
+
+def events() -> Iterator[Measured]:
+    """The first events of b = 3 from N(-1, 0.5), on the density, extrapolated in the step."""
+    times = np.stack([_event_times(1200, dt) for dt in (1e-3, 5e-4, 2.5e-4)])
+    first, intervals = times[:, 0], np.diff(times, axis=1)
+    yield Measured("first_event", _limit(first))
+    yield Measured("first_interval", _limit(intervals[:, 0]))
+    yield Measured("second_interval", _limit(intervals[:, 1]))
+
+
+def _event_times(num: int, dt: float) -> np.ndarray:
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num))
+    sol = jn.solve(
+        jn.Network(weight=3.0),
+        jn.FluxShift(grid, events=jn.Cascade()),
+        y0=jn.gaussian(grid, v=(-1.0, 0.5)),
+        t1=4.0,
+        dt=dt,
+        saveat=jn.SaveAt(num=2, fn=None),
+    )
+    return np.asarray(sol.events.time)[:3]
+
+
+def _limit(values: np.ndarray) -> float:
+    """The limit of three values whose differences shrink by a constant factor, at most by half."""
+    before, last = np.diff(values)
+    ratio = np.clip(last / before if before else 0.0, 0.0, 2 / 3)
+    return float(values[-1] + last * ratio / (1 - ratio))
+
+
+REQUIRED: dict[str, Rule] = {
+    "first_event": equal_to(3.417, within=1e-3),
+    "first_interval": equal_to(0.228, within=2e-3),
+    "second_interval": equal_to(0.230, within=1e-3),
+}
+CHECKS = (events,)
