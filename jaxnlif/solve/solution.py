@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
@@ -137,6 +138,14 @@ class Solution(eqx.Module):
                 f"index = {index}: must be from {-num} to {num - 1}, there are {num} saved times",
             )
         return jnp.asarray(self.saved[..., index, :, :])
+
+    def members(self) -> Iterator[Solution]:
+        """The runs of a solution of `vmap` one after the other; a single one is its only member."""
+        if self.ts.ndim == 1:
+            yield self
+            return
+        for k in range(self.ts.shape[0]):
+            yield from jax.tree.map(lambda x, k=k: x[k], self).members()
 
     def to_xarray(self) -> xarray.Dataset:
         """As a labelled dataset, which `jn.io.to_xarray` describes.
