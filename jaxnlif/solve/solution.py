@@ -27,7 +27,8 @@ class Solution(eqx.Module):
     r"""The saved course of a run, in the order of time; k saved times, m weights, n voltages.
 
     - `ts`: saved times, shape `(k,)` (learning time), which for $ε = 1$ is membrane time.
-    - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time).
+    - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time); at `t0` that with
+      which the first step begins.
     - `rates`: $N(w, t)$, `(k, m)` (spikes / neuron / membrane time / weight).
     - `weights`: weight density $H(w, t)$, `(k, m)` (1 / weight).
     - `spikes`: $∫ \bar N\,dt$ since the beginning, `(k,)`: ε times the spikes of a neuron
