@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from . import _deviance
 from ._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
 from ._module import Module
-from ._observed import Data, covered, observed, times
+from ._observed import Data, covered, observed, over_members, times
 from .solve.solution import Solution
 
 _ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are rounded
@@ -36,15 +36,16 @@ class AbstractCounts(Module):
     def number(self) -> Float[Array | np.ndarray, ""]:
         """How many counts one spike of every neuron makes."""
 
-    def expected(self, sol: Solution) -> Float[Array, " k"]:
+    @over_members
+    def expected(self, sol: Solution) -> Float[Array, "*members k"]:
         """The counts that a run makes one expect, shape `(k,)` (dimensionless).
 
-        **Arguments:** `sol`: of the run.
+        **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
         **Raises:** `ValueError` if it does not cover the times, or has ε = 0, for which every
         neuron fires without end in every bin.
         """
-        covered("edges", self.edges, sol)
+        sol = covered("edges", self.edges, sol)
         epsilon = sol.model.epsilon
         check(
             not is_concrete(epsilon) or bool(np.asarray(epsilon) > 0),
@@ -53,21 +54,23 @@ class AbstractCounts(Module):
         fired = jnp.interp(self.edges, sol.ts, sol.spikes)
         return _deviance.differences(fired, jnp.asarray(self.number, fired.dtype) / epsilon)
 
-    def __call__(self, sol: Solution) -> Float[Array, " k"]:
+    @over_members
+    def __call__(self, sol: Solution) -> Float[Array, "*members k"]:
         """Residuals of a solution, shape `(k,)` (dimensionless).
 
-        **Arguments:** `sol`: of the run.
+        **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
         **Raises:** `ValueError` as `expected`.
         """
         return _deviance.residuals(self.expected(sol), self.counts)
 
-    def in_deviations(self, sol: Solution) -> Float[Array, " k"]:
+    @over_members
+    def in_deviations(self, sol: Solution) -> Float[Array, "*members k"]:
         r"""$2 \sqrt e$ of the expected counts, whose derivatives are those of e in units of the
         standard deviation $\sqrt e$: `fit` finds standard errors by them, shape `(k,)`
         (dimensionless).
 
-        **Arguments:** `sol`: of the run.
+        **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
         **Raises:** `ValueError` as `expected`.
         """

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from ._check import check, check_finite, check_positive, is_concrete
+from ._check import check, check_finite, check_positive, is_concrete, known
 from .solve.solution import Solution
 
 Data = ArrayLike | Sequence
@@ -50,18 +53,36 @@ def deviation(std: Any, observed: np.ndarray) -> np.ndarray:
     return std
 
 
-def covered(name: str, times: Any, sol: Solution) -> None:
-    """Requires times between the first and the last that a run saved."""
-    if not is_concrete(times, sol.ts):
-        return
-    saved = np.asarray(sol.ts)
-    first, last = float(saved[0]), float(saved[-1])
-    slack = 1e-6 * (last - first)
-    check(
-        bool(first - slack <= times[0] and times[-1] <= last + slack),
-        f"{name} = {times[0]:g} … {times[-1]:g}: must lie within the saved times of the run, "
-        f"{first:g} … {last:g}",
-    )
+def covered(name: str, times: Any, sol: Solution) -> Solution:
+    """The solution, which must have saved times before the first and after the last of these.
+
+    Saved times are traced in a batch under `jit`: the rule is then one of the run.
+    """
+    ts = known(sol.ts)
+    slack = 1e-6 * (ts[-1] - ts[0])
+    outside = (times[0] < ts[0] - slack) | (ts[-1] + slack < times[-1])
+    rule = "must lie within the saved times of the run"
+    if not is_concrete(sol.ts):
+        return eqx.tree_at(
+            lambda sol: sol.ts, sol, eqx.error_if(sol.ts, outside, f"{name}: {rule}")
+        )
+    if is_concrete(times):
+        span = f"{times[0]:g} … {times[-1]:g}"
+        check(not outside, f"{name} = {span}: {rule}, {ts[0]:g} … {ts[-1]:g}")
+    return sol
+
+
+def over_members(method: Callable[[Any, Solution], Array]) -> Callable[[Any, Solution], Array]:
+    """The method of a loss, for a solution of `vmap` too: what it returns for each member."""
+
+    @wraps(method)
+    def of_solution(self: Any, sol: Solution) -> Array:
+        if sol.ts.ndim == 1:
+            return method(self, sol)
+        arrays, rest = eqx.partition(sol, eqx.is_array)
+        return jax.vmap(lambda member: of_solution(self, eqx.combine(member, rest)))(arrays)
+
+    return of_solution
 
 
 def matches_grid(name: str, given: int, weights: int) -> None:

@@ -3,6 +3,9 @@ r"""What a run is compared with: each loss maps a `Solution` to residuals.
 A residual is (prediction - observation) / standard deviation; `fit` minimises half the sum of their
 squares. A function of a `Solution` that returns an array of residuals, several in a tuple, or one
 number to be minimised is a loss as well.
+
+Of a solution of `vmap` every member is compared with the data; where each has data of its own,
+`[loss(member) for loss, member in zip(losses, sol.members())]` is the loss.
 """
 
 from __future__ import annotations
@@ -16,7 +19,16 @@ from ._check import check
 from ._counts import Intervals as Intervals
 from ._counts import SpikeCounts as SpikeCounts
 from ._module import Module
-from ._observed import Data, covered, deviation, matches_grid, observed, rows_at, times
+from ._observed import (
+    Data,
+    covered,
+    deviation,
+    matches_grid,
+    observed,
+    over_members,
+    rows_at,
+    times,
+)
 from .solve.solution import Solution
 
 
@@ -45,14 +57,15 @@ class Rate(Module):
         self.rate = observed("rate", rate, self.ts.shape)
         self.std = deviation(std, self.rate)
 
-    def __call__(self, sol: Solution) -> Float[Array, " k"]:
+    @over_members
+    def __call__(self, sol: Solution) -> Float[Array, "*members k"]:
         """Residuals of a solution, shape `(k,)` (dimensionless).
 
-        **Arguments:** `sol`: of the run.
+        **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
         **Raises:** `ValueError` if it does not cover the times.
         """
-        covered("ts", self.ts, sol)
+        sol = covered("ts", self.ts, sol)
         return (jnp.interp(self.ts, sol.ts, sol.rate) - self.rate) / self.std
 
 
@@ -85,14 +98,15 @@ class MeanRate(Module):
         self.rate = observed("rate", rate, (self.edges.size - 1,))
         self.std = deviation(std, self.rate)
 
-    def __call__(self, sol: Solution) -> Float[Array, " k"]:
+    @over_members
+    def __call__(self, sol: Solution) -> Float[Array, "*members k"]:
         """Residuals of a solution, shape `(k,)` (dimensionless).
 
-        **Arguments:** `sol`: of the run.
+        **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
         **Raises:** `ValueError` if it does not cover the times.
         """
-        covered("edges", self.edges, sol)
+        sol = covered("edges", self.edges, sol)
         spikes = jnp.diff(jnp.interp(self.edges, sol.ts, sol.spikes))
         return (spikes / jnp.diff(self.edges) - self.rate) / self.std
 
@@ -122,14 +136,15 @@ class Rates(Module):
         self.rates = observed("rates", rates, (self.ts.size, None))
         self.std = deviation(std, self.rates)
 
-    def __call__(self, sol: Solution) -> Float[Array, "k m"]:
+    @over_members
+    def __call__(self, sol: Solution) -> Float[Array, "*members k m"]:
         """Residuals of a solution, shape `(k, m)` (dimensionless).
 
-        **Arguments:** `sol`: of the run.
+        **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
         **Raises:** `ValueError` if it does not cover the times, or has another number of weights.
         """
-        covered("ts", self.ts, sol)
+        sol = covered("ts", self.ts, sol)
         matches_grid("rates", self.rates.shape[1], sol.rates.shape[1])
         return (rows_at(self.ts, sol.ts, sol.rates) - self.rates) / self.std
 
@@ -159,10 +174,11 @@ class Weights(Module):
         self.std = deviation(std, self.weights)
         self.t = None if t is None else float(times("t", [t])[0])
 
-    def __call__(self, sol: Solution) -> Float[Array, " m"]:
+    @over_members
+    def __call__(self, sol: Solution) -> Float[Array, "*members m"]:
         """Residuals of a solution, shape `(m,)` (dimensionless).
 
-        **Arguments:** `sol`: of the run.
+        **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
         **Raises:** `ValueError` if it does not cover the time, or has another number of weights.
         """
@@ -171,6 +187,6 @@ class Weights(Module):
             found = sol.weights[-1]
         else:
             at = np.array([self.t])
-            covered("t", at, sol)
+            sol = covered("t", at, sol)
             found = rows_at(at, sol.ts, sol.weights)[0]
         return (found - self.weights) / self.std

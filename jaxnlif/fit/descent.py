@@ -32,7 +32,7 @@ class Problem(eqx.Module):
         output = self.run(self.parameters.with_values(values))
         completed = jnp.ones((), bool)
         if isinstance(output, Solution):
-            completed = output.result == Result.completed
+            completed = jnp.all(output.result == Result.completed)
         return jax.tree.map(jnp.asarray, self.loss(output)), completed
 
     def in_deviations(self, values: list[Array]) -> Any:

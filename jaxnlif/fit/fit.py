@@ -277,7 +277,9 @@ def _doubts(problem: Problem, values: list) -> Iterator[str]:
     """What the best run warns of, if it is a `Solution`."""
     output = problem.run(problem.parameters.with_values(values))
     if isinstance(output, Solution):
-        yield from warning_messages(output)
+        yield from dict.fromkeys(
+            text for member in output.members() for text in warning_messages(member)
+        )
 
 
 def _at_bound(problem: Problem, values: list) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
@@ -26,7 +27,8 @@ class Solution(eqx.Module):
     r"""The saved course of a run, in the order of time; k saved times, m weights, n voltages.
 
     - `ts`: saved times, shape `(k,)` (learning time), which for $ε = 1$ is membrane time.
-    - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time).
+    - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time); at `t0` that with
+      which the first step begins.
     - `rates`: $N(w, t)$, `(k, m)` (spikes / neuron / membrane time / weight).
     - `weights`: weight density $H(w, t)$, `(k, m)` (1 / weight).
     - `spikes`: $∫ \bar N\,dt$ since the beginning, `(k,)`: ε times the spikes of a neuron
@@ -137,6 +139,14 @@ class Solution(eqx.Module):
                 f"index = {index}: must be from {-num} to {num - 1}, there are {num} saved times",
             )
         return jnp.asarray(self.saved[..., index, :, :])
+
+    def members(self) -> Iterator[Solution]:
+        """The runs of a solution of `vmap` one after the other; a single one is its only member."""
+        if self.ts.ndim == 1:
+            yield self
+            return
+        for k in range(self.ts.shape[0]):
+            yield from jax.tree.map(lambda x, k=k: x[k], self).members()
 
     def to_xarray(self) -> xarray.Dataset:
         """As a labelled dataset, which `jn.io.to_xarray` describes.

@@ -229,3 +229,42 @@ def test_data_that_do_not_match_the_run(sol, structured):
         jn.losses.Weights([1.0, 1.0, 1.0])(structured)
     with pytest.raises(ValueError, match="t = 3 … 3: must lie within"):
         jn.losses.Weights(np.ones(4), t=3.0)(structured)
+
+
+# ---- many runs at once -----------------------------------------------------------------------
+
+
+def test_every_member_of_a_batch_is_compared_with_the_data():
+    y0, save = jn.gaussian(GRID, v=(0.0, 0.5), w=(0.5, 0.1)), jn.SaveAt(num=3, fn=None)
+
+    def run(drive):
+        network = jn.Network(drive=drive)
+        return jn.solve(network, jn.FluxShift(GRID), y0=y0, t1=1.0, dt=0.05, saveat=save)
+
+    many = jax.vmap(run)(jnp.asarray([0.5, 2.0, 3.0]))
+    losses = (
+        jn.losses.Rate([0.2, 0.7], [0.1, 0.2]),
+        jn.losses.MeanRate([0.0, 0.5, 0.9], [0.1, 0.2]),
+        jn.losses.Rates([0.3], [[0.1, 0.2, 0.3, 0.4]]),
+        jn.losses.Weights([1.0, 2.0, 0.5, 0.5], t=0.6),
+        jn.losses.SpikeCounts([0.0, 0.5, 0.9], [1, 3], neurons=10),
+        jn.losses.Intervals([0.0, 0.5, 0.9], [1, 3], total=10),
+    )
+    residuals = jax.jit(lambda sol: [loss(sol) for loss in losses])
+    members = [residuals(member) for member in many.members()]
+    for found, *each in zip(residuals(many), *members, strict=True):
+        np.testing.assert_allclose(found, np.stack(each), rtol=1e-5, atol=1e-6)
+    late = jn.losses.Rate([0.2, 1.7], [0.1, 0.2])
+    with pytest.raises(ValueError, match="must lie within the saved times of the run, 0 … 1"):
+        late(next(many.members()))
+    with pytest.raises(Exception, match="must lie within the saved times of the run"):
+        jax.block_until_ready(jax.jit(lambda sol: late(sol))(many))
+    # What a fit makes of a batch: here of one whose rates are to be scaled back to themselves.
+    scaled = eqx.tree_at(lambda sol: sol.rate, many, many.rate[:1] * jnp.ones((3, 1)))
+    fitted = jn.fit(
+        jnp.asarray(0.5),
+        lambda scale: eqx.tree_at(lambda sol: sol.rate, scaled, scale * scaled.rate),
+        jn.losses.Rate([0.5, 1.0], np.asarray(many.rate[0][1:]), std=0.01),
+        where=lambda scale: scale,
+    )
+    assert float(fitted.model) == pytest.approx(1, rel=1e-3)
