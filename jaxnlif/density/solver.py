@@ -26,14 +26,7 @@ from ..solve.warning import no_warnings
 from .advice import advice
 from .blowup import MAX_RATE
 from .cells import firing_rates
-from .coupling import (
-    AbstractCoupling,
-    Corrected,
-    Coupled,
-    Implicit,
-    Lagged,
-    given,
-)
+from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged, given
 from .cycle import watch, watched
 from .events import Cascade, fire
 from .finite import debt_after, no_debt, with_debt, with_draw
