@@ -101,29 +101,29 @@ def _search(
     """
     one, total = jnp.ones(1, weights.dtype), jnp.sum(weights)
 
-    def again():
-        moved = _spread(courant, weights)
-        return moved, _residual(courant, weights, moved)
+    def begin(moved):
+        return moved, _residual(courant, weights, moved), *courant.linearised(moved)
 
     def improve(carry):
-        moved, error, _, iterations = carry
-        moved, error = lax.cond(
-            iterations == _SPREAD_AT, lambda moved, error: again(), lambda *same: same, moved, error
+        *point, _, iterations = carry
+        moved, error, up, down = lax.cond(
+            iterations == _SPREAD_AT,
+            lambda *_: begin(_spread(courant, weights)),
+            lambda *same: same,
+            *point,
         )
-        up, down = courant.linearised(moved)
         change = mmatrix.solve(one, up, down, error, execution=execution)
-        moved = jnp.clip(moved - change, 0, total)
-        up, down = courant.linearised(moved)
-        rounding = _tolerance.rounding(weights.dtype) * jnp.sum((1 + up + down) * jnp.abs(moved))
-        return moved, _residual(courant, weights, moved), rounding, iterations + 1
+        moved, error, up, down = begin(jnp.clip(moved - change, 0, total))
+        rounding = _tolerance.rounding(weights.dtype) * jnp.sum((1 + up + down) * moved)
+        return moved, error, up, down, rounding, iterations + 1
 
     def unfinished(carry):
-        _, error, rounding, iterations = carry
+        _, error, _, _, rounding, iterations = carry
         return (jnp.sum(jnp.abs(error)) > rounding) & (iterations < _MAX_ITERATIONS)
 
     none = jnp.zeros((), weights.dtype), jnp.zeros((), jnp.int32)
-    begin = weights, _residual(courant, weights, weights), *none
-    moved, error, rounding, iterations = lax.while_loop(unfinished, improve, begin)
+    end = lax.while_loop(unfinished, improve, (*begin(weights), *none))
+    moved, error, _, _, rounding, iterations = end
     return moved, iterations, jnp.sum(jnp.abs(error)) <= rounding
 
 

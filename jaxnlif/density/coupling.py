@@ -6,10 +6,9 @@ import abc
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check_integer
 from .._module import Module
@@ -126,19 +125,3 @@ class Implicit(AbstractCoupling):
         root = remember(nearest_root(firing, start, self.max_evaluations))
         rate = own_rate(interval, root.rate)
         return Coupled(rate, root.evaluations, root.found, own=True, exhausted=root.exhausted)
-
-
-def finite_sample(
-    key: PRNGKeyArray, rate: Float[Array, ""], spikes_per_rate: Float[Array, ""]
-) -> Float[Array, ""]:
-    r"""The rate of finitely many neurons in a step, whose spikes are a Poisson number.
-
-    **Arguments:** key, expected rate (spikes / neuron / membrane time), `spikes_per_rate` $M\,δ$:
-    neurons times the duration of the step (membrane time). **Returns:** the rate drawn,
-    differentiable as the expected one.
-    """
-    expected = lax.stop_gradient(rate * spikes_per_rate)
-    # Poisson numbers need this kind of key, whichever the run has.
-    key = jax.random.key(jax.random.bits(key), impl="threefry2x32")
-    drawn = jax.random.poisson(key, expected).astype(rate.dtype) / spikes_per_rate
-    return rate + lax.stop_gradient(drawn - rate)

@@ -29,6 +29,8 @@ class Interval(eqx.Module):
     - `density`: $p^*$ at the beginning, `(v, w)`.
     - `inflow`: rates at which neurons return from their refractory period, `(w,)`, or `None` where
       who fires re-enters at once.
+    - `extra`: what is felt besides the rate that is seen, of either sign, if anything (spikes /
+      neuron / membrane time).
     - `layout`: on which devices the columns are stepped; `execution`: how.
     """
 
@@ -41,6 +43,7 @@ class Interval(eqx.Module):
     inflow: Float[Array, " w"] | None
     layout: AbstractLayout = ONE_DEVICE
     execution: AbstractExecution = AUTOMATIC
+    extra: Float[Array, ""] | None = None
 
     def after(
         self, rate: Array, known: Float[Array, "v w"] | None = None
@@ -71,7 +74,10 @@ class Interval(eqx.Module):
 
     def input(self, rate: Array) -> tuple[Float[Array, " w"], Float[Array, ""]]:
         """Total input μ and noise a."""
-        return self.model.input(self.time, self.weights, rate), self.model.diffusion(rate)
+        felt = rate if self.extra is None else rate + self.extra
+        mu = self.model.input(self.time, self.weights, felt)
+        # Kicks may be negative; noise is not.
+        return mu, self.model.diffusion(jnp.where(felt < 0, 0, felt))
 
     def network_rate(self, rates: Array) -> Float[Array, ""]:
         r"""$\bar N = ∫N(w)\\,dw$."""

@@ -32,11 +32,11 @@ from .coupling import (
     Coupled,
     Implicit,
     Lagged,
-    finite_sample,
     given,
 )
 from .cycle import watch, watched
 from .events import Cascade, fire
+from .finite import debt_after, no_debt, with_debt, with_draw
 from .held import Arriving, arriving_in, recorded
 from .interval import Interval
 from .outcome import outcome
@@ -170,6 +170,7 @@ class FluxShift(AbstractSolver[DensityState]):
             transport_iterations=none,
             walls=Walls.untouched(self.grid),
             alternation=watch(self._coupling, model, self.dtype),
+            debt=None if self.neurons is None else no_debt(self._coupling, model, self.dtype),
         )
         return self._split(state)
 
@@ -220,14 +221,14 @@ class FluxShift(AbstractSolver[DensityState]):
             begin = self.weights(model), state.density, state.rates, state.rate
             walls = walls.after_weight_step(self.grid, model.learning, *begin, dt)
 
-        interval = self._interval(model, time, dt, arriving, density)
+        interval = with_debt(self._interval(model, time, dt, arriving, density), state.debt)
         seen = self._couple(interval, arriving.rate, state.rate)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key
         if self.neurons is not None:
             key, draw = jax.random.split(key)
-            felt = finite_sample(draw, felt, self.neurons / interval.kappa)
-        events = state.events
+            interval = with_draw(interval, felt, self.neurons, draw)
+        events, happened = state.events, False
         if self.events is None:
             after = own_step if seen.own and self.neurons is None else Interval.after
             density, rates = after(interval, felt)
@@ -253,6 +254,7 @@ class FluxShift(AbstractSolver[DensityState]):
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=moves,
             walls=walls.after_voltage_step(self.grid, *interval.input(felt), density),
+            debt=debt_after(state.debt, interval, felt, rate, happened),
             alternation=watched(state.alternation, state.rate, rate, felt, interval, dt),
         )
         return eqx.tree_at(lambda s: s.result, new, outcome(interval, new, seen, settled)), fired

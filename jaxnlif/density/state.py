@@ -21,6 +21,7 @@ class DensityState(eqx.Module):
       `refractory`, the mass it holds.
     - `events`: the record of events; `key`: for what is drawn next.
     - `walls`: what the ends of the grid have taken; `None` in files of older versions.
+    - `debt`: the mass that has fired and is not felt yet, of finitely many neurons.
     - `alternation`: what is known of rates that jump to and fro, if the coupling may make them.
     """
 
@@ -39,3 +40,4 @@ class DensityState(eqx.Module):
     transport_iterations: Int[Array, ""]
     walls: Walls | None = None
     alternation: Alternation | None = None
+    debt: Float[Array, ""] | None = None

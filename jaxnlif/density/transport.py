@@ -8,7 +8,6 @@ rate of a neuron that comes from the cell they come from and feels the input of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -56,7 +55,7 @@ def move_weights(
     The scalar conservation law for $H$ is solved implicitly with $\bar N$ and the conditional rate
     $r_j = N_j / H_j$ frozen; $p$ is then carried with the resulting exchange rates, which conserve
     mass and positivity whatever the residual of that solve. If that brings more than 0.1 % of the
-    mass into cells which it did not fill before, `_move_with_fronts` makes the step instead.
+    mass into cells which it did not fill before, `_exchange_with_fronts` finds other rates.
 
     **Arguments:** density $p$ `(v, w)`, rates $N(w)$ `(w,)`, network rate $\bar N$, learning
     strength $K(w)$ `(w,)`, time step (learning time); `firing`, the rates `(w,)` of given columns
@@ -66,12 +65,14 @@ def move_weights(
     assert grid.w is not None, "only a structured network learns"
     flow = _Flow(grid, grid.weight_density(density), rates, rate, strength, dt, execution)
     alone, gain = layout.everywhere(_Flow.alone)(flow)
-    return lax.cond(
+    exchange = lax.cond(
         _front(flow.weights, gain) > 0,
-        partial(_move_with_fronts, layout, firing),
-        partial(_move, layout),
+        partial(_exchange_with_fronts, layout, firing),
+        lambda flow, density, alone, gain: alone,
         *(flow, density, alone, gain),
     )
+    moved = solve_along_weights(layout, exchange.up, exchange.down, density, execution)
+    return Moved(moved, exchange.iterations, exchange.converged)
 
 
 class _Exchange(NamedTuple):
@@ -100,9 +101,30 @@ class _Flow(eqx.Module):
         exchange, moved = self.exchange(courant)
         return exchange, self.gain(moved, self.fastest())
 
-    def with_rates(self, conditional: Float[Array, " w"]) -> _Exchange:
-        """The exchange at given conditional rates."""
-        return self.exchange(_courant(self, conditional))[0]
+    def in_parts(self, conditional: Float[Array, " w"], part: Float[Array, ""]) -> _Exchange:
+        """The exchange of the whole step at given conditional rates, made in several parts.
+
+        All but the first last for the share `part` of the step.
+        """
+        courant = _courant(self, conditional)
+
+        def advance(weights, size):
+            here = Courant(*(size * number for number in courant))
+            moved = advect(here, weights, self.execution)
+            up, down, iterations, converged = _exchange(here, moved)
+            climbs, falls = up * moved.weights, down * _above(moved.weights)
+            return moved.weights, (climbs, falls, iterations, converged)
+
+        sizes = jnp.broadcast_to(part, (_PARTS,)).at[0].set(1 - (_PARTS - 1) * part)
+        weights, parts = lax.scan(advance, self.weights[:, None], sizes)
+        climbs, falls, iterations, converged = parts
+        held = jnp.maximum(weights, self.least())
+        return _Exchange(
+            jnp.sum(climbs, 0) / held,
+            jnp.sum(falls, 0) / _above(held),
+            jnp.sum(iterations, dtype=jnp.int32),
+            jnp.all(converged),
+        )
 
     def exchange(self, courant: Courant) -> tuple[_Exchange, Float[Array, "w 1"]]:
         """The exchange in a flow, and the weight density at the end."""
@@ -155,29 +177,21 @@ def _front(weights: Float[Array, " w"], gain: Float[Array, " w"]) -> Float[Array
     return jnp.maximum(jnp.sum(gain) / jnp.where(total > 0, total, 1) - _NEGLIGIBLE, 0)
 
 
-def _move(
-    layout: AbstractLayout, flow: _Flow, density: Array, exchange: _Exchange, _: Array | None = None
-) -> Moved:
-    up, down, iterations, converged = exchange
-    moved = solve_along_weights(layout, up, down, density, flow.execution)
-    return Moved(moved, iterations, converged)
-
-
-def _move_with_fronts(
+def _exchange_with_fronts(
     layout: AbstractLayout,
     firing: Firing,
     flow: _Flow,
     density: Float[Array, "v w"],
     alone: _Exchange,
     gain: Float[Array, " w"],
-) -> Moved:
-    r"""A step in which mass comes into cells that held little or nothing.
+) -> _Exchange:
+    r"""The exchange where mass comes into cells that held little or nothing.
 
     There the rate of those who were there says nothing about those who arrive, and 0/0 would hold
     them up for a step. They fire at $\hat r_j$, as neurons from the nearest cell upstream that
     holds mass do after a voltage step with the input of cell j, and the rate of the cell is
     $r_j = (N_j + A_j \hat r_j) / (H_j + A_j)$, with $A_j$ what arrives. Fronts pass many cells in
-    a step; they do so in several parts, as long as much arrives.
+    a step; $H$ makes it in several parts, as long as much arrives.
     """
     arrivals = layout.everywhere(_Flow.arrivals)(flow, gain)
     columns = jnp.take(density, arrivals.source, axis=1)
@@ -185,17 +199,14 @@ def _move_with_fronts(
     rates = flow.rates + arrivals.mass * firing(columns) / held
     conditional = flow.conditional(rates, arrivals.mass)
     part = jnp.minimum(_front(flow.weights, gain) / _WHOLE, 1) / _PARTS
+    found = layout.everywhere(_Flow.in_parts)(flow, conditional, part)
+    iterations = alone.iterations + arrivals.iterations + found.iterations
+    return found._replace(iterations=iterations, converged=arrivals.converged & found.converged)
 
-    def advance(density, size):
-        here = replace(flow, weights=flow.grid.weight_density(density), dt=size * flow.dt)
-        exchange = layout.everywhere(_Flow.with_rates)(here, conditional)
-        moved = _move(layout, here, density, exchange)
-        return moved.density, (moved.iterations, moved.converged)
 
-    sizes = jnp.broadcast_to(part, (_PARTS,)).at[0].set(1 - (_PARTS - 1) * part)
-    density, (iterations, converged) = lax.scan(advance, density, sizes)
-    iterations = alone.iterations + arrivals.iterations + jnp.sum(iterations, dtype=jnp.int32)
-    return Moved(density, iterations, arrivals.converged & jnp.all(converged))
+def _above(column: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
+    """What the next cell has; the last one, what it has itself."""
+    return jnp.concatenate([column[1:], column[-1:]])
 
 
 def _upstream(holds: Array, exchange: _Exchange, moved: Array) -> Int[Array, " w"]:

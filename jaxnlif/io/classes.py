@@ -12,7 +12,7 @@ import equinox as eqx
 
 from .. import _sum, execution, grid
 from .._check import check
-from ..density import coupling, events
+from ..density import coupling, cycle, events, walls
 from ..density import solver as density_solver
 from ..density import state as density_state
 from ..model import delay, drive, learning, network, response, table
@@ -28,7 +28,7 @@ _MODULES = (
     execution,
     grid,
     *(network, drive, response, learning, delay, table),
-    *(density_solver, density_state, coupling, events),
+    *(density_solver, density_state, coupling, cycle, events, walls),
     *(particles_solver, particles_state, restart),
     *(multiscale_solver, switch),
     *(solution, solver, sharding, log, result),

@@ -33,11 +33,11 @@ class _Chunk(eqx.Module):
 
 @eqx.filter_jit
 def _begin(model, solver, fn, y0, key, span, between: bool) -> tuple[Passage, Look]:
-    """Where the first step begins, and what is saved of the initial state: of every save's size."""
+    """Where the first step begins, and what is saved of the first state: of every save's size."""
     t0, dt = span
-    state = solver.init(model, t0, y0, key)
+    state = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
     first = look(solver, fn, Passage.begin(state, between=False), jnp.ones_like(t0))
-    return Passage.begin(solver.start(model, t0, dt, state), between=between), first
+    return Passage.begin(state, between=between), first
 
 
 _finish = eqx.filter_jit(close)

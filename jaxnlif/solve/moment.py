@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -41,7 +42,7 @@ class Moment(eqx.Module):
     saved: Any
 
 
-def at(sol: Any, t: ArrayLike) -> Moment:
+def at(sol: Any, t: ArrayLike | Sequence) -> Moment:
     """A solution at times `t`; one of `vmap` with its axes first. **Raises:** as `Solution`."""
     check_finite("t", t)
     end = jnp.where(sol.result == Result.completed, jnp.inf, sol.t_end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -27,7 +27,8 @@ class Solution(eqx.Module):
     r"""The saved course of a run, in the order of time; k saved times, m weights, n voltages.
 
     - `ts`: saved times, shape `(k,)` (learning time), which for $ε = 1$ is membrane time.
-    - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time).
+    - `rate`: network rate $\bar N(t)$, `(k,)` (spikes / neuron / membrane time); at `t0` that with
+      which the first step begins.
     - `rates`: $N(w, t)$, `(k, m)` (spikes / neuron / membrane time / weight).
     - `weights`: weight density $H(w, t)$, `(k, m)` (1 / weight).
     - `spikes`: $∫ \bar N\,dt$ since the beginning, `(k,)`: ε times the spikes of a neuron
@@ -104,7 +105,7 @@ class Solution(eqx.Module):
 
         return summary(self, **options)
 
-    def __call__(self, t: ArrayLike) -> Moment:
+    def __call__(self, t: ArrayLike | Sequence) -> Moment:
         """Everything that was saved, at times between the saved ones.
 
         What follows a density is linear between two saved times. What follows particles, and

@@ -95,8 +95,7 @@ class AbstractSolver(Module, Generic[State]):
     def start(self, model: Any, t0: Array, dt: Array, state: State) -> State:
         """The state at `t0` from which the first step, of length `dt`, is made.
 
-        What is saved at `t0` is seen before; solvers whose first step needs more than that find it
-        here, once.
+        Solvers whose first step needs more than the initial state find it here, once.
         """
         return state
 

@@ -56,8 +56,8 @@ def run_traced(
         part = jnp.where(carry[1] == stop, jnp.asarray(parts)[save], 1)
         return carry, look(solver, saveat.fn, carry[0], part)
 
-    initial = solver.init(model, t0, y0, key)
-    begin = Passage.begin(solver.start(model, t0, dt, initial), between=saves.between)
+    initial = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
+    begin = Passage.begin(initial, between=saves.between)
     (passage, steps), saved = checkpointed_scan(
         to_stop,
         (begin, jnp.zeros((), jnp.int32)),

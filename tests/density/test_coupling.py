@@ -8,7 +8,7 @@ import pytest
 import jaxnlif as jn
 from jaxnlif.density.interval import Interval
 from jaxnlif.density.own_rate import own_step
-from jaxnlif.density.root import nearest_root
+from jaxnlif.density.root import nearest_root, overshot_root
 
 from ..conftest import needs_double
 
@@ -54,6 +54,41 @@ def test_a_rate_without_bound_is_not_found(response):
 
 def test_a_rate_that_is_not_a_number_is_not_found():
     assert not bool(find(lambda x: x * jnp.nan, 1.0).found)
+
+
+def test_a_search_that_ends_too_early_says_so():
+    found = find(lambda x: 10 * jnp.exp(-50 * x), 5.0, max_evaluations=4)
+    assert not bool(found.found)
+    assert bool(found.exhausted)
+    assert not bool(find(lambda x: 1 + x, 0.0, max_evaluations=200).exhausted)
+
+
+def overshot(response, start, bound=np.inf, inhibits=True, max_evaluations=60):
+    start = jnp.asarray(float(start))
+    fired = response(start)
+    bounded = jnp.minimum(fired, bound)
+    return overshot_root(response, start, fired, bounded, jnp.asarray(inhibits), max_evaluations)
+
+
+@pytest.mark.parametrize("bound", [np.inf, 0.15])
+@pytest.mark.parametrize("start", [0.0, 0.12, 5.0])
+def test_the_root_that_a_prediction_has_passed_is_found(start, bound, dtype):
+    # 10 exp(-50 x) = x: a prediction passes it at any distance, and a bounded one comes near it.
+    found = overshot(lambda x: 10 * jnp.exp(-50 * x), start, bound)
+    assert bool(found.found)
+    assert float(found.rate) == pytest.approx(0.081437, rel=1e-4)
+
+
+def test_a_prediction_that_passes_no_root_stands():
+    rising = overshot(lambda x: 1 + 0.5 * x, 0.3)
+    assert not bool(rising.found)
+    assert not bool(rising.exhausted)
+    assert int(rising.evaluations) == 2
+    # Without inhibition nothing is asked.
+    assert int(overshot(lambda x: 1 / (1 + x), 0.0, inhibits=False).evaluations) == 1
+    # Falling at first, then rising: there is no root between.
+    assert not bool(overshot(lambda x: x + 0.1 + (x - 0.5) ** 2, 0.0).found)
+    assert bool(overshot(lambda x: 10 * jnp.exp(-50 * x), 5.0, max_evaluations=4).exhausted)
 
 
 def test_lagged_coupling_sees_the_rate_before():
@@ -115,10 +150,25 @@ def inhibited(coupling, dt, steps=40, t1=None):
     )
 
 
-def test_lagged_coupling_locks_into_a_two_cycle():
-    last = np.asarray(inhibited(jn.Lagged(), 1e-2).rate[-4:])
-    np.testing.assert_allclose(np.sort(last)[2:], 2.80, rtol=5e-3)
-    assert np.all(np.sort(last)[:2] < 0.01)
+def test_lagged_coupling_locks_into_a_two_cycle_and_says_so():
+    sol = inhibited(jn.Lagged(), 1e-2)
+    assert sol.result == jn.Result.rate_cycle
+    rates = np.sort(sol.rate[np.isfinite(sol.rate)])[2:]
+    assert rates[0] < 0.01
+    np.testing.assert_allclose(rates[-1], 2.80, rtol=5e-3)
+
+
+def test_a_corrected_rate_does_not():
+    sol = inhibited(jn.Corrected(), 1e-2, steps=10)
+    assert sol.result == jn.Result.completed
+    np.testing.assert_allclose(sol.rate[3:], 0.9152, atol=3e-4)
+
+
+def test_a_root_that_is_not_found_in_time_ends_the_run():
+    sol = inhibited(jn.Implicit(max_evaluations=3), 1e-2, steps=10)
+    assert sol.result == jn.Result.rate_not_found
+    with pytest.raises(ValueError, match="max_evaluations = 0: must be at least 1"):
+        jn.Implicit(max_evaluations=0)
 
 
 @pytest.mark.parametrize("dt", [1e-4, 1e-2, 1.0, 100.0])

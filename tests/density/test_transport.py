@@ -285,20 +285,22 @@ def test_derivatives_in_both_modes(dt):
 
 
 @needs_double
-@pytest.mark.parametrize("sign", [1, -1])
-def test_derivatives_of_a_front_in_both_modes(sign):
+def test_derivatives_of_a_front_in_both_modes():
     grid = make_grid(12, -0.5, 1.0)
     rng = np.random.default_rng(2)
-    density = jnp.asarray(rng.uniform(0.2, 1, grid.shape)).at[:, 4:].multiply(1e-9)[:, ::sign]
+    density = jnp.asarray(rng.uniform(0.2, 1, grid.shape)).at[:, 4:].multiply(1e-9)
     rates = rng.uniform(0.5, 1, 12) * grid.weight_density(density)
 
-    @jax.jit
-    def moved(more, faster, rate, strength):
-        def firing(columns):
-            return jnp.sin(1.0 + jnp.arange(12)) ** 2 * columns[1]
+    def firing(columns):
+        return jnp.sin(1.0 + jnp.arange(12)) ** 2 * columns[1]
 
-        given = faster * rates, rate, sign * strength, jnp.asarray(0.1), firing
-        return transport.move_weights(grid, more * density, *given).density
+    @jax.jit
+    def both(more, faster, rate, strength):
+        moved = []
+        for sign in (1, -1):
+            given = (faster * rates)[::sign], rate, sign * strength, jnp.asarray(0.1), firing
+            moved += [transport.move_weights(grid, (more * density)[:, ::sign], *given).density]
+        return moved
 
     arguments = jnp.ones(grid.shape), jnp.ones(12), jnp.asarray(0.7), jnp.full(12, 20.0)
-    check_grads(moved, arguments, order=1, modes=("fwd", "rev"), rtol=1e-5)
+    check_grads(both, arguments, order=1, modes=("fwd", "rev"), rtol=1e-5)

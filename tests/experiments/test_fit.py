@@ -516,7 +516,10 @@ def test_a_constant_rate_does_not_tell_parameters_apart(tmp_path, capsys):
         (["--data", "DATA", "--bounds", "drive=2:1"], "--bounds: drive: low = 2.0: must be below"),
         (["--data", "DATA", "--bounds", "noise=-1:1"], "noise: low = -1: must not be negative"),
         (["--data", "DATA", "--bounds", "drive=0:1", "drive=0:2"], "drive must be there once"),
-        (["--data", "DATA", "--time-unit", "h"], "argument --time-unit: invalid choice: 'h'"),
+        (
+            ["--data", "DATA", "--time-unit", "h"],
+            "--time-unit = 'h': must be one of us, ms, s, min",
+        ),
         (["--data", "missing.csv"], "missing.csv: must be a readable file"),
     ],
 )

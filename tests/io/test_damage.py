@@ -67,7 +67,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
     for name in ("a.npy", "a.npz", "a.nc"):
         (tmp_path / name).mkdir()
         read = jn.io.read_signal if name.endswith("y") else jn.io.load
-        with pytest.raises(ValueError, match=r"must be an? "):
+        with pytest.raises(ValueError, match=r"must be an? |is a directory"):
             read(tmp_path / name)
 
 

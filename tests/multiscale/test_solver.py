@@ -93,6 +93,27 @@ def test_a_density_that_blows_up_is_left_to_particles(line):
     assert len(sol.switches.time) >= 2
 
 
+def test_strong_inhibition_settles_at_its_rate(line):
+    (exact,) = jn.stationary.self_consistent_rates(-10.0, 10.0, 1.0)
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(20_000))
+    saveat = jn.SaveAt(ts=[1.0, 4.0], fn=None)
+    sol = run(jn.Network(weight=-10.0, drive=10.0), solver, t1=4.0, dt=5e-2, saveat=saveat)
+    assert sol.result == jn.Result.completed
+    assert float(sol.spikes[1] - sol.spikes[0]) / 3 == pytest.approx(float(exact), rel=0.03)
+
+
+def test_a_hand_over_leaves_no_rate_of_the_mesh(line):
+    # Neurons up to the threshold: the flux of their density would be ∝ 1/h.
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(1000), jn.CascadeSwitch(up=9, down=8))
+    network, zero, dt = jn.Network(weight=0.5), jnp.zeros(()), jnp.asarray(1e-2)
+    y0 = jn.gaussian(line, v=(1.5, 0.05))
+    begun = solver.init(network, zero, y0, KEY)
+    particles = solver.micro.init(network, zero, y0, KEY)
+    handed = solver._deposit(network, zero, dt, particles, begun.density)
+    assert float(begun.density.rate) > 10
+    assert 1 < float(handed.rate) < 4
+
+
 def test_structured_networks_switch_as_unstructured_ones(line):
     grid = jn.Grid(v=line.v, w=jn.WeightGrid(2.9, 3.1, num=4))
     solver = jn.MultiScale(jn.FluxShift(grid), jn.Particles(5000), substeps=5)

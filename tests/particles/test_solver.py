@@ -322,3 +322,17 @@ def test_neurons_without_noise_fire_together_at_the_period_of_one():
     )
     # From 1 to 2 under I = 5 a neuron takes log(4/3) = 0.288: six times in 2.
     assert sol.spikes[-1] == pytest.approx(6.0)
+
+
+def test_steps_too_long_for_the_rate_are_warned_of():
+    # At I = 60 a neuron fires every 1/58: three times in a step of 0.05, and once in two of 0.01.
+    for dt, long in ((5e-2, True), (1e-2, True), (2e-3, False)):
+        sol = run(jn.Network(weight=0.0, drive=60.0), num=100, t1=1.0, dt=dt)
+        assert sol.result == jn.Result.completed
+        assert bool(sol.warnings[jn.WarningFlag.long_step]) == long
+
+
+def test_neurons_that_fire_together_are_no_sign_of_a_long_step():
+    sol = run(jn.Network(weight=3.0, drive=5.0), num=500, t1=2.0, dt=2e-3)
+    assert len(sol.events.time) > 3
+    assert not bool(sol.warnings[jn.WarningFlag.long_step])

@@ -190,7 +190,7 @@ def _after(begin: Callable) -> Callable:
 # ---- what is tried ---------------------------------------------------------------------------
 
 _TINY = {
-    "learning": {"num_v": 12, "num_w": 6, "t1": 0.2, "dt": 0.02},
+    "learning": {"num_v": 30, "num_w": 20, "t1": 0.2, "dt": 0.02},
     "synchrony": {"neurons": 30, "t1": 0.2},
     "spiketimes": {"trials": 3},
     "fit": {"steps": 2, "dt": 0.5},

@@ -7,10 +7,16 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _report import Measured
+from _report import Measured, at_most, equal_to
 from jax import lax
 
 import jaxnlif as jn
+
+REQUIRED = {
+    "gradient_not_finite": equal_to(0),
+    "gradient_float32": at_most(1e-2),
+    "gradient_differences": at_most(1e-5),
+}
 
 GRIDS = ((12, 20), (24, 30), (24, 60), (36, 40), (60, 50), (60, 100))
 STEPS, LONGEST = 60, 3.0
@@ -23,22 +29,27 @@ def learning_gradients(grids=GRIDS, networks: int = 200, steps: int = STEPS) -> 
     """The gradient of the last rate by four parameters, of networks dealt out to the grids."""
     rng = np.random.default_rng(18)
     for i, shape in enumerate(grids):
-        worst = {"finite": 0.0, "single": 0.0, "difference": 0.0}
+        worst = {"not_finite": 0.0, "float32": 0.0, "differences": 0.0}
         double, single = (_Gradient(shape, dtype, steps) for dtype in (np.float64, np.float32))
         for _ in range(i, networks, len(grids)):
             p, dt = _random_network(rng, steps)
             exact, rough = double.gradient(p, dt), single.gradient(p, dt)
             scale = np.linalg.norm(exact)
-            worst["finite"] += not np.isfinite([*exact, *rough]).all()
-            worst["single"] = max(worst["single"], np.linalg.norm(rough - exact) / scale)
+            worst["not_finite"] += not np.isfinite([*exact, *rough]).all()
+            worst["float32"] = max(worst["float32"], np.linalg.norm(rough - exact) / scale)
             error = abs(double.difference(p, dt, exact / scale) / scale - 1)
-            worst["difference"] = max(worst["difference"], error)
+            worst["differences"] = max(worst["differences"], error)
         for name, value in worst.items():
             yield Measured(f"gradient_{name}", float(value), f"{shape[0]}x{shape[1]}")
 
 
+def full_size() -> Iterator[Measured]:
+    """The same on the grid of the main job."""
+    yield from learning_gradients(((300, 400),), networks=5, steps=120)
+
+
 class _Gradient:
-    """The last rate as a function of logarithms of parameters; compiled once for all networks."""
+    """The last rate as a function of its parameters; compiled once for all networks."""
 
     def __init__(self, shape: tuple[int, int], dtype: type, steps: int):
         v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=shape[0], dtype=dtype)
@@ -83,3 +94,6 @@ def _last_rate(grid: jn.Grid, p: jax.Array, dt: jax.Array, steps: int) -> jax.Ar
 
     first = solver.init(model, jnp.zeros((), grid.dtype), y0, None)
     return lax.scan(step, first, jnp.arange(steps, dtype=grid.dtype))[0].rate
+
+
+CHECKS = (learning_gradients, full_size)

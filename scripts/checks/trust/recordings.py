@@ -28,7 +28,7 @@ REQUIRED: dict[str, Rule] = {
 }
 
 _NEURON = Neuron.of(2.0, 1.0, None)
-_GRID = _NEURON.given_grid(-7.0, 180)  # which holds every network within the bounds
+_GRID = _NEURON.given_grid(-7.0, 180.0)  # which holds every network within the bounds
 _BOUNDS = read_bounds(["noise=0:2"], 1.0)
 
 
