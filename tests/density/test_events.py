@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxnlif as jn
+from jaxnlif._sum import Sum
 from jaxnlif.density.blowup import avalanche, edge_weight, reached
 from jaxnlif.density.events import fire, move_up, without_top
 from jaxnlif.density.interval import Interval
