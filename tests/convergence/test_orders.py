@@ -77,7 +77,8 @@ def learning(num_weights, steps, coupling, t1=1.0):
 
 @pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
 def test_first_order_in_time_while_learning(coupling):
-    found = orders([learning(40, 40 * 2**k, coupling).weights[-1] for k in range(5)])
+    # Longer steps, in which a front passes many cells, are made in parts, which are more accurate.
+    found = orders([learning(40, 80 * 2**k, coupling).weights[-1] for k in range(4)])
     assert np.all(found >= 0.95), found
 
 

@@ -107,7 +107,7 @@ def as_floats(**arguments: Any) -> list[Array]:
 
 def _as_array(name: str, value: Any) -> Any:
     """What JAX takes as it is unchanged, in its type; everything else as an array."""
-    taken = isinstance(value, (float, jax.Array)) or str(getattr(value, "dtype", "")) in _TAKEN
+    taken = isinstance(value, (int, float, jax.Array)) or str(getattr(value, "dtype", "")) in _TAKEN
     return value if taken else as_numbers(name, value)
 
 
