@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -86,7 +87,7 @@ def test_new_values_share_one_compilation(tmp_path, monkeypatch):
     drive = jn.Tabulated.__call__
 
     def counted(self, t, w):
-        looks.append(1)
+        looks.extend([1] * isinstance(w, jax.core.Tracer))
         return drive(self, t, w)
 
     signal = tmp_path / "signal.csv"

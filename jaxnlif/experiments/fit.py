@@ -162,6 +162,7 @@ def _read(arguments: argparse.Namespace) -> Recording | None:
         check(getattr(arguments, name) == default, f"{option}: {rule}")
     if recovers:
         check_integer("--knots", arguments.knots, at_least=2)
+        check_positive("--noise", arguments.noise, allow_zero=True)
         check_between("--noise", arguments.noise, 0, _MOST_NOISE)
         _check_size(arguments, fit_recovery.Run(arguments.dt).duration, arguments.knots)
         return None

@@ -55,6 +55,7 @@ def trial():
         tests={"same": bump, "flat": np.full_like(w, 2.0), "weak": 0.5 * bump},
         gain=0.3,
         epsilon=1e-3,
+        noise=1.0,
         t1=8.0,
         dt=0.05,
         progress=False,

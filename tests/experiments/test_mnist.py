@@ -77,7 +77,7 @@ def test_resumed_training_is_the_same_bit_for_bit(directory, trained, tmp_path):
             return self
 
         def update(self, steps):
-            self.left = getattr(self, "left", 3) - 1
+            self.left = getattr(self, "left", 2) - 1
             if self.left == 0:
                 raise KeyboardInterrupt
 

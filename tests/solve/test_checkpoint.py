@@ -236,7 +236,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(damage, whole, tmp_pat
         newest.write_bytes(newest.read_bytes()[: 500 if damage == "truncated" else 0])
     with pytest.warns(UserWarning, match=f"{newest.name} is damaged"):
         stop(learning, tmp_path, after=1)
-    assert states(tmp_path) == [older]
+    assert older in states(tmp_path)
+    assert newest not in states(tmp_path)
     assert_identical(learning(tmp_path), whole)
 
 
@@ -271,7 +272,8 @@ def test_a_renamed_checkpoint_gives_way_to_the_one_before(whole, tmp_path):
     newest.rename(tmp_path / newest.name.replace("state-0000", "state-1000"))
     with pytest.warns(UserWarning, match=rf"is out of place: it is number {step(newest)};"):
         stop(learning, tmp_path, after=1)
-    assert states(tmp_path) == [older]
+    assert older in states(tmp_path)
+    assert not list(tmp_path.glob("state-1000*"))
     assert_identical(learning(tmp_path), whole)
 
 
