@@ -48,7 +48,7 @@ class Automatic(AbstractExecution):
     """Loops on a CPU, and on a GPU kernels where it runs them, else logarithmic depth."""
 
     def __call__(self, *arguments, loops, log_depth=None, kernel=None):
-        if not on_gpus():
+        if not _on_gpus():
             return loops(*arguments)
         levels = loops if log_depth is None else log_depth
         fastest = kernel if kernel is not None and _pallas.available() else levels
@@ -89,8 +89,7 @@ AUTOMATIC = Automatic()
 
 
 @cache
-def on_gpus() -> bool:
-    """Whether there is a GPU here: without one, ways for a GPU need not be traced."""
+def _on_gpus() -> bool:
     for platform in ("cuda", "rocm"):
         try:
             if jax.local_devices(backend=platform):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from ..execution import on_gpus
+from ..execution import AUTOMATIC
 
 _BYTES = 2**19  # a block of the density: with what a step makes of it, a few caches of level two
 
@@ -38,6 +38,4 @@ def in_blocks(function: Callable[..., Array], *columns: Array) -> Array:
         shape = jax.eval_shape(function, *columns)
         return lax.fori_loop(0, blocks, one, jnp.zeros(shape.shape, shape.dtype))
 
-    if not on_gpus():
-        return blockwise(*columns)
-    return lax.platform_dependent(*columns, cpu=blockwise, default=function)
+    return AUTOMATIC(*columns, loops=blockwise, log_depth=function)
