@@ -53,6 +53,7 @@ ONCE = (
     "test_quoted.py",
     "test_site.py",
     "test_style.py",
+    "test_terminal.py",
 )
 
 
