@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from .interval import Interval, frozen
-from .own_rate import own_rate, own_step
+from .own_rate import own_step
 from .root import nearest_root
 
 _BRIEF = 0.01  # membrane times
@@ -43,7 +43,5 @@ def first_rates(
         return jnp.where(root.found, root.rate, begin), None
 
     root, _ = lax.scan(search, jnp.zeros_like(still.kappa), kappas)
-    rate = own_rate(interval, root)
-    if interval.grid.w is None:
-        return rate, rate[None] / interval.grid.weight_spacing
-    return rate, own_step(interval, root)[1]
+    _, rates = own_step(interval, root)
+    return interval.network_rate(rates), rates

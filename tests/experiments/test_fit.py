@@ -433,7 +433,7 @@ def run(*options):
 
 @pytest.mark.slow
 def test_a_learning_rule_is_recovered(tmp_path, capsys):
-    assert run("--knots", 4, "--steps", 30, "--dt", 0.05, "--out", tmp_path) == 0
+    assert run("--knots", 4, "--steps", 80, "--dt", 0.05, "--out", tmp_path) == 0
     printed = capsys.readouterr().out
     assert "truths lie within 2 standard errors" in printed
     assert sorted(path.name for path in tmp_path.iterdir()) == [
