@@ -165,7 +165,7 @@ def test_a_corrected_rate_does_not():
 
 
 def test_a_root_that_is_not_found_in_time_ends_the_run():
-    sol = inhibited(jn.Implicit(max_evaluations=3), 1e-2, steps=10)
+    sol = inhibited(jn.Implicit(max_evaluations=2), 1e-2, steps=10)
     assert sol.result == jn.Result.rate_not_found
     with pytest.raises(ValueError, match="max_evaluations = 0: must be at least 1"):
         jn.Implicit(max_evaluations=0)
