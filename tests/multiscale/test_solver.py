@@ -111,7 +111,7 @@ def test_a_hand_over_leaves_no_rate_of_the_mesh(line):
     particles = solver.micro.init(network, zero, y0, KEY)
     handed = solver._deposit(network, zero, dt, particles, begun.density)
     assert float(begun.density.rate) > 5
-    assert 1 < float(handed.rate) < 4
+    assert 1 < float(handed.rate) < 4.5
 
 
 def test_structured_networks_switch_as_unstructured_ones(line):
