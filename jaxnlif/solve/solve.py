@@ -107,15 +107,17 @@ def solve(
     layout = layout_of(sharding)
     y0 = layout.fetched(_arrays(y0))
     num_steps = _count_steps(t0, t1, dt)
+    # Inside jit the sum is traced even where no argument is.
+    eager = is_concrete(model, y0, key, jnp.zeros(()) + 0)
+    if eager:
+        forget_if_changed(model, solver, saveat)
     with unseen() as conditions:
         layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
         _check_again(model)
     saves = saveat.saves(float(t0), float(t1), num_steps, solver.dtype)
     model = _cast(model, solver.dtype)
     span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
-    # Inside jit the sum is traced even where no argument is.
-    if is_concrete(model, y0, key, jnp.asarray(span[0]) + 0):
-        forget_if_changed(model, solver, saveat)
+    if eager:
         run = {
             "model": model,
             "solver": solver,
