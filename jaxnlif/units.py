@@ -88,19 +88,31 @@ class Units(Module):
         return self.membrane_time / self.learning_time
 
     def voltage(self, mV: Physical) -> Any:
-        """The voltage $v$ of a membrane potential `mV` (mV): a threshold, a reset, a mean."""
+        """The voltage $v$ of a membrane potential `mV` (mV): a threshold, a reset, a mean.
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return (_number("mV", mV, MILLIVOLT) - self.rest) / self.scale
 
     def voltage_mV(self, voltage: Quantity) -> Any:
-        """The membrane potential (mV) at a `voltage`."""
+        """The membrane potential (mV) at a `voltage`.
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return self.rest + self.scale * _number("voltage", voltage)
 
     def drive(self, mV: Physical) -> Any:
-        """The drive of an input $R I$, `mV` (mV): how far it alone would depolarise the neuron."""
+        """The drive of an input $R I$, `mV` (mV): how far it alone would depolarise the neuron.
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return _number("mV", mV, MILLIVOLT) / self.scale
 
     def drive_mV(self, drive: Quantity) -> Any:
-        """The input $R I$ (mV) of a `drive`."""
+        """The input $R I$ (mV) of a `drive`.
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return self.scale * _number("drive", drive)
 
     def weight(self, mV: Physical) -> Any:
@@ -108,11 +120,16 @@ class Units(Module):
 
         Where $σ(\bar N) = \bar N$ that is the number of synapses times the jump of the potential
         for a spike in one of them; for a response without a unit, what $w$ times it adds to $R I$.
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
         """
         return _number("mV", mV, MILLIVOLT) / self.scale
 
     def weight_mV(self, weight: Quantity) -> Any:
-        """The jumps (mV) of all synapses together, of a `weight`."""
+        """The jumps (mV) of all synapses together, of a `weight`.
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return self.scale * _number("weight", weight)
 
     def noise(self, mV: Physical) -> Any:
@@ -135,23 +152,38 @@ class Units(Module):
         return self.scale * _number("noise", noise) ** 0.5
 
     def time(self, ms: Physical) -> Any:
-        """A time in the unit of `solve`, the learning time: steps, delays, rests, `ms` (ms)."""
+        """A time in the unit of `solve`, the learning time: steps, delays, rests, `ms` (ms).
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return _number("ms", ms, MILLISECOND) / self.learning_time
 
     def time_ms(self, time: Quantity) -> Any:
-        """A `time` of `solve` (ms)."""
+        """A `time` of `solve` (ms).
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return self.learning_time * _number("time", time)
 
     def rate(self, Hz: Physical) -> Any:
-        """A firing rate `Hz` (Hz) in spikes per neuron and membrane time."""
+        """A firing rate `Hz` (Hz) in spikes per neuron and membrane time.
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return _number("Hz", Hz, HERTZ) * (self.membrane_time / _MS_PER_S)
 
     def rate_Hz(self, rate: Quantity) -> Any:
-        """The firing rate (Hz) of a `rate` in spikes per neuron and membrane time."""
+        """The firing rate (Hz) of a `rate` in spikes per neuron and membrane time.
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return _number("rate", rate) * (_MS_PER_S / self.membrane_time)
 
     def per_mV(self, density: Quantity) -> Any:
-        """A `density` over voltages or weights, such as $H(w)$ or $p(v)$, over mV (1 / mV)."""
+        """A `density` over voltages or weights, such as $H(w)$ or $p(v)$, over mV (1 / mV).
+
+        **Raises:** `ValueError` for what is no number, or a quantity of another dimension.
+        """
         return _number("density", density) / self.scale
 
 
