@@ -117,7 +117,7 @@ class Theta(AbstractSmoothNeuron):
         check_scalar("I0", self.I0)
         check_finite("I0", self.I0)
         if is_concrete(self.I0):
-            check(bool(self.I0 > 0.25), f"I0 = {float(self.I0):g}: must be greater than 1/4")
+            check(float(self.I0) > 0.25, f"I0 = {float(self.I0):g}: must be greater than 1/4")
 
     @property
     def q(self) -> Float[Array, ""]:
