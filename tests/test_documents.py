@@ -125,7 +125,7 @@ def follow(commands: list[list[str]], *, runs: bool) -> None:
 
 def jaxnlif(arguments: list[str], runs: bool) -> None:
     if not runs:
-        cli._parser().parse_args(arguments)
+        cli._parser(arguments[1:2]).parse_args(arguments)
         return
     double = jax.config.jax_enable_x64
     assert cli.main(arguments) == 0
