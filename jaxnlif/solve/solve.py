@@ -109,8 +109,7 @@ def solve(
     num_steps = _count_steps(t0, t1, dt)
     # Inside jit the sum is traced even where no argument is.
     eager = is_concrete(model, y0, key, jnp.zeros(()) + 0)
-    if eager:
-        forget_if_changed(model, solver, saveat)
+    forget_if_changed(model, solver, saveat)
     with unseen() as conditions:
         layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
         _check_again(model)
@@ -143,9 +142,11 @@ def solve(
         return solution
     check(checkpoint is None, "checkpoint: none is written under jit, grad and vmap; leave it out")
     valid = jnp.all(jnp.stack(conditions)) if conditions else None
-    return run_traced(
+    solution = run_traced(
         model, solver, saveat, y0, key, span, saves, num_steps, layout, store_every, throw, valid
     )
+    remember(model, solver, saveat)
+    return solution
 
 
 def _arrays(y0: Any) -> Any:

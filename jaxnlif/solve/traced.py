@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,24 @@ from .looks import Passage, close, gather, look, running
 from .refusal import refuse_derivatives, refuse_early_end
 from .result import Result
 from .scan import checkpointed_scan
+from .sharding import AbstractLayout
 from .solution import Solution
+
+
+class _Plan(NamedTuple):
+    """How a scan is laid out: all that sets its shape, and the layout of its arrays.
+
+    `longest` stretch between saves, in steps; `block` of steps and `stretches` of a block, for
+    reverse mode; whether the initial and the last state are saved, and states between steps.
+    """
+
+    longest: int
+    block: int | None
+    stretches: int | None
+    at_start: bool
+    at_end: bool
+    between: bool
+    layout: AbstractLayout
 
 
 def run_traced(
@@ -24,21 +43,42 @@ def run_traced(
     Stretches are as long as the longest; the steps that a shorter one has not are skipped, which
     under `vmap` costs as much as making them: equally spaced saves are the cheapest.
     """
-    given, solver = solver, layout.applied(solver)
     t0, dt = (jnp.asarray(x) for x in span)
     at_start, at_end = saves.steps[0] == 0, saves.steps[-1] == num_steps
     later = saves.steps > 0
-    stops, parts = saves.steps[later], saves.parts[later]
+    stops, parts = saves.steps[later].astype(np.int32), saves.parts[later]
     if not at_end:
-        stops, parts = np.append(stops, num_steps), np.append(parts, parts.dtype.type(1))
+        stops, parts = np.append(stops, np.int32(num_steps)), np.append(parts, parts.dtype.type(1))
     longest = int(np.max(np.diff(stops, prepend=0)))
     # Blocks lie within stretches, or, where those are short, hold several: reverse mode repeats
     # every step once, and a step stores about two states.
     block = max(1, store_every or math.isqrt(longest * len(stops) // 2))
     block, stretches = (None, block // longest) if block >= longest else (block, None)
+    plan = _Plan(longest, block, stretches, bool(at_start), bool(at_end), saves.between, layout)
+    arguments = model, solver, saveat.fn, y0, key, (t0, dt), stops, parts, valid
+    state, saved, stats, steps, result = _run(*arguments, plan)
+    with jax.ensure_compile_time_eval():  # known, so that data can be held against them
+        ts = jnp.asarray(saves.times)
+    found = state, saved, stats, t0 + steps * dt
+    if throw is None:
+        stopped = stats["differentiable_from"] > t0
+        found = refuse_derivatives(found, (model, y0), result, stopped)
+    elif throw:
+        found = refuse_early_end(found, result)
+    state, saved, stats, t_end = found
+    closing, logs = (result, stats), solver.logs(state)
+    return gather(model, solver, saveat, state, closing, saved, ts, t_end, dt, steps, logs)
+
+
+# Compiled as a whole also where only `grad` or `vmap` trace, and once for all values.
+@eqx.filter_jit
+def _run(model, solver, fn, y0, key, span, stops, parts, valid, plan: _Plan):
+    """The last state, what was saved, what the last state says, the steps made, and the result."""
+    solver = plan.layout.applied(solver)
+    t0, dt = span
 
     def to_stop(carry, save):
-        stop = jnp.asarray(stops, jnp.int32)[save]
+        stop = stops[save]
 
         def step(carry, _):
             passage, n = carry
@@ -51,37 +91,23 @@ def run_traced(
             going = going if valid is None else going & valid
             return lax.cond(going, go, lambda passage: (passage, n), passage), None
 
-        carry, _ = checkpointed_scan(step, carry, jnp.arange(longest), block=block)
+        carry, _ = checkpointed_scan(step, carry, jnp.arange(plan.longest), block=plan.block)
         # What ended before is repeated as it was at the end.
-        part = jnp.where(carry[1] == stop, jnp.asarray(parts)[save], 1)
-        return carry, look(solver, saveat.fn, carry[0], part)
+        part = jnp.where(carry[1] == stop, parts[save], 1)
+        return carry, look(solver, fn, carry[0], part)
 
     initial = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
-    begin = Passage.begin(initial, between=saves.between)
-    (passage, steps), saved = checkpointed_scan(
-        to_stop,
-        (begin, jnp.zeros((), jnp.int32)),
-        jnp.arange(len(stops)),
-        block=stretches,
-    )
+    begin = Passage.begin(initial, between=plan.between), jnp.zeros((), jnp.int32)
+    every = jnp.arange(len(stops))
+    (passage, steps), saved = checkpointed_scan(to_stop, begin, every, block=plan.stretches)
     state = passage.after
-    if at_start:
+    if plan.at_start:
         first = Passage.begin(initial, between=False)
-        first = look(solver, saveat.fn, first, jnp.ones_like(t0))
+        first = look(solver, fn, first, jnp.ones_like(t0))
         saved = jax.tree.map(lambda one, every: jnp.append(one[None], every, 0), first, saved)
-    if not at_end:
+    if not plan.at_end:
         saved = jax.tree.map(lambda every: every[:-1], saved)
-    with jax.ensure_compile_time_eval():  # known, so that data can be held against them
-        ts = jnp.asarray(saves.times)
     result, stats = close(solver, state)
     if valid is not None:
         result = Result.where(valid, result, Result.invalid_argument)
-    found = state, saved, stats, t0 + steps * dt
-    if throw is None:
-        stopped = stats["differentiable_from"] > t0
-        found = refuse_derivatives(found, (model, y0), result, stopped)
-    elif throw:
-        found = refuse_early_end(found, result)
-    state, saved, stats, t_end = found
-    closing, logs = (result, stats), solver.logs(state)
-    return gather(model, given, saveat, state, closing, saved, ts, t_end, dt, steps, logs)
+    return state, saved, stats, steps, result

@@ -122,6 +122,28 @@ def test_another_number_of_steps_does_not_recompile_a_forward_run():
     assert len(TRACES) <= before + 2
 
 
+def test_new_values_do_not_recompile_a_derivative():
+    """Of a function that is differentiated, and not compiled as a whole, by its user."""
+    y0 = jn.gaussian(LINE, v=(-1.0, 0.5))
+    compiled = []
+
+    def last(weight, times):
+        sol = jn.solve(jn.Network(weight=weight), jn.FluxShift(LINE), y0=y0, **times)
+        return sol.rate[-1]
+
+    def seen(name, *_, **__):
+        compiled.append(name.endswith("backend_compile_duration"))
+
+    jax.grad(last)(0.3, {"t1": 0.1, "dt": 0.02})
+    jax.grad(last)(0.4, {"t1": 0.1, "dt": 0.02})
+    jax.monitoring.register_event_duration_secs_listener(seen)
+    try:
+        jax.grad(last)(0.5, {"t1": 0.2, "dt": 0.04})
+    finally:
+        jax.monitoring.unregister_event_duration_listener(seen)
+    assert not any(compiled)
+
+
 # ---- how runs end -------------------------------------------------------------------------------
 
 
