@@ -108,7 +108,7 @@ def _search(
         *point, _, iterations = carry
         moved, error, up, down = lax.cond(
             iterations == _SPREAD_AT,
-            lambda *_: begin(_spread(courant, weights)),
+            lambda *_: begin(reach(courant, weights)),
             lambda *same: same,
             *point,
         )
@@ -127,8 +127,8 @@ def _search(
     return moved, iterations, jnp.sum(jnp.abs(error)) <= rounding
 
 
-def _spread(courant: Courant, weights: Array) -> Array:
-    r"""The weight density with what the Hebbian flux alone could bring.
+def reach(courant: Courant, weights: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
+    r"""The weight density with what the Hebbian flux alone could bring, at most.
 
     Through cells that were empty it falls as $\sqrt{F_j} = \sqrt{F_{j-1}} - 1 / \sqrt{4 α_j}$ where
     it is large, and nowhere is it more than the mass below.
@@ -139,8 +139,16 @@ def _spread(courant: Courant, weights: Array) -> Array:
 
     def climbing(weights, root):
         lost = jnp.cumsum(0.5 / root)[:, None]
-        return lax.cummax(jnp.sqrt(jnp.cumsum(weights))[:, None] + lost) - lost
+        carried = jnp.sqrt(jnp.maximum(jnp.cumsum(weights), tiny))[:, None] + lost
+        return jnp.take(carried, _farthest(carried[:, 0]), axis=0) - lost
 
     falling = climbing(weights[::-1], root[::-1])[::-1]
     flux = jnp.where(courant.hebbian < 0, falling, climbing(weights, root))
     return jnp.maximum(weights, flux / root)
+
+
+def _farthest(values: Float[Array, " w"]) -> Int[Array, " w"]:
+    """Where the largest value up to each place is; of equal ones, the last."""
+    values = lax.stop_gradient(values)
+    record = values >= lax.cummax(values)
+    return lax.cummax(jnp.where(record, jnp.arange(len(values)), 0))

@@ -2,7 +2,9 @@ r"""The rates that a run begins with.
 
 Where the density reaches the threshold, its flux there is proportional to 1/h, and an instant
 later it is not: a layer has formed that the mesh resolves. So the first step is made with the
-rates that result from one voltage step, and not with those of the initial density.
+rates that result from one voltage step, and not with those of the initial density. Weights move
+before voltages, so that two weight steps would see the rates of the first voltage step, and count
+the initial layer twice, which is an error of order ε: the first of them sees those of two.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ def first_rates(
 
     **Arguments:** `arriving`, the rate that is seen instead, if a delay says so.
     """
+    if interval.model.learning is not None:
+        interval = replace(interval, kappa=_of_two_steps(interval.kappa))
     if arriving is not None:
         _, rates = interval.after(arriving)
         return interval.network_rate(rates), rates
@@ -45,3 +49,8 @@ def first_rates(
     root, _ = lax.scan(search, jnp.zeros_like(still.kappa), kappas)
     _, rates = own_step(interval, root)
     return interval.network_rate(rates), rates
+
+
+def _of_two_steps(kappa: Float[Array, ""]) -> Float[Array, ""]:
+    r"""κ of an implicit step that relaxes as much as two: $1 + 1/κ' = (1 + 1/κ)^2$."""
+    return kappa * (kappa / (1 + 2 * kappa))

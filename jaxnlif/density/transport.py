@@ -22,13 +22,13 @@ from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
 from ..solve.sharding import ONE_DEVICE, AbstractLayout
 from .across import solve_along_weights
-from .advection import Advected, Courant, advect
+from .advection import Advected, Courant, advect, reach
 
 Firing = Callable[[Float[Array, "v w"]], Float[Array, " w"]]
 
-_NEGLIGIBLE = 1e-3
-_WHOLE = 1e-2
 _PARTS = 4
+_LITTLE = 0.1  # of what comes
+_NEGLIGIBLE = 1e-3  # of the mass
 
 
 class Moved(NamedTuple):
@@ -53,9 +53,10 @@ def move_weights(
     r"""One implicit step of the learning flow: positive, conservative, monotone at any `dt`.
 
     The scalar conservation law for $H$ is solved implicitly with $\bar N$ and the conditional rate
-    $r_j = N_j / H_j$ frozen; $p$ is then carried with the resulting exchange rates, which conserve
-    mass and positivity whatever the residual of that solve. If that brings more than 0.1 % of the
-    mass into cells which it did not fill before, `_exchange_with_fronts` finds other rates.
+    $r_j = N_j / H_j$ frozen, in four parts of the step, which cost little as H is small; $p$ is
+    then carried with the resulting exchange rates, which conserve mass and positivity whatever the
+    residual of that solve. If that brings more than 0.1 % of the mass into cells which held little
+    or nothing before, `_exchange_with_fronts` finds other rates.
 
     **Arguments:** density $p$ `(v, w)`, rates $N(w)$ `(w,)`, network rate $\bar N$, learning
     strength $K(w)$ `(w,)`, time step (learning time); `firing`, the rates `(w,)` of given columns
@@ -97,63 +98,53 @@ class _Flow(eqx.Module):
 
     def alone(self) -> tuple[_Exchange, Float[Array, " w"]]:
         """The exchange if all in a cell fire as those who were there, and what cells gain by it."""
-        courant = _courant(self, self.conditional(self.rates))
-        exchange, moved = self.exchange(courant)
-        return exchange, self.gain(moved, self.fastest())
+        exchange, weights = self.exchange(self.conditional(self.rates))
+        return exchange, self.gain(weights, self.fastest())
 
-    def in_parts(self, conditional: Float[Array, " w"], part: Float[Array, ""]) -> _Exchange:
-        """The exchange of the whole step at given conditional rates, made in several parts.
+    def arrivals(self, alone: Float[Array, " w"]) -> _Arrivals:
+        """What arrives at most: where all fire as the fastest do, or as those in their cell do."""
+        courant = self.fastest()
+        reached = reach(courant, self.weights[:, None])
+        reached = jnp.minimum(reached, jnp.max(self.weights))
+        # As much as there is of a front: its rates enter continuously.
+        limit = _front(self.weights, alone) * jnp.sum(self.weights)
+        mass = jnp.minimum(jnp.maximum(alone, self.gain(reached[:, 0], courant)), limit)
+        holds = (self.weights > mass) & (self.weights > self.least())
+        return _Arrivals(mass, _upstream(holds, courant, reached))
 
-        All but the first last for the share `part` of the step.
-        """
-        courant = _courant(self, conditional)
+    def exchange(self, conditional: Float[Array, " w"]) -> tuple[_Exchange, Float[Array, " w"]]:
+        """The exchange of a step at given conditional rates, and the weight density at the end."""
+        courant = Courant(*(number / _PARTS for number in _courant(self, conditional)))
 
-        def advance(weights, size):
-            here = Courant(*(size * number for number in courant))
-            moved = advect(here, weights, self.execution)
-            up, down, iterations, converged = _exchange(here, moved)
+        def advance(weights, _):
+            moved = advect(courant, weights, self.execution)
+            up, down, iterations, converged = _exchange(courant, moved)
             climbs, falls = up * moved.weights, down * _above(moved.weights)
             return moved.weights, (climbs, falls, iterations, converged)
 
-        sizes = jnp.broadcast_to(part, (_PARTS,)).at[0].set(1 - (_PARTS - 1) * part)
-        weights, parts = lax.scan(advance, self.weights[:, None], sizes)
+        weights, parts = lax.scan(advance, self.weights[:, None], length=_PARTS)
         climbs, falls, iterations, converged = parts
         held = jnp.maximum(weights, self.least())
-        return _Exchange(
+        exchange = _Exchange(
             jnp.sum(climbs, 0) / held,
             jnp.sum(falls, 0) / _above(held),
             jnp.sum(iterations, dtype=jnp.int32),
             jnp.all(converged),
         )
-
-    def exchange(self, courant: Courant) -> tuple[_Exchange, Float[Array, "w 1"]]:
-        """The exchange in a flow, and the weight density at the end."""
-        moved = advect(courant, self.weights[:, None], self.execution)
-        return _exchange(courant, moved), moved.weights
+        return exchange, weights[:, 0]
 
     def fastest(self) -> Courant:
         """The flow if all fire as the fastest do."""
         most = jnp.max(self.conditional(self.rates))
         return _courant(self, jnp.full_like(self.weights, most))
 
-    def arrivals(self, alone: Float[Array, " w"]) -> _Arrivals:
-        """What arrives at most: where all fire as the fastest do, or as those in their cell do."""
-        courant = self.fastest()
-        exchange, moved = self.exchange(courant)
-        # As much as there is of a front: its rates enter continuously.
-        most = _front(self.weights, alone) * jnp.sum(self.weights)
-        mass = jnp.minimum(jnp.maximum(alone, self.gain(moved, courant)), most)
-        holds = (self.weights > mass) & (self.weights > self.least())
-        source = _upstream(holds, exchange, moved)
-        return _Arrivals(mass, source, exchange.iterations, exchange.converged)
-
     def conditional(self, rates: Array, arriving: Array | float = 0.0) -> Float[Array, " w"]:
         """Rates per mass of those who are in a cell and those who arrive."""
         return rates / (jnp.maximum(self.weights, self.least()) + arriving)
 
-    def gain(self, moved: Float[Array, "w 1"], fastest: Courant) -> Float[Array, " w"]:
-        """What cells hold more than twice as much as before, as far as it would leave them."""
-        gain = jnp.maximum(moved[:, 0] - 2 * self.weights - self.least(), 0)
+    def gain(self, moved: Float[Array, " w"], fastest: Courant) -> Float[Array, " w"]:
+        """What comes into cells that held little of it, as far as it would leave them."""
+        gain = jnp.maximum(moved - self.weights / _LITTLE - self.least(), 0)
         return gain * jnp.minimum(jnp.abs(fastest.hebbian[:, 0]) * gain, 1)
 
     def least(self) -> Float[Array, ""]:
@@ -167,12 +158,10 @@ class _Arrivals(NamedTuple):
 
     mass: Float[Array, " w"]
     source: Int[Array, " w"]
-    iterations: Int[Array, ""]
-    converged: Bool[Array, ""]
 
 
 def _front(weights: Float[Array, " w"], gain: Float[Array, " w"]) -> Float[Array, ""]:
-    """The share of the mass that cells gain which held less before, beyond what is negligible."""
+    """The share of the mass that cells gain which held little before, beyond what is negligible."""
     total = jnp.sum(weights)
     return jnp.maximum(jnp.sum(gain) / jnp.where(total > 0, total, 1) - _NEGLIGIBLE, 0)
 
@@ -190,18 +179,15 @@ def _exchange_with_fronts(
     There the rate of those who were there says nothing about those who arrive, and 0/0 would hold
     them up for a step. They fire at $\hat r_j$, as neurons from the nearest cell upstream that
     holds mass do after a voltage step with the input of cell j, and the rate of the cell is
-    $r_j = (N_j + A_j \hat r_j) / (H_j + A_j)$, with $A_j$ what arrives. Fronts pass many cells in
-    a step; $H$ makes it in several parts, as long as much arrives.
+    $r_j = (N_j + A_j \hat r_j) / (H_j + A_j)$, with $A_j$ what arrives.
     """
     arrivals = layout.everywhere(_Flow.arrivals)(flow, gain)
     columns = jnp.take(density, arrivals.source, axis=1)
     held = jnp.maximum(jnp.take(flow.weights, arrivals.source), flow.least())
     rates = flow.rates + arrivals.mass * firing(columns) / held
     conditional = flow.conditional(rates, arrivals.mass)
-    part = jnp.minimum(_front(flow.weights, gain) / _WHOLE, 1) / _PARTS
-    found = layout.everywhere(_Flow.in_parts)(flow, conditional, part)
-    iterations = alone.iterations + arrivals.iterations + found.iterations
-    return found._replace(iterations=iterations, converged=arrivals.converged & found.converged)
+    found, _ = layout.everywhere(_Flow.exchange)(flow, conditional)
+    return found._replace(iterations=alone.iterations + found.iterations)
 
 
 def _above(column: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
@@ -209,12 +195,13 @@ def _above(column: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
     return jnp.concatenate([column[1:], column[-1:]])
 
 
-def _upstream(holds: Array, exchange: _Exchange, moved: Array) -> Int[Array, " w"]:
+def _upstream(holds: Array, courant: Courant, moved: Float[Array, "w 1"]) -> Int[Array, " w"]:
     """For each cell the nearest one that holds mass, on the side whence more comes."""
     index, last = jnp.arange(len(holds)), len(holds) - 1
     below = lax.cummax(jnp.where(holds, index, 0))
     above = lax.cummin(jnp.where(holds, index, last), reverse=True)
-    up = (exchange.up * moved)[:-1, 0] - exchange.down[:-1, 0] * moved[1:, 0]
+    up, down = (rates[:-1, 0] for rates in courant.exchange(moved))
+    up = up * moved[:-1, 0] - down * moved[1:, 0]
     closed = jnp.zeros(1, up.dtype)
     from_below, from_above = jnp.concatenate([closed, up]), jnp.concatenate([-up, closed])
     return jnp.where(from_below >= from_above, below, above)

@@ -184,7 +184,7 @@ def test_a_run_with_learning_and_its_gradient(dtype):
 
 def test_the_automatic_choice(monkeypatch):
     """On a machine with a GPU: seen without one, in the programs of either device."""
-    monkeypatch.setattr(execution, "on_gpus", lambda: True)
+    monkeypatch.setattr(execution, "_on_gpus", lambda: True)
 
     grid, drive, density, _ = voltages(np.dtype(jnp.zeros(()).dtype))
     one = jnp.ones((), density.dtype)
