@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import numpy as np
@@ -29,6 +29,7 @@ from ..solve.progress import NoProgress, ProgressBar
 from ..solve.result import Result, SolveError
 from ..solve.saveat import SaveAt
 from ..solve.solve import solve
+from ..solve.warning import explained
 from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, check_between
 from ._output import begin
@@ -87,6 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_arrays(results, arrays, metadata)
     figure = write_figures(directory, "excitatory", draw(arrays), arguments.format)
     print(summary(setting, arrays))
+    print("".join(f"note: {doubt}\n" for doubt in doubts(arrays)), end="")
     print(f"\nwrote {results} and {figure}")
 
 
@@ -296,3 +298,10 @@ def summary(setting: Setting, arrays: Arrays) -> str:
             f"hysteresis, bounded response: up and down at drive {jumps or 'none'}",
         ]
     )
+
+
+def doubts(arrays: Arrays) -> Iterator[str]:
+    """What makes completed runs doubtful, by the names of their parts."""
+    for name, flags in arrays.items():
+        if name.endswith("_warnings"):
+            yield from (f"{name.removesuffix('_warnings')}: {text}" for text in explained(flags))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..density import stationary
 from ..density.solver import FluxShift
@@ -18,6 +18,7 @@ from ..model import Identity, Network, Saturating, Tabulated
 from ..solve.result import Result, SolveError
 from ..solve.saveat import SaveAt
 from ..solve.solve import solve
+from ..solve.warning import no_warnings
 
 _SAVES = 201
 WEIGHTS = (-3.0, 12.0)
@@ -140,12 +141,14 @@ class Course:
     - `time`, `rate`: network rate at equally spaced times, NaN after a blow-up.
     - `blow_up`: when it blew up, infinite if it did not.
     - `last_rate`: the rate at its end.
+    - `warnings`: `Solution.warnings`, of a run that was completed.
     """
 
     time: Float[np.ndarray, " k"]
     rate: Float[np.ndarray, " k"]
     blow_up: float
     last_rate: float
+    warnings: Bool[np.ndarray, " flags"]
 
     @classmethod
     def follow(cls, network: Network, grid: Grid, y0: Array, *, t1: float, dt: float) -> Course:
@@ -159,8 +162,10 @@ class Course:
             raise SolveError(f"t = {float(sol.t_end):g}: {sol.message}")
         rate = np.full(_SAVES, np.nan)
         rate[: sol.rate.size] = sol.rate
-        end = float(sol.t_end) if sol.result == Result.blow_up else np.inf
-        return cls(np.linspace(0, t1, _SAVES), rate, end, float(sol.state.rate))
+        ended = sol.result == Result.blow_up
+        end = float(sol.t_end) if ended else np.inf
+        doubts = np.asarray(no_warnings() if ended else sol.warnings)
+        return cls(np.linspace(0, t1, _SAVES), rate, end, float(sol.state.rate), doubts)
 
 
 def together(name: str, runs: list[Course]) -> Arrays:
@@ -170,6 +175,7 @@ def together(name: str, runs: list[Course]) -> Arrays:
         f"{name}_rate": np.stack([run.rate for run in runs]),
         f"{name}_end": np.array([run.blow_up for run in runs]),
         f"{name}_last_rate": np.array([run.last_rate for run in runs]),
+        f"{name}_warnings": np.stack([run.warnings for run in runs]),
     }
 
 

@@ -66,6 +66,12 @@ def warning_flags(solution: Any) -> Bool[Array, "*batch flags"]:
     return flags(_seen(solution))
 
 
+def explained(flags: Any) -> Iterator[str]:
+    """What the flags that are set say, in a batch each once."""
+    found = np.any(np.reshape(flags, (-1, len(WarningFlag))), axis=0)
+    return (_MESSAGES[flag] for flag in WarningFlag if found[flag])
+
+
 def warning_messages(solution: Any) -> Iterator[str]:
     """What the flags of one `Solution` say, and, once, what to try."""
     flags, given = np.asarray(warning_flags(solution)), set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -12,24 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._check import (
-    check,
-    check_finite,
-    check_integer,
-    check_key,
-    check_positive,
-    check_scalar,
-    is_concrete,
-)
+from .._check import check, check_integer, check_key
 from .._module import Module
-from .._quantity import brief
 from ..execution import AUTOMATIC, AbstractExecution
 from ..model._leaf import as_leaf
 from .encoding import Volleys
 from .layer import LayerSpikes, simulate
 from .order import ascending
 from .pseudospikes import theta_pseudorate, theta_pseudospikes
-from .theta import Theta, check_phases
+from .theta import Theta
+from .validate import as_layers, check_inputs, check_layers
 
 _PRECISION = "highest"
 """Of products of matrices: GPUs round float32 to three digits otherwise."""
@@ -101,17 +92,17 @@ class FeedForward(Module):
         max_spikes=2,
         execution=AUTOMATIC,
     ):
-        self.weights = _layers("weights", weights)
-        self.initial = _layers("initial", initial)
+        self.weights = as_layers("weights", weights)
+        self.initial = as_layers("initial", initial)
         check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
         self.neuron = neuron
         self.duration = as_leaf("duration", duration)
-        self.delays = (None,) * len(self.weights) if delays is None else _layers("delays", delays)
+        self.delays = (None,) * len(self.weights) if delays is None else as_layers("delays", delays)
         self.max_spikes = check_integer("max_spikes", max_spikes, at_least=1)
         is_execution = isinstance(execution, AbstractExecution)
         check(is_execution, f"execution = {execution!r}: must be one of jaxnlif.execution")
         self.execution = execution
-        _check_layers(self)
+        check_layers(self)
 
     @classmethod
     def init(
@@ -190,7 +181,7 @@ class FeedForward(Module):
         """
         if not isinstance(inputs, Volleys):
             inputs = as_leaf("inputs", inputs)
-        _check_inputs(self, inputs)
+        check_inputs(self, inputs)
         self.execution.validate()
         return _trial(self, inputs)
 
@@ -311,62 +302,3 @@ def _natural(times: Array, omega: Array) -> Array:
 def _real(times: Array, omega: Array) -> Array:
     """The inverse of `_natural`."""
     return _natural(times, 1 / omega)
-
-
-# ---- complaints ------------------------------------------------------------------------------
-
-
-def _layers(name: str, values: Any) -> tuple[Any, ...]:
-    """The arrays of the layers, `None` where there is none."""
-    check(
-        isinstance(values, (list, tuple)) or getattr(values, "ndim", 0) > 0,
-        f"{name} = {brief(values)}: must be a list of arrays, one for each layer",
-    )
-    return tuple(None if one is None else as_leaf(name, one) for one in values)
-
-
-def _check_layers(net: FeedForward) -> None:
-    check(len(net.weights) >= 1, "weights: at least one layer is needed")
-    check(
-        len(net.initial) == len(net.delays) == len(net.weights),
-        f"initial, delays: must be as many as weights, {len(net.weights)}, "
-        f"not {len(net.initial)} and {len(net.delays)}",
-    )
-    for i, (weights, phase, delay) in enumerate(
-        zip(net.weights, net.initial, net.delays, strict=True)
-    ):
-        check(weights.ndim == 2, f"weights[{i}]: shape {weights.shape} must be (before, neurons)")
-        before, n = weights.shape
-        if i:
-            check(
-                before == net.weights[i - 1].shape[1],
-                f"weights[{i}]: shape {weights.shape} must begin with "
-                f"{net.weights[i - 1].shape[1]}, the neurons of layer {i - 1}",
-            )
-        check(phase.shape == (n,), f"initial[{i}]: shape {phase.shape} must be {(n,)}")
-        check_finite(f"weights[{i}]", weights)
-        check_phases(f"initial[{i}]", phase, net.neuron)
-        if delay is not None:
-            check(delay.shape == (before,), f"delays[{i}]: shape {delay.shape} must be {(before,)}")
-            check_positive(f"delays[{i}]", delay, allow_zero=True)
-    check_scalar("duration", net.duration)
-    check_positive("duration", net.duration)
-
-
-def _check_inputs(net: FeedForward, inputs) -> None:
-    before = net.weights[0].shape[0]
-    if isinstance(inputs, Volleys):
-        check(
-            net.delays[0] is None, "inputs: Volleys cannot be delayed; give the time of each input"
-        )
-        shape = inputs.which.shape
-    else:
-        shape = np.shape(inputs)
-        if is_concrete(inputs):
-            values = np.asarray(inputs)
-            check(not np.any(np.isnan(values)), "inputs: spike times must not be NaN (inf is none)")
-            check(not np.any(values < 0), "inputs: spike times must not be negative")
-    check(
-        len(shape) >= 1 and shape[-1] == before,
-        f"inputs: shape {shape} must end with {before}, the number of inputs",
-    )
