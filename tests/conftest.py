@@ -10,8 +10,10 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-hook = install_import_hook("jaxnlif", "beartype.beartype")
-hook.__enter__()
+DOUBLE = os.environ.get("JAXNLIF_TEST_DTYPE", "float64") == "float64"
+if DOUBLE:  # shapes are the same in both precisions, and checking them takes time
+    hook = install_import_hook("jaxnlif", "beartype.beartype")
+    hook.__enter__()
 
 # Tests compile more than they compute: XLA's older code for fused loops takes half the time.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
@@ -20,7 +22,6 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-DOUBLE = os.environ.get("JAXNLIF_TEST_DTYPE", "float64") == "float64"
 jax.config.update("jax_enable_x64", DOUBLE)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -28,7 +29,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 CACHE = Path(__file__).parents[1] / ".pytest_cache" / f"jax-{WORKER}"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+# Files whose tests share nothing that is compiled.
+ALONE = ("test_documents.py", "test_notebooks.py", "test_site.py")
 
 # Tests of words and figures, which no precision changes.
 ONCE = (
@@ -61,6 +65,22 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.relative_to(Path(__file__).parent).as_posix().startswith(ONCE):
             item.add_marker(pytest.mark.once)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """The tests of a file share what they compile, so that one worker runs them all.
+
+    Those that share nothing come one by one, and last, to keep all workers busy to the end.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return nodeid if file.endswith(ALONE) else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
