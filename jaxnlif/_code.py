@@ -74,6 +74,17 @@ def defined(kind: type) -> dict[str, Any]:
     return found
 
 
+def cells(function: types.FunctionType) -> list[Any]:
+    """What a function closes over; `None` for what is not filled yet."""
+    found = []
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            found.append(None)
+    return found
+
+
 def reads(function: types.FunctionType) -> dict[str, Any]:
     """What a function reads of modules when it is called, by module and name.
 

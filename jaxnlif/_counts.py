@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from . import _deviance
 from ._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
 from ._module import Module
-from ._observed import Data, covered, observed, over_members, times
+from ._observed import Data, binned, observed, over_members, times
 from .solve.solution import Solution
 
 _ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are rounded
@@ -42,10 +42,10 @@ class AbstractCounts(Module):
 
         **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
-        **Raises:** `ValueError` if it does not cover the times, or has ε = 0, for which every
-        neuron fires without end in every bin.
+        **Raises:** `ValueError` if it does not cover the times, was saved nowhere in a bin, or
+        has ε = 0, for which every neuron fires without end in every bin.
         """
-        sol = covered("edges", self.edges, sol)
+        sol = binned(self.edges, sol)
         epsilon = sol.model.epsilon
         check(
             not is_concrete(epsilon) or bool(np.asarray(epsilon) > 0),

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from ._check import check
-from ._code import defined, full_name, is_installed, package, reads
+from ._code import cells, defined, full_name, is_installed, package, reads
 from ._leaves import is_key, numbers
 
 _SHORT = 8
@@ -196,7 +196,7 @@ class _Walker:
         if package(function.__globals__.get("__name__")) is None:
             self._read(function)
         attributes = {k: v for k, v in vars(function).items() if k != "__wrapped__"}
-        bound = [_cells(function), function.__defaults__, function.__kwdefaults__, attributes]
+        bound = [cells(function), function.__defaults__, function.__kwdefaults__, attributes]
         content = [self._code(function.__code__), *(dict(self.walk("", x, above)) for x in bound)]
         return {"function": full_name(function), "sha256": _sha256(_canonical(content))}
 
@@ -206,17 +206,6 @@ class _Walker:
             for x in code.co_consts
         ]
         return [_sha256(code.co_code), constants, list(code.co_names)]
-
-
-def _cells(function: types.FunctionType) -> list[Any]:
-    """What a function closes over; `None` for what is not filled yet."""
-    found = []
-    for cell in function.__closure__ or ():
-        try:
-            found.append(cell.cell_contents)
-        except ValueError:
-            found.append(None)
-    return found
 
 
 def _state(thing: Any) -> Mapping[Any, Any]:

@@ -5,17 +5,27 @@ from __future__ import annotations
 import dataclasses
 import functools
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import jax
+import numpy as np
 
-from ._code import package
+from ._code import cells, package
 from ._describe import summarise
 
+_MOST = 50_000
+"""Of more parts than these, the first are looked at."""
+
 _seen: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+
+
+def holds_traced(*trees: Any) -> bool:
+    """Whether a function or object in these trees that is no pytree holds a traced value."""
+    return any(hidden and isinstance(x, jax.core.Tracer) for x, hidden in _parts(trees))
 
 
 def forget_if_changed(*trees: Any) -> None:
@@ -33,29 +43,59 @@ def forget_if_changed(*trees: Any) -> None:
 def remember(*trees: Any) -> None:
     """Remembers what they read; after a run too, as a function may count how often it is traced."""
     for thing in _own(trees):
-        with suppress(ValueError):  # too large to compare
+        with suppress(ValueError, TypeError):  # too large to compare, or not hashable
             _seen[thing] = summarise(thing)
 
 
-def _own(tree: Any) -> Iterator[Any]:
-    """The functions in a pytree and the classes of its objects that are the user's own."""
-    if isinstance(tree, types.FunctionType):
-        if package(tree.__globals__.get("__name__")) is None:
-            yield tree
-        return
-    if isinstance(tree, tuple | list):
-        parts = tree
-    elif isinstance(tree, dict):
-        parts = tree.values()
-    elif isinstance(tree, functools.partial):
-        parts = (tree.func, tree.args, tree.keywords)
-    elif isinstance(tree, types.MethodType):
-        parts = (tree.__func__, tree.__self__)
-    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        parts = getattr(tree, "__dict__", {}).values()
-    else:
-        parts = (tree.__wrapped__,) if hasattr(tree, "__wrapped__") else ()
-    if package(type(tree).__module__) is None:
-        yield type(tree)
-    for part in parts:
-        yield from _own(part)
+def _own(trees: Any) -> Iterator[Any]:
+    """The functions and objects in pytrees that are the user's own, and the classes of these."""
+    for part, _ in _parts(trees):
+        if isinstance(part, types.FunctionType):
+            if _is_own(part.__globals__.get("__name__")):
+                yield part
+        elif _is_own(type(part).__module__):
+            yield type(part)
+            if not dataclasses.is_dataclass(part):
+                yield part
+
+
+def _parts(trees: Any) -> Iterator[tuple[Any, bool]]:
+    """What these trees consist of, and whether it is hidden in what is no pytree."""
+    seen, left = set(), [(trees, False)]
+    while left and len(seen) < _MOST:
+        part, hidden = left.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part, hidden
+        inner, hides = _inner(part)
+        left += [(x, hidden or hides) for x in inner]
+
+
+def _inner(part: Any) -> tuple[Iterable[Any], bool]:
+    """What something consists of, and whether JAX cannot see into it."""
+    if isinstance(part, types.FunctionType):
+        own = _is_own(part.__globals__.get("__name__"))
+        bound = (part.__defaults__ or (), (part.__kwdefaults__ or {}).values())
+        return (chain(cells(part), *bound), True) if own else ((), True)
+    if isinstance(part, tuple | list):
+        return part, False
+    if isinstance(part, dict):
+        return part.values(), False
+    if isinstance(part, functools.partial):
+        seen = isinstance(part, jax.tree_util.Partial)
+        return (part.func, part.args, part.keywords), not seen
+    if isinstance(part, types.MethodType):
+        return (part.__func__, part.__self__), True
+    if isinstance(part, type | types.ModuleType | jax.Array | np.ndarray):
+        return (), False
+    attributes = getattr(part, "__dict__", {})
+    if dataclasses.is_dataclass(part):
+        return attributes.values(), False
+    if hasattr(part, "__wrapped__"):
+        return (part.__wrapped__,), True
+    return (attributes.values(), True) if _is_own(type(part).__module__) else ((), True)
+
+
+def _is_own(module: str | None) -> bool:
+    return package(module) is None

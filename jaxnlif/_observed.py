@@ -72,6 +72,27 @@ def covered(name: str, times: Any, sol: Solution) -> Solution:
     return sol
 
 
+def binned(edges: np.ndarray, sol: Solution) -> Solution:
+    """The solution, which must cover the bins, and have saved a time in each of them or at its end.
+
+    Saved times are traced in a batch under `jit`: the rule is then one of the run.
+    """
+    sol = covered("edges", edges, sol)
+    ts = known(sol.ts)
+    numpy = np if is_concrete(ts) and is_concrete(edges) else jnp
+    slack = 1e-6 * numpy.diff(edges)
+    last = numpy.searchsorted(ts, edges[1:] + slack, side="right")
+    first = numpy.searchsorted(ts, edges[:-1] + slack, side="right")
+    empty = last <= first
+    rule = "must be no finer than the saved times of the run; save at them, SaveAt(ts=edges)"
+    if numpy is jnp:
+        found = eqx.error_if(sol.ts, jnp.any(empty), f"edges: {rule}")
+        return eqx.tree_at(lambda sol: sol.ts, sol, found)
+    for k in np.flatnonzero(empty)[:1]:
+        raise ValueError(f"edges = {edges[k]:g}, {edges[k + 1]:g}: {rule}")
+    return sol
+
+
 def over_members(method: Callable[[Any, Solution], Array]) -> Callable[[Any, Solution], Array]:
     """The method of a loss, for a solution of `vmap` too: what it returns for each member."""
 

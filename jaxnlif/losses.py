@@ -21,6 +21,7 @@ from ._counts import SpikeCounts as SpikeCounts
 from ._module import Module
 from ._observed import (
     Data,
+    binned,
     covered,
     deviation,
     matches_grid,
@@ -104,9 +105,9 @@ class MeanRate(Module):
 
         **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
-        **Raises:** `ValueError` if it does not cover the times.
+        **Raises:** `ValueError` if it does not cover the times, or was saved nowhere in a bin.
         """
-        sol = covered("edges", self.edges, sol)
+        sol = binned(self.edges, sol)
         spikes = jnp.diff(jnp.interp(self.edges, sol.ts, sol.spikes))
         return (spikes / jnp.diff(self.edges) - self.rate) / self.std
 

@@ -58,3 +58,21 @@ def test_for_derivatives_too(monkeypatch):
     np.testing.assert_allclose(slope(Own()), slope(jn.Constant(1.0)), rtol=1e-5)
     monkeypatch.setitem(globals(), "height", 3.0)
     np.testing.assert_allclose(slope(Own()), slope(jn.Constant(3.0)), rtol=1e-5)
+
+
+class Plain:
+    """An object that is no pytree."""
+
+    def __init__(self, height):
+        self.height = height
+
+    def __call__(self, t, w):
+        return jnp.full_like(w, self.height)
+
+
+def test_a_changed_attribute_of_a_plain_object_is_read_again():
+    drive = Plain(1.0)
+    first = solved(drive)
+    np.testing.assert_allclose(first, solved(jn.Constant(1.0)), rtol=1e-5)
+    drive.height = 3.0
+    np.testing.assert_allclose(solved(drive), solved(jn.Constant(3.0)), rtol=1e-5)

@@ -79,7 +79,7 @@ class Corrected(AbstractCoupling):
     one step; what the bound holds back comes with the next ones. Under inhibition a prediction
     overshoots: $N_1 - \bar N$, with $\bar N$ the rate that results in the step, has the sign
     opposite to $N_1 - N$. Then neurons see the rate between $N$ and $N_1$ that reproduces itself,
-    as with `Implicit`, for a few half solves more. Networks without negative weights never pay.
+    as with `Implicit`, for a few half solves more. Networks that only excite never pay.
 
     **Reference:** jaxnlif's.
     """
@@ -90,11 +90,18 @@ class Corrected(AbstractCoupling):
         fired = interval.firing(previous)
         predicted = jnp.minimum(fired, 2 * previous + 1)
         still, *known = frozen((interval, previous, fired, predicted))
-        inhibits = jnp.any(still.weights < 0)
+        inhibits = _inhibits(still, *known)
         root = overshot_root(still.firing, *known, inhibits, _MAX_EVALUATIONS)
         root = remember(root)
         rate = chosen_rate(interval, predicted, root.rate, root.found)
         return Coupled(rate, root.evaluations, ~root.exhausted, exhausted=root.exhausted)
+
+
+def _inhibits(interval: Interval, previous: Array, fired: Array, predicted: Array) -> Array:
+    """Whether some neurons receive less where the network fires more."""
+    response = interval.model.response
+    change = response(predicted) - response(previous)
+    return jnp.any(interval.weights * change * jnp.sign(predicted - previous) < 0)
 
 
 class Implicit(AbstractCoupling):

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..model import Bump, Constant, Delay, Network
+from ..model import Delay, Network
+from ..model.drive import is_still
 from .coupling import AbstractCoupling
 from .interval import Interval, frozen
 
@@ -91,7 +92,7 @@ def watched(
 def _driven(interval: Interval, seen: Array, before: Array, dt: Array) -> Bool[Array, ""]:
     """Whether the drive has changed in the step by more than half as much as the coupling."""
     model, w, time = interval.model, interval.weights, interval.time
-    if isinstance(model.drive, Constant | Bump):
+    if is_still(model.drive):
         return jnp.zeros((), bool)
     zero = jnp.zeros_like(seen)
     drive = model.input(time, w, zero) - model.input(time - dt, w, zero)

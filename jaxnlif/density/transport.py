@@ -28,6 +28,7 @@ Firing = Callable[[Float[Array, "v w"]], Float[Array, " w"]]
 
 _PARTS = 4
 _LITTLE = 0.1  # of what comes
+_EMPTY = 1e-12  # of the mean
 _NEGLIGIBLE = 1e-3  # of the mass
 
 
@@ -148,9 +149,10 @@ class _Flow(eqx.Module):
         return gain * jnp.minimum(jnp.abs(fastest.hebbian[:, 0]) * gain, 1)
 
     def least(self) -> Float[Array, ""]:
-        """A weight density below this is rounding, and leads nothing on."""
-        mean, dtype = jnp.mean(self.weights), self.weights.dtype
-        return jnp.maximum(_tolerance.rounding(dtype) * mean, _tolerance.floor(dtype))
+        """A weight density below this leads nothing on: the same in both precisions, as sums of
+        positive numbers keep their digits however small they are."""
+        floor = _tolerance.floor(self.weights.dtype)
+        return jnp.maximum(_EMPTY * jnp.mean(self.weights), floor)
 
 
 class _Arrivals(NamedTuple):

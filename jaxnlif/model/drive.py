@@ -167,6 +167,11 @@ class Tabulated(AbstractDrive):
         return jnp.full_like(w, now) if self.w is None else jnp.interp(w, self.w, now)
 
 
+def is_still(drive: Any) -> bool:
+    """Whether a drive is known to be the same at all times."""
+    return isinstance(drive, Constant | Bump) or (isinstance(drive, Tabulated) and drive.t is None)
+
+
 def _row_at(t: Array, times: Array, values: Array) -> Array:
     """Linear interpolation in time of a table whose rows may be numbers or arrays."""
     columns = values.reshape(times.shape[0], -1)

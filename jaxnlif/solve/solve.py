@@ -22,8 +22,10 @@ from .._check import (
     is_concrete,
     unseen,
 )
+from .._closures import opened
 from .._fresh import forget_if_changed, remember
 from ..model import Network
+from ..model.drive import is_still
 from .checkpoint import Checkpoint, Store
 from .host import run_from_host
 from .keeper import Kept
@@ -104,16 +106,20 @@ def solve(
     ):
         if not isinstance(value, kind):
             raise ValueError(f"{name} = {value!r}: {rule}")
+    model, solver = opened("model", model), opened("solver", solver)
+    fn = opened("saveat", saveat.fn)
     layout = layout_of(sharding)
     y0 = layout.fetched(_arrays(y0))
     num_steps = _count_steps(t0, t1, dt)
     # Inside jit the sum is traced even where no argument is.
-    eager = is_concrete(model, y0, key, jnp.zeros(()) + 0)
+    eager = is_concrete(model, fn, y0, key, jnp.zeros(()) + 0)
     forget_if_changed(model, solver, saveat)
     with unseen() as conditions:
         layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
         _check_again(model)
     saves = saveat.saves(float(t0), float(t1), num_steps, solver.dtype)
+    if not is_still(model.drive):
+        _check_resolved(float(t0), float(t1), num_steps, solver.dtype)
     model = _cast(model, solver.dtype)
     span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
     if eager:
@@ -142,9 +148,8 @@ def solve(
         return solution
     check(checkpoint is None, "checkpoint: none is written under jit, grad and vmap; leave it out")
     valid = jnp.all(jnp.stack(conditions)) if conditions else None
-    solution = run_traced(
-        model, solver, saveat, y0, key, span, saves, num_steps, layout, store_every, throw, valid
-    )
+    arguments = model, solver, saveat, fn, y0, key, span, saves, num_steps
+    solution = run_traced(*arguments, layout, store_every, throw, valid)
     remember(model, solver, saveat)
     return solution
 
@@ -170,6 +175,17 @@ def _count_steps(t0, t1, dt) -> int:
     steps = (float(t1) - float(t0)) / float(dt) * (1 - 1e-12)
     check(steps < 2**31 - 2, f"dt = {dt}: gives {steps:.3g} steps, more than can be counted")
     return max(1, math.ceil(steps))
+
+
+def _check_resolved(t0: float, t1: float, num_steps: int, dtype: np.dtype) -> None:
+    """Requires steps at whose times a drive can be looked up."""
+    latest = max(abs(t0), abs(t1))
+    step, apart = (t1 - t0) / num_steps, float(np.spacing(dtype.type(latest)))
+    check(
+        apart <= step / 2,
+        f"dt = {step:g}: must be twice what numbers of {dtype} near t = {latest:g} are apart, "
+        f"{apart:.2g}, where the drive changes in time; begin at t0 = 0, or take a float64 grid",
+    )
 
 
 def _check_again(tree: Any) -> None:

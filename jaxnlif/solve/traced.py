@@ -36,7 +36,19 @@ class _Plan(NamedTuple):
 
 
 def run_traced(
-    model, solver, saveat, y0, key, span, saves, num_steps, layout, store_every, throw, valid
+    model,
+    solver,
+    saveat,
+    fn,
+    y0,
+    key,
+    span,
+    saves,
+    num_steps,
+    layout,
+    store_every,
+    throw,
+    valid,
 ) -> Solution:
     """One scan over the stretches between saves, in each a scan over steps: all that compiles.
 
@@ -55,7 +67,7 @@ def run_traced(
     block = max(1, store_every or math.isqrt(longest * len(stops) // 2))
     block, stretches = (None, block // longest) if block >= longest else (block, None)
     plan = _Plan(longest, block, stretches, bool(at_start), bool(at_end), saves.between, layout)
-    arguments = model, solver, saveat.fn, y0, key, (t0, dt), stops, parts, valid
+    arguments = model, solver, fn, y0, key, (t0, dt), stops, parts, valid
     state, saved, stats, steps, result = _run(*arguments, plan)
     with jax.ensure_compile_time_eval():  # known, so that data can be held against them
         ts = jnp.asarray(saves.times)
@@ -70,7 +82,7 @@ def run_traced(
     return gather(model, solver, saveat, state, closing, saved, ts, t_end, dt, steps, logs)
 
 
-# Compiled as a whole also where only `grad` or `vmap` trace, and once for all values.
+# As a whole also where only `grad` or `vmap` trace, and once for all values.
 @eqx.filter_jit
 def _run(model, solver, fn, y0, key, span, stops, parts, valid, plan: _Plan):
     """The last state, what was saved, what the last state says, the steps made, and the result."""

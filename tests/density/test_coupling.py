@@ -164,6 +164,23 @@ def test_a_corrected_rate_does_not():
     np.testing.assert_allclose(sol.rate[3:], 0.9152, atol=3e-4)
 
 
+class Falling(jn.AbstractResponse):
+    def __call__(self, rate):
+        return -5 * rate
+
+
+def test_a_response_that_falls_inhibits_too():
+    grid = jn.Grid(v=jn.VoltageGrid(-6.0, 2.0, reset=1.0, num=240))
+    network, y0 = (
+        jn.Network(drive=30.0, weight=1.0, response=Falling()),
+        jn.gaussian(grid, v=(0, 0.5)),
+    )
+    for solver in (jn.FluxShift(grid, jn.Corrected()), jn.FluxShift(grid, events=jn.Cascade())):
+        sol = jn.solve(network, solver, y0=y0, t1=3.0, dt=1e-2, saveat=jn.SaveAt(num=31, fn=None))
+        assert sol.result == jn.Result.completed
+        np.testing.assert_allclose(sol.rate[-2:], 4.781, atol=2e-3)
+
+
 def test_a_root_that_is_not_found_in_time_ends_the_run():
     sol = inhibited(jn.Implicit(max_evaluations=2), 1e-2, steps=10)
     assert sol.result == jn.Result.rate_not_found

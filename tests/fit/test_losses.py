@@ -231,6 +231,18 @@ def test_data_that_do_not_match_the_run(sol, structured):
         jn.losses.Weights(np.ones(4), t=3.0)(structured)
 
 
+def test_bins_finer_than_what_was_saved_are_refused(sol):
+    fine = np.linspace(0, 1, 11)
+    for loss in (
+        jn.losses.SpikeCounts(fine, np.ones(10), 5),
+        jn.losses.MeanRate(fine, np.ones(10)),
+    ):
+        with pytest.raises(ValueError, match=r"edges = 0, 0.1: must be no finer than the saved"):
+            loss(sol)
+    shifted = np.linspace(0.05, 0.95, 5)  # one saved time in each bin
+    assert np.all(np.isfinite(jn.losses.MeanRate(shifted, np.ones(4))(sol)))
+
+
 # ---- many runs at once -----------------------------------------------------------------------
 
 
@@ -244,11 +256,11 @@ def test_every_member_of_a_batch_is_compared_with_the_data():
     many = jax.vmap(run)(jnp.asarray([0.5, 2.0, 3.0]))
     losses = (
         jn.losses.Rate([0.2, 0.7], [0.1, 0.2]),
-        jn.losses.MeanRate([0.0, 0.5, 0.9], [0.1, 0.2]),
+        jn.losses.MeanRate([0.0, 0.5, 1.0], [0.1, 0.2]),
         jn.losses.Rates([0.3], [[0.1, 0.2, 0.3, 0.4]]),
         jn.losses.Weights([1.0, 2.0, 0.5, 0.5], t=0.6),
-        jn.losses.SpikeCounts([0.0, 0.5, 0.9], [1, 3], neurons=10),
-        jn.losses.Intervals([0.0, 0.5, 0.9], [1, 3], total=10),
+        jn.losses.SpikeCounts([0.0, 0.5, 1.0], [1, 3], neurons=10),
+        jn.losses.Intervals([0.0, 0.5, 1.0], [1, 3], total=10),
     )
     residuals = jax.jit(lambda sol: [loss(sol) for loss in losses])
     members = [residuals(member) for member in many.members()]

@@ -276,6 +276,19 @@ def test_wrong_arguments_are_refused_before_anything_is_traced(arguments, messag
     assert len(TRACES) == before
 
 
+def test_times_that_the_numbers_do_not_tell_apart_are_refused():
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24, dtype=np.float32))
+    times = {"t0": 1e6, "t1": 1e6 + 0.5, "dt": 0.05, "saveat": jn.SaveAt(num=2)}
+    times["y0"] = jn.gaussian(grid, v=(-1.0, 0.5))
+    rule = r"dt = 0.05: must be twice what numbers of float32 near t = 1e\+06 are apart, 0.062"
+    with pytest.raises(ValueError, match=rule):
+        jn.solve(
+            jn.Network(weight=0.5, drive=jn.Sinusoid(1.0, 1.0, 0.5)), jn.FluxShift(grid), **times
+        )
+    still = jn.solve(jn.Network(weight=0.5), jn.FluxShift(grid), **times)
+    assert still.result == jn.Result.completed
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
