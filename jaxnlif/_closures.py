@@ -34,7 +34,8 @@ def opened(name: str, tree: Any) -> Any:
 
 
 class _Opened(eqx.Module):
-    """A function, and what it closes over and has as defaults as far as that is traced."""
+    """A function, the traced values that it closes over, by the places of their cells, and its
+    defaults."""
 
     function: types.FunctionType = eqx.field(static=True)
     bound: dict[int, Any]
@@ -69,8 +70,8 @@ def _open(part: Any) -> Any:
     if isinstance(part, types.FunctionType):
         bound = {k: x for k, x in enumerate(cells(part)) if _is_traced(x)}
         bound = {k: jax.tree.map(_open, x) for k, x in bound.items()}
-        defaults, keywords = part.__defaults__ or (), part.__kwdefaults__ or {}
-        return _Opened(part, bound, defaults, keywords)
+        defaults = part.__defaults__ or (), part.__kwdefaults__ or {}
+        return _Opened(part, bound, *jax.tree.map(_open, defaults))
     if isinstance(part, types.MethodType):
         return _Bound(*jax.tree.map(_open, (part.__func__, (part.__self__,), {})))
     if isinstance(part, functools.partial):

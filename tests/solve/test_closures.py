@@ -32,6 +32,11 @@ def default(height):
     return lambda t, w, height=height: jnp.full_like(w, height)
 
 
+def nested_default(height):
+    inner = closure(height)
+    return lambda t, w, inner=inner: inner(t, w)
+
+
 def bound(height):
     return partial(lambda height, t, w: jnp.full_like(w, height), height)
 
@@ -44,7 +49,7 @@ def slopes(drive):
     return jax.value_and_grad(lambda height, b: spikes(drive(height), b), (0, 1))
 
 
-@pytest.mark.parametrize("drive", [closure, nested, default, bound, method])
+@pytest.mark.parametrize("drive", [closure, nested, default, nested_default, bound, method])
 def test_drives(drive):
     expected = slopes(jn.Constant)(1.5, -1.0)
     for found in (slopes(drive)(1.5, -1.0), jax.jit(slopes(drive))(1.5, -1.0)):
