@@ -72,7 +72,7 @@ def covered(name: str, times: Any, sol: Solution) -> Solution:
     return sol
 
 
-def binned(edges: np.ndarray, sol: Solution) -> Solution:
+def binned(edges: np.ndarray | Array, sol: Solution) -> Solution:
     """The solution, which must cover the bins, and have saved a time in each of them or at its end.
 
     Saved times are traced in a batch under `jit`: the rule is then one of the run.
