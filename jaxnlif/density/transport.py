@@ -110,8 +110,7 @@ class _Flow(eqx.Module):
         # As much as there is of a front: its rates enter continuously.
         limit = _front(self.weights, alone) * jnp.sum(self.weights)
         mass = jnp.minimum(jnp.maximum(alone, self.gain(reached[:, 0], courant)), limit)
-        holds = (self.weights > mass) & (self.weights > self.least())
-        return _Arrivals(mass, _upstream(holds, courant, reached))
+        return _Arrivals(mass, *courant.exchange(reached))
 
     def exchange(self, conditional: Float[Array, " w"]) -> tuple[_Exchange, Float[Array, " w"]]:
         """The exchange of a step at given conditional rates, and the weight density at the end."""
@@ -156,10 +155,11 @@ class _Flow(eqx.Module):
 
 
 class _Arrivals(NamedTuple):
-    """The weight density that arrives in each cell, and the cell whose neurons arrive there."""
+    """The weight density that arrives in each cell, and the exchange that brings it there."""
 
     mass: Float[Array, " w"]
-    source: Int[Array, " w"]
+    up: Float[Array, "w 1"]
+    down: Float[Array, "w 1"]
 
 
 def _front(weights: Float[Array, " w"], gain: Float[Array, " w"]) -> Float[Array, ""]:
@@ -179,14 +179,15 @@ def _exchange_with_fronts(
     r"""The exchange where mass comes into cells that held little or nothing.
 
     There the rate of those who were there says nothing about those who arrive, and 0/0 would hold
-    them up for a step. They fire at $\hat r_j$, as neurons from the nearest cell upstream that
-    holds mass do after a voltage step with the input of cell j, and the rate of the cell is
+    them up for a step. They fire at $\hat r_j$, as neurons do after a voltage step with the input
+    of cell j whom the fastest flow has brought there, and the rate of the cell is
     $r_j = (N_j + A_j \hat r_j) / (H_j + A_j)$, with $A_j$ what arrives.
     """
     arrivals = layout.everywhere(_Flow.arrivals)(flow, gain)
-    columns = jnp.take(density, arrivals.source, axis=1)
-    held = jnp.maximum(jnp.take(flow.weights, arrivals.source), flow.least())
-    rates = flow.rates + arrivals.mass * firing(columns) / held
+    brought = solve_along_weights(layout, arrivals.up, arrivals.down, density, flow.execution)
+    floor = _tolerance.floor(density.dtype)
+    held = jnp.maximum(flow.grid.weight_density(brought), floor)
+    rates = flow.rates + arrivals.mass * firing(brought) / held
     conditional = flow.conditional(rates, arrivals.mass)
     found, _ = layout.everywhere(_Flow.exchange)(flow, conditional)
     return found._replace(iterations=alone.iterations + found.iterations)
@@ -195,18 +196,6 @@ def _exchange_with_fronts(
 def _above(column: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
     """What the next cell has; the last one, what it has itself."""
     return jnp.concatenate([column[1:], column[-1:]])
-
-
-def _upstream(holds: Array, courant: Courant, moved: Float[Array, "w 1"]) -> Int[Array, " w"]:
-    """For each cell the nearest one that holds mass, on the side whence more comes."""
-    index, last = jnp.arange(len(holds)), len(holds) - 1
-    below = lax.cummax(jnp.where(holds, index, 0))
-    above = lax.cummin(jnp.where(holds, index, last), reverse=True)
-    up, down = (rates[:-1, 0] for rates in courant.exchange(moved))
-    up = up * moved[:-1, 0] - down * moved[1:, 0]
-    closed = jnp.zeros(1, up.dtype)
-    from_below, from_above = jnp.concatenate([closed, up]), jnp.concatenate([-up, closed])
-    return jnp.where(from_below >= from_above, below, above)
 
 
 # Of what only weights depend on, reverse mode stores little and repeats the rest.

@@ -287,6 +287,32 @@ def test_derivatives_in_both_modes(dt):
 
 
 @needs_double
+def test_a_front_does_not_jump_as_the_cells_before_it_fill():
+    grid = make_grid(12, -0.5, 1.0)
+    density = jnp.ones(grid.shape).at[:, 4:].set(0)
+    quiet = jnp.asarray([1.0, 0.0, 0.0])  # firing counts the second row
+
+    def firing(columns):
+        return columns[1] * grid.v.spacing
+
+    @jax.jit
+    @jax.vmap
+    def mean(filling):
+        filled = density.at[:, 4].set(3 * filling * quiet)
+        given = firing(filled), jnp.asarray(0.7), jnp.full(12, 60.0), jnp.asarray(0.1), firing
+        moved = transport.move_weights(grid, filled, *given).density
+        return grid.weight_density(moved) @ grid.w.centers
+
+    low, high = 0.0, 1.0
+    for _ in range(5):  # the largest change on ever smaller intervals
+        filling = np.linspace(low, high, 101)
+        means = np.asarray(mean(jnp.asarray(filling)))
+        largest = np.abs(np.diff(means)).argmax()
+        low, high = filling[max(largest - 1, 0)], filling[min(largest + 2, 100)]
+    assert np.abs(np.diff(means)).max() < 1e-4
+
+
+@needs_double
 def test_derivatives_of_a_front_in_both_modes():
     grid = make_grid(12, -0.5, 1.0)
     rng = np.random.default_rng(2)
