@@ -108,7 +108,7 @@ def _search(
         *point, _, iterations = carry
         moved, error, up, down = lax.cond(
             iterations == _SPREAD_AT,
-            lambda *_: begin(reach(courant, weights)),
+            lambda *_: begin(reach(courant, weights, execution)),
             lambda *same: same,
             *point,
         )
@@ -127,7 +127,11 @@ def _search(
     return moved, iterations, jnp.sum(jnp.abs(error)) <= rounding
 
 
-def reach(courant: Courant, weights: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
+def reach(
+    courant: Courant,
+    weights: Float[Array, "w 1"],
+    execution: AbstractExecution = AUTOMATIC,
+) -> Float[Array, "w 1"]:
     r"""The weight density with what the Hebbian flux alone could bring, at most.
 
     Through cells that were empty it falls as $\sqrt{F_j} = \sqrt{F_{j-1}} - 1 / \sqrt{4 α_j}$ where
@@ -136,19 +140,36 @@ def reach(courant: Courant, weights: Float[Array, "w 1"]) -> Float[Array, "w 1"]
     tiny = jnp.finfo(weights.dtype).tiny
     size = jnp.abs(courant.hebbian)
     root = jnp.sqrt(jnp.maximum(size, 1e-6 * jnp.max(size) + tiny))
-
-    def climbing(weights, root):
-        lost = jnp.cumsum(0.5 / root)[:, None]
-        carried = jnp.sqrt(jnp.maximum(jnp.cumsum(weights), tiny))[:, None] + lost
-        return jnp.take(carried, _farthest(carried[:, 0]), axis=0) - lost
-
-    falling = climbing(weights[::-1], root[::-1])[::-1]
-    flux = jnp.where(courant.hebbian < 0, falling, climbing(weights, root))
+    below = jnp.cumsum(_both_ways(weights), 0)
+    own, lost = jnp.sqrt(jnp.maximum(below, tiny)), _both_ways(0.5 / root)
+    flux = execution(own, lost, loops=_row_by_row, log_depth=_in_levels)
+    flux = jnp.where(courant.hebbian < 0, flux[::-1, 1:], flux[:, :1])
     return jnp.maximum(weights, flux / root)
 
 
-def _farthest(values: Float[Array, " w"]) -> Int[Array, " w"]:
-    """Where the largest value up to each place is; of equal ones, the last."""
-    values = lax.stop_gradient(values)
-    record = values >= lax.cummax(values)
-    return lax.cummax(jnp.where(record, jnp.arange(len(values)), 0))
+def _both_ways(column: Float[Array, "w 1"]) -> Float[Array, "w 2"]:
+    """A column, and beside it the same from its end."""
+    return jnp.concatenate([column, column[::-1]], 1)
+
+
+def _row_by_row(own: Float[Array, "w 2"], lost: Float[Array, "w 2"]) -> Float[Array, "w 2"]:
+    """The larger of what each row has and what the row before hands on, less what is lost."""
+
+    def row(above, inputs):
+        own, lost = inputs
+        carried = _larger(own, above - lost)
+        return carried, carried
+
+    return lax.scan(row, jnp.zeros_like(own[0]), (own, lost))[1]
+
+
+def _in_levels(own: Float[Array, "w 2"], lost: Float[Array, "w 2"]) -> Float[Array, "w 2"]:
+    def compose(first, second):
+        return _larger(second[0], first[0] - second[1]), first[1] + second[1]
+
+    return lax.associative_scan(compose, (own, lost))[0]
+
+
+def _larger(own: Array, carried: Array) -> Array:
+    """The larger one; of equal ones the first, so that derivatives are not halved."""
+    return jnp.where(own >= carried, own, carried)
