@@ -44,7 +44,11 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str
         return f"The noise is so weak that more than {_MOST_NODES} nodes are needed."
     if flag is WarningFlag.time_noise:
         moments = _moments_on(grid, like, 1, *inputs)
-        longest = 2 * _CV_PER_RATE * _RATE_TOLERANCE * np.min(moments.variance / moments.mean)
+        known = np.isfinite(moments.mean) & np.isfinite(moments.variance)
+        if not np.any(known):
+            return "Try a smaller dt."
+        longest = np.min(moments.variance[known] / moments.mean[known])
+        longest *= 2 * _CV_PER_RATE * _RATE_TOLERANCE
         return f"Try dt={longest * float(solution.model.epsilon):.2g}."
     return (
         f"Try VoltageGrid({grid.minimum:.10g}, {like.threshold:.10g}, reset={like.reset:.10g}, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 import jaxnlif as jn
 from jaxnlif import WarningFlag
+from jaxnlif.density.advice import advice
 
 
 def run(low, num, *, drive=0.5, noise=1.0, weight=0.0, dt=0.02, t1=6.0):
@@ -166,3 +169,17 @@ def test_fits_repeat_what_their_runs_warn_of():
         steps=3,
     )
     assert "voltage wall: " in fitted.message
+
+
+def test_advice_on_inputs_at_which_no_interval_is_known():
+    rate = np.full(5, 50.0)  # of strongly inhibited neurons: they feel -500
+    solution = SimpleNamespace(
+        model=jn.Network(weight=-30.0, drive=1000.0),
+        solver=jn.FluxShift(jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=120))),
+        ts=np.arange(5.0),
+        rate=rate,
+        rates=rate[:, None],
+        stats={"dt": 0.05},
+    )
+    said = advice(WarningFlag.time_noise, solution, np.array([-30.0]))
+    assert said == "Try a smaller dt."

@@ -36,7 +36,7 @@ class Case(NamedTuple):
         return self.rate < 1e-3 and self.cv < 1e-2
 
 
-def warnings(number: int = 200, seed: int = 0) -> Iterator[Measured]:
+def warnings(number: int = 220, seed: int = 0) -> Iterator[Measured]:
     """Percent of wrong runs that warn, and of right ones that do not, of as many of each."""
     cases = list(random_cases(number, seed))
     wrong = [case for case in cases if case.wrong]
