@@ -181,5 +181,5 @@ def test_advice_on_inputs_at_which_no_interval_is_known():
         rates=rate[:, None],
         stats={"dt": 0.05},
     )
-    said = advice(WarningFlag.time_noise, solution, np.array([-30.0]))
+    said = advice(WarningFlag.time_noise, solution, jnp.array([-30.0]))
     assert said == "Try a smaller dt."
