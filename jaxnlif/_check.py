@@ -63,22 +63,22 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
     **Raises:** `ValueError` for what are no numbers (bools and texts are none), for masked and
     complex ones, and for quantities.
     """
-    check(
-        not has_unit(value),
-        f"{name} = {brief(value)}: has a unit; must be a number, which a method of "
-        "jaxnlif.Units makes of it",
-    )
-    rule = f"{name} = {brief(value)}: must be a number or an array of numbers"
+    if has_unit(value):
+        raise ValueError(
+            f"{name} = {brief(value)}: has a unit; must be a number, which a method of "
+            "jaxnlif.Units makes of it"
+        )
     masked = np.ma.is_masked(value) or (
         isinstance(value, (list, tuple)) and any(isinstance(x, np.ma.MaskedArray) for x in value)
     )
     check(not masked, f"{name}: has masked entries; must have a number in each")
     try:
         array = np.asarray(value)
-        check(_are_real(array), rule)
-        return array.astype(float)
+        if _are_real(array):
+            return array.astype(float)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(rule) from None
+        pass
+    raise ValueError(f"{name} = {brief(value)}: must be a number or an array of numbers")
 
 
 def _are_real(array: np.ndarray) -> bool:
@@ -93,7 +93,8 @@ def check_scalar(name: str, value: Any) -> None:
     """Requires a single number."""
     if is_concrete(value):
         value = as_numbers(name, value)
-    check(np.ndim(value) == 0, f"{name} = {brief(value)}: must be a single number")
+    if np.ndim(value) != 0:
+        raise ValueError(f"{name} = {brief(value)}: must be a single number")
 
 
 def check_plain(name: str, value: Any) -> None:

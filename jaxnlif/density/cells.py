@@ -68,16 +68,12 @@ class Cells(NamedTuple):
     flux: Callable[[Array, Array], tuple[Array, Array]]
 
 
-_LARGE = 10_000  # cells
-
-
 def with_cells(grid: VoltageGrid, drive, noise, step: Callable[[Cells], Any], *, branch: bool):
     """Runs `step` with rates; with a `branch` for small Péclet numbers, which costs no exponential.
 
-    Loops over large grids gain by it. Everything compiles twice as long, so that small grids, where
-    it saves nothing, and what is in logarithmic depth, which compiles slowly, do without.
+    Loops gain by it, but what is in logarithmic depth takes long to compile, twice as long twice.
     """
-    if not branch or grid.num * drive.size < _LARGE:
+    if not branch:
         return step(_exponential(grid, drive, noise))
     ends = (drive[None] - interfaces(grid)[np.array([0, -1]), None]) * (grid.spacing / noise)
     small = _in_all_of_a_batch(jnp.max(jnp.abs(lax.stop_gradient(ends))) <= EVEN_LIMIT)

@@ -48,7 +48,8 @@ def as_integers(name: str, value: Any) -> Int[Array | np.ndarray, "..."]:
 
     Of NumPy unless they are traced, since under `jit` all arrays of JAX are.
     """
-    check(not has_unit(value), f"{name} = {brief(value)}: has a unit; must be integers")
+    if has_unit(value):
+        raise ValueError(f"{name} = {brief(value)}: has a unit; must be integers")
     try:
         array = np.asarray(value) if is_concrete(value) else jnp.asarray(value)
     except (TypeError, ValueError):

@@ -97,10 +97,8 @@ class Recurrent(Module):
             f"inputs to {shape[0]} neurons",
         )
         rest = neuron.rest(shape[0])
-        check(
-            initial is None or hasattr(initial, "__iter__"),
-            f"initial = {brief(initial)}: must be a tuple of arrays",
-        )
+        if initial is not None and not hasattr(initial, "__iter__"):
+            raise ValueError(f"initial = {brief(initial)}: must be a tuple of arrays")
         initial = rest if initial is None else tuple(as_leaf("initial", x) for x in initial)
         shapes = tuple(x.shape for x in initial)
         expected = tuple(x.shape for x in rest)

@@ -15,10 +15,8 @@ from .theta import check_phases
 
 def as_layers(name: str, values: Any) -> tuple[Any, ...]:
     """The arrays of the layers, `None` where there is none."""
-    check(
-        isinstance(values, (list, tuple)) or getattr(values, "ndim", 0) > 0,
-        f"{name} = {brief(values)}: must be a list of arrays, one for each layer",
-    )
+    if not isinstance(values, (list, tuple)) and getattr(values, "ndim", 0) == 0:
+        raise ValueError(f"{name} = {brief(values)}: must be a list of arrays, one for each layer")
     return tuple(None if one is None else as_leaf(name, one) for one in values)
 
 

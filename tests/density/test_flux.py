@@ -10,7 +10,7 @@ import pytest
 from jax.test_util import check_grads
 
 import jaxnlif as jn
-from jaxnlif.density import cells, flux
+from jaxnlif.density import flux
 from jaxnlif.density.cells import exchange_rates, firing_rates
 from jaxnlif.execution import LogDepth, Loops
 
@@ -21,13 +21,6 @@ KAPPAS = [0.0, 1e-14, 1e-6, 1e-2, 1.0, 1e6]
 # Compiled once a grid and shape, whatever the numbers.
 shift_flux = jax.jit(flux.shift_flux, static_argnums=0)
 probe_firing = jax.jit(flux.probe_firing, static_argnums=0)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _as_on_large_grids():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "_LARGE", 0)
-        yield
 
 
 def b(x):

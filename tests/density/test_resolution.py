@@ -179,7 +179,7 @@ def test_advice_on_inputs_at_which_no_interval_is_known():
         ts=np.arange(5.0),
         rate=rate,
         rates=rate[:, None],
-        stats={"dt": 0.05},
+        stats={"dt": jnp.asarray(0.05)},
     )
     said = advice(WarningFlag.time_noise, solution, jnp.array([-30.0]))
     assert said == "Try a smaller dt."
