@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from jaxnlif import _check
+
 # Without the run-time shape checks of the tests, as a user meets it.
 SCRIPT = """
 import json
@@ -25,3 +29,13 @@ def test_of_300_odd_arguments_each_is_refused_in_one_line_or_gives_numbers():
         env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": path},
     )
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_numbers_are_not_written_out_where_nothing_is_wrong():
+    class Silent(np.ndarray):
+        def __repr__(self):
+            raise AssertionError("written out")
+
+    numbers = np.ones((2, 3)).view(Silent)
+    _check.check_positive("numbers", numbers)
+    _check.check_scalar("number", numbers[0, 0].view(Silent))
