@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from .conftest import needs_double
+from .conftest import COMPILES_FAST, needs_double
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -29,7 +29,8 @@ def test_is_committed_as_it_ran(path):
 @needs_double
 @every_notebook
 @pytest.mark.filterwarnings("default")  # those of the notebook machinery are not ours
-def test_runs_and_shows_what_is_committed(path):
+def test_runs_and_shows_what_is_committed(path, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", COMPILES_FAST)  # they compute more than they compile
     notebook = nbformat.read(path, as_version=4)
     committed = _shown(notebook)
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
