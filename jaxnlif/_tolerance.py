@@ -12,6 +12,11 @@ def floor(dtype: np.dtype) -> float:
     return float(info.tiny / info.eps)
 
 
+def divisor(dtype: np.dtype) -> float:
+    """Quotients by less have no derivatives: the square of their divisor is hardly a number."""
+    return float(jnp.finfo(dtype).tiny) ** 0.4
+
+
 def slowest_rate(dtype: np.dtype) -> float:
     """A rate so slow that nothing happens at it, with room for its reciprocal in the dtype."""
     return 1e-150 if jnp.finfo(dtype).bits == 64 else 1e-20

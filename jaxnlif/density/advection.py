@@ -19,6 +19,8 @@ from ..execution import AUTOMATIC, AbstractExecution
 from . import mmatrix
 
 _MAX_ITERATIONS = 500
+_TOLERANCE = 1e-7  # of the residual, relative
+_EXACT = 2  # steps through which derivatives flow
 _SPREAD_AT = 6
 
 
@@ -64,21 +66,24 @@ def advect(
     weights: Float[Array, "w 1"],
     execution: AbstractExecution = AUTOMATIC,
 ) -> Advected:
-    r"""Solves $H + A(H)\,H = H^*$ for the weight density; derivatives by the implicit function.
+    r"""Solves $H + A(H)\,H = H^*$ for the weight density.
+
+    The last two steps of Newton's method are those through which derivatives flow: from the root,
+    the first makes derivatives of first order exact, the second those up to third order. A rule
+    for derivatives of the root would be lost where JAX differentiates a loop over steps twice.
 
     **Arguments:** the Courant numbers and the weight density $H^*$, as a column; how to solve.
     """
-    found, iterations, converged = _search(*lax.stop_gradient((courant, weights)), execution)
-    one = jnp.ones(1, weights.dtype)
-    up, down = courant.linearised(found)
+    found = _search(*lax.stop_gradient((courant, weights)), execution)
+    moved = found.weights
+    for _ in range(_EXACT):
+        moved = _improved(moved, *_linearised(courant, weights, moved), execution)
+    return Advected(moved, found.iterations + _EXACT, found.converged)
 
-    def tangent_solve(jacobian, rhs):
-        return mmatrix.solve(one, up, down, rhs, matvec=jacobian, execution=execution)
 
-    moved = lax.custom_root(
-        lambda moved: _residual(courant, weights, moved), found, lambda _, root: root, tangent_solve
-    )
-    return Advected(moved, iterations, converged)
+def _linearised(courant: Courant, weights: Array, moved: Array) -> tuple[Array, Array, Array]:
+    """The residual, and the exchange rates of its Jacobian."""
+    return _residual(courant, weights, moved), *courant.linearised(moved)
 
 
 # Of what only weights depend on, reverse mode stores little and repeats the rest.
@@ -88,43 +93,51 @@ def _residual(courant: Courant, weights: Array, moved: Array) -> Array:
     return mmatrix.apply(jnp.ones(1, weights.dtype), up, down, moved) - weights
 
 
-def _search(
-    courant: Courant, weights: Array, execution: AbstractExecution
-) -> tuple[Array, Array, Array]:
+def _improved(
+    moved: Array, residual: Array, up: Array, down: Array, execution: AbstractExecution
+) -> Float[Array, "w 1"]:
+    """After one step of Newton's method."""
+    one = jnp.ones(1, moved.dtype)
+    moved = moved - mmatrix.solve(one, up, down, residual, execution=execution)
+    return jnp.where(moved < 0, 0, moved)
+
+
+def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> Advected:
     r"""Newton's method with full steps.
 
     Where K has one sign, the equation for the mass below each face, $Q_j = Σ_{i≤j} H_i$, is convex
     or concave in Q and its Jacobian an M-matrix, so that Newton's iterates of Q are monotone from
     the second on and converge from every start. They lead mass into empty cells by one cell in an
     iteration, since the linearised flux is zero there, but out of cells that it does not reach at
-    once. So what has not converged soon starts again with mass wherever it could go.
+    once. So what has not converged soon starts again with mass wherever it could go. Half the
+    digits of double precision are enough, which the steps that follow double.
     """
-    one, total = jnp.ones(1, weights.dtype), jnp.sum(weights)
+    total, tolerance = jnp.sum(weights), max(_tolerance.rounding(weights.dtype), _TOLERANCE)
 
     def begin(moved):
-        return moved, _residual(courant, weights, moved), *courant.linearised(moved)
+        return moved, *_linearised(courant, weights, moved)
 
     def improve(carry):
-        *point, _, iterations = carry
-        moved, error, up, down = lax.cond(
+        *point, iterations = carry
+        point = lax.cond(
             iterations == _SPREAD_AT,
             lambda *_: begin(reach(courant, weights, execution)),
             lambda *same: same,
             *point,
         )
-        change = mmatrix.solve(one, up, down, error, execution=execution)
-        moved, error, up, down = begin(jnp.clip(moved - change, 0, total))
-        rounding = _tolerance.rounding(weights.dtype) * jnp.sum((1 + up + down) * moved)
-        return moved, error, up, down, rounding, iterations + 1
+        return *begin(jnp.minimum(_improved(*point, execution), total)), iterations + 1
+
+    def converged(moved, residual, up, down):
+        return jnp.sum(jnp.abs(residual)) <= tolerance * jnp.sum((1 + up + down) * moved)
 
     def unfinished(carry):
-        _, error, _, _, rounding, iterations = carry
-        return (jnp.sum(jnp.abs(error)) > rounding) & (iterations < _MAX_ITERATIONS)
+        *point, iterations = carry
+        return ~converged(*point) & (iterations < _MAX_ITERATIONS)
 
-    none = jnp.zeros((), weights.dtype), jnp.zeros((), jnp.int32)
-    end = lax.while_loop(unfinished, improve, (*begin(weights), *none))
-    moved, error, _, _, rounding, iterations = end
-    return moved, iterations, jnp.sum(jnp.abs(error)) <= rounding
+    *end, iterations = lax.while_loop(
+        unfinished, improve, (*begin(weights), jnp.zeros((), jnp.int32))
+    )
+    return Advected(end[0], iterations, converged(*end))
 
 
 def reach(

@@ -185,10 +185,10 @@ def _exchange_with_fronts(
     """
     arrivals = layout.everywhere(_Flow.arrivals)(flow, gain)
     brought = solve_along_weights(layout, arrivals.up, arrivals.down, density, flow.execution)
-    floor = _tolerance.floor(density.dtype)
-    held = jnp.maximum(flow.grid.weight_density(brought), floor)
-    rates = flow.rates + arrivals.mass * firing(brought) / held
-    conditional = flow.conditional(rates, arrivals.mass)
+    held = flow.grid.weight_density(brought)
+    reached = held > _tolerance.divisor(density.dtype)
+    arriving = jnp.where(reached, firing(brought), 0) / jnp.where(reached, held, 1)
+    conditional = flow.conditional(flow.rates + arrivals.mass * arriving, arrivals.mass)
     found, _ = layout.everywhere(_Flow.exchange)(flow, conditional)
     return found._replace(iterations=alone.iterations + found.iterations)
 
