@@ -19,7 +19,6 @@ from ..execution import AUTOMATIC, AbstractExecution
 from . import mmatrix
 
 _MAX_ITERATIONS = 500
-_TOLERANCE = 1e-7  # of the residual, relative
 _EXACT = 2  # steps through which derivatives flow
 _SPREAD_AT = 6
 
@@ -109,10 +108,9 @@ def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> A
     or concave in Q and its Jacobian an M-matrix, so that Newton's iterates of Q are monotone from
     the second on and converge from every start. They lead mass into empty cells by one cell in an
     iteration, since the linearised flux is zero there, but out of cells that it does not reach at
-    once. So what has not converged soon starts again with mass wherever it could go. Half the
-    digits of double precision are enough, which the steps that follow double.
+    once. So what has not converged soon starts again with mass wherever it could go.
     """
-    total, tolerance = jnp.sum(weights), max(_tolerance.rounding(weights.dtype), _TOLERANCE)
+    total, tolerance = jnp.sum(weights), _tolerance.rounding(weights.dtype)
 
     def begin(moved):
         return moved, *_linearised(courant, weights, moved)

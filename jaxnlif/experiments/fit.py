@@ -104,11 +104,15 @@ def run(arguments: argparse.Namespace) -> None:
     """
     began = time.perf_counter()
     recording = _read(arguments)
+    task = None if recording is None else recording.task()
     directory = begin(arguments, "fit.json", *figure_files("fit", arguments.format))
-    task = _recovery(arguments) if recording is None else recording.task()
+    if task is None:
+        task = _recovery(arguments)
+    elif arguments.membrane_time is None:
+        print("times are taken as membrane times; --membrane-time says how long one is")
     print(task.title, flush=True)
-    task, fitted = _fit(task, arguments)
-    outcome = Outcome(task, fitted, time.perf_counter() - began)
+    task, fitted, steps = _fit(task, arguments)
+    outcome = Outcome(task, fitted, steps, time.perf_counter() - began)
     results = directory / "fit.json"
     text = json.dumps(outcome.description(), indent=2, allow_nan=False) + "\n"
     write_bytes(results, text.encode())
@@ -119,8 +123,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise KeyboardInterrupt
 
 
-def _fit(task: Task, arguments: argparse.Namespace) -> tuple[Task, Fit]:
-    """The fit, on a grid that resolves the network that is found."""
+def _fit(task: Task, arguments: argparse.Namespace) -> tuple[Task, Fit, int]:
+    """The fit, on a grid that resolves the network that is found, and its steps on all grids."""
+    steps = 0
     for left in reversed(range(_MOST_GRIDS)):
         fitted = fit(
             task.start,
@@ -137,13 +142,14 @@ def _fit(task: Task, arguments: argparse.Namespace) -> tuple[Task, Fit]:
         )
         if fitted.uncertainty is None:
             raise SolveError(fitted.message)
+        steps += len(fitted.loss) - 1
         again = None if fitted.result == FitResult.interrupted else task.again(fitted.model)
         if again is None or not left:
             break
         task = again
         grid = task.grid
         print(f"again with {grid.num} voltages from {grid.minimum:.4g}, which it needs", flush=True)
-    return task, fitted
+    return task, fitted, steps
 
 
 # ---- from arguments to a task ----------------------------------------------------------------
@@ -171,6 +177,11 @@ def _read(arguments: argparse.Namespace) -> Recording | None:
     grid = None if arguments.grid is None else neuron.given_grid(*arguments.grid)
     terms = Terms(*(getattr(arguments, name) for name in Terms._fields))
     observed = observe(read_recording(arguments.data), terms)
+    check(
+        observed.shortest is None or observed.shortest >= arguments.dt * (1 - 1e-9),
+        f"--bin: bins of {observed.shortest or 0:g} membrane times must be no shorter than "
+        f"--dt = {arguments.dt:g}",
+    )
     _check_size(arguments, observed.t1, _MOST_FREE)
     return Recording(arguments.data, observed, neuron, bounds, grid, arguments.dt)
 

@@ -30,6 +30,9 @@ _LARGEST_SPREAD = 2.0  # of potentials without threshold, in distances from rese
 _RATE_TOLERANCE = 3e-4  # relative, of stationary rates on the grid that is chosen
 _INITIAL_DEVIATIONS = 4.5  # standard deviations of the initial potentials that it holds
 _MOST_NODES = 2000
+_MOST_NODES_AT_START = 20_000
+_DEEPEST = 1000.0  # distances from reset to threshold
+_HELD = 0.05  # relative, of the initial mean and deviation
 
 
 def where(model: Any) -> tuple[Any, Any, Any]:
@@ -135,6 +138,44 @@ class Neuron(NamedTuple):
         minimum = round(grid.minimum - more * part, 12)
         return VoltageGrid(minimum, self.threshold, reset=self.reset, num=num)
 
+    def grid_at_start(self, model: Network) -> VoltageGrid:
+        """The same for the network that a fit starts from.
+
+        **Raises:** `ValueError` that names the options.
+        """
+        depth = (self.threshold - self.mean + _INITIAL_DEVIATIONS * math.sqrt(self.variance)) / (
+            self.threshold - self.reset
+        )
+        said = f"--initial: mean = {self.mean:g}, variance = {self.variance:g}"
+        check(
+            depth <= _DEEPEST,
+            f"{said}: must reach at most {_DEEPEST:g} times as far below the threshold as --reset",
+        )
+        try:
+            grid = self.grid(model)
+        except ValueError as error:
+            raise ValueError(f"--bounds: the network in their middle: {error}") from None
+        rule = f"needs {grid.num} voltages, more than {_MOST_NODES_AT_START}"
+        check(grid.num <= _MOST_NODES_AT_START, f"{said}: {rule}")
+        return grid
+
+    def check_held(self, grid: VoltageGrid) -> None:
+        """Requires voltages that hold the initial potentials.
+
+        **Raises:** `ValueError` that names the option.
+        """
+        density = np.asarray(gaussian(Grid(v=grid), v=(self.mean, self.variance)), float)[:, 0]
+        shares, nodes = density / density.sum(), np.asarray(grid.nodes)
+        mean = float(shares @ nodes)
+        deviation = math.sqrt(float(shares @ (nodes - mean) ** 2))
+        wanted = math.sqrt(self.variance)
+        check(
+            abs(mean - self.mean) <= _HELD * wanted and abs(deviation / wanted - 1) <= _HELD,
+            f"--initial: mean = {self.mean:g}, variance = {self.variance:g}: must fit between the "
+            f"voltages {grid.minimum:g} and {grid.threshold:g}, {grid.spacing:.2g} apart; they "
+            f"hold mean {mean:.4g}, variance {deviation**2:.4g}",
+        )
+
     def given_grid(self, low: float | int, num: float | int) -> VoltageGrid:
         """Voltages from this lower end.
 
@@ -155,7 +196,7 @@ def _inside(bounds: AbstractBounds, value: float) -> float:
     if bool(bounds.contains(np.asarray(value))):
         return value
     assert isinstance(bounds, Between)
-    return 0.5 * (bounds.low + bounds.high)
+    return 0.5 * bounds.low + 0.5 * bounds.high
 
 
 class Run(eqx.Module):

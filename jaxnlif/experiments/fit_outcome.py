@@ -15,17 +15,18 @@ from .fit_task import Task
 
 
 class Outcome(NamedTuple):
-    """A task and its fit, in words and as what JSON can hold."""
+    """A task and its fit, in words and as what JSON can hold; `steps` on all grids."""
 
     task: Task
     fitted: Fit
+    steps: int
     seconds: float
 
     def columns(self) -> dict[str, np.ndarray]:
         """Start, fitted value, standard error and, where it is known, truth of each number."""
         assert self.fitted.uncertainty is not None
         columns = {
-            "start": self._numbers(self.task.start),
+            "start": self._numbers(self.task.first),
             "fitted": self._numbers(self.fitted.model),
             "std": self.fitted.uncertainty.std,
         }
@@ -53,8 +54,7 @@ class Outcome(NamedTuple):
             )
         for direction in self.fitted.uncertainty.flat:
             yield f"flat, not determined by the data: {direction}"
-        steps = len(self.fitted.loss) - 1
-        yield f"{self.fitted.message} ({steps} steps, {self.seconds:.1f} s with compilation)"
+        yield f"{self.fitted.message} ({self.steps} steps, {self.seconds:.1f} s with compilation)"
 
     def description(self) -> dict[str, Any]:
         """What `fit.json` holds; errors that the data do not determine are null."""
@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
             "message": fitted.message,
             "loss": float(np.min(fitted.loss)),
             "noise": _finite(fitted.uncertainty.noise),
-            "steps": len(fitted.loss) - 1,
+            "steps": self.steps,
             "seconds": self.seconds,
         }
 

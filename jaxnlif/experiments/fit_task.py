@@ -20,11 +20,13 @@ from .fit_observed import Observed
 class Task(NamedTuple):
     """A network, how it runs, what that is held against, and which of its numbers are free.
 
+    - `first`: the network that the first fit started from.
     - `again`: for a fitted network that the grid of the run does not resolve, the task on one that
       does, from there; otherwise `None`.
     """
 
     title: str
+    first: Network
     start: Network
     truth: Network | None
     run: Callable[[Network], Solution]
@@ -50,6 +52,7 @@ def recovery(*, dt: float, knots: int, noise: float, seed: int) -> Task:
     return Task(
         title="K(w) and I(w) from what a network learned, "
         f"known with a relative error of {noise:g}",
+        first=start,
         start=start,
         truth=truth,
         run=run,
@@ -74,9 +77,13 @@ class Recording(NamedTuple):
     dt: float
 
     def task(self) -> Task:
-        """The fit of input, noise and coupling."""
+        """The fit of input, noise and coupling.
+
+        **Raises:** `ValueError` that names the options which leave no grid for it.
+        """
         start = self.neuron.begin(self.observed, self.bounds)
-        grid = self.grid or self.neuron.grid(start)
+        grid = self.grid or self.neuron.grid_at_start(start)
+        self.neuron.check_held(grid)
         initial = (self.neuron.mean, self.neuron.variance)
         run = fit_network.Run(grid, initial, self.observed.t1, self.dt)
         return self._task(run, start, start)
@@ -85,6 +92,7 @@ class Recording(NamedTuple):
         observed = self.observed
         return Task(
             title=f"{self.name}: {observed.what}, {observed.t1:.4g} membrane times",
+            first=first,
             start=start,
             truth=None,
             run=run,

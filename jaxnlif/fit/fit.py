@@ -14,8 +14,8 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray
 
-from .._check import check, check_finite, check_integer, check_key, check_positive
-from .._fresh import forget_if_changed, remember
+from .._check import check, check_finite, check_integer, check_key, check_positive, is_concrete
+from .._fresh import forget_if_changed, holds_traced, remember
 from ..solve.checkpoint import Checkpoint
 from ..solve.progress import AbstractProgress, NoProgress
 from ..solve.solution import Solution
@@ -47,7 +47,7 @@ def fit(
     key: PRNGKeyArray | None = None,
     tolerance: float | None = None,
     patience: int = 50,
-    absolute: bool = False,
+    absolute: Any = False,
     uncertainty: bool = True,
     progress: Any = None,
     checkpoint: Any = None,
@@ -109,6 +109,12 @@ def fit(
         optimiser = optimiser.gradient_transformation()
     progress = progress or NoProgress()
     _check_arguments(run, loss, optimiser, steps, patience, spread, tolerance, progress, checkpoint)
+    check(isinstance(absolute, bool), f"absolute = {absolute!r}: must be True or False")
+    check(
+        is_concrete(model, starts) and not holds_traced(model, run, loss),
+        "model, run, loss: must hold plain numbers; a fit runs on the host, not under jit, grad or "
+        "vmap",
+    )
     forget_if_changed(model, run, loss)
     parameters = choose(model, where, bounds)
     begun = _starts(parameters, starts, spread, key)

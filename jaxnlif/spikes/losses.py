@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
+
+from .._check import is_concrete
 
 
 def first_spike_cross_entropy(
@@ -25,8 +28,14 @@ def first_spike_cross_entropy(
 
     **Returns:** shape `(…)` (dimensionless).
 
+    **Raises:** `ValueError` for a label that no neuron has, unless it is traced.
+
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025); there θ = 1.
     """
+    if is_concrete(label):
+        labels, last = np.asarray(label), times.shape[-1] - 1
+        for wrong in labels[(labels < 0) | (labels > last)].flat:
+            raise ValueError(f"label = {wrong}: must be from 0 to {last}")
     at = label[..., None]
     chosen = jnp.take_along_axis(jax.nn.log_softmax(-times / temperature), at, axis=-1)
     late = jnp.expm1(jnp.take_along_axis(times, at, axis=-1) / duration)

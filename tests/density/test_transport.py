@@ -287,6 +287,47 @@ def test_derivatives_in_both_modes(dt):
 
 
 @needs_double
+def test_second_derivatives_of_parts_of_a_step():
+    """In a loop, where JAX forgets rules for derivatives of roots."""
+    weights = column(0.9, 0.2, 0.7, 0.1, 0.4)
+
+    def mean(x):
+        courant = Courant(jnp.full((5, 1), x[0]), jnp.full((4, 1), 0.3 * x[1]), jnp.zeros((4, 1)))
+        end, _ = jax.lax.scan(
+            lambda now, _: (advection.advect(courant, now).weights, None), weights * x[2], length=2
+        )
+        return end[:, 0] @ jnp.arange(5.0) ** 2
+
+    at = jnp.asarray([0.7, 0.5, 1.0])
+    slope = jax.jit(jax.grad(mean))
+    h = 1e-4 * jnp.eye(3)
+    expected = jnp.stack([(slope(at + d) - slope(at - d)) / 2e-4 for d in h])
+    for both in (
+        jax.hessian,
+        lambda f: jax.jacrev(jax.jacrev(f)),
+        lambda f: jax.jacrev(jax.jacfwd(f)),
+    ):
+        np.testing.assert_allclose(jax.jit(both(mean))(at), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_narrow_weights_have_derivatives(dtype):
+    grid = make_grid(34, -0.5, 1.2, dtype=dtype)
+    density = jnp.zeros(grid.shape, dtype).at[:, 16].set(1)
+    rates = grid.weight_density(density)
+
+    @jax.jit
+    @jax.grad
+    def slope(gain):
+        given = jnp.ones((), dtype), jnp.full(34, gain), jnp.asarray(0.02, dtype)
+        moved = transport.move_weights(grid, density, rates, *given, grid.weight_density).density
+        return grid.weight_density(moved) @ jnp.asarray(grid.w.centers, dtype)
+
+    found = slope(jnp.asarray(9.0, dtype))
+    assert np.isfinite(found)
+    assert found > 0
+
+
+@needs_double
 def test_a_front_does_not_jump_as_the_cells_before_it_fill():
     grid = make_grid(12, -0.5, 1.0)
     density = jnp.ones(grid.shape).at[:, 4:].set(0)

@@ -369,11 +369,13 @@ def test_the_fit_goes_on_with_the_grid_that_it_needs(monkeypatch, capsys):
 
     monkeypatch.setattr(fit, "fit", found)
     options = Namespace(steps=1, starts=1, seed=0, progress=False)
-    task, fitted = fit._fit(recording.task(), options)
+    task, fitted, steps = fit._fit(recording.task(), options)
     assert task.grid == recording.neuron.grid(fitted.model)
     assert task.grid.minimum < -5
     assert [float(start.noise) for start in starts] == [1.0, 3.0]
     assert f"again with {task.grid.num} voltages from" in capsys.readouterr().out
+    assert steps == 0  # of a fit that is a stand-in
+    assert task.first is starts[0]
     # A grid that was asked for stays.
     asked = recording._replace(grid=jn.VoltageGrid(-3.0, 2.0, reset=1.0, num=50)).task()
     assert fit._fit(asked, options)[0] is asked
@@ -409,11 +411,11 @@ def outcome(fitted, std):
         for values in ([1.0, 2.0, 3.0], fitted)
     )
     sure = SimpleNamespace(std=np.array(std), flat=(), noise=1.0)
-    task = SimpleNamespace(start=model, truth=truth, where=lambda n: n.learning.gain.values)
+    task = SimpleNamespace(first=model, truth=truth, where=lambda n: n.learning.gain.values)
     fit = SimpleNamespace(
         model=model, names=("a", "b", "c"), uncertainty=sure, loss=[1.0], message="converged"
     )
-    return "\n".join(Outcome(task, fit, 1.0).summary())
+    return "\n".join(Outcome(task, fit, 0, 1.0).summary())
 
 
 def test_truths_that_are_missed_are_not_counted():
@@ -521,14 +523,39 @@ def test_a_constant_rate_does_not_tell_parameters_apart(tmp_path, capsys):
             "--time-unit = 'h': must be one of us, ms, s, min",
         ),
         (["--data", "missing.csv"], "missing.csv: must be a readable file"),
+        (
+            ["--data", "SPIKES", "--bin", "0.01"],
+            "--bin: bins of 0.01 membrane times must be no shorter than --dt = 0.02",
+        ),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(options, message, tmp_path, capsys, monkeypatch):
     for name in ("recovery", "Recording"):
         monkeypatch.setattr(fit_task, name, lambda *_: pytest.fail("work was begun"))
     path = written(tmp_path, "t,rate\n0,1\n1,2\n")
-    options = [str(path) if option == "DATA" else option for option in options]
-    assert run(*options, "--out", tmp_path / "out") == 2
+    (spikes := tmp_path / "spikes.csv").write_text("t,neuron\n0.1,0\n0.7,1\n")
+    given = {"DATA": str(path), "SPIKES": str(spikes)}
+    assert run(*(given.get(o, o) for o in options), "--out", tmp_path / "out") == 2
+    assert_refused(message, tmp_path, capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--initial -1e6 0.5", "must reach at most 1000 times as far below the threshold as"),
+        ("--initial -1 1e6", "must reach at most 1000 times as far below the threshold as"),
+        ("--initial 1.99 0.5", "must fit between the voltages"),
+        ("--grid -1.5 70", "--initial: mean = -1, variance = 0.5: must fit between the voltages"),
+        ("--bounds noise=1e-30:1e-29", "--bounds: the network in their middle: noise = 5.5e-30"),
+    ],
+)
+def test_what_leaves_no_grid_is_refused(options, message, tmp_path, capsys):
+    path = written(tmp_path, "t,rate\n0,1\n1,2\n")
+    assert run("--data", path, *options.split(), "--out", tmp_path / "out") == 2
+    assert_refused(message, tmp_path, capsys)
+
+
+def assert_refused(message, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert message in err

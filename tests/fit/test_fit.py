@@ -246,11 +246,21 @@ def test_an_interrupt_returns_the_best_so_far():
         ({"loss": lambda m: m[:0]}, r"loss: returns float\d\d\[0\]; must return"),
         ({"spread": 0.0}, "spread = 0: must be positive"),
         ({"tolerance": -1.0}, "tolerance = -1: must be positive"),
+        ({"absolute": "no"}, "absolute = 'no': must be True or False"),
     ],
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         jn.fit(valley(), residuals, **({"loss": same, "where": both} | arguments))
+
+
+@pytest.mark.parametrize("transformed", [jax.jit, jax.grad, jax.vmap])
+def test_a_fit_runs_on_the_host(transformed):
+    def fitted(x):
+        return jn.fit(valley(), lambda m: residuals(m) * x, same, where=both).loss[-1]
+
+    with pytest.raises(ValueError, match="a fit runs on the host, not under jit, grad or vmap"):
+        transformed(fitted)(jnp.ones(2) if transformed is jax.vmap else 1.0)
 
 
 def test_a_part_of_a_leaf_cannot_be_fitted():

@@ -27,3 +27,9 @@ def test_distance_from_targets(dtype):
     assert float(spike_time_loss(times, jnp.asarray([2.0, 1.0], dtype))) == 2.5
     gradient = jax.grad(spike_time_loss)(times, jnp.asarray([2.0, 1.0], dtype))
     assert gradient.tolist() == pytest.approx([-1.0, 2.0])
+
+
+@pytest.mark.parametrize("label", [-1, 4])
+def test_a_label_that_no_neuron_has(label, dtype):
+    with pytest.raises(ValueError, match=f"label = {label}: must be from 0 to 3"):
+        first_spike_cross_entropy(jnp.ones((2, 4), dtype), jnp.array([0, label]), duration=1.0)
