@@ -19,6 +19,7 @@ from ..execution import AUTOMATIC, AbstractExecution
 from . import mmatrix
 
 _MAX_ITERATIONS = 500
+_ENOUGH = 1e-8  # of the mass, which the steps that follow square
 _EXACT = 2  # steps through which derivatives flow
 _SPREAD_AT = 6
 
@@ -110,7 +111,7 @@ def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> A
     iteration, since the linearised flux is zero there, but out of cells that it does not reach at
     once. So what has not converged soon starts again with mass wherever it could go.
     """
-    total, tolerance = jnp.sum(weights), _tolerance.rounding(weights.dtype)
+    total = jnp.sum(weights)
 
     def begin(moved):
         return moved, *_linearised(courant, weights, moved)
@@ -126,7 +127,8 @@ def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> A
         return *begin(jnp.minimum(_improved(*point, execution), total)), iterations + 1
 
     def converged(moved, residual, up, down):
-        return jnp.sum(jnp.abs(residual)) <= tolerance * jnp.sum((1 + up + down) * moved)
+        rounding = _tolerance.rounding(weights.dtype) * jnp.sum((1 + up + down) * moved)
+        return jnp.sum(jnp.abs(residual)) <= jnp.maximum(rounding, _ENOUGH * total)
 
     def unfinished(carry):
         *point, iterations = carry
