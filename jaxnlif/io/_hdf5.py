@@ -38,7 +38,7 @@ def read_groups(
             declared = sum(_bytes(dataset) for group in found for dataset in group.values())
             check(declared <= room(size), too_large(path, declared, size))
             return [{name: _values(h5py, x) for name, x in group.items()} for group in found]
-    except (OSError, KeyError, RuntimeError, TypeError):
+    except (OSError, KeyError, RuntimeError, TypeError, UnicodeDecodeError):
         raise ValueError(foreign) from None
 
 

@@ -159,3 +159,11 @@ def test_damage_of_any_kind_is_a_line_or_a_right_result():
     assert outcome.faults == []
     assert outcome.refused > 70
     assert outcome.read > 20
+
+
+def test_a_text_that_is_none_is_refused(written, tmp_path):
+    body = written[".nc"][: -len(sealed(b""))]
+    path = tmp_path / "run.nc"
+    path.write_bytes(sealed(body.replace(b'"kind"', b"\xba" * 6)))
+    with pytest.raises(ValueError, match=r"run\.nc: must be a NetCDF file written by jaxnlif"):
+        jn.io.load(path)
