@@ -126,18 +126,18 @@ def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> A
         )
         return *begin(jnp.minimum(_improved(*point, execution), total)), iterations + 1
 
-    def converged(moved, residual, up, down):
+    def excess(moved, residual, up, down):  # NaN ends the search, and is not converged
         rounding = _tolerance.rounding(weights.dtype) * jnp.sum((1 + up + down) * moved)
-        return jnp.sum(jnp.abs(residual)) <= jnp.maximum(rounding, _ENOUGH * total)
+        return jnp.sum(jnp.abs(residual)) - jnp.maximum(rounding, _ENOUGH * total)
 
     def unfinished(carry):
         *point, iterations = carry
-        return ~converged(*point) & (iterations < _MAX_ITERATIONS)
+        return (excess(*point) > 0) & (iterations < _MAX_ITERATIONS)
 
     *end, iterations = lax.while_loop(
         unfinished, improve, (*begin(weights), jnp.zeros((), jnp.int32))
     )
-    return Advected(end[0], iterations, converged(*end))
+    return Advected(end[0], iterations, excess(*end) <= 0)
 
 
 def reach(

@@ -188,6 +188,14 @@ def test_newton_leads_mass_through_empty_cells(number, dtype):
         assert error < 2e4 * np.finfo(dtype).eps
 
 
+def test_numbers_that_are_none_end_the_search(dtype):
+    nothing = jnp.full((4, 1), jnp.nan, dtype)
+    still = jnp.zeros((3, 1), dtype)
+    _, iterations, converged = advect(Courant(jnp.ones((4, 1), dtype), still, still), nothing)
+    assert int(iterations) < 5
+    assert not converged
+
+
 def test_what_does_not_converge_is_reported(monkeypatch):
     monkeypatch.setattr(advection, "_MAX_ITERATIONS", 2)
     grid = make_grid(40, voltages=4)
