@@ -67,7 +67,6 @@ class Observed(NamedTuple):
     - `ts`, `rate`: times `(k,)`, in the middle of bins, and the rates observed there.
     - `std`: the standard deviations of the rates, or `None` where they are unknown.
     - `t1`: how long a run has to be.
-    - `shortest`: the width of the narrowest bin, or `None` where there are none.
     - `loss`: a loss of `jn.losses`.
     - `what`: the same in words.
     """
@@ -78,7 +77,13 @@ class Observed(NamedTuple):
     t1: float
     loss: losses.Rate | losses.SpikeCounts
     what: str
-    shortest: float | None = None
+
+    @property
+    def shortest(self) -> float | None:
+        """The width of the narrowest bin (membrane times), or `None` where there are none."""
+        if not isinstance(self.loss, losses.SpikeCounts):
+            return None
+        return float(np.diff(self.loss.edges).min())
 
 
 def observe(recording: Rates | Spikes, terms: Terms) -> Observed:
@@ -174,7 +179,6 @@ def _observe_spikes(
         t1=float(edges[-1]),
         loss=loss,
         what=f"{spikes} spikes of {neurons} neurons{several} in {loss.counts.size} bins",
-        shortest=float(np.diff(edges).min()),
     )
 
 
