@@ -14,7 +14,7 @@ from . import _deviance
 from ._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
 from ._module import Module
 from ._observed import Data, binned, observed, over_members, times
-from .solve.solution import Solution
+from .integrate.solution import Solution
 
 _ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are rounded
 _MOST_BINS = 10_000_000

@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from ._check import check, check_finite, check_positive, is_concrete, known
-from .solve.solution import Solution
+from .integrate.solution import Solution
 
 Data = ArrayLike | Sequence
 

@@ -30,7 +30,7 @@ from ._observed import (
     rows_at,
     times,
 )
-from .solve.solution import Solution
+from .integrate.solution import Solution
 
 
 class Rate(Module):

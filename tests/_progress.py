@@ -3,7 +3,7 @@
 import equinox as eqx
 import numpy as np
 
-from jaxnlif.solve.progress import AbstractProgress
+from jaxnlif.integrate.progress import AbstractProgress
 
 
 class Counter:

@@ -10,7 +10,7 @@ from jaxnlif import _files, experiments
 from jaxnlif.cli import main
 from jaxnlif.experiments import _trial, learning
 from jaxnlif.experiments.signals import read_signal
-from jaxnlif.solve.progress import AbstractProgress
+from jaxnlif.integrate.progress import AbstractProgress
 
 from .conftest import DOUBLE
 

@@ -20,8 +20,8 @@ from dataclasses import replace
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.fit.uncertainty import Uncertainty
-from jaxnlif.solve.log import Event, Spike, Switch
+from jaxnlif.fitting.uncertainty import Uncertainty
+from jaxnlif.integrate.log import Event, Spike, Switch
 from jaxnlif.spikes import data
 
 from ._docstrings import Public, public, public_names

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .. import _tolerance
 from ..execution import AUTOMATIC, AbstractExecution
-from . import mmatrix
+from ..tridiagonal import mmatrix
 
 _MAX_ITERATIONS = 500
 _ENOUGH = 1e-8  # of the mass, which the steps that follow square

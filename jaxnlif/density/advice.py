@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 from .._check import check
 from ..grid import VoltageGrid
+from ..integrate.warning import WarningFlag
 from ..model import Delay, Network
-from ..solve.warning import WarningFlag
 from . import passage
 from .passage import Moments
 from .resolution import neurons_at

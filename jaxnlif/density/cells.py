@@ -14,14 +14,8 @@ from jaxtyping import Array, Float
 
 from .. import _tolerance
 from ..grid import VoltageGrid
-from .bernoulli import (
-    EVEN_LIMIT,
-    bernoulli,
-    bernoulli_even,
-    bernoulli_even_slope,
-    bernoulli_slope,
-)
-from .exchange import Rates, shifted
+from ..tridiagonal.exchange import Rates, shifted
+from .bernoulli import EVEN_LIMIT, bernoulli, bernoulli_even, bernoulli_even_slope, bernoulli_slope
 
 
 def exchange_rates(

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check_integer
 from .._module import Module
-from ..solve.scan import remember
+from ..integrate.scan import remember
 from .interval import Interval, frozen
 from .own_rate import chosen_rate, own_rate
 from .root import nearest_root, overshot_root

@@ -21,10 +21,10 @@ from jaxtyping import Array, Bool, Float
 from .._check import check, check_integer, check_positive, check_scalar
 from .._module import Module
 from ..grid import Grid, VoltageGrid
+from ..integrate.log import Event, Log
+from ..integrate.loop import MAX_TURNS
 from ..model import Network
 from ..model._leaf import as_leaf
-from ..solve.log import Event, Log
-from ..solve.loop import MAX_TURNS
 from .blowup import avalanche, reached, visible_jump
 from .interval import Interval, frozen, instantaneous_kick
 

@@ -17,10 +17,11 @@ from jaxtyping import Array, Float
 
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import VoltageGrid
-from . import kernel, log_depth, loops
-from .blocks import in_blocks
+from ..machine.blocks import in_blocks
+from ..tridiagonal import log_depth, loops
+from ..tridiagonal.exchange import Rates
+from . import kernel
 from .cells import firing_rates, positive, with_cells, with_inflow
-from .exchange import Rates
 from .tangent import absorb_flux_tangent, needed, shift_flux_tangent
 
 

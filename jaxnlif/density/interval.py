@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
+from ..machine.layout import ONE_DEVICE, AbstractLayout
 from ..model import Network
-from ..solve.sharding import ONE_DEVICE, AbstractLayout
 from .blowup import edge_weight, kick_per_mass
 from .cells import firing_rates
 from .flux import absorb_flux, probe_firing, shift_flux

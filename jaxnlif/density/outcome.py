@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool
 
-from ..solve.result import Result
+from ..integrate.result import Result
 from .blowup import MAX_RATE, blows_up
 from .coupling import Coupled
 from .interval import Interval, frozen

@@ -21,8 +21,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from ..grid import Grid
+from ..integrate.warning import WarningFlag
 from ..model import Delay, Network
-from ..solve.warning import WarningFlag
 from .passage import interval_moments
 from .walls import Walls
 

@@ -16,13 +16,13 @@ from .._check import check, check_integer, check_key
 from .._sum import Sum
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
+from ..integrate.log import Event, Log
+from ..integrate.loop import bounded_while
+from ..integrate.result import Result
+from ..integrate.solver import AbstractSolver, Regime, Snapshot
+from ..integrate.warning import no_warnings
+from ..machine.layout import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..model import Network
-from ..solve.log import Event, Log
-from ..solve.loop import bounded_while
-from ..solve.result import Result
-from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
-from ..solve.solver import AbstractSolver, Regime, Snapshot
-from ..solve.warning import no_warnings
 from .advice import advice
 from .blowup import MAX_RATE
 from .cells import firing_rates

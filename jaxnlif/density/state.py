@@ -8,8 +8,8 @@ import equinox as eqx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._sum import Sum
-from ..solve.log import Event, Log
-from ..solve.result import Result
+from ..integrate.log import Event, Log
+from ..integrate.result import Result
 from .cycle import Alternation
 from .walls import Walls
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from ..execution import AbstractExecution, LogDepth, Loops
 from ..grid import VoltageGrid
-from . import mmatrix
+from ..tridiagonal import mmatrix
 from .cells import Cells, exchange_rates, interfaces, positive, with_cells, with_inflow
 
 

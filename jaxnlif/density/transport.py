@@ -20,8 +20,8 @@ from jaxtyping import Array, Bool, Float, Int
 from .. import _tolerance
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
-from ..solve.sharding import ONE_DEVICE, AbstractLayout
-from .across import solve_along_weights
+from ..machine.layout import ONE_DEVICE, AbstractLayout
+from ..tridiagonal.sharded import solve_along_weights
 from .advection import Advected, Courant, advect, reach
 
 Firing = Callable[[Float[Array, "v w"]], Float[Array, " w"]]

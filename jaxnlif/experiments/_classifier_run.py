@@ -20,8 +20,8 @@ from .._files import write_arrays
 from .._leaves import to_arrays
 from .._memory import check_memory
 from .._rotation import exclusive
-from ..solve.progress import NoProgress, ProgressBar
-from ..solve.result import SolveError
+from ..integrate.progress import NoProgress, ProgressBar
+from ..integrate.result import SolveError
 from . import _checkpoint as checkpoints
 from ._classifier import EVALUATED, Encoder, Measures, Samples, State, Trainer, start
 from ._classifier_figure import draw

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from .._files import write_bytes
-from ..solve.solution import Solution
-from ..solve.warning import warning_messages
+from ..integrate.solution import Solution
+from ..integrate.warning import warning_messages
 from . import configuration
 
 _CONFIGURATION = "config.toml"

@@ -13,8 +13,8 @@ import numpy as np
 from jax import lax
 
 from .._rotation import exclusive
-from ..solve.progress import AbstractProgress
-from ..solve.result import SolveError
+from ..integrate.progress import AbstractProgress
+from ..integrate.result import SolveError
 from . import _checkpoint as checkpoints
 
 CHUNK = 100

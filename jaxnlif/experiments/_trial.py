@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..density.solver import FluxShift
+from ..integrate.progress import ProgressBar
+from ..integrate.result import Interrupted, Result, SolveError
+from ..integrate.saveat import SaveAt
+from ..integrate.solution import Solution
+from ..integrate.solve import solve
 from ..model import Hebbian, Network, Saturating, Tabulated
 from ..model._leaf import as_leaf
-from ..solve.progress import ProgressBar
-from ..solve.result import Interrupted, Result, SolveError
-from ..solve.saveat import SaveAt
-from ..solve.solution import Solution
-from ..solve.solve import solve
 
 
 class Switched(Hebbian):

@@ -25,11 +25,11 @@ from ..density import stationary
 from ..density.coupling import Implicit
 from ..density.solver import FluxShift
 from ..initial import normalise
-from ..solve.progress import NoProgress, ProgressBar
-from ..solve.result import Result, SolveError
-from ..solve.saveat import SaveAt
-from ..solve.solve import solve
-from ..solve.warning import explained
+from ..integrate.progress import NoProgress, ProgressBar
+from ..integrate.result import Result, SolveError
+from ..integrate.saveat import SaveAt
+from ..integrate.solve import solve
+from ..integrate.warning import explained
 from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, check_between
 from ._output import begin

@@ -14,11 +14,11 @@ from ..density import stationary
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
 from ..initial import gaussian
+from ..integrate.result import Result, SolveError
+from ..integrate.saveat import SaveAt
+from ..integrate.solve import solve
+from ..integrate.warning import no_warnings
 from ..model import Identity, Network, Saturating, Tabulated
-from ..solve.result import Result, SolveError
-from ..solve.saveat import SaveAt
-from ..solve.solve import solve
-from ..solve.warning import no_warnings
 
 _SAVES = 201
 WEIGHTS = (-3.0, 12.0)

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..fit.result import Fit
+from ..fitting.result import Fit
+from ..integrate.solution import Solution
 from ..model import Network
 from ..plot.fits import in_words, known_limits
-from ..solve.solution import Solution
 from .fit_observed import Observed
 from .fit_recovery import Counted, Learned
 

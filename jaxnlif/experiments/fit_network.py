@@ -17,13 +17,13 @@ import numpy as np
 from .._check import check, check_finite, check_integer, check_positive
 from ..density.solver import FluxShift
 from ..density.stationary import firing_rate
-from ..fit.bounds import AbstractBounds, Between, Free
+from ..fitting.bounds import AbstractBounds, Between, Free
 from ..grid import Grid, VoltageGrid
 from ..initial import gaussian
+from ..integrate.saveat import SaveAt
+from ..integrate.solution import Solution
+from ..integrate.solve import solve
 from ..model import Network
-from ..solve.saveat import SaveAt
-from ..solve.solution import Solution
-from ..solve.solve import solve
 from .fit_observed import Observed
 
 _LARGEST_SPREAD = 2.0  # of potentials without threshold, in distances from reset to threshold

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..fit.result import Fit
+from ..fitting.result import Fit
 from ..model import Network
 from .fit_task import Task
 

@@ -18,10 +18,10 @@ from .. import _deviance
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
 from ..initial import gaussian
+from ..integrate.saveat import SaveAt
+from ..integrate.solution import Solution
+from ..integrate.solve import solve
 from ..model import Bump, Hebbian, Network, Saturating, Table
-from ..solve.saveat import SaveAt
-from ..solve.solution import Solution
-from ..solve.solve import solve
 
 _ASSUMED_NOISE = 0.02  # by which data without noise are weighed
 

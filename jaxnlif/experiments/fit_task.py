@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from matplotlib.figure import Figure
 
-from ..fit.result import Fit
+from ..fitting.result import Fit
 from ..grid import VoltageGrid
+from ..integrate.solution import Solution
 from ..model import Network
-from ..solve.solution import Solution
 from . import fit_figure, fit_network, fit_recovery
 from .fit_network import Bounds, Neuron
 from .fit_observed import Observed

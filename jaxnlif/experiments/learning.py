@@ -23,9 +23,9 @@ from ..density.coupling import Implicit, Lagged
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid, WeightGrid
 from ..initial import gaussian
+from ..integrate.result import SolveError
 from ..io._versions import versions
 from ..model import Bump
-from ..solve.result import SolveError
 from . import _learning_figure
 from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, check_magnitude, check_steps

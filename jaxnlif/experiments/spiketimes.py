@@ -17,7 +17,7 @@ import numpy as np
 from .._check import check, check_integer
 from .._files import write_arrays
 from .._memory import check_memory
-from ..solve.progress import NoProgress, ProgressBar
+from ..integrate.progress import NoProgress, ProgressBar
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
 from ._figures import figure_files, write_figures
 from ._options import add_run, check_seed

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..solve.progress import AbstractProgress, NoProgress
+from ..integrate.progress import AbstractProgress, NoProgress
 from ..spikes import LIF, QIF, Recurrent, RecurrentTrial, sorted_spikes
 from ..spikes.neuron import AbstractNeuron
 

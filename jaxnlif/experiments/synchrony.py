@@ -15,10 +15,10 @@ import numpy as np
 from .._check import check_integer
 from .._files import write_arrays
 from .._memory import check_memory
-from ..solve.progress import NoProgress, ProgressBar
-from ..solve.result import Interrupted, Result, SolveError
-from ..solve.solution import Solution
-from ..solve.solver import Regime
+from ..integrate.progress import NoProgress, ProgressBar
+from ..integrate.result import Interrupted, Result, SolveError
+from ..integrate.solution import Solution
+from ..integrate.solver import Regime
 from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, add_switch, check_between
 from ._output import begin, print_doubts

@@ -13,14 +13,14 @@ from ..density.events import Cascade
 from ..density.solver import FluxShift
 from ..grid import Grid, VoltageGrid
 from ..initial import gaussian
+from ..integrate.progress import AbstractProgress
+from ..integrate.saveat import SaveAt
+from ..integrate.solution import Solution
+from ..integrate.solve import solve
+from ..integrate.solver import AbstractSolver
 from ..model import Network, Pulse, Sinusoid
 from ..multiscale.solver import MultiScale
 from ..particles.solver import Particles
-from ..solve.progress import AbstractProgress
-from ..solve.saveat import SaveAt
-from ..solve.solution import Solution
-from ..solve.solve import solve
-from ..solve.solver import AbstractSolver
 
 START = (-1.0, 0.5)  # mean and variance of the initial potentials
 DURATION = 4.9

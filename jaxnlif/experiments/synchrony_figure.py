@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
+from ..integrate.solution import Solution
 from ..plot.densities import mark_voltages
-from ..solve.solution import Solution
 from .synchrony_cases import Case, mean_rate
 
 

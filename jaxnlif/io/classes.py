@@ -15,13 +15,14 @@ from .._check import check
 from ..density import coupling, cycle, events, walls
 from ..density import solver as density_solver
 from ..density import state as density_state
+from ..integrate import log, result, solution, solver
+from ..machine import layout
 from ..model import delay, drive, learning, network, response, table
 from ..multiscale import solver as multiscale_solver
 from ..multiscale import switch
 from ..particles import restart
 from ..particles import solver as particles_solver
 from ..particles import state as particles_state
-from ..solve import log, result, sharding, solution, solver
 
 _MODULES = (
     _sum,
@@ -31,7 +32,7 @@ _MODULES = (
     *(density_solver, density_state, coupling, cycle, events, walls),
     *(particles_solver, particles_state, restart),
     *(multiscale_solver, switch),
-    *(solution, solver, sharding, log, result),
+    *(solution, solver, layout, log, result),
 )
 
 EnumerationItem = type(result.Result.completed)

@@ -11,10 +11,10 @@ import numpy as np
 
 from .._check import check
 from .._leaves import numbers
-from ..solve.log import Log
-from ..solve.result import Result
-from ..solve.solution import Solution
-from ..solve.solver import Regime
+from ..integrate.log import Log
+from ..integrate.result import Result
+from ..integrate.solution import Solution
+from ..integrate.solver import Regime
 from ._extra import require_xarray
 from ._versions import versions
 from .tree import file_name, readable

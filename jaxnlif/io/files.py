@@ -13,7 +13,7 @@ import numpy as np
 
 from .._check import check
 from .._files import read_arrays, write_arrays
-from ..solve.solution import Solution
+from ..integrate.solution import Solution
 from . import netcdf
 from ._versions import versions
 from .tree import flatten, unflatten

@@ -10,11 +10,11 @@ import numpy as np
 
 from .._check import check, equally_spaced
 from .._quantity import brief
+from ..integrate.log import Log, Switch
+from ..integrate.result import Result
+from ..integrate.solution import Solution
+from ..integrate.solver import Regime
 from ..multiscale.solver import MultiScale
-from ..solve.log import Log, Switch
-from ..solve.result import Result
-from ..solve.solution import Solution
-from ..solve.solver import Regime
 from ..spikes.recurrent import RecurrentTrial
 from ..units import Units
 from ._extra import require_neo

@@ -19,7 +19,7 @@ import numpy as np
 from .._check import check
 from .._files import write_bytes
 from .._npy import check_file, room
-from ..solve.solution import Solution
+from ..integrate.solution import Solution
 from ._extra import require_xarray
 from ._hdf5 import read_groups
 from .dataset import to_xarray

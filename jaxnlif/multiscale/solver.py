@@ -17,13 +17,13 @@ from ..density.coupling import Corrected, Lagged
 from ..density.interval import frozen
 from ..density.solver import DensityState, FluxShift
 from ..grid import Grid
+from ..integrate.log import Log, Switch
+from ..integrate.result import Result
+from ..integrate.solver import AbstractSolver, Regime, Snapshot
+from ..machine.layout import Sharded
 from ..model import Network
 from ..particles.expectation import next_expected
 from ..particles.solver import Particles, ParticlesState
-from ..solve.log import Log, Switch
-from ..solve.result import Result
-from ..solve.sharding import Sharded
-from ..solve.solver import AbstractSolver, Regime, Snapshot
 from .branch import choose, once, once_in_place
 from .switch import AbstractSwitch, CascadeSwitch
 

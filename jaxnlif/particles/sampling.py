@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..grid import Grid
-from ..solve.sharding import ONE_DEVICE, AbstractLayout
+from ..machine.layout import ONE_DEVICE, AbstractLayout
 
 
 def stratified(

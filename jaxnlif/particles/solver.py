@@ -15,12 +15,12 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from .._check import check, check_integer, check_key
 from .._sum import Sum
 from ..grid import Grid
+from ..integrate.log import Event, Log, Spike
+from ..integrate.result import Result
+from ..integrate.solver import AbstractSolver, Regime, Snapshot
+from ..integrate.warning import WarningFlag, no_warnings
+from ..machine.layout import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..model import Identity, Network
-from ..solve.log import Event, Log, Spike
-from ..solve.result import Result
-from ..solve.sharding import ONE_DEVICE, AbstractLayout, Sharded, with_layout
-from ..solve.solver import AbstractSolver, Regime, Snapshot
-from ..solve.warning import WarningFlag, no_warnings
 from .arguments import check_beginning, check_network
 from .cascade import cascade
 from .draws import normal_and_uniform

@@ -8,8 +8,8 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._sum import Sum
-from ..solve.log import Event, Log, Spike
-from ..solve.result import Result
+from ..integrate.log import Event, Log, Spike
+from ..integrate.result import Result
 
 
 class InARow(NamedTuple):

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from .._check import check
 from ..grid import Grid
-from ..solve.solution import Solution
+from ..integrate.solution import Solution
 
 
 def grid_of(sol: Any) -> Grid:

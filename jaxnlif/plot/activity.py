@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from ..solve.result import Result
-from ..solve.solution import Solution
-from ..solve.solver import Regime
+from ..integrate.result import Result
+from ..integrate.solution import Solution
+from ..integrate.solver import Regime
 from . import lines
 from ._data import grid_of, numbers, time_label
 from .figures import root

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from .._check import check, check_positive
 from .._files import write_atomically
-from ..solve.solution import Solution
+from ..integrate.solution import Solution
 from ._data import grid_of, time_unit
 from .densities import check_saved, density_curve, density_map, usual_top
 from .figures import SizedFigure, root

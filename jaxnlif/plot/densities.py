@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._check import check, check_positive
 from ..grid import Grid, VoltageGrid
-from ..solve.solution import Solution
+from ..integrate.solution import Solution
 from . import lines
 from ._data import edges, final_density, grid_of, time_label
 from .figures import root

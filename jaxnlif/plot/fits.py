@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .._check import check
-from ..fit.result import Fit
-from ..fit.uncertainty import Uncertainty
+from ..fitting.result import Fit
+from ..fitting.uncertainty import Uncertainty
 from .size import BLUE, GREY, ORANGE, SCREEN, Size
 from .style import drawing, finish
 from .style import figure as new_panels

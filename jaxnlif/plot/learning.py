@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from .._check import check_positive
+from ..integrate.solution import Solution
 from ..model import Hebbian
-from ..solve.solution import Solution
 from . import lines
 from ._data import edges, grid_of, time_label, weight_axis
 from .size import BLACK, GREY, HEAT, SCREEN, Size

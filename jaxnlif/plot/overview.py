@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..solve.solution import Solution
+from ..integrate.solution import Solution
 from ._data import grid_of
 from .activity import raster, rate
 from .densities import density

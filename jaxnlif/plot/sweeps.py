@@ -15,9 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from .._check import check
-from ..solve.result import Result
-from ..sweep.dataset import UNITS
-from ..sweep.result import Sweep
+from ..integrate.result import Result
+from ..sweeping.dataset import UNITS
+from ..sweeping.result import Sweep
 from ._data import edges, numbers
 from .size import BLUE, GREY, HEAT, RED, SCREEN, Size
 from .style import colorbar, drawing, finish

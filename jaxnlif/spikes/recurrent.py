@@ -15,8 +15,8 @@ from jaxtyping import Array, Bool, Float, Int
 from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
 from .._module import Module
 from .._quantity import brief
+from ..integrate.result import SolveError
 from ..model._leaf import as_integers, as_leaf
-from ..solve.result import SolveError
 from .event_loop import InputSpikes, follow
 from .neuron import AbstractNeuron, AbstractSmoothNeuron
 

@@ -21,7 +21,7 @@ import numpy as np
 from _report import parse_values, print_value
 
 import jaxnlif as jn
-from jaxnlif.solve.progress import AbstractProgress
+from jaxnlif.integrate.progress import AbstractProgress
 
 SCRIPTS = Path(__file__).parents[1]
 FIELDS = ("rate", "rates", "weights", "spikes", "refractory", "regime", "saved")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.density import blocks
 from jaxnlif.density.flux import probe_firing, shift_flux
+from jaxnlif.machine import blocks
 
 
 @pytest.mark.parametrize("num", [1, 5, 64, 97])

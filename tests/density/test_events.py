@@ -13,7 +13,7 @@ from jaxnlif.density.blowup import avalanche, edge_weight, reached
 from jaxnlif.density.events import fire, move_up, without_top
 from jaxnlif.density.interval import Interval
 from jaxnlif.density.substep import next_substep
-from jaxnlif.solve import host as loop
+from jaxnlif.integrate import host as loop
 
 from ..conftest import needs_double
 

@@ -9,8 +9,9 @@ import pytest
 from jax.test_util import check_grads
 
 import jaxnlif as jn
-from jaxnlif.density import advection, mmatrix, transport
+from jaxnlif.density import advection, transport
 from jaxnlif.density.advection import Courant
+from jaxnlif.tridiagonal import mmatrix
 
 from ..conftest import needs_double
 

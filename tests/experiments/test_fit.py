@@ -19,7 +19,7 @@ from jaxnlif.experiments.fit_observed import Terms
 from jaxnlif.experiments.fit_observed import observe as observed_by
 from jaxnlif.experiments.fit_outcome import Outcome
 from jaxnlif.experiments.fit_task import Recording
-from jaxnlif.fit.uncertainty import estimate
+from jaxnlif.fitting.uncertainty import estimate
 
 
 def observe(recording, **terms):

@@ -7,7 +7,7 @@ from jaxnlif import SolveError
 from jaxnlif._files import read_arrays
 from jaxnlif.cli import main
 from jaxnlif.experiments import _training, spiketimes_concept, spiketimes_recurrent
-from jaxnlif.solve.progress import NoProgress
+from jaxnlif.integrate.progress import NoProgress
 
 from ..conftest import DOUBLE
 

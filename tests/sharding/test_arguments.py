@@ -9,10 +9,10 @@ import pytest
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 import jaxnlif as jn
-from jaxnlif.density.across import solve_along_weights
 from jaxnlif.density.flux import shift_flux
 from jaxnlif.execution import Kernels
-from jaxnlif.solve.sharding import OneDevice, layout_of
+from jaxnlif.machine.layout import OneDevice, layout_of
+from jaxnlif.tridiagonal.sharded import solve_along_weights
 
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=10))
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=90))

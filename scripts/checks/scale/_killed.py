@@ -13,7 +13,7 @@ import numpy as np
 
 import jaxnlif as jn
 from jaxnlif._leaves import to_arrays
-from jaxnlif.solve.progress import AbstractProgress, NoProgress
+from jaxnlif.integrate.progress import AbstractProgress, NoProgress
 
 
 class _Begun(AbstractProgress):

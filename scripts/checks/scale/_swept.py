@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 import jaxnlif as jn
-from jaxnlif.solve.progress import AbstractProgress
+from jaxnlif.integrate.progress import AbstractProgress
 
 GRID = jn.Grid(v=jn.VoltageGrid(-3.0, 2.0, reset=1.0, num=100), w=jn.WeightGrid(0.0, 1.0, num=100))
 _TRACES = []

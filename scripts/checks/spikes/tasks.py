@@ -11,7 +11,7 @@ from _report import Measured
 
 from jaxnlif.experiments import spiketimes, spiketimes_recurrent, spiketimes_single
 from jaxnlif.experiments._training import train
-from jaxnlif.solve.progress import NoProgress
+from jaxnlif.integrate.progress import NoProgress
 
 
 def _trained(name: str, module):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jaxnlif.density import loops, mmatrix
-from jaxnlif.density.exchange import Rates
+from jaxnlif.tridiagonal import loops, mmatrix
+from jaxnlif.tridiagonal.exchange import Rates
 
 from ..conftest import needs_double
 

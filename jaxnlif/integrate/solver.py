@@ -15,9 +15,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._module import Module
 from ..grid import Grid
+from ..machine.layout import Sharded
 from .log import Log
 from .result import Result
-from .sharding import Sharded
 from .warning import WarningFlag, no_warnings
 
 State = TypeVar("State")

@@ -24,7 +24,7 @@ from .._check import check, is_concrete
 from .._leaves import is_key, numbers
 
 if TYPE_CHECKING:
-    from .solver import AbstractSolver
+    from ..integrate.solver import AbstractSolver
 
 
 class AbstractLayout(eqx.Module):

@@ -11,9 +11,10 @@ from jaxtyping import TypeCheckError
 
 import jaxnlif as jn
 from jaxnlif import execution
-from jaxnlif.density import advection, cells, flux, log_depth, loops, mmatrix
-from jaxnlif.density.exchange import Rates
+from jaxnlif.density import advection, cells, flux
 from jaxnlif.execution import Automatic, LogDepth, Loops
+from jaxnlif.tridiagonal import log_depth, loops, mmatrix
+from jaxnlif.tridiagonal.exchange import Rates
 
 from ..conftest import needs_double
 from .test_mmatrix import exact_solution

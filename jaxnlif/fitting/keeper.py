@@ -13,7 +13,7 @@ from jaxtyping import Float
 from .._describe import summarise
 from .._leaves import from_arrays, to_arrays
 from .._rotation import Rotation, exclusive, going_on_if_full
-from ..solve.checkpoint import Checkpoint
+from ..integrate.checkpoint import Checkpoint
 from .descent import Descent
 
 _LOSSES = "losses"

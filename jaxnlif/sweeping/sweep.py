@@ -14,8 +14,8 @@ import numpy as np
 from .._check import check
 from .._describe import summarise
 from .._fresh import forget_if_changed, remember
+from ..integrate.progress import AbstractProgress, NoProgress
 from ..io._versions import versions
-from ..solve.progress import AbstractProgress, NoProgress
 from .axes import Axes, make_axes
 from .chunks import check_sharding, choose_size, chunks_per_file, join, results, run_chunk
 from .member import Member, trace_member

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnlif.fit.uncertainty import estimate, jacobian
+from jaxnlif.fitting.uncertainty import estimate, jacobian
 
 X = np.linspace(0.0, 1.0, 11)
 DESIGN = np.stack([np.ones_like(X), X], 1)

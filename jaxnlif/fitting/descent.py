@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from ..solve.result import Result
-from ..solve.solution import Solution
+from ..integrate.result import Result
+from ..integrate.solution import Solution
 from .parameters import Parameters
 from .result import FitResult
 

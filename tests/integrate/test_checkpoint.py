@@ -1,7 +1,6 @@
 """Runs go on from their checkpoints bit for bit, and nothing else is taken for one."""
 
 import errno
-import importlib
 import os
 from pathlib import Path
 
@@ -14,12 +13,11 @@ from checks.scale.kills import Outcome, killed
 
 import jaxnlif as jn
 from jaxnlif import _rotation
-from jaxnlif.solve.progress import AbstractProgress, NoProgress
+from jaxnlif.integrate import checkpoint as checkpoint_module
+from jaxnlif.integrate import host
+from jaxnlif.integrate.progress import AbstractProgress, NoProgress
 
 from ..conftest import needs_double
-
-host = importlib.import_module("jaxnlif.solve.host")  # `jaxnlif.solve` is the function
-checkpoint_module = importlib.import_module("jaxnlif.solve.checkpoint")
 
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=6))
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=90))

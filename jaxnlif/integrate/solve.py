@@ -24,6 +24,7 @@ from .._check import (
 )
 from .._closures import opened
 from .._fresh import forget_if_changed, remember
+from ..machine.layout import layout_of
 from ..model import Network
 from ..model.drive import is_still
 from .checkpoint import Checkpoint, Store
@@ -32,7 +33,6 @@ from .keeper import Kept
 from .progress import AbstractProgress, NoProgress
 from .result import Result, SolveError
 from .saveat import SaveAt
-from .sharding import layout_of
 from .solution import Solution
 from .solver import AbstractSolver
 from .traced import run_traced

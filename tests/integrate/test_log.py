@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnlif.solve.log import Event, Log, Spike
+from jaxnlif.integrate.log import Event, Log, Spike
 
 
 def empty(capacity):

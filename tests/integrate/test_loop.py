@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnlif.solve.loop import bounded_while
+from jaxnlif.integrate.loop import bounded_while
 
 
 def power(x, turns):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._leaves import is_key, numbers
-from ..solve.result import Result
+from ..integrate.result import Result
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import optax
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.fit import turns
-from jaxnlif.solve.progress import AbstractProgress
+from jaxnlif.fitting import turns
+from jaxnlif.integrate.progress import AbstractProgress
 
 from ..conftest import needs_double
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
-from ..solve.result import Result
+from ..integrate.result import Result
 from .axes import Axes
 from .dataset import to_xarray
 from .member import Member

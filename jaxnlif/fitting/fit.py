@@ -16,10 +16,10 @@ from jaxtyping import Array, Bool, PRNGKeyArray
 
 from .._check import check, check_finite, check_integer, check_key, check_positive, is_concrete
 from .._fresh import forget_if_changed, holds_traced, remember
-from ..solve.checkpoint import Checkpoint
-from ..solve.progress import AbstractProgress, NoProgress
-from ..solve.solution import Solution
-from ..solve.warning import warning_messages
+from ..integrate.checkpoint import Checkpoint
+from ..integrate.progress import AbstractProgress, NoProgress
+from ..integrate.solution import Solution
+from ..integrate.warning import warning_messages
 from .descent import Descent, Problem, Rules, is_number
 from .keeper import Keeper
 from .parameters import Parameters, choose

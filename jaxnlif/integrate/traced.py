@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ..machine.layout import AbstractLayout
 from .looks import Passage, close, gather, look, running
 from .refusal import refuse_derivatives, refuse_early_end
 from .result import Result
 from .scan import checkpointed_scan
-from .sharding import AbstractLayout
 from .solution import Solution
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 
 from .._check import check, check_integer
-from ..solve.result import Result
+from ..integrate.result import Result
 from .axes import Axes
 from .member import Member, compute, to_host
 

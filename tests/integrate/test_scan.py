@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxnlif.solve.scan import checkpointed_scan
+from jaxnlif.integrate.scan import checkpointed_scan
 
 
 def step(carry, x):

@@ -21,7 +21,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ..execution import AUTOMATIC, AbstractExecution
-from ..solve.sharding import AbstractLayout, Sharded
+from ..machine.layout import AbstractLayout, Sharded
 from . import log_depth, loops, mmatrix
 from .exchange import Rates, shifted
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.solve.progress import AbstractProgress
+from jaxnlif.integrate.progress import AbstractProgress
 
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=6))
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))

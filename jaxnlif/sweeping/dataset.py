@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from ..integrate.solution import Solution
 from ..io._extra import require_xarray
 from ..io.dataset import RESULTS, Variable, batch_to_xarray, plain
-from ..solve.solution import Solution
 
 if TYPE_CHECKING:
     import xarray

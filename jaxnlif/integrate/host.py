@@ -11,11 +11,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from ..machine.layout import AbstractLayout
 from .keeper import AbstractKeeper
 from .looks import Look, Passage, close, gather, look, running
 from .result import Interrupted
 from .saveat import Saves
-from .sharding import AbstractLayout
 from .solution import Solution
 
 _SECONDS_PER_CHUNK = 0.2

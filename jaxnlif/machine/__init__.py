@@ -1,0 +1,1 @@
+"""On which devices, and by which kind of loop, something is computed."""

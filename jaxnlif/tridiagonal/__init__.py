@@ -1,0 +1,1 @@
+"""Subtraction-free solution of tridiagonal systems; no neuron is known here."""
