@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from .. import _tolerance
-from ..execution import AUTOMATIC, AbstractExecution
+from ..machine.machine import HERE, Machine
 from ..tridiagonal import mmatrix
 
 _MAX_ITERATIONS = 500
@@ -64,7 +64,7 @@ class Advected(NamedTuple):
 def advect(
     courant: Courant,
     weights: Float[Array, "w 1"],
-    execution: AbstractExecution = AUTOMATIC,
+    machine: Machine = HERE,
 ) -> Advected:
     r"""Solves $H + A(H)\,H = H^*$ for the weight density.
 
@@ -74,10 +74,10 @@ def advect(
 
     **Arguments:** the Courant numbers and the weight density $H^*$, as a column; how to solve.
     """
-    found = _search(*lax.stop_gradient((courant, weights)), execution)
+    found = _search(*lax.stop_gradient((courant, weights)), machine)
     moved = found.weights
     for _ in range(_EXACT):
-        moved = _improved(moved, *_linearised(courant, weights, moved), execution)
+        moved = _improved(moved, *_linearised(courant, weights, moved), machine)
     return Advected(moved, found.iterations + _EXACT, found.converged)
 
 
@@ -94,15 +94,15 @@ def _residual(courant: Courant, weights: Array, moved: Array) -> Array:
 
 
 def _improved(
-    moved: Array, residual: Array, up: Array, down: Array, execution: AbstractExecution
+    moved: Array, residual: Array, up: Array, down: Array, machine: Machine
 ) -> Float[Array, "w 1"]:
     """After one step of Newton's method."""
     one = jnp.ones(1, moved.dtype)
-    moved = moved - mmatrix.solve(one, up, down, residual, execution=execution)
+    moved = moved - mmatrix.solve(one, up, down, residual, machine=machine)
     return jnp.where(moved < 0, 0, moved)
 
 
-def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> Advected:
+def _search(courant: Courant, weights: Array, machine: Machine) -> Advected:
     r"""Newton's method with full steps.
 
     Where K has one sign, the equation for the mass below each face, $Q_j = Σ_{i≤j} H_i$, is convex
@@ -120,11 +120,11 @@ def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> A
         *point, iterations = carry
         point = lax.cond(
             iterations == _SPREAD_AT,
-            lambda *_: begin(reach(courant, weights, execution)),
+            lambda *_: begin(reach(courant, weights, machine)),
             lambda *same: same,
             *point,
         )
-        return *begin(jnp.minimum(_improved(*point, execution), total)), iterations + 1
+        return *begin(jnp.minimum(_improved(*point, machine), total)), iterations + 1
 
     def excess(moved, residual, up, down):  # NaN ends the search, and is not converged
         rounding = _tolerance.rounding(weights.dtype) * jnp.sum((1 + up + down) * moved)
@@ -143,7 +143,7 @@ def _search(courant: Courant, weights: Array, execution: AbstractExecution) -> A
 def reach(
     courant: Courant,
     weights: Float[Array, "w 1"],
-    execution: AbstractExecution = AUTOMATIC,
+    machine: Machine = HERE,
 ) -> Float[Array, "w 1"]:
     r"""The weight density with what the Hebbian flux alone could bring, at most.
 
@@ -155,7 +155,7 @@ def reach(
     root = jnp.sqrt(jnp.maximum(size, 1e-6 * jnp.max(size) + tiny))
     below = jnp.cumsum(_both_ways(weights), 0)
     own, lost = jnp.sqrt(jnp.maximum(below, tiny)), _both_ways(0.5 / root)
-    flux = execution(own, lost, loops=_row_by_row, log_depth=_in_levels)
+    flux = machine.run(own, lost, loops=_row_by_row, log_depth=_in_levels)
     flux = jnp.where(courant.hebbian < 0, flux[::-1, 1:], flux[:, :1])
     return jnp.maximum(weights, flux / root)
 

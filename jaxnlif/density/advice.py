@@ -12,10 +12,10 @@ from jaxtyping import Array, Float
 from .._check import check
 from ..grid import VoltageGrid
 from ..integrate.warning import WarningFlag
-from ..model import Delay, Network
+from ..model import AbstractMembrane, Leaky, Network
 from . import passage
 from .passage import Moments
-from .resolution import neurons_at
+from .resolution import in_membrane_times, neurons_at
 from .stationary.rate import firing_rate
 
 _RATE_TOLERANCE = 1e-3
@@ -24,6 +24,8 @@ _MOST_NODES = 100_000
 _COLUMNS = 16
 _TIMES = 33
 _HIGHEST_RATE = 1e3
+_DOUBLINGS = 12
+_SAMPLES = 4001
 
 _moments = jax.jit(passage.moments)  # compiled once for all grids
 
@@ -38,12 +40,12 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str
     firing = (rates > 0.01 * np.max(rates)) & np.isfinite(drive)
     noise = np.broadcast_to(np.asarray(neurons.noise), drive.shape)
     inputs = _few(drive[firing], noise[firing])
-    like = solution.solver.grid.v
-    grid = sufficient_grid(like, *inputs, lowest=float(np.nanmin(drive)))
+    like, membrane = solution.solver.grid.v, solution.model.membrane
+    grid = sufficient_grid(like, membrane, *inputs, lowest=float(np.nanmin(drive)))
     if grid is None:
         return f"The noise is so weak that more than {_MOST_NODES} nodes are needed."
     if flag is WarningFlag.time_noise:
-        moments = _moments_on(grid, like, 1, *inputs)
+        moments = _moments_on(grid, like, membrane, 1, *inputs)
         known = np.isfinite(moments.mean) & np.isfinite(moments.variance)
         if not np.any(known):
             return "Try a smaller dt."
@@ -72,7 +74,8 @@ def grid_for_model(
     _, drive, noise = self_consistent_inputs(model, like, w, ts)
     check(bool(np.all(np.isfinite(drive))), "drive: must be finite")
     inputs = _few(drive.ravel(), noise.ravel())
-    grid = sufficient_grid(like, *inputs, lowest=float(np.min(drive)), rtol=rtol)
+    lowest = float(np.min(drive))
+    grid = sufficient_grid(like, model.membrane, *inputs, lowest=lowest, rtol=rtol)
     if grid is None:
         weakest = float(np.min(noise))
         raise ValueError(
@@ -91,9 +94,7 @@ def self_consistent_inputs(
     **Returns:** rates `(k,)` (spikes / neuron / membrane time), inputs `(k, w)` (voltage), noise
     `(k, w)` (voltage² / membrane time).
     """
-    rest = 0.0
-    if isinstance(model.refractory, Delay):
-        rest = float(model.refractory.duration / model.epsilon)
+    rest = float(in_membrane_times(model.rest.period, model.epsilon))
 
     @jax.jit
     def inputs(rate):
@@ -102,7 +103,8 @@ def self_consistent_inputs(
 
     def too_low(rate):
         rate = jnp.asarray(rate, grid.dtype)
-        firing = np.asarray(firing_rate(*inputs(rate), grid.threshold, grid.reset))
+        given = (*inputs(rate), grid.threshold, grid.reset)
+        firing = np.asarray(firing_rate(*given, membrane=model.membrane))
         return np.mean(firing / (1 + rest * firing), 1) > rate
 
     tried = np.geomspace(1e-6, _HIGHEST_RATE, 64)
@@ -127,6 +129,7 @@ class Nodes(NamedTuple):
 
 def sufficient_grid(
     like: VoltageGrid,
+    membrane: AbstractMembrane,
     drive: Float[np.ndarray, " 16"],
     noise: Float[np.ndarray, " 16"],
     *,
@@ -138,27 +141,53 @@ def sufficient_grid(
     It reaches so far below the lowest input that a Gaussian has less than `rtol` beyond, and has so
     many nodes that the moments of intervals change by less on a grid four times finer.
 
-    **Arguments:** `like`: a grid with the threshold, reset and dtype; inputs μ (voltage) and noise
-    a (voltage² / membrane time) of neurons that fire; the `lowest` input of all (voltage).
+    **Arguments:** `like`: a grid with the threshold, reset and dtype; the membrane; inputs μ
+    (voltage) and noise a (voltage² / membrane time) of neurons that fire; the `lowest` input of all
+    (voltage).
 
     **Returns:** the grid, or `None` if more than 100 000 nodes are needed.
     """
     gap = like.threshold - like.reset
-    reach = np.sqrt(2 * np.log(0.5 / rtol) * np.max(noise, initial=0))
-    fifths = int(np.ceil((like.threshold - min(lowest, like.reset) + reach) / gap * 5))
+    depth = _depth(like, membrane, lowest, float(np.max(noise, initial=0)), rtol)
+    if not depth < _MOST_NODES * gap / 5:
+        return None
+    fifths = int(np.ceil(depth / gap * 5))
     finer = 1
     while True:
         num = fifths * finer
         if num > _MOST_NODES:
             return None
         grid = Nodes(round(like.threshold - fifths * gap / 5, 12), num)
-        coarse, fine = (_moments_on(grid, like, refine, drive, noise) for refine in (1, 4))
+        coarse, fine = (_moments_on(grid, like, membrane, k, drive, noise) for k in (1, 4))
         with np.errstate(invalid="ignore"):  # what exceeds the range of numbers hardly fires
             rate = np.max(np.abs(fine.mean / coarse.mean - 1), initial=0)
             cv = np.max(np.abs(np.asarray(coarse.cv / fine.cv) - 1), initial=0)
         if not (rate > rtol or cv > _CV_PER_RATE * rtol):
             return grid
         finer *= 2
+
+
+def _depth(
+    like: VoltageGrid, membrane: AbstractMembrane, drive: float, noise: float, rtol: float
+) -> float:
+    r"""How far below the threshold a grid has to reach (voltage); infinite where nothing stops it.
+
+    Of leaky neurons a Gaussian has less than `rtol` beyond. Of others the density there is less
+    than `rtol` of the largest below the reset, by $φ' = -(f + μ)/a$.
+    """
+    log = np.log(0.5 / rtol)
+    if isinstance(membrane, Leaky):
+        return like.threshold - min(drive, like.reset) + np.sqrt(2 * log * noise)
+    gap = like.threshold - like.reset
+    for gaps in 2 ** np.arange(_DOUBLINGS):
+        v = np.linspace(like.reset, like.reset - gap * gaps, _SAMPLES)
+        own = np.asarray(membrane.drift(jnp.asarray(v, like.dtype)), float)
+        force = (own + drive) / max(noise, float(np.finfo(like.dtype).tiny))
+        well = np.concatenate([[0], np.cumsum((force[1:] + force[:-1]) / 2 * (v[0] - v[1]))])
+        below = np.flatnonzero(well - np.minimum.accumulate(well) > log)
+        if below.size:
+            return like.threshold - float(v[below[0]])
+    return np.inf
 
 
 def _few(drive: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -170,10 +199,15 @@ def _few(drive: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _moments_on(
-    grid: Nodes, like: VoltageGrid, refine: int, drive: np.ndarray, noise: np.ndarray
+    grid: Nodes,
+    like: VoltageGrid,
+    membrane: AbstractMembrane,
+    refine: int,
+    drive: np.ndarray,
+    noise: np.ndarray,
 ) -> Moments:
     spacing = (like.threshold - grid.minimum) / grid.num
     first = round((like.reset - grid.minimum) / spacing)
     inputs = (jnp.asarray(x, like.dtype) for x in (drive, noise))
     numbers = grid.minimum, spacing / refine, first * refine, grid.num * refine
-    return jax.tree.map(np.asarray, _moments(*numbers, *inputs))
+    return jax.tree.map(np.asarray, _moments(membrane, *numbers, *inputs))

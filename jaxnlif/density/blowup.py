@@ -1,9 +1,8 @@
-"""Avalanches: when firing carries itself, how many neurons fire together, and blow-up."""
+"""Cascades: when firing carries itself, how many neurons fire together, and blow-up."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -13,32 +12,32 @@ from jaxtyping import Array, Bool, Float
 
 from .. import _tolerance
 from ..grid import Grid, VoltageGrid
+from ..model.synapse import is_event, visible_jump
 
 MAX_RATE = 1e6  # spikes per neuron and membrane time: beyond every physical rate
 _MAX_ITERATIONS = 1000
 
 
-class Avalanche(NamedTuple):
+class CascadeMass(NamedTuple):
     """The mass that fires together, and whether it carries itself."""
 
     mass: Float[Array, ""]
     is_event: Bool[Array, ""]
 
 
-def avalanche(
+def cascade(
     grid: Grid,
     density: Float[Array, "v w"],
     fired: Float[Array, ""],
     kick: Float[Array, " w"],
     edge: Float[ArrayLike, "..."] = 0.5,
-) -> Avalanche:
+) -> CascadeMass:
     r"""The smallest $m ≥ m_0$ with $m_0 + ∑_j G_j(k_j m) ≤ m$, where `reached` gives $G_j$.
 
     It is the limit of the monotone iteration from $m_0$; a larger root may lie beyond a gap that
-    the avalanche cannot cross (Delarue, Inglis, Rubenthaler, Tanré 2015; Dou, Tao, Xue, Zhou,
-    arXiv 2603.18475). It is an event if $m > 2 m_0$ and the jump exceeds a tenth of $V_F - V_R$ and
-    five cells: a property of the density, not of the mesh. Where `may_carry` does not hold,
-    nothing is iterated and $m = 0$ is returned.
+    the cascade cannot cross (Delarue, Inglis, Rubenthaler, Tanré 2015; Dou, Tao, Xue, Zhou,
+    arXiv 2603.18475). Whether it `is_event` is a property of the density, not of the mesh. Where
+    `may_carry` does not hold, nothing is iterated and $m = 0$ is returned.
 
     **Arguments:** density `(v, w)`; `fired` $m_0$, the mass that has fired already; `kick` k
     `(w,)`, the jump of each weight for each unit of mass (voltage), of either sign; `edge`, the
@@ -58,17 +57,17 @@ def avalanche(
     start = jnp.zeros_like(fired), jnp.where(possible, fired, 0), jnp.zeros((), jnp.int32)
     _, mass, _ = lax.while_loop(unfinished, grow, start)
     jump = jnp.max(kick) * mass
-    return Avalanche(mass, possible & (mass > 2 * fired) & (jump > visible_jump(grid.v)))
+    return CascadeMass(mass, possible & is_event(mass, fired, jump, _visible(grid.v)))
 
 
 def may_carry(grid, density, fired, kick, edge=0.5) -> Bool[Array, ""]:
-    r"""A cheap condition without which `avalanche` finds no event.
+    r"""A cheap condition without which `cascade` finds no event.
 
-    No avalanche carries itself unless $\max_v ∑_j k_j^+ p(v, w_j) Δw > 1$; and none reaches a
+    No cascade carries itself unless $\max_v ∑_j k_j^+ p(v, w_j) Δw > 1$; and none reaches a
     visible jump $x$ unless $m_0 + ∑_j G_j(k_j m) > m$ at $m = x/\max k$.
     """
     kick = jnp.maximum(kick, 0)
-    strongest, visible = jnp.max(kick), visible_jump(grid.v)
+    strongest, visible = jnp.max(kick), _visible(grid.v)
     gain = jnp.max(density @ kick) * grid.weight_spacing
     mass = visible / jnp.where(strongest > 0, strongest, 1)
     near = math.ceil(visible / grid.v.spacing) + 1
@@ -122,7 +121,7 @@ def blows_up(
     duration: Float[Array, ""],
     edge: Float[ArrayLike, "..."] = 0.5,
 ) -> Bool[Array, ""]:
-    r"""Whether the spikes of a step start an avalanche that carries itself.
+    r"""Whether the spikes of a step start a cascade that carries itself.
 
     A step in which everyone fires does not resolve the question; there only a rate without bound
     counts.
@@ -132,21 +131,10 @@ def blows_up(
     """
     fired = rate * duration
     resolved = fired < 1
-    event = avalanche(grid, density, jnp.where(resolved, fired, 0), kick, edge).is_event
+    event = cascade(grid, density, jnp.where(resolved, fired, 0), kick, edge).is_event
     return (resolved & event) | ~(rate < MAX_RATE)
 
 
-def kick_per_mass(
-    response: Callable[[Array], Array], weights: Float[Array, " w"]
-) -> Float[Array, " w"]:
-    r"""The jump $w\,\lim_{N→∞} σ(N)/N$ of each weight when unit mass fires at once (voltage).
-
-    Only an unbounded response lets an instantaneous event act at once.
-    """
-    slope = response(jnp.asarray(MAX_RATE, weights.dtype)) / MAX_RATE
-    return weights * slope
-
-
-def visible_jump(grid: VoltageGrid) -> float:
-    """The jump from which on firing together is an event: a tenth of the way, and five cells."""
-    return max(0.1 * (grid.threshold - grid.reset), 5 * grid.spacing)
+def _visible(grid: VoltageGrid) -> float:
+    """The jump from which on firing together is an event (voltage)."""
+    return visible_jump(grid.threshold - grid.reset, grid.spacing)

@@ -7,48 +7,77 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float
 
 from .. import _tolerance
 from ..grid import VoltageGrid
+from ..model import AbstractMembrane
 from ..tridiagonal.exchange import Rates, shifted
 from .bernoulli import EVEN_LIMIT, bernoulli, bernoulli_even, bernoulli_even_slope, bernoulli_slope
 
 
+class Inputs(NamedTuple):
+    r"""What the neurons of a voltage step are given; the first three may be common to all columns.
+
+    - `kappa`: $κ = ε/Δt ≥ 0$ (1 / membrane time), shape `(1,)` or `(w,)`.
+    - `noise`: diffusion coefficient a (voltage² / membrane time), shape `(1,)` or `(w,)`.
+    - `force`: drift of the membrane at the interfaces (voltage / membrane time), shape `(v, 1)` or
+      `(v, w)`.
+    - `drive`: total input μ of the columns (voltage), shape `(w,)`.
+    """
+
+    kappa: Float[Array, " #w"]
+    noise: Float[Array, " #w"]
+    force: Float[Array, "v #w"]
+    drive: Float[Array, " w"]
+
+    @property
+    def common(self) -> tuple[Array, Array, Array]:
+        """What all columns may share."""
+        return self.kappa, self.noise, self.force
+
+
+def inputs_of(
+    grid: VoltageGrid,
+    membrane: AbstractMembrane,
+    kappa: Float[Array, ""],
+    drive: Float[Array, " w"],
+    noise: Float[Array, ""],
+) -> Inputs:
+    """Those of neurons of one membrane, noise and step."""
+    force = membrane.drift(interfaces(grid))[:, None]
+    return Inputs(jnp.reshape(kappa, 1), jnp.reshape(noise, 1), force, drive)
+
+
 def exchange_rates(
-    grid: VoltageGrid, drive: Float[Array, " w"], noise: Float[Array, ""]
+    grid: VoltageGrid, inputs: Inputs
 ) -> tuple[Float[Array, "v w"], Float[Array, "v w"]]:
     r"""Scharfetter–Gummel rates between neighbouring voltage nodes.
 
-    With the cell Péclet number $x = (μ - v_{i+1/2})\,h/a$: `up[i]` $= (a/h^2) B(-x)$ carries
+    With the cell Péclet number $x = (μ + f(v_{i+1/2}))\,h/a$: `up[i]` $= (a/h^2) B(-x)$ carries
     $i → i+1$ (the last one fires), `down[i]` $= (a/h^2) B(x)$ carries $i+1 → i$.
 
-    **Arguments:** `drive` total input μ, shape `(w,)` (voltage); `noise` a
-    (voltage² / membrane time).
     **Returns:** `(up, down)`, each of shape `(v, w)` (1 / membrane time), non-negative.
     """
-    h = grid.spacing
-    peclet = (drive[None] - interfaces(grid)[:, None]) * (h / noise)
-    scale = noise / h**2
+    peclet, scale = _peclet(grid, inputs), inputs.noise[None] / grid.spacing**2
     return scale * bernoulli(-peclet), scale * bernoulli(peclet)
 
 
-def firing_rates(
-    grid: VoltageGrid,
-    drive: Float[Array, " w"],
-    noise: Float[Array, ""],
-    last: Float[Array, " w"],
-) -> Float[Array, " w"]:
+def _peclet(grid: VoltageGrid, inputs: Inputs) -> Float[Array, "v w"]:
+    """The cell Péclet numbers."""
+    return (inputs.drive[None] + inputs.force) * (grid.spacing / inputs.noise)[None]
+
+
+def firing_rates(grid: VoltageGrid, inputs: Inputs, last: Float[Array, " w"]) -> Float[Array, " w"]:
     r"""Flux through the threshold, $N(w) = h\,up_{n-1}\,p_{n-1}$.
 
-    **Arguments:** input μ `(w,)`, noise a, and `last`, the density at the last node below the
-    threshold, `(w,)`. **Returns:** rates `(w,)` (spikes / membrane time / weight).
+    **Arguments:** `last`, the density at the last node below the threshold, `(w,)`.
+    **Returns:** rates `(w,)` (spikes / membrane time / weight).
     """
-    peclet = (drive - grid.interfaces[-1]) * (grid.spacing / noise)
-    return noise / grid.spacing * bernoulli(-peclet) * last
+    peclet = (inputs.drive + inputs.force[-1]) * (grid.spacing / inputs.noise)
+    return inputs.noise / grid.spacing * bernoulli(-peclet) * last
 
 
 class Cells(NamedTuple):
@@ -62,55 +91,72 @@ class Cells(NamedTuple):
     flux: Callable[[Array, Array], tuple[Array, Array]]
 
 
-def with_cells(grid: VoltageGrid, drive, noise, step: Callable[[Cells], Any], *, branch: bool):
-    """Runs `step` with rates; with a `branch` for small Péclet numbers, which costs no exponential.
+CellsOf = Callable[[VoltageGrid, Inputs], Cells]
+
+
+def with_cells(
+    grid: VoltageGrid, inputs: Inputs, step: Callable[[CellsOf], Any], *, branch: bool
+) -> Any:
+    """Runs `step` with a function that makes the cells of inputs; with a `branch` for small Péclet
+    numbers, which costs no exponential.
 
     Loops gain by it, but what is in logarithmic depth takes long to compile, twice as long twice.
     """
     if not branch:
-        return step(_exponential(grid, drive, noise))
-    ends = (drive[None] - interfaces(grid)[np.array([0, -1]), None]) * (grid.spacing / noise)
-    small = _in_all_of_a_batch(jnp.max(jnp.abs(lax.stop_gradient(ends))) <= EVEN_LIMIT)
+        return step(_exponential)
+    drive, force, noise = lax.stop_gradient((inputs.drive, inputs.force, inputs.noise))
+    ends = jnp.stack([jnp.min(force, 0), jnp.max(force, 0)])
+    largest = jnp.max(jnp.abs((drive[None] + ends) * (grid.spacing / noise)[None]))
+    small = _in_all_of_a_batch(largest <= EVEN_LIMIT)
     # Each branch repeats what it needs: reverse mode would store what either of them makes.
     branches = (
-        jax.checkpoint(lambda cells=cells: step(cells(grid, drive, noise)), prevent_cse=False)
+        jax.checkpoint(lambda cells=cells: step(cells), prevent_cse=False)
         for cells in (_polynomial, _exponential)
     )
     return lax.cond(small, *branches)
 
 
-def _polynomial(grid: VoltageGrid, drive: Array, noise: Array) -> Cells:
+def _polynomial(grid: VoltageGrid, inputs: Inputs) -> Cells:
     """For small Péclet numbers; rates are made row by row."""
-    h, faces = grid.spacing, interfaces(grid)
-    inverse, scale = h / noise, noise / h**2
-    drive_cells, face_cells = drive * inverse, faces * inverse
+    h = grid.spacing
+    inverse, scale = h / inputs.noise, inputs.noise / h**2
+    common = inverse.shape[-1] == 1
+    # Where the noise is common, Péclet numbers are sums of a number of the column and of the row.
+    drive_cells = inputs.drive * inverse if common else inputs.drive
+    rows = inputs.force * inverse[None] if common else inputs.force
+
+    def peclet(rows):
+        """Of a row, or of all of them."""
+        above = (None,) * (rows.ndim - 1)
+        x = drive_cells[above] + rows
+        return x if common else x * inverse[above]
 
     def even_and_odd(x):
         return scale * bernoulli_even(x), (0.5 * scale) * x
 
-    def at(faces):
-        below, face = faces
-        even, odd = even_and_odd(drive_cells - face)
-        return sum(even_and_odd(drive_cells - below)), even + odd, even - odd
+    def at(rows):
+        below, row = rows
+        even, odd = even_and_odd(peclet(row))
+        return sum(even_and_odd(peclet(below))), even + odd, even - odd
 
     def flux(density, above):
         difference, total = density - above, density + above
-        x = drive_cells[None] - face_cells[:, None]
-        (even, odd), slope = even_and_odd(x), bernoulli_even_slope(x)
-        return even * difference + odd * total, scale * (slope * difference + 0.5 * total)
+        x, rates = peclet(rows), scale[None]
+        even, odd, slope = rates * bernoulli_even(x), (0.5 * rates) * x, bernoulli_even_slope(x)
+        return even * difference + odd * total, rates * (slope * difference + 0.5 * total)
 
-    return Cells(Rates((shifted(face_cells), face_cells), at), flux)
+    return Cells(Rates((shifted(rows), rows), at), flux)
 
 
-def _exponential(grid: VoltageGrid, drive: Array, noise: Array) -> Cells:
+def _exponential(grid: VoltageGrid, inputs: Inputs) -> Cells:
     """For all Péclet numbers; rates are a table."""
-    up, down = exchange_rates(grid, drive, noise)
+    up, down = exchange_rates(grid, inputs)
 
     def flux(density, above):
         # B(-x) = B(x) + x, so that the flux is (a/h²) (B(x) (p_i - p_{i+1}) + x p_i).
-        h = grid.spacing
-        slope = bernoulli_slope((drive[None] - interfaces(grid)[:, None]) * (h / noise))
-        return up * density - down * above, noise / h**2 * (slope * (density - above) + density)
+        slope = bernoulli_slope(_peclet(grid, inputs))
+        scale = inputs.noise[None] / grid.spacing**2
+        return up * density - down * above, scale * (slope * (density - above) + density)
 
     return Cells(Rates.table(up, down), flux)
 
@@ -138,4 +184,5 @@ def positive(kappa: Array) -> Array:
 
 
 def with_inflow(grid: VoltageGrid, density: Array, inflow: Array) -> Array:
+    """The density with what enters at the reset potential."""
     return density.at[grid.reset_index].add(inflow / grid.spacing)

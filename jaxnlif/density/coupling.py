@@ -3,6 +3,8 @@ r"""How the network's rate $\bar N$ enters its own input: lagged, corrected, or 
 from __future__ import annotations
 
 import abc
+import operator
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -13,34 +15,34 @@ from jaxtyping import Array, Bool, Float, Int
 from .._check import check_integer
 from .._module import Module
 from ..integrate.scan import remember
-from .interval import Interval, frozen
 from .own_rate import chosen_rate, own_rate
 from .root import nearest_root, overshot_root
+from .voltage import VoltageStep, frozen
 
 _MAX_EVALUATIONS = 60
 
 
 class Coupled(NamedTuple):
-    r"""The rate to couple with, the residual evaluations it took, and whether it exists.
+    r"""The signals to couple with, the residual evaluations they took, and whether they exist.
 
-    - `own`: whether it is the rate that results at the end of the step, if there is one.
-    - `exhausted`: whether it was not found because the search took all its evaluations.
+    - `own`: whether they are those that result at the end of the step, if there are such.
+    - `exhausted`: whether they were not found because the search took all its evaluations.
     """
 
-    rate: Float[Array, ""]
+    signals: Float[Array, " s"]
     evaluations: Int[Array, ""]
     found: Bool[Array, ""]
     own: bool = False
     exhausted: Bool[Array, ""] | bool = False
 
 
-def given(rate: Float[Array, ""]) -> Coupled:
-    """A rate that is known before the step."""
-    return Coupled(rate, jnp.zeros((), jnp.int32), jnp.ones((), bool))
+def given(signals: Float[Array, " s"]) -> Coupled:
+    """Signals that are known before the step."""
+    return Coupled(signals, jnp.zeros((), jnp.int32), jnp.ones((), bool))
 
 
 class AbstractCoupling(Module):
-    r"""Chooses the rate $\bar N$ that the neurons see within a step.
+    r"""Chooses the signals, here the rate $\bar N$, that the neurons feel within a step.
 
     `may_cycle`: whether the rates of successive steps may jump to and fro where those of the
     equation do not, so that the run has to be watched for it.
@@ -49,11 +51,11 @@ class AbstractCoupling(Module):
     may_cycle: ClassVar[bool] = True
 
     @abc.abstractmethod
-    def __call__(self, interval: Interval, previous: Float[Array, ""]) -> Coupled:
-        r"""Chooses the rate.
+    def __call__(self, step: VoltageStep, previous: Float[Array, " s"]) -> Coupled:
+        r"""Chooses the signals.
 
-        **Arguments:** `interval`, in which every rate results in one at the end; `previous`, the
-        rate at the beginning of the step (spikes / neuron / membrane time).
+        **Arguments:** `step`, in which all signals result in others at the end; `previous`, the
+        signals at the beginning of the step, shape `(s,)` (spikes / neuron / membrane time).
         """
 
 
@@ -68,7 +70,7 @@ class Lagged(AbstractCoupling):
     Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667.
     """
 
-    def __call__(self, interval, previous):
+    def __call__(self, step, previous):
         return given(previous)
 
 
@@ -86,22 +88,28 @@ class Corrected(AbstractCoupling):
 
     may_cycle: ClassVar[bool] = False
 
-    def __call__(self, interval, previous):
-        fired = interval.firing(previous)
+    def __call__(self, step, previous):
+        fired = step.firing(previous)
         predicted = jnp.minimum(fired, 2 * previous + 1)
-        still, *known = frozen((interval, previous, fired, predicted))
-        inhibits = _inhibits(still, *known)
-        root = overshot_root(still.firing, *known, inhibits, _MAX_EVALUATIONS)
+        still, *known = frozen((step, previous, fired, predicted))
+        inhibits = _inhibits(still, known[0], known[2])
+        response = _of_one(still.firing)
+        root = overshot_root(response, *(x[0] for x in known), inhibits, _MAX_EVALUATIONS)
         root = remember(root)
-        rate = chosen_rate(interval, predicted, root.rate, root.found)
-        return Coupled(rate, root.evaluations, ~root.exhausted, exhausted=root.exhausted)
+        rate = chosen_rate(step, predicted[0], root.rate, root.found)
+        return Coupled(rate[None], root.evaluations, ~root.exhausted, exhausted=root.exhausted)
 
 
-def _inhibits(interval: Interval, previous: Array, fired: Array, predicted: Array) -> Array:
+def _inhibits(step: VoltageStep, previous: Array, predicted: Array) -> Bool[Array, ""]:
     """Whether some neurons receive less where the network fires more."""
-    response = interval.model.response
-    change = response(predicted) - response(previous)
-    return jnp.any(interval.weights * change * jnp.sign(predicted - previous) < 0)
+    received = (step.model.connections.input(step.weights, x) for x in (predicted, previous))
+    change = operator.sub(*received)
+    return jnp.any(change * jnp.sign(predicted - previous) < 0)
+
+
+def _of_one(response: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """The response of a vector of one signal as that of a number."""
+    return lambda rate: response(rate[None])[0]
 
 
 class Implicit(AbstractCoupling):
@@ -127,8 +135,8 @@ class Implicit(AbstractCoupling):
     def __check_init__(self):
         check_integer("max_evaluations", self.max_evaluations, at_least=1)
 
-    def __call__(self, interval, previous):
-        firing, start = frozen(interval).firing, lax.stop_gradient(previous)
+    def __call__(self, step, previous):
+        firing, start = _of_one(frozen(step).firing), lax.stop_gradient(previous[0])
         root = remember(nearest_root(firing, start, self.max_evaluations))
-        rate = own_rate(interval, root.rate)
-        return Coupled(rate, root.evaluations, root.found, own=True, exhausted=root.exhausted)
+        rate = own_rate(step, root.rate)
+        return Coupled(rate[None], root.evaluations, root.found, True, root.exhausted)

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..model import Delay, Network
+from ..model import Network
 from ..model.drive import is_still
 from .coupling import AbstractCoupling
-from .interval import Interval, frozen
+from .voltage import VoltageStep, frozen
 
 _STEPS = 24
 _KEPT = 0.9
@@ -66,10 +66,10 @@ class Alternation(eqx.Module):
 def watch(coupling: AbstractCoupling, model: Network, dtype: np.dtype) -> Alternation | None:
     """What a run that begins is watched with, or `None` where the coupling makes no cycles.
 
-    Rates that alternate after one `Delay`, for all spikes the same, are those of the equation.
+    Whether delayed signals do is a property of the synapse.
     """
-    delayed = model.delay is not None
-    may = not isinstance(model.delay, Delay) if delayed else coupling.may_cycle
+    synapse = model.connections
+    may = synapse.may_alternate if synapse.delayed else coupling.may_cycle
     zero = jnp.zeros((), dtype)
     return Alternation(zero, zero, zero, jnp.zeros((), jnp.int32)) if may else None
 
@@ -78,23 +78,25 @@ def watched(
     alternation: Alternation | None,
     before: Float[Array, ""],
     rate: Float[Array, ""],
-    seen: Float[Array, ""],
-    interval: Interval,
+    signals: Float[Array, " s"],
+    step: VoltageStep,
     dt: Float[Array, ""],
 ) -> Alternation | None:
-    """`Alternation.after` the step of an interval, of length `dt`, where it is watched."""
+    """`Alternation.after` a voltage step of length `dt`, where it is watched."""
     if alternation is None:
         return None
-    before, rate, seen, interval, dt = frozen((before, rate, seen, interval, dt))
-    return alternation.after(before, rate, seen, _driven(interval, seen, alternation.seen, dt))
+    before, rate, signals, step, dt = frozen((before, rate, signals, step, dt))
+    driven = _driven(step, signals, alternation.seen[None], dt)
+    return alternation.after(before, rate, signals[0], driven)
 
 
-def _driven(interval: Interval, seen: Array, before: Array, dt: Array) -> Bool[Array, ""]:
+def _driven(
+    step: VoltageStep, signals: Float[Array, " s"], before: Float[Array, " s"], dt: Array
+) -> Bool[Array, ""]:
     """Whether the drive has changed in the step by more than half as much as the coupling."""
-    model, w, time = interval.model, interval.weights, interval.time
+    model, w, time = step.model, step.weights, step.time
     if is_still(model.drive):
         return jnp.zeros((), bool)
-    zero = jnp.zeros_like(seen)
-    drive = model.input(time, w, zero) - model.input(time - dt, w, zero)
-    coupling = w * (model.response(seen) - model.response(before))
+    drive = model.external(time, w) - model.external(time - dt, w)
+    coupling = model.connections.input(w, signals) - model.connections.input(w, before)
     return jnp.max(jnp.abs(drive)) > _CAUSED * jnp.max(jnp.abs(coupling))

@@ -8,6 +8,7 @@ arXiv 2603.18475).
 
 from __future__ import annotations
 
+import abc
 from functools import partial
 from typing import NamedTuple
 
@@ -18,25 +19,87 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from .._check import check, check_integer, check_positive, check_scalar
+from .._check import check_integer, check_positive, check_scalar
 from .._module import Module
-from ..grid import Grid, VoltageGrid
+from ..grid import Grid
 from ..integrate.log import Event, Log
-from ..integrate.loop import MAX_TURNS
-from ..model import Network
+from ..integrate.result import Result
 from ..model._leaf import as_leaf
-from .blowup import avalanche, reached, visible_jump
-from .interval import Interval, frozen, instantaneous_kick
+from .blowup import MAX_RATE, blows_up, cascade, reached
+from .coupling import AbstractCoupling, Corrected, Coupled, Lagged
+from .own_rate import own_step
+from .state import DensityState
+from .step_size import AbstractStepSize, FixedStep, MassStep
+from .voltage import VoltageStep, frozen
 
-_LONGEST = 0.02  # membrane times
+
+class AbstractEvents(Module):
+    """What becomes of neurons that fire together on the density."""
+
+    @abc.abstractmethod
+    def coupling(self, coupling: AbstractCoupling) -> AbstractCoupling:
+        """The coupling of the run, of the one that is given."""
+
+    @abc.abstractmethod
+    def step_size(self) -> AbstractStepSize:
+        """How steps are divided unless that is given."""
+
+    @abc.abstractmethod
+    def log(self, dtype: np.dtype) -> Log[Event] | None:
+        """An empty record of events, whose numbers are of this `dtype`, if there is one."""
+
+    @abc.abstractmethod
+    def fire(self, step: VoltageStep, signals: Float[Array, " s"], own: bool) -> Fired:
+        """The voltage step in which these signals are felt.
+
+        **Arguments:** `own`, whether the signals are those that result in the step.
+        """
+
+    @abc.abstractmethod
+    def logged(self, log: Log[Event] | None, step: VoltageStep, fired: Fired) -> Log[Event] | None:
+        """The record after a voltage step."""
+
+    @abc.abstractmethod
+    def lost(
+        self, step: VoltageStep, state: DensityState, seen: Coupled
+    ) -> tuple[Bool[Array, ""], Result]:
+        """Whether a run that is in this state after a step cannot go on, and why."""
 
 
-class Cascade(Module):
+class NoEvents(AbstractEvents):
+    """A run in which neurons would fire together ends as a blow-up."""
+
+    def coupling(self, coupling):
+        return coupling
+
+    def step_size(self):
+        return FixedStep()
+
+    def log(self, dtype):
+        return None
+
+    def fire(self, step, signals, own):
+        after = own_step(step, signals[0]) if own else step.after(signals)
+        return Fired.alone(*after)
+
+    def logged(self, log, step, fired):
+        return log
+
+    def lost(self, step, state, seen):
+        resolved = step.kappa > 0
+        duration = jnp.where(resolved, 1 / jnp.where(resolved, step.kappa, 1), jnp.inf)
+        kick, edge = step.kick(), step.edge(state.rate[None])
+        lost = blows_up(step.grid, state.density, state.rate, kick, duration, edge)
+        lost = lost | ~(seen.found | seen.exhausted)
+        return lost, Result.where(resolved, Result.blow_up, Result.no_self_consistent_rate)
+
+
+class Cascade(AbstractEvents):
     r"""Lets neurons fire together on the density, and the run go on through every blow-up.
 
     Steps are shortened to $Δt = ε\,δm/\bar N$, so that no more than $δm$ fires in one, and land on
-    the jumps of the drive; where an avalanche is near they are no longer than 0.02 membrane times.
-    A run takes about (number of steps) + (fired mass)/δm + (jumps) of these substeps.
+    the jumps of the drive; where an event is near they are no longer than 0.02 membrane times. A
+    run takes about (number of steps) + (fired mass)/δm + (jumps) of these substeps.
 
     **Arguments:**
 
@@ -65,94 +128,74 @@ class Cascade(Module):
             check_positive("mass_step", mass_step)
         self.mass_step = None if mass_step is None else as_leaf("mass_step", mass_step)
         self.max_events = check_integer("max_events", max_events, at_least=1)
-        self.max_substeps = check_integer("max_substeps", max_substeps, at_least=1)
-        check(
-            max_substeps <= MAX_TURNS, f"max_substeps = {max_substeps}: must not exceed {MAX_TURNS}"
-        )
+        self.max_substeps = MassStep(mass_step=self.mass_step, max_substeps=max_substeps).max_substeps
 
-    def spikes(
-        self, grid: VoltageGrid, model: Network, weights: Float[Array, " w"], dt: Float[Array, ""]
-    ) -> Float[Array, ""]:
-        r"""$ε\,δm$, the $∫ \bar N\,dt$ of a substep.
+    def coupling(self, coupling):
+        return Corrected() if isinstance(coupling, Lagged) else coupling
 
-        **Arguments:** `grid`, of voltages; `model`; `weights`, of the columns, shape `(w,)`
-        (weight); `dt`, the outer step (learning time).
+    def step_size(self):
+        return MassStep(mass_step=self.mass_step, max_substeps=self.max_substeps)
 
-        **Returns:** a number (spikes / neuron × learning time / membrane time).
-        """
-        if self.mass_step is not None:
-            return model.epsilon * self.mass_step.astype(dt.dtype)
-        visible = visible_jump(grid)
-        strongest = jnp.maximum(jnp.max(instantaneous_kick(model, weights)), visible)
-        return jnp.minimum(dt, model.epsilon * visible / strongest)
-
-    def longest(
-        self,
-        grid: Grid,
-        model: Network,
-        weights: Float[Array, " w"],
-        density: Float[Array, "v w"],
-        dt: Float[Array, ""],
-    ) -> Float[Array, ""]:
-        """A substep no longer than this misses no event (learning time).
-
-        Where an avalanche is near, that is a fraction of the time from one to the next: a longer
-        step would calm down neurons that fire together again and again.
-
-        **Arguments:** `grid`; `model`; `weights`, of the columns, shape `(w,)` (weight); `density`,
-        shape `(v, w)` (1 / voltage / weight); `dt`, the outer step (learning time).
-        """
-        kick = jnp.maximum(instantaneous_kick(model, weights), 0)
-        gain = jnp.max(jnp.sum(density * kick[None], 1)) * grid.weight_spacing
-        return jnp.where(gain > 0.5, jnp.minimum(model.epsilon * _LONGEST, dt), dt)
-
-    def log(self, dtype: np.dtype) -> Log[Event]:
-        """An empty record of events, whose numbers are of this `dtype`."""
+    def log(self, dtype):
         zero = jnp.zeros((), dtype)
         return Log.empty(Event(zero, zero), self.max_events)
 
+    def fire(self, step, signals, own):
+        return fire(step, signals)
+
+    def logged(self, log, step, fired):
+        size = step.network_rate(fired.mass)
+        event = lax.stop_gradient(Event(step.time, size))
+        return log.append(fired.together, event)
+
+    def lost(self, step, state, seen):
+        # An unbounded rate in spite of events is a step too long for them.
+        lost = state.events.overflowed | ~(state.rate < MAX_RATE)
+        return lost, Result.event_budget_exceeded
+
 
 class Fired(NamedTuple):
-    """Density and rates after an interval; the mass that fired together, if any did."""
+    """Density and rates after a voltage step; the mass that fired together, if any did."""
 
     density: Float[Array, "v w"]
     rates: Float[Array, " w"]
     mass: Float[Array, " w"]
     together: Bool[Array, ""]
 
+    @classmethod
+    def alone(cls, density: Float[Array, "v w"], rates: Float[Array, " w"]) -> Fired:
+        """Where every neuron fired by itself."""
+        return cls(density, rates, jnp.zeros_like(rates), jnp.zeros((), bool))
 
-def fire(interval: Interval, felt: Float[Array, ""]) -> Fired:
-    r"""The interval in which neurons see the rate `felt`, with the event it ends in, if any.
 
-    If an avalanche carries itself, the interval is repeated without re-entry; at its end those who
-    fire together leave, the others jump, and the rate is zero. No derivative flows through that.
+def fire(step: VoltageStep, signals: Float[Array, " s"]) -> Fired:
+    r"""The voltage step in which neurons feel these signals, with the event it ends in, if any.
+
+    If a cascade carries itself, the step is repeated without re-entry; at its end those who fire
+    together leave, the others jump, and the rate is zero. No derivative flows through that.
     """
-    density, rates = interval.after(felt)
-    usual = Fired(density, rates, jnp.zeros_like(rates), jnp.zeros((), bool))
-    still, felt, usual_still = frozen((interval, felt, usual))
-    grid, kick, edge = still.grid, still.kick(), still.edge(felt)
+    usual = Fired.alone(*step.after(signals))
+    still, signals, usual_still = frozen((step, signals, usual))
+    grid, kick, edge = still.grid, still.kick(), still.edge(signals)
 
-    def avalanche_after(density, rates):
+    def cascade_after(density, rates):
         fired = still.network_rate(rates) / still.kappa
-        return avalanche(grid, density, fired, kick, edge)
+        return cascade(grid, density, fired, kick, edge)
 
     def together():
-        rest, rates = still.absorbed(felt)
-        event = avalanche_after(rest, rates)
+        rest, rates = still.absorbed(signals)
+        event = cascade_after(rest, rates)
         jump = kick * event.mass
         moved = move_up(
             grid, without_top(rest, reached(grid, rest, jump, edge) / grid.cell_area), jump
         )
         fired = jnp.maximum(still.mass_given() - grid.weight_density(moved), 0)
-        if still.inflow is None:
-            reset = np.arange(grid.v.num)[:, None] == grid.v.reset_index
-            moved = moved + jnp.where(reset, fired[None] / grid.v.spacing, 0)
+        moved = still.reentry.returned(grid, moved, fired)
         new = Fired(moved, jnp.zeros_like(rates), fired, event.is_event)
         return jax.tree.map(partial(jnp.where, event.is_event), new, usual_still)
 
-    return lax.cond(
-        avalanche_after(usual_still.density, usual_still.rates).is_event, together, lambda: usual
-    )
+    happens = cascade_after(usual_still.density, usual_still.rates).is_event
+    return lax.cond(happens, together, lambda: usual)
 
 
 def without_top(density: Float[Array, "v w"], removed: Float[Array, " w"]) -> Float[Array, "v w"]:

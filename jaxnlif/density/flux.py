@@ -9,31 +9,31 @@ from __future__ import annotations
 
 from functools import partial
 from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import VoltageGrid
 from ..machine.blocks import in_blocks
+from ..machine.columns import columnwise
+from ..machine.machine import HERE, Machine
 from ..tridiagonal import log_depth, loops
 from ..tridiagonal.exchange import Rates
 from . import kernel
-from .cells import firing_rates, positive, with_cells, with_inflow
+from .cells import Inputs, firing_rates, positive, with_cells, with_inflow
 from .tangent import absorb_flux_tangent, needed, shift_flux_tangent
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 6))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 4))
 def shift_flux(
     grid: VoltageGrid,
-    kappa: Float[Array, ""],
-    drive: Float[Array, " w"],
-    noise: Float[Array, ""],
+    inputs: Inputs,
     density: Float[Array, "v w"],
     known: Float[Array, "v w"] | None = None,
-    execution: AbstractExecution = AUTOMATIC,
+    machine: Machine = HERE,
 ) -> Float[Array, "v w"]:
     r"""One implicit step of drift, diffusion, firing and re-entry, uniform in $κ = ε/Δt ≥ 0$.
 
@@ -44,72 +44,51 @@ def shift_flux(
     point for every κ, and as κ → 0 the step becomes the quasi-static solver, $p = (Σp^*) z/Σz$.
     What rounding does to the mass of a column is returned to that column.
 
-    **Arguments:** `kappa` (1 / membrane time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`;
-    `known`, the new density if it has been found before, and only derivatives are missing;
-    `execution`, how to solve.
+    **Arguments:** the inputs, density $p^*$ `(v, w)`; `known`, the new density if it has been found
+    before, and only derivatives are missing; `machine`, how to solve.
     **Returns:** the new density, `(v, w)`.
     """
     if known is not None:
         return known
-    return execution(
-        positive(kappa),
-        drive,
-        noise,
+    return _run(
+        grid,
+        machine,
+        inputs,
         density,
-        loops=partial(_shift_in_blocks, grid),
+        loops=in_blocks(partial(_shift, grid, loops)),
         log_depth=partial(_shift, grid, log_depth),
-        kernel=partial(_step_by_columns, grid),
+        kernel=kernel.step,
     )
 
 
-def _shift_flux_jvp(grid, execution, primals, tangents):
-    new = shift_flux(grid, *primals, execution)
-    return new, shift_flux_tangent(grid, execution, *needed(primals[:-1], tangents[:-1]), new)
+def _shift_flux_jvp(grid, machine, primals, tangents):
+    new = shift_flux(grid, *primals, machine)
+    return new, shift_flux_tangent(grid, machine, *needed(primals[:-1], tangents[:-1]), new)
 
 
 shift_flux.defjvp(_shift_flux_jvp, symbolic_zeros=True)
 
 
-def _shift(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density) -> Array:
-    def step(cells):
-        return way.sweep_down(cells.rates, *_sweep_up(grid, way, kappa, cells.rates, density))
+def _shift(grid: VoltageGrid, way: ModuleType, common: Any, columns: Any) -> Array:
+    inputs, density = _inputs(common, columns)
 
-    unscaled = with_cells(grid, drive, noise, step, branch=way is loops)
+    def step(cells):
+        rates = cells(grid, inputs).rates
+        return way.sweep_down(rates, *_sweep_up(grid, way, inputs.kappa, rates, density))
+
+    unscaled = with_cells(grid, inputs, step, branch=way is loops)
     mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
     return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
 
 
-def _shift_in_blocks(grid: VoltageGrid, kappa, drive, noise, density) -> Array:
-    def columns(drive, density):
-        return _shift(grid, loops, kappa, drive, noise, density)
-
-    return in_blocks(columns, drive, density)
-
-
-def _step_by_columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=None) -> Array:
-    return kernel.step(grid, _columns(grid, kappa, drive, noise, density, inflow))
-
-
-def _columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=None) -> kernel.Columns:
-    """What a kernel is given: everything in units of the exchange between cells."""
-    cells = grid.spacing / noise
-    every = jnp.ones_like(drive)
-    entering = None if inflow is None else inflow * cells
-    return kernel.Columns(
-        drive, cells * every, kappa * grid.spacing * cells * every, density, entering
-    )
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0, 7))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 5))
 def absorb_flux(
     grid: VoltageGrid,
-    kappa: Float[Array, ""],
-    drive: Float[Array, " w"],
-    noise: Float[Array, ""],
+    inputs: Inputs,
     density: Float[Array, "v w"],
     inflow: Float[Array, " w"],
     known: Float[Array, "v w"] | None = None,
-    execution: AbstractExecution = AUTOMATIC,
+    machine: Machine = HERE,
 ) -> Float[Array, "v w"]:
     r"""One implicit step in which the flux that enters at the reset potential is known.
 
@@ -117,99 +96,109 @@ def absorb_flux(
     The result is non-negative. What rounding does to the mass is shared by what stays and what
     leaves, $h Σp + N/κ = h Σp^* + f/κ$ with $N$ the `firing_rates` after the step.
 
-    **Arguments:** `kappa` > 0 (1 / membrane time), input μ `(w,)`, noise a, density $p^*$ `(v, w)`,
-    `inflow` f `(w,)` (1 / membrane time / weight); `known` and `execution` as in `shift_flux`.
+    **Arguments:** as `shift_flux`, with κ > 0; `inflow` f `(w,)` (1 / membrane time / weight).
     **Returns:** the new density, `(v, w)`.
     """
     if known is not None:
         return known
-    return execution(
-        positive(kappa),
-        drive,
-        noise,
+    return _run(
+        grid,
+        machine,
+        inputs,
         density,
         inflow,
-        loops=partial(_absorb, grid, loops),
+        loops=in_blocks(partial(_absorb, grid, loops)),
         log_depth=partial(_absorb, grid, log_depth),
-        kernel=partial(_step_by_columns, grid),
+        kernel=kernel.step,
     )
 
 
-def _absorb_flux_jvp(grid, execution, primals, tangents):
-    new = absorb_flux(grid, *primals, execution)
-    return new, absorb_flux_tangent(grid, execution, *needed(primals[:-1], tangents[:-1]), new)
+def _absorb_flux_jvp(grid, machine, primals, tangents):
+    new = absorb_flux(grid, *primals, machine)
+    return new, absorb_flux_tangent(grid, machine, *needed(primals[:-1], tangents[:-1]), new)
 
 
 absorb_flux.defjvp(_absorb_flux_jvp, symbolic_zeros=True)
 
 
-def _absorb(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density, inflow) -> Array:
-    kappas = jnp.broadcast_to(kappa, density[0].shape)
-    given = with_inflow(grid, kappa * density, inflow)
+def _absorb(grid: VoltageGrid, way: ModuleType, common: Any, columns: Any) -> Array:
+    inputs, density, inflow = _inputs(common, columns)
+    kappas = jnp.broadcast_to(inputs.kappa, density[0].shape)
+    given = with_inflow(grid, inputs.kappa[None] * density, inflow)
 
     def step(cells):
-        return way.sweep_down(cells.rates, *way.sweep_up(cells.rates, kappas, given))
+        rates = cells(grid, inputs).rates
+        return way.sweep_down(rates, *way.sweep_up(rates, kappas, given))
 
-    new = with_cells(grid, drive, noise, step, branch=way is loops)
-    left = firing_rates(grid, drive, noise, new[-1]) / grid.spacing
-    found = kappa * jnp.sum(new, 0) + left
+    new = with_cells(grid, inputs, step, branch=way is loops)
+    left = firing_rates(grid, inputs, new[-1]) / grid.spacing
+    found = inputs.kappa * jnp.sum(new, 0) + left
     return new * jnp.where(found > 0, jnp.sum(given, 0) / jnp.where(found > 0, found, 1), 0)[None]
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 6))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 4))
 def probe_firing(
     grid: VoltageGrid,
-    kappa: Float[Array, ""],
-    drive: Float[Array, " w"],
-    noise: Float[Array, ""],
+    inputs: Inputs,
     density: Float[Array, "v w"],
     inflow: Float[Array, " w"] | None = None,
-    execution: AbstractExecution = AUTOMATIC,
+    machine: Machine = HERE,
 ) -> Float[Array, " w"]:
     """The rates $N(w)$ after `shift_flux`, or with an inflow `absorb_flux`, with the same
     arguments: to rounding, and from the upward sweep alone."""
-    given = (density,) if inflow is None else (density, inflow)
-    last = execution(
-        positive(kappa),
-        drive,
-        noise,
-        *given,
-        loops=partial(_probe_in_blocks, grid),
+    last = _run(
+        grid,
+        machine,
+        inputs,
+        density,
+        *(() if inflow is None else (inflow,)),
+        loops=in_blocks(partial(_probe, grid, loops)),
         log_depth=partial(_probe, grid, log_depth),
-        kernel=partial(_probe_by_columns, grid),
+        kernel=kernel.probe,
     )
-    return firing_rates(grid, drive, noise, last)
+    return firing_rates(grid, inputs, last)
 
 
-def _probe(grid: VoltageGrid, way: ModuleType, kappa, drive, noise, density, *inflow) -> Array:
+def _probe(grid: VoltageGrid, way: ModuleType, common: Any, columns: Any) -> Array:
+    inputs, density, *inflow = _inputs(common, columns)
+    kappa = inputs.kappa
+
     def last(cells):
+        rates = cells(grid, inputs).rates
         if not inflow:
-            return kappa * _sweep_up(grid, way, kappa, cells.rates, density)[0][-1]
-        given = with_inflow(grid, kappa * density, *inflow)
-        return way.sweep_up(cells.rates, jnp.broadcast_to(kappa, drive.shape), given)[0][-1]
+            return kappa * _sweep_up(grid, way, kappa, rates, density)[0][-1]
+        given = with_inflow(grid, kappa[None] * density, *inflow)
+        return way.sweep_up(rates, jnp.broadcast_to(kappa, density[0].shape), given)[0][-1]
 
-    return with_cells(grid, drive, noise, last, branch=way is loops)
-
-
-def _probe_in_blocks(grid: VoltageGrid, kappa, drive, noise, density, *inflow) -> Array:
-    def columns(drive, density, *inflow):
-        return _probe(grid, loops, kappa, drive, noise, density, *inflow)
-
-    return in_blocks(columns, drive, density, *inflow)
-
-
-def _probe_by_columns(grid: VoltageGrid, kappa, drive, noise, density, inflow=None) -> Array:
-    return kernel.probe(grid, _columns(grid, kappa, drive, noise, density, inflow))
+    return with_cells(grid, inputs, last, branch=way is loops)
 
 
 @probe_firing.defjvp
-def _probe_firing_jvp(grid, execution, primals, tangents):
-    def firing(kappa, drive, noise, density, inflow):
+def _probe_firing_jvp(grid, machine, primals, tangents):
+    def firing(inputs, density, inflow):
         step = shift_flux if inflow is None else partial(absorb_flux, inflow=inflow)
-        density = step(grid, kappa, drive, noise, density, execution=execution)
-        return firing_rates(grid, drive, noise, density[-1])
+        density = step(grid, inputs, density, machine=machine)
+        return firing_rates(grid, inputs, density[-1])
 
     return jax.jvp(firing, primals, tangents)
+
+
+def _run(grid: VoltageGrid, machine: Machine, inputs: Inputs, *columns: Array, kernel, **ways):
+    """The result of the way that the machine chooses, for all columns of a batch at once."""
+    inputs = inputs._replace(kappa=positive(inputs.kappa))
+
+    def by_kernel(common, columns):
+        return kernel(grid, *_inputs(common, columns))
+
+    given = inputs.common, (inputs.drive, *columns)
+    ways = {name: columnwise(way) for name, way in (ways | {"kernel": by_kernel}).items()}
+    return machine.run(*given, **ways)
+
+
+def _inputs(common: Any, columns: Any) -> tuple[Inputs, *tuple[Array, ...]]:
+    """The inputs of the columns of a batch, and what else the columns have."""
+    drive, *others = columns
+    return Inputs(*common, drive), *others
 
 
 def _sweep_up(grid: VoltageGrid, way: ModuleType, kappa: Array, rates: Rates, density: Array):

@@ -1,31 +1,40 @@
-"""What delays and refractory periods hold back from one step to the next."""
+"""What synapses and refractory periods hold back from one step to the next."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..grid import Grid
 from ..model import Network
+from .coupling import AbstractCoupling, Coupled, given
+from .reentry import AbstractReentry, AtOnce, Later
+from .resolution import in_membrane_times
 from .state import DensityState
+from .voltage import VoltageStep
 
 
 class Arriving(NamedTuple):
-    """What was sent in earlier steps: the rate after a delay, neurons after their rest."""
+    """What was sent in earlier steps: signals of a delayed synapse, neurons after their rest."""
 
-    rate: Array | None
-    neurons: Array | None
+    signals: Float[Array, " s"] | None
+    reentry: AbstractReentry
+
+    def couple(
+        self, coupling: AbstractCoupling, step: VoltageStep, previous: Float[Array, " s"]
+    ) -> Coupled:
+        """The signals that are felt in a step: those that arrive, or those of the coupling."""
+        return coupling(step, previous) if self.signals is None else given(self.signals)
 
 
 def arriving_in(model: Network, dt: Float[Array, ""], state: DensityState) -> Arriving:
     """What arrives in the step of `dt` that begins."""
-    return Arriving(
-        None if model.delay is None else model.delay.seen(state.sent, dt),
-        None if model.refractory is None else model.refractory.seen(state.resting, dt),
-    )
+    synapse, rest = model.connections, model.rest
+    signals = synapse.seen(state.sent, dt) if synapse.delayed else None
+    return Arriving(signals, Later(rest.seen(state.resting, dt)) if rest.rests else AtOnce())
 
 
 def recorded(
@@ -36,12 +45,12 @@ def recorded(
     state: DensityState,
 ) -> DensityState:
     """The state with the mean rates of a step on their way."""
-    if model.delay is not None:
-        sent = model.delay.record(state.sent, jnp.sum(rates) * grid.weight_spacing, dt)
-        state = eqx.tree_at(lambda s: s.sent, state, sent)
-    if model.refractory is not None:
-        resting = model.refractory.record(state.resting, rates, dt)
-        held = jnp.sum(model.refractory.outstanding(resting, dt)) * grid.weight_spacing
-        refractory = held * dt / model.epsilon
-        state = eqx.tree_at(lambda s: (s.resting, s.refractory), state, (resting, refractory))
-    return state
+    signals = (jnp.sum(rates) * grid.weight_spacing)[None]
+    resting = model.rest.record(state.resting, rates, dt)
+    held = jnp.sum(model.rest.outstanding(resting, dt)) * grid.weight_spacing
+    return replace(
+        state,
+        sent=model.connections.record(state.sent, signals, dt),
+        resting=resting,
+        refractory=held * in_membrane_times(dt, model.epsilon),
+    )

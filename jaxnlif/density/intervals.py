@@ -13,9 +13,10 @@ from jaxtyping import Array, Float
 
 from .._check import check, check_finite, check_positive, check_scalar, is_concrete
 from ..grid import VoltageGrid
-from ..model import Delay, Network, Never
+from ..model import AbstractMembrane, Network, Never
 from .advice import self_consistent_inputs
 from .passage import interval_moments, interval_transform
+from .resolution import in_membrane_times
 
 _TERMS, _AVERAGED = 128, 11
 _DECAY = {4: 10.0, 8: 18.4}  # by bytes per number: its exponential against rounding
@@ -78,9 +79,10 @@ def intervals(
     J. Abate, W. Whitt, *ORSA J. Comput.* 7:36 (1995), for the inversion.
     """
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
+    own = model.connections.weight
     check(not isinstance(model.refractory, Never), "refractory = Never(): there is no next spike")
     check(
-        (model.weight is None) == (weight is not None),
+        (own is None) == (weight is not None),
         "weight: give one where the model has none of its own, and only there",
     )
     check_scalar("t", t)
@@ -91,22 +93,21 @@ def intervals(
         check_finite("ts", ts)
     if grid is None or rate is None:
         check(
-            is_concrete(model) and model.weight is not None,
+            is_concrete(model) and own is not None,
             "grid, rate: give both under jit and grad, and for a structured network",
         )
     grid = VoltageGrid.for_model(model, t0=float(t)) if grid is None else grid
     check(isinstance(grid, VoltageGrid), f"grid = {type(grid).__name__}: must be a VoltageGrid")
-    w = jnp.reshape(jnp.asarray(model.weight if weight is None else weight, grid.dtype), 1)
+    w = jnp.reshape(jnp.asarray(own if weight is None else weight, grid.dtype), 1)
     time = jnp.asarray(t, grid.dtype)
     if rate is None:
         rate = self_consistent_inputs(model, grid, w, time[None])[0][0]
     rate = jnp.asarray(rate, grid.dtype)
     drive, noise = model.input(time, w, rate)[0], model.diffusion(rate).astype(grid.dtype)
-    rest = jnp.zeros((), grid.dtype)
-    if isinstance(model.refractory, Delay):
-        rest = (model.refractory.duration / model.epsilon).astype(grid.dtype)
+    rest = in_membrane_times(model.rest.period, model.epsilon).astype(grid.dtype)
+    membrane = model.membrane
 
-    coarse, fine = (interval_moments(grid, drive, noise, refine=k) for k in (1, 2))
+    coarse, fine = (interval_moments(grid, membrane, drive, noise, refine=k) for k in (1, 2))
     (mean, cv), (other_mean, other_cv) = (
         (m.mean + rest, jnp.sqrt(m.variance) / (m.mean + rest)) for m in (fine, coarse)
     )
@@ -118,7 +119,7 @@ def intervals(
     since = jnp.where(ts > rest, ts - rest, 1)
 
     def density(refine, terms):
-        found = _density(grid, since, drive, noise, refine, terms)
+        found = _density(grid, membrane, since, drive, noise, refine, terms)
         return jnp.where(ts > rest, found, 0)
 
     found, other = density(2, _TERMS), density(1, _TERMS // 2)
@@ -134,7 +135,9 @@ def intervals(
     )
 
 
-def _density(grid: VoltageGrid, ts: Array, drive, noise, refine: int, num: int) -> Array:
+def _density(
+    grid: VoltageGrid, membrane: AbstractMembrane, ts: Array, drive, noise, refine: int, num: int
+) -> Array:
     r"""The density at times above 0, by the Euler method for inverse Laplace transforms.
 
     $f(t) = \frac{e^{A/2}}t \bigl(\tfrac12 F(\tfrac A{2t}) + ∑_{k≥1} (-1)^k\,
@@ -148,5 +151,5 @@ def _density(grid: VoltageGrid, ts: Array, drive, noise, refine: int, num: int) 
     signs[0] = 0.5
     angular = jnp.asarray(np.pi * np.arange(len(weights)), ts.dtype)[None] / ts[:, None]
     frequency = lax.complex(jnp.broadcast_to(decay / (2 * ts[:, None]), angular.shape), angular)
-    values = interval_transform(grid, frequency, drive, noise, refine=refine).real
+    values = interval_transform(grid, membrane, frequency, drive, noise, refine=refine).real
     return np.exp(decay / 2) / ts * (values @ jnp.asarray(signs, ts.dtype))

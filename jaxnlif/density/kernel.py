@@ -14,13 +14,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.custom_batching import custom_vmap
 from jax.experimental import pallas as pl
 from jaxtyping import Array, Float
 
 from .. import _pallas
 from ..grid import VoltageGrid
 from .bernoulli import EVEN_LIMIT, bernoulli_even
+from .cells import Inputs
 
 _SEGMENT = 8  # 16 take twice as long to compile and are not faster
 
@@ -39,14 +39,40 @@ class Columns(NamedTuple):
     inflow: Array | None = None
 
 
-def step(grid: VoltageGrid, columns: Columns, *, interpret: bool = False) -> Float[Array, "v w"]:
-    """The density after `flux.shift_flux`, or with an inflow after `flux.absorb_flux`."""
-    return _run(_Voltages.of(grid), columns, False, interpret)
+def step(
+    grid: VoltageGrid,
+    inputs: Inputs,
+    density: Array,
+    inflow: Array | None = None,
+    *,
+    interpret: bool = False,
+) -> Float[Array, "v w"]:
+    """The density after `flux.shift_flux`, or with an inflow after `flux.absorb_flux`, of leaky
+    neurons: the kernel makes their drift itself."""
+    columns = _columns(grid, inputs, density, inflow)
+    return _launch(_Voltages.of(grid), columns, False, interpret)
 
 
-def probe(grid: VoltageGrid, columns: Columns, *, interpret: bool = False) -> Float[Array, " w"]:
+def probe(
+    grid: VoltageGrid,
+    inputs: Inputs,
+    density: Array,
+    inflow: Array | None = None,
+    *,
+    interpret: bool = False,
+) -> Float[Array, " w"]:
     """The density that `step` leaves at the last node below the threshold."""
-    return _run(_Voltages.of(grid), columns, True, interpret)
+    columns = _columns(grid, inputs, density, inflow)
+    return _launch(_Voltages.of(grid), columns, True, interpret)
+
+
+def _columns(grid: VoltageGrid, inputs: Inputs, density: Array, inflow: Array | None) -> Columns:
+    """Everything in units of the exchange between cells."""
+    cells = grid.spacing / inputs.noise
+    kappa = inputs.kappa * grid.spacing * cells
+    every = jnp.ones_like(inputs.drive)
+    entering = None if inflow is None else inflow * cells
+    return Columns(inputs.drive, cells * every, kappa * every, density, entering)
 
 
 class _Voltages(NamedTuple):
@@ -88,26 +114,6 @@ class _Way(NamedTuple):
     z: Array
     held: Array
     mass: _Sum
-
-
-def _run(grid: _Voltages, columns: Columns, probing: bool, interpret: bool) -> Array:
-    """The kernel, of which a batch is one with more columns."""
-
-    @custom_vmap
-    def run(columns):
-        return _launch(grid, columns, probing, interpret)
-
-    @run.def_vmap
-    def _(size, batched, columns):
-        def beside(x, is_batched):
-            x = x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
-            x = jnp.moveaxis(x, 0, -2)
-            return x.reshape(*x.shape[:-2], -1)
-
-        new = run(jax.tree.map(beside, columns, batched[0]))
-        return jnp.moveaxis(new.reshape(*new.shape[:-1], size, -1), -2, 0), True
-
-    return run(columns)
 
 
 def _launch(grid: _Voltages, columns: Columns, probing: bool, interpret: bool) -> Array:

@@ -14,18 +14,18 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from .interval import Interval
+from .voltage import VoltageStep
 
 
 @eqx.filter_custom_jvp
-def own_rate(interval: Interval, root: Float[Array, ""]) -> Float[Array, ""]:
-    r"""The root of $\bar N = G(\bar N)$, which was found, with derivatives by the interval."""
+def own_rate(step: VoltageStep, root: Float[Array, ""]) -> Float[Array, ""]:
+    r"""The root of $\bar N = G(\bar N)$, which was found, with derivatives by the step."""
     return root
 
 
 @eqx.filter_custom_jvp
 def chosen_rate(
-    interval: Interval,
+    step: VoltageStep,
     predicted: Float[Array, ""],
     root: Float[Array, ""],
     found: Bool[Array, ""],
@@ -36,28 +36,28 @@ def chosen_rate(
 
 @eqx.filter_custom_jvp
 def own_step(
-    interval: Interval, root: Float[Array, ""]
+    step: VoltageStep, root: Float[Array, ""]
 ) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
-    """Density and firing rates at the end of the interval, the root being a function of it."""
-    return interval.after(root)
+    """Density and firing rates at the end of the step, the root being a function of it."""
+    return step.after(root[None])
 
 
 @own_rate.def_jvp
 def _own_rate_jvp(primals, tangents):
-    interval, root = primals
-    rate = own_rate(interval, root)
-    density, _ = own_step(interval, root)
-    return rate, _tangent(interval, rate, density, tangents[0])[0]
+    step, root = primals
+    rate = own_rate(step, root)
+    density, _ = own_step(step, root)
+    return rate, _tangent(step, rate, density, tangents[0])[0]
 
 
 @chosen_rate.def_jvp
 def _chosen_rate_jvp(primals, tangents):
-    interval, predicted, root, found = primals
-    d_interval, d_predicted = tangents[:2]
+    step, predicted, root, found = primals
+    d_step, d_predicted = tangents[:2]
 
     def of_root():
-        density, _ = own_step(interval, root)
-        return _tangent(interval, root, density, d_interval)[0]
+        density, _ = own_step(step, root)
+        return _tangent(step, root, density, d_step)[0]
 
     def of_prediction():
         return jnp.zeros_like(predicted) if d_predicted is None else d_predicted
@@ -67,23 +67,23 @@ def _chosen_rate_jvp(primals, tangents):
 
 @own_step.def_jvp
 def _own_step_jvp(primals, tangents):
-    interval, root = primals
-    density, rates = own_step(interval, root)
-    rate = own_rate(interval, root)
-    return (density, rates), _tangent(interval, rate, density, tangents[0])[1]
+    step, root = primals
+    density, rates = own_step(step, root)
+    rate = own_rate(step, root)
+    return (density, rates), _tangent(step, rate, density, tangents[0])[1]
 
 
 @eqx.filter_checkpoint(prevent_cse=False)
-def _tangent(interval: Interval, rate: Array, density: Array, tangent: Interval):
+def _tangent(step: VoltageStep, rate: Array, density: Array, tangent: VoltageStep):
     """The tangents of the rate, and of density and firing rates."""
     given = jax.tree.map(lambda x: x is not None, tangent, is_leaf=lambda x: x is None)
-    moving, fixed = eqx.partition(interval, given)
+    moving, fixed = eqx.partition(step, given)
 
-    def step(moving, rate):
-        return eqx.combine(moving, fixed).after(rate, known=density)
+    def after(moving, rate):
+        return eqx.combine(moving, fixed).after(rate[None], known=density)
 
-    push = jax.linearize(step, moving, rate)[1]
+    push = jax.linearize(after, moving, rate)[1]
     direct = push(tangent, jnp.zeros_like(rate))
     answer = push(jax.tree.map(jnp.zeros_like, moving), jnp.ones_like(rate))
-    d_rate = interval.network_rate(direct[1]) / (1 - interval.network_rate(answer[1]))
+    d_rate = step.network_rate(direct[1]) / (1 - step.network_rate(answer[1]))
     return d_rate, jax.tree.map(lambda d, s: d + s * d_rate, direct, answer)

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Complex, Float
 
 from ..grid import VoltageGrid
+from ..model import AbstractMembrane
 from .bernoulli import bernoulli
 
 
@@ -38,6 +40,7 @@ class Moments(NamedTuple):
 
 def interval_moments(
     grid: VoltageGrid,
+    membrane: AbstractMembrane,
     drive: Float[Array, "..."],
     noise: Float[Array, "..."],
     *,
@@ -46,38 +49,49 @@ def interval_moments(
 ) -> Moments:
     r"""Mean and variance of the intervals of neurons with constant input.
 
-    **Arguments:** `grid`; input μ (voltage) and noise a (voltage² / membrane time), of shapes that
-    broadcast; `refine`, into how many parts each cell of the grid is divided; `wall`, whether the
-    grid ends at its lowest node, or neurons may go below and return, which is approximated.
+    **Arguments:** `grid`; `membrane`; input μ (voltage) and noise a (voltage² / membrane time), of
+    shapes that broadcast; `refine`, into how many parts each cell of the grid is divided; `wall`,
+    whether the grid ends at its lowest node, or neurons may go below and return, which is
+    approximated.
     **Returns:** the moments, of the shape of μ; infinite where they exceed the range of the dtype.
     """
     below = None
     if not wall:
         # From the node below to the lowest: h ψ/a, and 2h ψ³/a² for a slowly varying ψ.
-        psi = tail_length(grid, drive, noise)
+        psi = tail_length(grid, membrane, drive, noise)
         step = grid.spacing / (refine * noise)
         below = step * psi, 2 * step * psi**3 / noise
-    return moments(*_numbers(grid, refine), drive, noise, below)
+    return moments(membrane, *_numbers(grid, refine), drive, noise, below)
 
 
 def tail_length(
-    grid: VoltageGrid, drive: Float[Array, "..."], noise: Float[Array, "..."]
+    grid: VoltageGrid,
+    membrane: AbstractMembrane,
+    drive: Float[Array, "..."],
+    noise: Float[Array, "..."],
 ) -> Float[Array, "..."]:
-    r"""$ψ = e^{φ(V_{min})} ∫_{-∞}^{V_{min}} e^{-φ}$ with $φ = (v - μ)^2/2a$: mass over density.
+    r"""$ψ = ∫_{-∞}^{V_{min}} e^{φ(V_{min}) - φ(v)} dv$ with $φ' = -(f + μ)/a$: mass over density.
 
-    $ψ = \sqrt a\,R(x)$ with $x = (μ - V_{min})/\sqrt a$ and Mills' ratio R, by Sampford's bound
-    $4/(3x + \sqrt{x^2 + 8})$, which is good to 2 % for x > 1 and not used below -1/2.
+    With the drift $D = f(V_{min}) + μ$ and its slope $-λ$ there, the density below is Gaussian or,
+    for λ = 0, exponential, and $ψ = 4a / (3D + \sqrt{D^2 + 8aλ})$ by Sampford's bound on Mills'
+    ratio, which is good to 2 % for $D > \sqrt{aλ}$ and not used below $-\sqrt{aλ}/2$.
 
     **Arguments:** input μ and noise a, of shapes that broadcast. **Returns:** ψ (voltage).
 
     **Reference:** M. R. Sampford, *Ann. Math. Stat.* 24:130 (1953).
     """
+    lowest = jnp.asarray(grid.minimum, grid.dtype)
+    own, slope = jax.jvp(membrane.drift, (lowest,), (jnp.ones_like(lowest),))
+    spread = noise * jnp.maximum(-slope, 0)
     deviation = jnp.sqrt(noise)
-    x = jnp.clip((drive - grid.minimum) / deviation, -0.5, 1e6)
-    return deviation * (4 / (3 * x + jnp.sqrt(x * x + 8)))
+    least = jnp.where(spread > 0, -0.5 * jnp.sqrt(spread), 1e-6 * deviation)
+    drift = jnp.clip(drive + own, least, 1e6 * deviation)
+    return 4 * noise / (3 * drift + jnp.sqrt(drift * drift + 8 * spread))
 
 
-def moments(minimum, h, first, num, drive: Array, noise: Array, below=None) -> Moments:
+def moments(
+    membrane: AbstractMembrane, minimum, h, first, num, drive: Array, noise: Array, below=None
+) -> Moments:
     """The same for a grid given by its numbers: lowest node, spacing, index of reset, nodes; and
     mean and variance of the time it takes to the lowest node from the one below, if there is one.
 
@@ -87,7 +101,7 @@ def moments(minimum, h, first, num, drive: Array, noise: Array, below=None) -> M
 
     def up_one_node(node, carry):
         down, time, spread, total = carry
-        up, down_next = _exchange(minimum, h, node, drive, noise)
+        up, down_next = _exchange(membrane, minimum, h, node, drive, noise)
         new_time = (1 + down * time) / up
         new_spread = 1 / (up * (up + down)) + down / up * spread
         new_spread = new_spread + down / (up + down) * (time + new_time) ** 2
@@ -98,7 +112,7 @@ def moments(minimum, h, first, num, drive: Array, noise: Array, below=None) -> M
     none = jnp.zeros_like(drive)
     down, time, spread = none, none, none
     if below is not None:
-        down = _exchange(minimum, h, -1, drive, noise)[1]
+        down = _exchange(membrane, minimum, h, -1, drive, noise)[1]
         time, spread = (none + x for x in below)
     begin = down, time, spread, Moments(none, none)
     return lax.fori_loop(0, num, up_one_node, begin)[-1]
@@ -106,6 +120,7 @@ def moments(minimum, h, first, num, drive: Array, noise: Array, below=None) -> M
 
 def interval_transform(
     grid: VoltageGrid,
+    membrane: AbstractMembrane,
     frequency: Complex[Array, "..."],
     drive: Float[Array, ""],
     noise: Float[Array, ""],
@@ -121,7 +136,7 @@ def interval_transform(
 
     def up_one_node(node, carry):
         down, below, total = carry
-        up, down_next = _exchange(minimum, h, node, drive, noise)
+        up, down_next = _exchange(membrane, minimum, h, node, drive, noise)
         stays = frequency + down * below
         new = up / (stays + up)
         return down_next, stays / (stays + up), jnp.where(node >= first, total * new, total)
@@ -134,7 +149,10 @@ def _numbers(grid: VoltageGrid, refine: int) -> tuple[float, float, int, int]:
     return grid.minimum, grid.spacing / refine, grid.reset_index * refine, grid.num * refine
 
 
-def _exchange(minimum, h, node, drive: Array, noise: Array) -> tuple[Array, Array]:
+def _exchange(
+    membrane: AbstractMembrane, minimum, h, node, drive: Array, noise: Array
+) -> tuple[Array, Array]:
     """The rates from a node to the next one and back."""
-    peclet = (drive - (minimum + h * (node + 0.5))) * (h / noise)
+    interface = jnp.asarray(minimum + h * (node + 0.5), drive.dtype)
+    peclet = (drive + membrane.drift(interface)) * (h / noise)
     return noise / h**2 * bernoulli(-peclet), noise / h**2 * bernoulli(peclet)

@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..grid import Grid
 from ..integrate.warning import WarningFlag
-from ..model import Delay, Network
+from ..model import AbstractMembrane, Network
 from .passage import interval_moments
 from .walls import Walls
 
@@ -78,13 +78,17 @@ def neurons_at(
 
     (drive, noise), (d_drive, d_noise) = jax.vmap(at)(ts, rate)
     # A learning network is followed over times in which neurons fire again and again.
-    fast = jnp.where(model.epsilon > 0, step / jnp.where(model.epsilon > 0, model.epsilon, 1), 0)
-    step = jnp.zeros_like(rate) if model.learning is not None else fast + jnp.zeros_like(rate)
-    rest = jnp.zeros((), rate.dtype)
-    if isinstance(model.refractory, Delay):
-        rest = (model.refractory.duration / model.epsilon).astype(rate.dtype)
+    fast = in_membrane_times(step, model.epsilon)
+    step = jnp.zeros_like(rate) if model.plasticity.moves else fast + jnp.zeros_like(rate)
+    rest = in_membrane_times(model.rest.period, model.epsilon).astype(rate.dtype)
     given = (drive, noise, d_drive, d_noise, rates, rest, step[:, None])
     return Neurons(*lax.stop_gradient(given))
+
+
+def in_membrane_times(duration: Array, epsilon: Array) -> Float[Array, "..."]:
+    """A duration in learning time as one in membrane times; 0 in the quasi-static limit."""
+    positive = epsilon > 0
+    return jnp.where(positive, duration / jnp.where(positive, epsilon, 1), 0)
 
 
 class Errors(NamedTuple):
@@ -103,11 +107,11 @@ class Errors(NamedTuple):
     cv_step: Float[Array, ""]
 
 
-def discretisation_errors(grid: Grid, neurons: Neurons) -> Errors:
+def discretisation_errors(grid: Grid, membrane: AbstractMembrane, neurons: Neurons) -> Errors:
     """The errors of a run whose neurons are these; zero where nothing can be said."""
     drive, noise, rate, rest, step = *neurons[:2], *neurons[4:]
     rate = rate * grid.weight_spacing
-    moments = partial(interval_moments, grid.v)
+    moments = partial(interval_moments, grid.v, membrane)
     coarse, slope = jax.jvp(moments, (drive, noise), neurons[2:4])
     fine = moments(drive, noise, refine=_FINER)
     free = moments(drive, noise, refine=_FINER, wall=False)

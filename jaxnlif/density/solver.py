@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._check import check, check_integer, check_key
+from .._check import check, check_integer
 from .._sum import Sum
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
-from ..integrate.log import Event, Log
-from ..integrate.loop import bounded_while
+from ..integrate.log import Log
 from ..integrate.result import Result
 from ..integrate.solver import AbstractSolver, Regime, Snapshot
 from ..integrate.warning import no_warnings
 from ..machine.layout import ONE_DEVICE, AbstractLayout, Sharded, with_layout
+from ..machine.machine import Machine
 from ..model import Network
 from .advice import advice
 from .blowup import MAX_RATE
-from .cells import firing_rates
-from .coupling import AbstractCoupling, Corrected, Coupled, Implicit, Lagged, given
+from .cells import firing_rates, inputs_of
+from .coupling import AbstractCoupling, Implicit, Lagged
 from .cycle import watch, watched
-from .events import Cascade, fire
-from .finite import debt_after, no_debt, with_debt, with_draw
+from .events import AbstractEvents, Cascade, NoEvents
+from .finite import AbstractSize, Finite, Infinite
 from .held import Arriving, arriving_in, recorded
-from .interval import Interval
 from .outcome import outcome
-from .own_rate import own_step
+from .reentry import AtOnce
 from .resolution import discretisation_errors, neurons_at, warnings
-from .start import first_rates
+from .start import first_rates, first_rates_given
 from .state import DensityState
-from .substep import lookup_time, next_substep, nothing_done
-from .transport import Moved, move_weights
+from .step_size import AbstractStepSize, Situation
+from .substep import lookup_time
+from .transport import AbstractTransport, Learning, Moved, Still
+from .upwind import Upwind
 from .validate import check_arguments, check_times
+from .voltage import VoltageStep
 from .walls import Walls
 
 _KINDS = {
@@ -47,6 +47,8 @@ _KINDS = {
     "coupling": AbstractCoupling,
     "events": Cascade | None,
     "execution": AbstractExecution,
+    "transport": AbstractTransport,
+    "step_size": AbstractStepSize | None,
 }
 
 
@@ -78,6 +80,9 @@ class FluxShift(AbstractSolver[DensityState]):
       if neurons were Poisson processes: that of regular neurons is smaller, of bursting ones larger
       (`Particles` have either). `None` for the limit of many. Derivatives are
       those with the numbers of spikes held as they were drawn, not of a mean over draws.
+    - `transport`: the scheme by which weights move, `Upwind()`.
+    - `step_size`: how steps of the run are divided, an `AbstractStepSize`; by default as events ask
+      for, and not at all without.
     - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.
     - `layout`: where the columns of the density lie, which `solve(..., sharding=)` fills in.
 
@@ -93,6 +98,8 @@ class FluxShift(AbstractSolver[DensityState]):
     coupling: AbstractCoupling = Lagged()
     events: Cascade | None = eqx.field(default=None, kw_only=True)
     neurons: Int[Array, ""] | None = eqx.field(default=None, kw_only=True, converter=_as_count)
+    transport: AbstractTransport = eqx.field(default=Upwind(), kw_only=True)
+    step_size: AbstractStepSize | None = eqx.field(default=None, kw_only=True)
     execution: AbstractExecution = eqx.field(default=AUTOMATIC, kw_only=True)
     layout: AbstractLayout = eqx.field(default=ONE_DEVICE, kw_only=True)
 
@@ -102,6 +109,8 @@ class FluxShift(AbstractSolver[DensityState]):
             ("coupling", self.coupling, "a coupling such as Lagged()"),
             ("events", self.events, "Cascade(...) or None"),
             ("execution", self.execution, "an execution such as execution.LogDepth()"),
+            ("transport", self.transport, "a transport such as Upwind()"),
+            ("step_size", self.step_size, "a step size such as FixedStep(), or None"),
         ):
             check(isinstance(value, _KINDS[name]), f"{name} = {value!r}: must be {kind}")
         check(
@@ -116,8 +125,7 @@ class FluxShift(AbstractSolver[DensityState]):
         self.execution.validate()
         check_arguments(self.grid, self.weights, model, y0)
         check_times(model, dt, events=self.events, neurons=self.neurons)
-        if self.neurons is not None:
-            check_key(key)
+        self._size.validate(key)
 
     def sharded(self, layout: Sharded) -> FluxShift:
         check(
@@ -133,18 +141,20 @@ class FluxShift(AbstractSolver[DensityState]):
         They are the cell centres, or the one weight of the model.
         """
         if self.grid.w is None:
-            return jnp.asarray(model.weight, self.dtype)[None]
+            return jnp.asarray(model.connections.weight, self.dtype)[None]
         return jnp.asarray(self.grid.w.centers, self.dtype)
 
     def init(
         self, model: Network, t0: Array, y0: ArrayLike, key: PRNGKeyArray | None
     ) -> DensityState:
-        density = self.layout.split(jnp.asarray(y0, self.dtype))
+        density = self.machine.layout.split(jnp.asarray(y0, self.dtype))
+        synapse, w = model.connections, self.weights(model)
         rate = jnp.zeros((), self.dtype)
         for _ in range(2):  # the flux through the threshold depends, weakly, on the rate itself
-            seen = rate if model.delay is None else jnp.zeros_like(rate)
-            mu, noise = model.input(t0, self.weights(model), seen), model.diffusion(seen)
-            rates = firing_rates(self.grid.v, mu, noise, density[-1])
+            seen = jnp.zeros_like(rate) if synapse.delayed else rate
+            drive, noise = model.input(t0, w, seen), model.diffusion(seen)
+            inputs = inputs_of(self.grid.v, model.membrane, jnp.zeros_like(rate), drive, noise)
+            rates = firing_rates(self.grid.v, inputs, density[-1])
             rate = jnp.sum(rates) * self.grid.weight_spacing
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
         state = DensityState(
@@ -153,50 +163,81 @@ class FluxShift(AbstractSolver[DensityState]):
             rate=rate,
             spikes=Sum.zero(zero),
             refractory=zero,
-            sent=None if model.delay is None else model.delay.start(rate),
-            resting=None if model.refractory is None else model.refractory.start(rates),
-            events=None if self.events is None else self.events.log(self.dtype),
-            key=None if self.neurons is None else key,
+            sent=synapse.start(rate[None]),
+            resting=model.rest.start(rates),
+            events=self._events.log(self.dtype),
+            key=self._size.key(key),
             result=Result.completed,
             substeps=none,
             coupling_evaluations=none,
             transport_iterations=none,
             walls=Walls.untouched(self.grid),
             alternation=watch(self._coupling, model, self.dtype),
-            debt=None if self.neurons is None else no_debt(self._coupling, model, self.dtype),
+            debt=self._size.debt(self._coupling, synapse.delayed, self.dtype),
         )
         return self._split(state)
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = arriving_in(model, dt, state)
         time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
-        interval = self._interval(model, time, dt, arriving, state.density)
-        rate, rates = first_rates(interval, arriving.rate)
+        step = self._voltage_step(model, time, dt, arriving, state.density)
+        known = arriving.signals
+        rate, rates = first_rates(step) if known is None else first_rates_given(step, known)
         return self._split(replace(state, rate=rate, rates=rates))
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
-        jumps = model.jumps().astype(dt.dtype)
         arriving = arriving_in(model, dt, state)
-        if self.events is None:
-            time = lookup_time(t, dt, jumps)
-            state, fired = self._advance(model, time, dt, arriving, state)
-        else:
-            nothing = nothing_done(t, dt, jumps), Sum.zero(state.rates)
-            begin = _Progress(state, *nothing, jnp.zeros((), jnp.int32))
-            end = bounded_while(
-                (self, model, t, dt, arriving), begin, unfinished=_unfinished, body=_substep
-            )
-            state, fired = end.state, end.fired.total
-            exhausted = (end.done.total < dt) & (state.result == Result.completed)
-            result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
-            state = eqx.tree_at(lambda s: s.result, state, result)
+        state, fired = self._step_size.cover(self, model, t, dt, arriving, state)
         return self._split(recorded(self.grid, model, dt, fired / dt, state))
 
-    def _interval(self, model: Network, time, dt, arriving: Arriving, density) -> Interval:
+    def part(
+        self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
+    ) -> tuple[DensityState, Float[Array, " w"]]:
+        r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
+        moved = self._learn(model, time, dt, arriving, state)
+        begin = self.weights(model), state.density, state.rates, state.rate
+        walls = state.walls.after_weight_step(self.grid, model.plasticity, *begin, dt)
+
+        step = self._voltage_step(model, time, dt, arriving, moved.density)
+        step = self._size.owing(step, state.debt)
+        seen = arriving.couple(self._coupling, step, state.rate[None])
+        # A run ends beyond MAX_RATE; the bound keeps its last state finite.
+        felt = jnp.minimum(seen.signals, MAX_RATE)
+        step, key = self._size.drawn(step, felt, state.key)
+        fired = self._events.fire(step, felt, seen.own and self._size.infinite)
+        rate = step.network_rate(fired.rates)
+        spikes = fired.rates * dt + fired.mass * model.epsilon
+        inputs = step.inputs(felt)
+        new = DensityState(
+            density=fired.density,
+            rates=fired.rates,
+            rate=rate,
+            spikes=state.spikes.plus(step.network_rate(spikes)),
+            refractory=state.refractory,
+            sent=state.sent,
+            resting=state.resting,
+            events=self._events.logged(state.events, step, fired),
+            key=key,
+            result=state.result,
+            substeps=state.substeps + 1,
+            coupling_evaluations=state.coupling_evaluations + seen.evaluations,
+            transport_iterations=state.transport_iterations + moved.iterations,
+            walls=walls.after_voltage_step(
+                self.grid, model.membrane, inputs.drive, inputs.noise, fired.density
+            ),
+            debt=self._size.debt_after(state.debt, step, felt, rate, fired.together),
+            alternation=watched(state.alternation, state.rate, rate, felt, step, dt),
+        )
+        result = outcome(self._events, step, new, seen, moved.converged)
+        return eqx.tree_at(lambda s: s.result, new, result), spikes
+
+    def _voltage_step(
+        self, model: Network, time: Array, dt: Array, arriving: Arriving, density: Array
+    ) -> VoltageStep:
         """The voltage step of `dt` with the drive of `time`."""
-        w, kappa, inflow = self.weights(model), model.epsilon / dt, arriving.neurons
-        return Interval(
-            self.grid, model, w, time, kappa, density, inflow, self.layout, self.execution
+        w, kappa = self.weights(model), model.epsilon / dt
+        return VoltageStep(
+            self.grid, model, w, time, kappa, density, arriving.reentry, self.machine
         )
 
     def _split(self, state: DensityState) -> DensityState:
@@ -204,77 +245,45 @@ class FluxShift(AbstractSolver[DensityState]):
         density, rates, resting = self.layout.split((state.density, state.rates, state.resting))
         return replace(state, density=density, rates=rates, resting=resting)
 
-    def _advance(self, model, time, dt, arriving, state) -> tuple[DensityState, Array]:
-        r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
-        density, moves, walls = state.density, state.transport_iterations, state.walls
-        settled = jnp.ones((), bool)
-        if model.learning is not None:
-            density, new, settled = self._learn(model, time, dt, arriving, state)
-            moves = moves + new
-            begin = self.weights(model), state.density, state.rates, state.rate
-            walls = walls.after_weight_step(self.grid, model.learning, *begin, dt)
-
-        interval = with_debt(self._interval(model, time, dt, arriving, density), state.debt)
-        seen = self._couple(interval, arriving.rate, state.rate)
-        # A run ends beyond MAX_RATE; the bound keeps its last state finite.
-        felt, key = jnp.minimum(seen.rate, MAX_RATE), state.key
-        if self.neurons is not None:
-            key, draw = jax.random.split(key)
-            interval = with_draw(interval, felt, self.neurons, draw)
-        events, happened = state.events, False
-        if self.events is None:
-            after = own_step if seen.own and self.neurons is None else Interval.after
-            density, rates = after(interval, felt)
-            fired = rates * dt
-        else:
-            density, rates, together, happened = fire(interval, felt)
-            fired = rates * dt + together * model.epsilon
-            size = interval.network_rate(together)
-            events = state.events.append(happened, lax.stop_gradient(Event(time, size)))
-        rate = interval.network_rate(rates)
-        new = DensityState(
-            density=density,
-            rates=rates,
-            rate=rate,
-            spikes=state.spikes.plus(interval.network_rate(fired)),
-            refractory=state.refractory,
-            sent=state.sent,
-            resting=state.resting,
-            events=events,
-            key=key,
-            result=state.result,
-            substeps=state.substeps + 1,
-            coupling_evaluations=state.coupling_evaluations + seen.evaluations,
-            transport_iterations=moves,
-            walls=walls.after_voltage_step(self.grid, *interval.input(felt), density),
-            debt=debt_after(state.debt, interval, felt, rate, happened),
-            alternation=watched(state.alternation, state.rate, rate, felt, interval, dt),
-        )
-        return eqx.tree_at(lambda s: s.result, new, outcome(interval, new, seen, settled)), fired
-
-    def _learn(self, model, time, dt, arriving, state) -> Moved:
-        """The density after the weights have moved, Newton's iterations, and whether they ended."""
-        seen = state.rate if arriving.rate is None else arriving.rate
-        none = None if model.refractory is None else jnp.zeros_like(state.rates)
+    def _learn(
+        self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
+    ) -> Moved:
+        """The density after the weights have moved."""
+        rule = model.plasticity
+        transport = self.transport if rule.moves else Still()
+        signals = state.rate[None] if arriving.signals is None else arriving.signals
 
         def firing(columns):
-            return self._interval(model, time, dt, Arriving(seen, none), columns).rates(seen)
+            step = self._voltage_step(model, time, dt, Arriving(None, AtOnce()), columns)
+            return step.rates(signals)
 
-        strength = model.learning.strength(self.weights(model))
-        rates, step = (state.rates, state.rate), model.learning.speed * dt
-        return move_weights(
-            self.grid, state.density, *rates, strength, step, firing, self.layout, self.execution
+        strength, speed = rule.strength(self.weights(model)), rule.speed * dt
+        learning = Learning(
+            self.grid, state.rates, state.rate, strength, speed, firing, self.machine
         )
+        return transport.move(learning, state.density)
 
-    def _couple(self, interval: Interval, arriving: Array | None, previous: Array) -> Coupled:
-        """The rate that neurons see: what arrives after a delay, or what the coupling chooses."""
-        return self._coupling(interval, previous) if arriving is None else given(arriving)
+    @property
+    def machine(self) -> Machine:
+        """How and where this solver computes."""
+        return Machine(self.execution, self.layout)
+
+    @property
+    def _events(self) -> AbstractEvents:
+        return NoEvents() if self.events is None else self.events
+
+    @property
+    def _size(self) -> AbstractSize:
+        return Infinite() if self.neurons is None else Finite(self.neurons)
 
     @property
     def _coupling(self) -> AbstractCoupling:
         """The coupling, which with events is not lagged."""
-        corrected = self.events is not None and isinstance(self.coupling, Lagged)
-        return Corrected() if corrected else self.coupling
+        return self._events.coupling(self.coupling)
+
+    @property
+    def _step_size(self) -> AbstractStepSize:
+        return self._events.step_size() if self.step_size is None else self.step_size
 
     def observe(self, state: DensityState) -> Snapshot:
         return Snapshot(
@@ -293,12 +302,11 @@ class FluxShift(AbstractSolver[DensityState]):
     def unresolved(self, model, dt, state, ts, rate, rates):
         if state.walls is None:  # written by an older version
             return no_warnings()
-        step = dt
-        if self.events is not None:
-            spikes = self.events.spikes(self.grid.v, model, self.weights(model), dt)
-            step = spikes / jnp.maximum(rate, spikes / dt)
-        neurons = neurons_at(model, self.weights(model), step, ts, rate, rates)
-        return warnings(discretisation_errors(self.grid, neurons), state.walls)
+        w = self.weights(model)
+        step = self._step_size.usual(Situation(self.grid, model, w, state.density, rate, dt))
+        neurons = neurons_at(model, w, step, ts, rate, rates)
+        errors = discretisation_errors(self.grid, model.membrane, neurons)
+        return warnings(errors, state.walls)
 
     def advice(self, flag, solution):
         return advice(flag, solution, self.weights(solution.model))
@@ -318,29 +326,3 @@ class FluxShift(AbstractSolver[DensityState]):
         if state.events is None:
             return never
         return jnp.where(state.events.count > 0, state.events.last().time, never)
-
-
-class _Progress(NamedTuple):
-    r"""How far a step is: the state, the time that is over, $∫N(w)\,dt$ in it, substeps made."""
-
-    state: DensityState
-    done: Sum
-    fired: Sum
-    turns: Array
-
-
-def _unfinished(arguments, progress: _Progress) -> Array:
-    solver, _, _, dt, _ = arguments
-    within = (progress.done.total < dt) & (progress.turns < solver.events.max_substeps)
-    return within & (progress.state.result == Result.completed)
-
-
-def _substep(arguments, progress: _Progress) -> _Progress:
-    solver, model, t, dt, arriving = arguments
-    state, done, fired, turns = progress
-    spikes = solver.events.spikes(solver.grid.v, model, solver.weights(model), dt)
-    longest = solver.events.longest(solver.grid, model, solver.weights(model), state.density, dt)
-    jumps = model.jumps().astype(dt.dtype)
-    substep = next_substep(t, dt, done, state.rate, spikes, longest, jumps)
-    state, new = solver._advance(model, substep.time, substep.length, arriving, state)
-    return _Progress(state, substep.done, fired.plus(new), turns + 1)

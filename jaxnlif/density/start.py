@@ -15,40 +15,47 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from .interval import Interval, frozen
 from .own_rate import own_step
 from .root import nearest_root
+from .voltage import VoltageStep, frozen
 
 _BRIEF = 0.01  # membrane times
 _MAX_EVALUATIONS = 60
 
 
-def first_rates(
-    interval: Interval, arriving: Float[Array, ""] | None
-) -> tuple[Float[Array, ""], Float[Array, " w"]]:
-    r"""Network rate and rates $N(w)$ after the voltage step of an interval.
+def first_rates(step: VoltageStep) -> tuple[Float[Array, ""], Float[Array, " w"]]:
+    r"""Network rate and rates $N(w)$ after a voltage step that feels its own rate.
 
     The network rate is the one that reproduces itself in it. Of several it is the next to the one
     that does so in a hundredth of a membrane time, where there is one only: the branch on which the
     density lies. Where none does, it is that one; where not even that exists, none.
-
-    **Arguments:** `arriving`, the rate that is seen instead, if a delay says so.
     """
-    if interval.model.learning is not None:
-        interval = replace(interval, kappa=_of_two_steps(interval.kappa))
-    if arriving is not None:
-        _, rates = interval.after(arriving)
-        return interval.network_rate(rates), rates
-    still = frozen(interval)
+    step = _doubled(step)
+    still = frozen(step)
     kappas = jnp.stack([jnp.maximum(still.kappa, 1 / _BRIEF), still.kappa])
 
     def search(begin, kappa):
-        root = nearest_root(replace(still, kappa=kappa).firing, begin, _MAX_EVALUATIONS)
+        brief = replace(still, kappa=kappa)
+        root = nearest_root(lambda x: brief.firing(x[None])[0], begin, _MAX_EVALUATIONS)
         return jnp.where(root.found, root.rate, begin), None
 
     root, _ = lax.scan(search, jnp.zeros_like(still.kappa), kappas)
-    _, rates = own_step(interval, root)
-    return interval.network_rate(rates), rates
+    _, rates = own_step(step, root)
+    return step.network_rate(rates), rates
+
+
+def first_rates_given(
+    step: VoltageStep, signals: Float[Array, " s"]
+) -> tuple[Float[Array, ""], Float[Array, " w"]]:
+    """The same, where a delay says which signals are felt."""
+    _, rates = _doubled(step).after(signals)
+    return step.network_rate(rates), rates
+
+
+def _doubled(step: VoltageStep) -> VoltageStep:
+    """The step, or two of them where weights move before voltages."""
+    moves = step.model.plasticity.moves
+    return replace(step, kappa=_of_two_steps(step.kappa)) if moves else step
 
 
 def _of_two_steps(kappa: Float[Array, ""]) -> Float[Array, ""]:

@@ -57,20 +57,18 @@ def next_substep(
     t: Float[Array, ""],
     dt: Float[Array, ""],
     done: Sum,
-    rate: Float[Array, ""],
-    spikes: Float[Array, ""],
     longest: Float[Array, ""],
     jumps: Float[Array, " k"],
 ) -> Substep:
     r"""The next part of the step from `t` to `t + dt`, of which `done` is over.
 
-    It ends with the step, when a neuron has fired `spikes` times on average at the present `rate`,
-    after the time `longest`, or at the next of the `jumps` of the drive, whichever is first. What
-    ends at a jump looks up the drive just before, everything else at its end.
+    It ends with the step, after the time `longest`, or at the next of the `jumps` of the drive,
+    whichever is first. What ends at a jump looks up the drive just before, everything else at its
+    end.
     """
     remaining = (dt - done.total) - done.error
-    limit = jnp.minimum(spikes / jnp.maximum(rate, spikes / dt), longest)
-    length = jnp.where(limit < remaining, limit, remaining)  # equal ones too have its derivative
+    # Of two equal ones the derivative is that of what remains.
+    length = jnp.where(longest < remaining, longest, remaining)
     begin = t + done.total
     time = begin + length
     if jumps.size:

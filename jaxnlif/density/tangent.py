@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from ..execution import AbstractExecution, LogDepth, Loops
+from ..execution import LogDepth, Loops
 from ..grid import VoltageGrid
+from ..machine.machine import Machine
 from ..tridiagonal import mmatrix
-from .cells import Cells, exchange_rates, interfaces, positive, with_cells, with_inflow
+from .cells import Cells, CellsOf, Inputs, exchange_rates, positive, with_cells, with_inflow
 
 
-def needed(primals, tangents):
-    """Arguments of a step and their tangents, zeros filled in.
+def needed(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """Arguments of a step and their tangents, zeros filled in but for what is often constant.
 
-    Without the density where κ is not differentiated, which is all that it is needed for.
+    The tangents of κ and of the force are `None` where they are not differentiated, and then the
+    density, which the tangent of κ alone needs, is too.
     """
-    kappa, drive, noise, density, *others = primals
-    d_kappa, *d_others = tangents
-    if isinstance(d_kappa, SymbolicZero):
-        d_kappa = density = None
-    zeros = (jnp.zeros(d.shape, d.dtype) if isinstance(d, SymbolicZero) else d for d in d_others)
-    return (kappa, drive, noise, density, *others), (d_kappa, *zeros)
+    inputs, density, *others = primals
+    d_inputs, *d_others = tangents
+    seldom = {
+        name: None if isinstance(d, SymbolicZero) else d
+        for name, d in (("kappa", d_inputs.kappa), ("force", d_inputs.force))
+    }
+    d_inputs, d_others = jax.tree.map(_filled, (d_inputs, d_others))
+    density = None if seldom["kappa"] is None else density
+    return (inputs, density, *others), (d_inputs._replace(**seldom), *d_others)
+
+
+def _filled(tangent: Any) -> Any:
+    zero = isinstance(tangent, SymbolicZero)
+    return jnp.zeros(tangent.shape, tangent.dtype) if zero else tangent
 
 
 @partial(jax.checkpoint, static_argnums=(0, 1), prevent_cse=False)
 def shift_flux_tangent(
-    grid: VoltageGrid, execution: AbstractExecution, primals, tangents, new: Float[Array, "v w"]
+    grid: VoltageGrid, machine: Machine, primals: Any, tangents: Any, new: Float[Array, "v w"]
 ) -> Float[Array, "v w"]:
     r"""The tangent of `new`, the density after `shift_flux`.
 
@@ -38,28 +49,35 @@ def shift_flux_tangent(
     $Σdp = Σdp^*$; the last condition replaces the division by κ, so that the rule holds as κ → 0
     too. Of all this, reverse mode stores the densities alone.
 
-    **Arguments:** `primals` and `tangents` of κ, drive, noise and density, as `needed` gives them.
+    **Arguments:** `primals` and `tangents` of inputs and density, as `needed` gives them.
     """
-    kappa, drive, noise, _ = primals
-    kappas, pin = jnp.broadcast_to(positive(kappa), drive.shape), jnp.argmax(new, 0)
+    inputs, pin = primals[0], jnp.argmax(new, 0)
 
     def product(x):
-        return mmatrix.apply(*_matrix(grid, kappa, drive, noise), x)
+        return mmatrix.apply(*_matrix(grid, inputs), x)
 
-    def by(way, *, branch):
-        def step(cells):
-            rhs = _differentiate(grid, cells, new, primals, tangents)
-            system = cells.rates, kappas, grid.reset_index, rhs, jnp.sum(tangents[-1], 0)
-            return mmatrix.solve_shifted(*system, pin=pin, matvec=product, execution=way)
+    def by(execution, *, branch):
+        way = Machine(execution, machine.layout)
 
-        return partial(with_cells, grid, drive, noise, step, branch=branch)
+        def step(cells: CellsOf):
+            def rates_of(common, drive):
+                inputs = Inputs(*common, drive)
+                kappa = jnp.broadcast_to(positive(inputs.kappa), drive.shape)
+                return cells(grid, inputs).rates, kappa
 
-    return execution(loops=by(Loops(), branch=True), log_depth=by(LogDepth(), branch=False))
+            rhs = _differentiate(grid, cells(grid, inputs), new, primals, tangents)
+            system = rates_of, inputs.common, inputs.drive, grid.reset_index
+            mass = jnp.sum(tangents[-1], 0)
+            return mmatrix.solve_shifted(*system, rhs, mass, pin=pin, matvec=product, machine=way)
+
+        return lambda: with_cells(grid, inputs, step, branch=branch)
+
+    return machine.run(loops=by(Loops(), branch=True), log_depth=by(LogDepth(), branch=False))
 
 
 @partial(jax.checkpoint, static_argnums=(0, 1), prevent_cse=False)
 def absorb_flux_tangent(
-    grid: VoltageGrid, execution: AbstractExecution, primals, tangents, new: Float[Array, "v w"]
+    grid: VoltageGrid, machine: Machine, primals: Any, tangents: Any, new: Float[Array, "v w"]
 ) -> Float[Array, "v w"]:
     r"""The tangent of `new`, the density after `absorb_flux`.
 
@@ -69,33 +87,39 @@ def absorb_flux_tangent(
     """
     *primals, _ = primals
     *tangents, d_inflow = tangents
-    kappa, drive, noise, _ = primals
+    inputs = primals[0]
 
-    def step(cells):
-        return _differentiate(grid, cells, new, primals, tangents)
+    def step(cells: CellsOf):
+        return _differentiate(grid, cells(grid, inputs), new, primals, tangents)
 
-    right = with_cells(grid, drive, noise, step, branch=True)
+    right = with_cells(grid, inputs, step, branch=True)
     rhs = with_inflow(grid, right, d_inflow)
-    return mmatrix.solve(*_matrix(grid, kappa, drive, noise), rhs, execution=execution)
+    return mmatrix.solve(*_matrix(grid, inputs), rhs, machine=machine)
 
 
-def _differentiate(grid: VoltageGrid, cells: Cells, new: Array, primals, tangents):
+def _differentiate(grid: VoltageGrid, cells: Cells, new: Array, primals: Any, tangents: Any):
     """Right side of the differentiated step, with what it changes in the exit left out."""
-    kappa, drive, noise, density = primals
-    d_kappa, d_drive, d_noise, d_density = tangents
-    h, faces = grid.spacing, interfaces(grid)
+    (kappa, noise, force, drive), density = primals
+    (d_kappa, d_noise, d_force, d_drive), d_density = tangents
     above = jnp.concatenate([new[1:], jnp.zeros_like(new[:1])])
     flux, slope = cells.flux(new, above)
-    # The Péclet number is (μ - v) h/a, and the flux (a/h²) times a function of it.
+    # The Péclet number is (μ + f) h/a, and the flux (a/h²) times a function of it.
     relative = jnp.broadcast_to(d_noise / noise, drive.shape)
-    rows = jnp.stack([jnp.ones_like(faces), faces], 1)
-    d_peclet = rows @ jnp.stack([d_drive - drive * relative, relative]) * (h / noise)
+    d_column = d_drive - drive * relative
+    if force.shape[1] == 1:  # a product, whose transpose is one too
+        rows = jnp.concatenate([jnp.ones_like(force), -force], 1)
+        d_cell = rows @ jnp.stack([d_column, relative])
+    else:
+        d_cell = d_column[None] - force * relative[None]
+    d_cell = d_cell if d_force is None else d_cell + d_force
+    d_peclet = d_cell * (grid.spacing / noise)[None]
     d_flux = slope * d_peclet + flux * mmatrix.repeated(relative, grid.num)
     gain = jnp.concatenate([jnp.zeros_like(d_flux[:1]), d_flux[:-1]])
-    rhs = kappa * d_density + gain - d_flux
-    return rhs if d_kappa is None else rhs + d_kappa * (density - new)
+    rhs = kappa[None] * d_density + gain - d_flux
+    return rhs if d_kappa is None else rhs + d_kappa[None] * (density - new)
 
 
-def _matrix(grid: VoltageGrid, kappa: Array, drive: Array, noise: Array):
+def _matrix(grid: VoltageGrid, inputs: Inputs) -> tuple[Array, Array, Array]:
     """κ, and the exchange rates as tables."""
-    return jnp.broadcast_to(positive(kappa), drive.shape), *exchange_rates(grid, drive, noise)
+    kappa = jnp.broadcast_to(positive(inputs.kappa), inputs.drive.shape)
+    return kappa, *exchange_rates(grid, inputs)

@@ -1,217 +1,68 @@
-r"""Weight direction: the learning flow $∂_t p + ∂_w[(K N \bar N - w)\,p] = 0$.
-
-$N_j$ moves with the mass inside the implicit step, which keeps it free of oscillations at every
-Courant number. Where a front enters cells that held little or nothing, those who arrive fire at the
-rate of a neuron that comes from the cell they come from and feels the input of the cell they enter.
-"""
+r"""How the weights of a density move, $∂_t p + ∂_w[(K N \bar N - w)\,p] = 0$ in a step."""
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from .. import _tolerance
-from ..execution import AUTOMATIC, AbstractExecution
+from .._module import Module
 from ..grid import Grid
-from ..machine.layout import ONE_DEVICE, AbstractLayout
-from ..tridiagonal.sharded import solve_along_weights
-from .advection import Advected, Courant, advect, reach
+from ..machine.machine import HERE, Machine
 
 Firing = Callable[[Float[Array, "v w"]], Float[Array, " w"]]
 
-_PARTS = 4
-_LITTLE = 0.1  # of what comes
-_EMPTY = 1e-12  # of the mean
-_NEGLIGIBLE = 1e-3  # of the mass
+
+class Learning(NamedTuple):
+    r"""What moves the weights of a density in a step.
+
+    - `grid`: the `Grid` of the density.
+    - `rates`, `rate`: $N(w)$ `(w,)` (spikes / neuron / membrane time / weight) and the network rate
+      $\bar N$ (spikes / neuron / membrane time) that set the flow.
+    - `strength`: $K(w)$ `(w,)` (weight² × membrane time²).
+    - `dt`: length of the step (learning time).
+    - `firing`: the rates `(w,)` of given columns `(v, w)` after a voltage step.
+    - `machine`: how to solve, and on which devices the weights lie.
+    """
+
+    grid: Grid
+    rates: Float[Array, " w"]
+    rate: Float[Array, ""]
+    strength: Float[Array, " w"]
+    dt: Float[Array, ""]
+    firing: Firing
+    machine: Machine = HERE
 
 
 class Moved(NamedTuple):
-    """The density after a step, Newton's iterations, and whether they converged."""
+    """The density after a step, the iterations it took, and whether they converged."""
 
     density: Float[Array, "v w"]
     iterations: Int[Array, ""]
     converged: Bool[Array, ""]
 
 
-def move_weights(
-    grid: Grid,
-    density: Float[Array, "v w"],
-    rates: Float[Array, " w"],
-    rate: Float[Array, ""],
-    strength: Float[Array, " w"],
-    dt: Float[Array, ""],
-    firing: Firing,
-    layout: AbstractLayout = ONE_DEVICE,
-    execution: AbstractExecution = AUTOMATIC,
-) -> Moved:
-    r"""One implicit step of the learning flow: positive, conservative, monotone at any `dt`.
+class AbstractTransport(Module):
+    r"""A scheme for the learning flow $∂_t p + ∂_w[(K N \bar N - w)\,p] = 0$ of a step.
 
-    The scalar conservation law for $H$ is solved implicitly with $\bar N$ and the conditional rate
-    $r_j = N_j / H_j$ frozen, in four parts of the step, which cost little as H is small; $p$ is
-    then carried with the resulting exchange rates, which conserve mass and positivity whatever the
-    residual of that solve. If that brings more than 0.1 % of the mass into cells which held little
-    or nothing before, `_exchange_with_fronts` finds other rates.
-
-    **Arguments:** density $p$ `(v, w)`, rates $N(w)$ `(w,)`, network rate $\bar N$, learning
-    strength $K(w)$ `(w,)`, time step (learning time); `firing`, the rates `(w,)` of given columns
-    after a voltage step; on which devices the weights lie, each of which solves the law for $H$,
-    which is small, as a whole; how to solve.
+    A scheme keeps the mass of every voltage and the sign of the density; no mass passes the ends
+    of the weight grid.
     """
-    assert grid.w is not None, "only a structured network learns"
-    flow = _Flow(grid, grid.weight_density(density), rates, rate, strength, dt, execution)
-    alone, gain = layout.everywhere(_Flow.alone)(flow)
-    exchange = lax.cond(
-        _front(flow.weights, gain) > 0,
-        partial(_exchange_with_fronts, layout, firing),
-        lambda flow, density, alone, gain: alone,
-        *(flow, density, alone, gain),
-    )
-    moved = solve_along_weights(layout, exchange.up, exchange.down, density, execution)
-    return Moved(moved, exchange.iterations, exchange.converged)
+
+    @abc.abstractmethod
+    def move(self, learning: Learning, density: Float[Array, "v w"]) -> Moved:
+        """The density after a step of the weights.
+
+        **Arguments:** `learning`, what moves them; `density` $p$, shape `(v, w)`
+        (1 / voltage / weight).
+        """
 
 
-class _Exchange(NamedTuple):
-    """Mass that neighbours exchange per unit of mass, and how it was found."""
+class Still(AbstractTransport):
+    """Weights that do not move."""
 
-    up: Float[Array, "w 1"]
-    down: Float[Array, "w 1"]
-    iterations: Int[Array, ""]
-    converged: Bool[Array, ""]
-
-
-class _Flow(eqx.Module):
-    """What moves the weight density `weights` in the time `dt`."""
-
-    grid: Grid
-    weights: Float[Array, " w"]
-    rates: Float[Array, " w"]
-    rate: Float[Array, ""]
-    strength: Float[Array, " w"]
-    dt: Float[Array, ""]
-    execution: AbstractExecution
-
-    def alone(self) -> tuple[_Exchange, Float[Array, " w"]]:
-        """The exchange if all in a cell fire as those who were there, and what cells gain by it."""
-        exchange, weights = self.exchange(self.conditional(self.rates))
-        return exchange, self.gain(weights, self.fastest())
-
-    def arrivals(self, alone: Float[Array, " w"]) -> _Arrivals:
-        """What arrives at most: where all fire as the fastest do, or as those in their cell do."""
-        courant = self.fastest()
-        reached = reach(courant, self.weights[:, None], self.execution)
-        reached = jnp.minimum(reached, jnp.max(self.weights))
-        # As much as there is of a front: its rates enter continuously.
-        limit = _front(self.weights, alone) * jnp.sum(self.weights)
-        mass = jnp.minimum(jnp.maximum(alone, self.gain(reached[:, 0], courant)), limit)
-        return _Arrivals(mass, *courant.exchange(reached))
-
-    def exchange(self, conditional: Float[Array, " w"]) -> tuple[_Exchange, Float[Array, " w"]]:
-        """The exchange of a step at given conditional rates, and the weight density at the end."""
-        courant = Courant(*(number / _PARTS for number in _courant(self, conditional)))
-
-        def advance(weights, _):
-            moved = advect(courant, weights, self.execution)
-            up, down, iterations, converged = _exchange(courant, moved)
-            climbs, falls = up * moved.weights, down * _above(moved.weights)
-            return moved.weights, (climbs, falls, iterations, converged)
-
-        weights, parts = lax.scan(advance, self.weights[:, None], length=_PARTS)
-        climbs, falls, iterations, converged = parts
-        held = jnp.maximum(weights, self.least())
-        exchange = _Exchange(
-            jnp.sum(climbs, 0) / held,
-            jnp.sum(falls, 0) / _above(held),
-            jnp.sum(iterations, dtype=jnp.int32),
-            jnp.all(converged),
-        )
-        return exchange, weights[:, 0]
-
-    def fastest(self) -> Courant:
-        """The flow if all fire as the fastest do."""
-        most = jnp.max(self.conditional(self.rates))
-        return _courant(self, jnp.full_like(self.weights, most))
-
-    def conditional(self, rates: Array, arriving: Array | float = 0.0) -> Float[Array, " w"]:
-        """Rates per mass of those who are in a cell and those who arrive."""
-        return rates / (jnp.maximum(self.weights, self.least()) + arriving)
-
-    def gain(self, moved: Float[Array, " w"], fastest: Courant) -> Float[Array, " w"]:
-        """What comes into cells that held little of it, as far as it would leave them."""
-        gain = jnp.maximum(moved - self.weights / _LITTLE - self.least(), 0)
-        return gain * jnp.minimum(jnp.abs(fastest.hebbian[:, 0]) * gain, 1)
-
-    def least(self) -> Float[Array, ""]:
-        """A weight density below this leads nothing on: the same in both precisions, as sums of
-        positive numbers keep their digits however small they are."""
-        floor = _tolerance.floor(self.weights.dtype)
-        return jnp.maximum(_EMPTY * jnp.mean(self.weights), floor)
-
-
-class _Arrivals(NamedTuple):
-    """The weight density that arrives in each cell, and the exchange that brings it there."""
-
-    mass: Float[Array, " w"]
-    up: Float[Array, "w 1"]
-    down: Float[Array, "w 1"]
-
-
-def _front(weights: Float[Array, " w"], gain: Float[Array, " w"]) -> Float[Array, ""]:
-    """The share of the mass that cells gain which held little before, beyond what is negligible."""
-    total = jnp.sum(weights)
-    return jnp.maximum(jnp.sum(gain) / jnp.where(total > 0, total, 1) - _NEGLIGIBLE, 0)
-
-
-def _exchange_with_fronts(
-    layout: AbstractLayout,
-    firing: Firing,
-    flow: _Flow,
-    density: Float[Array, "v w"],
-    alone: _Exchange,
-    gain: Float[Array, " w"],
-) -> _Exchange:
-    r"""The exchange where mass comes into cells that held little or nothing.
-
-    There the rate of those who were there says nothing about those who arrive, and 0/0 would hold
-    them up for a step. They fire at $\hat r_j$, as neurons do after a voltage step with the input
-    of cell j whom the fastest flow has brought there, and the rate of the cell is
-    $r_j = (N_j + A_j \hat r_j) / (H_j + A_j)$, with $A_j$ what arrives.
-    """
-    arrivals = layout.everywhere(_Flow.arrivals)(flow, gain)
-    brought = solve_along_weights(layout, arrivals.up, arrivals.down, density, flow.execution)
-    held = flow.grid.weight_density(brought)
-    reached = held > _tolerance.divisor(density.dtype)
-    arriving = jnp.where(reached, firing(brought), 0) / jnp.where(reached, held, 1)
-    conditional = flow.conditional(flow.rates + arrivals.mass * arriving, arrivals.mass)
-    found, _ = layout.everywhere(_Flow.exchange)(flow, conditional)
-    return found._replace(iterations=alone.iterations + found.iterations)
-
-
-def _above(column: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
-    """What the next cell has; the last one, what it has itself."""
-    return jnp.concatenate([column[1:], column[-1:]])
-
-
-# Of what only weights depend on, reverse mode stores little and repeats the rest.
-@partial(jax.checkpoint, prevent_cse=False)
-def _courant(flow: _Flow, conditional: Float[Array, " w"]) -> Courant:
-    grid = flow.grid
-    assert grid.w is not None
-    faces = jnp.asarray(grid.w.faces, grid.dtype)
-    scale = flow.dt / grid.weight_spacing
-    return Courant(
-        hebbian=(scale * flow.strength * conditional * flow.rate)[:, None],
-        fall=(scale * jnp.maximum(faces, 0))[:, None],
-        rise=(scale * jnp.maximum(-faces, 0))[:, None],
-    )
-
-
-@partial(jax.checkpoint, prevent_cse=False)
-def _exchange(courant: Courant, moved: Advected) -> _Exchange:
-    return _Exchange(*courant.exchange(moved.weights), moved.iterations, moved.converged)
+    def move(self, learning: Learning, density: Float[Array, "v w"]) -> Moved:
+        return Moved(density, jnp.zeros((), jnp.int32), jnp.ones((), bool))

@@ -21,7 +21,7 @@ def check_arguments(
 ) -> None:
     """Requires that network, grid and initial density fit one another."""
     check(
-        (model.weight is None) == (grid.w is not None),
+        (model.connections.weight is None) == (grid.w is not None),
         "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
         "(structured network), one of the two",
     )
@@ -30,7 +30,7 @@ def check_arguments(
     t = jnp.zeros((), grid.dtype)
     for name, function, argument in (
         ("drive", lambda w: model.input(t, w, t), w),
-        ("learning", lambda w: w if model.learning is None else model.learning.strength(w), w),
+        ("learning", model.plasticity.strength, w),
     ):
         try:
             with unseen():  # what is traced for its shape alone
@@ -43,14 +43,12 @@ def check_arguments(
 
 def check_times(model: Network, dt: ArrayLike, **fast: Any) -> None:
     """Requires that delays, refractory period and `fast`, if given, have a time to happen in."""
-    if model.delay is not None:
-        model.delay.validate("delay", dt)
-    if model.refractory is not None:
-        model.refractory.validate("refractory", dt)
-        check(
-            model.learning is None,
-            "refractory: resting neurons do not learn; give learning or refractory, not both",
-        )
+    model.connections.validate(dt)
+    model.rest.validate(dt)
+    check(
+        not (model.rest.rests and model.plasticity.moves),
+        "refractory: resting neurons do not learn; give learning or refractory, not both",
+    )
     for name, given in {"refractory": model.refractory, **fast}.items():
         if given is not None:
             positive = known(model.epsilon) > 0

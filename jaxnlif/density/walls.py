@@ -15,8 +15,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ..grid import Grid, WeightGrid
-from ..model import AbstractLearning
+from ..model import AbstractLearning, AbstractMembrane
 from .passage import tail_length
+from .voltage import frozen
 
 
 class Walls(NamedTuple):
@@ -36,11 +37,18 @@ class Walls(NamedTuple):
         return cls(none, none)
 
     def after_voltage_step(
-        self, grid: Grid, drive: Array, noise: Array, density: Float[Array, "v w"]
+        self,
+        grid: Grid,
+        membrane: AbstractMembrane,
+        drive: Array,
+        noise: Array,
+        density: Float[Array, "v w"],
     ) -> Walls:
         """With the `density` at the end of a step of input `drive` and `noise`."""
-        drive, noise, lowest = lax.stop_gradient((drive, noise, density[0]))
-        missing = jnp.sum(lowest * tail_length(grid.v, drive, noise)) * grid.weight_spacing
+        membrane, drive, noise = frozen((membrane, drive, noise))
+        lowest = lax.stop_gradient(density[0])
+        tail = tail_length(grid.v, membrane, drive, noise)
+        missing = jnp.sum(lowest * tail) * grid.weight_spacing
         return Walls(jnp.maximum(self.voltage, missing), self.weight)
 
     def after_weight_step(
@@ -58,7 +66,8 @@ class Walls(NamedTuple):
         **Arguments:** the learning rule; weights of the columns, density, rates $N(w)$ and network
         rate at the beginning of the step.
         """
-        assert grid.w is not None
+        if grid.w is None or not learning.moves:
+            return self
         first_and_last = np.array([0, -1])
         given = lax.stop_gradient((learning.strength(weights), density, rates))
         ends = (x[..., first_and_last] for x in given)

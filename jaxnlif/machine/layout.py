@@ -42,7 +42,8 @@ class AbstractLayout(eqx.Module):
     def by_part(self, function: Callable[..., Array], *, rank: int) -> Callable[..., Array]:
         """The function, of which each device computes the result for its part of the last axes.
 
-        Numbers are known to all; every other array is split. `rank`: that of the result.
+        Numbers, and arrays whose last axis is 1, are known to all; every other array is split.
+        `rank`: that of the result.
         """
 
     @abc.abstractmethod
@@ -125,8 +126,12 @@ class Sharded(AbstractLayout):
         return jax.tree.map(one, tree)
 
     def by_part(self, function, *, rank):
+        def spec(x):
+            shared = jnp.ndim(x) > 0 and jnp.shape(x)[-1] == 1
+            return PartitionSpec() if shared else self._spec(jnp.ndim(x))
+
         def run(*arguments):
-            given = jax.tree.map(lambda x: self._spec(jnp.ndim(x)), arguments)
+            given = jax.tree.map(spec, arguments)
             return self._mapped(function, given, self._spec(rank))(*arguments)
 
         return run

@@ -3,24 +3,32 @@
 from .delay import AbstractDelay, Delay, ExponentialDelay, Never
 from .drive import AbstractDrive, Bump, Constant, Pulse, Sinusoid, Tabulated
 from .learning import AbstractLearning, Hebbian
+from .membrane import AbstractMembrane, Exponential, Leaky, Perfect, Quadratic
 from .network import Network
 from .response import AbstractResponse, Identity, Saturating
+from .synapse import AbstractSynapse
 from .table import Table
 
 __all__ = [
     "AbstractDelay",
     "AbstractDrive",
     "AbstractLearning",
+    "AbstractMembrane",
     "AbstractResponse",
+    "AbstractSynapse",
     "Bump",
     "Constant",
     "Delay",
+    "Exponential",
     "ExponentialDelay",
     "Hebbian",
     "Identity",
+    "Leaky",
     "Network",
     "Never",
+    "Perfect",
     "Pulse",
+    "Quadratic",
     "Saturating",
     "Sinusoid",
     "Table",

@@ -24,6 +24,8 @@ class AbstractLearning(Module):
     """
 
     speed: ClassVar[Any] = 1
+    moves: ClassVar[bool] = True
+    """Whether weights move at all."""
 
     @abc.abstractmethod
     def strength(self, w: Float[Array, " w"]) -> Float[Array, " w"]:
@@ -57,3 +59,13 @@ class Hebbian(AbstractLearning):
     def strength(self, w: Float[Array, " w"]) -> Float[Array, " w"]:
         gain = self.gain(w) if callable(self.gain) else self.gain
         return jnp.broadcast_to(gain, w.shape)
+
+
+class Frozen(AbstractLearning):
+    """Weights stay where they are."""
+
+    speed: ClassVar[Any] = 0
+    moves: ClassVar[bool] = False
+
+    def strength(self, w: Float[Array, " w"]) -> Float[Array, " w"]:
+        return jnp.zeros_like(w)

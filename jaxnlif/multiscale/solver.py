@@ -12,10 +12,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer
-from ..density.blowup import kick_per_mass
 from ..density.coupling import Corrected, Lagged
-from ..density.interval import frozen
 from ..density.solver import DensityState, FluxShift
+from ..density.voltage import frozen
 from ..grid import Grid
 from ..integrate.log import Log, Switch
 from ..integrate.result import Result
@@ -123,8 +122,11 @@ class MultiScale(AbstractSolver[MultiScaleState]):
     def validate(
         self, model: Network, y0: ArrayLike, dt: ArrayLike, key: PRNGKeyArray | None
     ) -> None:
-        check(model.delay is None, "delay: delayed networks have no instantaneous events to follow")
-        check(model.refractory is None, "refractory: must be None for a multi-scale solver")
+        check(
+            not model.connections.delayed,
+            "delay: delayed networks have no instantaneous events to follow",
+        )
+        check(not model.rest.rests, "refractory: must be None for a multi-scale solver")
         self.macro.validate(model, y0, dt, key)
         self.micro.validate(model, y0, dt, key)
         h, gap = self.grid.v.spacing, self.grid.v.threshold - self.grid.v.reset
@@ -265,12 +267,11 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         return Watch(particles, regime, calm_since, sleeps, switches, watch.key)
 
     def _gain_of_density(self, model: Network, state: DensityState) -> Array:
-        kick = kick_per_mass(model.response, self.macro.weights(model))
+        kick = model.connections.kick(self.macro.weights(model))
         return self.switch.of_density(self.grid, state.density, state.rate, kick)
 
     def _gain_of_particles(self, model: Network, state: ParticlesState) -> Array:
-        weights = jnp.reshape(model.weight, 1) if state.weights is None else state.weights
-        kick = kick_per_mass(model.response, weights)
+        kick = model.connections.kick(self.micro.weights(model, state))
         return self.switch.of_particles(self.grid, state.potentials, state.rate, kick)
 
     def _draw(
@@ -279,7 +280,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         """Particles from the density; records and counts go on."""
         new = self.micro.init(model, t, density.density, key)
         share = density.rate * dt / (model.epsilon * self.substeps)
-        kick = jnp.max(kick_per_mass(model.response, self.macro.weights(model)))
+        kick = jnp.max(model.connections.kick(self.macro.weights(model)))
         jump = kick * share / (self.grid.v.threshold - self.grid.v.reset)
         return replace(
             new,

@@ -17,6 +17,7 @@ from .._check import check, check_positive, check_scalar
 from .._module import Module
 from ..grid import Grid
 from ..model._leaf import leaf
+from ..model.synapse import visible_jump
 
 
 class AbstractSwitch(Module):
@@ -131,4 +132,4 @@ class CascadeSwitch(AbstractSwitch):
 
     @staticmethod
     def _depth(grid: Grid) -> float:
-        return 0.1 * (grid.v.threshold - grid.v.reset)
+        return visible_jump(grid.v.threshold - grid.v.reset)

@@ -18,21 +18,20 @@ from ..model import Network
 def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
     """Requires a network that particles can follow with steps of `dt`."""
     check(
-        (model.weight is None) == (grid.w is not None),
+        (model.connections.weight is None) == (grid.w is not None),
         "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
         "(structured network), one of the two",
     )
     check(
-        model.learning is None,
+        not model.plasticity.moves,
         "learning: Particles keep the weights of their neurons; FluxShift can learn",
     )
     check(
         known(model.epsilon) > 0,
         "epsilon = 0: must be positive for Particles; FluxShift solves the quasi-static limit",
     )
-    for name in ("delay", "refractory"):
-        if (delay := getattr(model, name)) is not None:
-            delay.validate(name, dt)
+    model.connections.validate(dt)
+    model.rest.validate(dt)
     w = jax.ShapeDtypeStruct((1 if grid.w is None else num,), grid.dtype)
     t = jax.ShapeDtypeStruct((), grid.dtype)
     try:

@@ -58,25 +58,6 @@ class Shift(AbstractReset):
         return kicked - (threshold - reset)
 
 
-def restarted(
-    v: VoltageGrid,
-    potentials: Float[Array, " m"],
-    fired: Bool[Array, " m"],
-    duration: Float[Array, ""],
-) -> Float[Array, " m"]:
-    r"""Potentials at the end of the step, given the free motion $X'$ and who `fired` in it.
-
-    A spike moves the neuron from $V_F$ to $V_R$ and leaves its noise as it was. As the motion is
-    linear, the rest $s$ of the step turns the jump into $X' - (V_F - V_R)\,e^{-s}$; here with
-    the mean $s = δ/2$, which costs no random number and no order. A neuron that is above $V_F$ once
-    more fires in the next step.
-
-    **Arguments:** potentials $X'$ `(m,)` (voltage); `duration` $δ$ of the step (membrane time).
-    """
-    jump = (v.threshold - v.reset) * jnp.exp(-duration / 2)
-    return jnp.where(fired, potentials - jump, potentials)
-
-
 def kicked(
     v: VoltageGrid,
     reset: AbstractReset,
@@ -87,7 +68,7 @@ def kicked(
 ) -> Float[Array, " m"]:
     """Potentials after the kicks at the end of a step.
 
-    **Arguments:** those before `(m,)`, of neurons that `fired` as from `restarted`; who was
+    **Arguments:** those before `(m,)`, of neurons that `fired` after their restart; who was
     `carried` over the threshold `(m,)`; `kick`, `()` or `(m,)` (voltage).
     """
     after = jnp.where(fired, reset.seeds(potentials, kick), potentials + kick)

@@ -20,14 +20,16 @@ from ..integrate.result import Result
 from ..integrate.solver import AbstractSolver, Regime, Snapshot
 from ..integrate.warning import WarningFlag, no_warnings
 from ..machine.layout import ONE_DEVICE, AbstractLayout, Sharded, with_layout
-from ..model import Identity, Network
+from ..model import Network
+from ..model.synapse import is_event, visible_jump
 from .arguments import check_beginning, check_network
 from .cascade import cascade
 from .draws import normal_and_uniform
 from .expectation import expected_fraction, next_expected
 from .histogram import deposit, weight_counts
-from .membrane import fading, move, rest_of_step
-from .restart import AbstractReset, Hold, kicked, restarted
+from .motion import Draws, motion_of
+from .rest import Spikes, nobody_rests, resting_in
+from .restart import AbstractReset, Hold, kicked
 from .sampling import stratified
 from .state import InARow, ParticlesState
 
@@ -46,9 +48,10 @@ class Particles(AbstractSolver[ParticlesState]):
     $$dX_i = (-X_i + I(w_i, t))\,dt + \sqrt{2a}\,dB_i + \frac{w_i}{M} \sum_{j,k} δ(t - τ_j^k)$$
 
     in membrane time; a neuron fires at $V_F$ and restarts at $V_R$. Each step is an exact
-    Ornstein–Uhlenbeck transition, finds spikes inside the step by a Brownian bridge, and lets
-    neurons that fired live the rest of it. Where $σ(N) = N$ and there is no delay, spikes kick at
-    once: the spikes expected from the last step act as a drift, the difference from those that
+    Ornstein–Uhlenbeck transition of a leaky neuron (of others, the part of the drift that is no
+    leak is split off), finds spikes inside the step by a Brownian bridge, and lets neurons that
+    fired live the rest of it. Where σ grows in proportion to N and there is no delay, spikes kick
+    at once: the spikes expected from the last step act as a drift, the difference from those that
     come acts at the end, and whoever it carries over the threshold fires in the same step. With any
     other σ, or a delay, the coupling is the drift $w_i\,σ(\bar N)$ of the last step's (delayed)
     rate, and there are no events. First order in time; a run in which more than three tenths of the
@@ -136,11 +139,11 @@ class Particles(AbstractSolver[ParticlesState]):
             potentials=potentials,
             weights=weights,
             fired=None if weights is None else jnp.zeros(self.num, bool),
-            resting=None if model.refractory is None else jnp.zeros_like(potentials),
+            resting=nobody_rests(model, potentials),
             key=key,
             expected=zero,
             rate=zero,
-            memory=None if model.delay is None else model.delay.start(zero),
+            memory=model.connections.start(zero[None]),
             spikes=Sum.zero(zero),
             result=Result.completed,
             in_a_row=InARow(none, none, none),
@@ -158,49 +161,40 @@ class Particles(AbstractSolver[ParticlesState]):
         return replace(state, potentials=potentials, weights=weights, fired=fired, resting=resting)
 
     def step(self, model: Network, t: Array, dt: Array, state: ParticlesState) -> ParticlesState:
-        v, at_once = self.grid.v, _kicks_at_once(model)
+        v, synapse = self.grid.v, model.connections
         key, draw = jax.random.split(state.key)
         duration = dt / model.epsilon
-        felt = self._felt_rate(model, dt, duration, state)
-        weights = self._weights(model, state)
-        # Where spikes kick at once, those to expect in the step are added below.
-        drive = model.input(t + dt / 2, weights, jnp.zeros_like(felt) if at_once else felt)
-        kick = weights if at_once else jnp.zeros_like(weights)
+        weights = self.weights(model, state)
+        kick = synapse.kick(weights)
+        signals = self._felt(model, dt, duration, kick, state)
+        # Spikes that kick are expected below, and no part of the input.
+        drive = model.external(t + dt / 2, weights) + synapse.input(weights, signals)
+        drive = drive - kick * signals[0]
         if state.weights is None:
             drive, kick = drive[0], kick[0]
 
-        awake = duration
-        if state.resting is not None:
-            awake = duration * jnp.clip(1 - state.resting, 0, 1)
-        normal, uniform = self.layout.split(normal_and_uniform(draw, self.num, duration > 0))
-        noise = model.diffusion(felt)
-        motion = move(state.potentials, drive, noise, awake, v.threshold, normal, uniform)
-        slope = kick * (fading(awake) / duration)
-        expected = expected_fraction(motion.margin, slope, state.expected)
-        fired = motion.margin + slope * expected > 0
-        potentials = ended = motion.potentials + slope * expected
-        free = ~fired if state.resting is None else ~fired & (state.resting <= 1)
+        resting = resting_in(model, duration, state.resting)
+        draws = self._draws(model, draw, duration)
+        noise = model.diffusion(signals[0])
+        motion = motion_of(v, model.membrane, drive, noise, resting.awake, draws)
+        moved = motion.move(state.potentials)
+        slope = kick * (motion.lift / duration)
+        expected = expected_fraction(moved.margin, slope, state.expected)
+        lift = slope * expected
+        fired = moved.margin + lift > 0
+        spikes = Spikes(moved, moved.potentials + lift, lift, fired)
+        potentials = resting.restarted(motion, spikes)
 
-        resting = None
-        if state.resting is None:
-            potentials = restarted(v, potentials, fired, duration)
+        free = resting.free(fired)
         together = cascade(potentials, fired, free, kick, expected, v.threshold)
         share = together.count.astype(self.dtype) / self.num
         unexpected = kick * (share - expected)
         potentials = kicked(v, self.reset, potentials, fired, together.carried, unexpected)
-        jump = jnp.max(kick) * share / (v.threshold - v.reset)
+        jump, gap = jnp.max(kick) * share, v.threshold - v.reset
         # Whether the spikes carried themselves, by the rule of the density.
         alone = jnp.sum(fired, dtype=jnp.int32)
-        event = (jump > 0.1) & (together.count > 2 * alone)
-        if state.resting is not None and model.refractory is not None:
-            period = model.refractory.duration / model.epsilon
-            since = rest_of_step(state.potentials, ended, noise, awake, v.threshold, uniform)
-            # Counted in steps, which are taken off without rounding.
-            resting = jnp.maximum(state.resting - 1, 0)
-            resting = jnp.where(fired, (period - since) / duration, resting)
-            resting = jnp.where(together.carried, period / duration, resting)
-            # Whoever rests feels no kick and restarts at the reset potential.
-            potentials = jnp.where(resting > 0, v.reset, potentials)
+        event = is_event(together.count, alone, jump, visible_jump(gap))
+        potentials, left = resting.after(motion, spikes, together.carried, potentials)
 
         events = state.events.append(event, Event(t + dt, share))
         in_a_row = InARow(
@@ -214,11 +208,11 @@ class Particles(AbstractSolver[ParticlesState]):
             potentials=potentials,
             weights=state.weights,
             fired=None if state.weights is None else fired,
-            resting=resting,
+            resting=left,
             key=key,
-            expected=jnp.where(event, 0, next_expected(share, jump)) if at_once else state.expected,
+            expected=jnp.where(event, 0, next_expected(share, jump / gap)),
             rate=rate,
-            memory=None if model.delay is None else model.delay.record(state.memory, rate, dt),
+            memory=synapse.record(state.memory, rate[None], dt),
             spikes=state.spikes.plus(rate * dt),
             result=_outcome(potentials, events, in_a_row),
             in_a_row=in_a_row,
@@ -229,17 +223,31 @@ class Particles(AbstractSolver[ParticlesState]):
         )
         return self._split(new)
 
-    def _weights(self, model: Network, state: ParticlesState) -> Float[Array, " w"]:
+    def _draws(self, model: Network, key: PRNGKeyArray, duration: Float[Array, ""]) -> Draws:
+        """The random numbers of a step, where it has a length."""
+        some = self.layout.split(normal_and_uniform(key, self.num, duration > 0))
+        if model.membrane.linear:
+            return Draws(*some)
+        more = normal_and_uniform(jax.random.fold_in(key, 1), self.num, duration > 0)
+        return Draws(*some, self.layout.split(more[0]))
+
+    def weights(self, model: Network, state: ParticlesState) -> Float[Array, " w"]:
         """The weight of every neuron, or the one weight of all."""
         if state.weights is None:
-            return jnp.asarray(model.weight, self.dtype)[None]
+            return jnp.asarray(model.connections.weight, self.dtype)[None]
         return state.weights
 
-    def _felt_rate(self, model: Network, dt, duration, state: ParticlesState) -> Float[Array, ""]:
-        """The network rate of which coupling and noise are felt during the step."""
-        if model.delay is not None:
-            return model.delay.seen(state.memory, dt)
-        return state.expected / duration if _kicks_at_once(model) else state.rate
+    def _felt(
+        self, model: Network, dt: Array, duration: Array, kick: Array, state: ParticlesState
+    ) -> Float[Array, " s"]:
+        """The signals that are felt during the step, by coupling and noise.
+
+        Those of kicks are what is expected.
+        """
+        if model.connections.delayed:
+            return model.connections.seen(state.memory, dt)
+        kicks = jnp.any(kick != 0)
+        return jnp.where(kicks, state.expected / duration, state.rate)[None]
 
     def _record(self, raster: Log[Spike] | None, fired, time) -> Log[Spike] | None:
         if raster is None:
@@ -284,11 +292,6 @@ class Particles(AbstractSolver[ParticlesState]):
 
     def differentiable_from(self, state: ParticlesState) -> Float[Array, ""]:
         return jnp.asarray(jnp.inf, self.dtype)
-
-
-def _kicks_at_once(model: Network) -> bool:
-    """Whether spikes move potentials at once, so that neurons may fire together."""
-    return isinstance(model.response, Identity) and model.delay is None
 
 
 def _outcome(potentials, events: Log[Event], in_a_row: InARow) -> Result:

@@ -14,15 +14,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from ..execution import AUTOMATIC, AbstractExecution
+from ..machine.columns import columnwise
+from ..machine.machine import HERE, Machine
 from . import log_depth, loops
 from .exchange import Rates
+
+RatesOf = Callable[[Any, Any], tuple[Rates, Array]]
+"""Exchange rates and κ `(w,)` of what all columns share and of what each is given."""
 
 
 def apply(
@@ -56,9 +61,8 @@ def solve(
     down: Float[Array, "n #w"],
     rhs: Float[Array, "rows columns"],
     *,
-    matvec: Callable[[Array], Array] | None = None,
     axis: int = 0,
-    execution: AbstractExecution = AUTOMATIC,
+    machine: Machine = HERE,
 ) -> Float[Array, "rows columns"]:
     r"""Solves $(κ + A)\,x = r$; non-negative to the last bit for $r ≥ 0$.
 
@@ -67,14 +71,17 @@ def solve(
 
     **Arguments:** `kappa` > 0, shape `(w,)`; `up`, `down` ≥ 0 exchange rates (1 / membrane time),
     shape `(n, w)`, or `(1,)` and `(n, 1)` for one matrix shared by all columns; `rhs` of shape
-    `(n, w)`; `matvec`, the product with the matrix where that is known as a function through which
-    derivatives should flow; `axis` 1 if `rhs` comes as `(w, n)`; `execution`, how to solve.
+    `(n, w)`; `axis` 1 if `rhs` comes as `(w, n)`; `machine`, how to solve.
     **Returns:** `x`, shaped like `rhs`.
     """
-    rates, fixed = Rates.table(*lax.stop_gradient((up, down))), lax.stop_gradient(kappa)
+    fixed = lax.stop_gradient((kappa, up, down))
 
-    forward = _by(execution, lambda way: partial(way.solve, rates, fixed, axis=axis))
-    adjoint = _by(execution, lambda way: partial(way.solve_transposed, rates, fixed, axis=axis))
+    def by(name: str) -> Callable[[Any, Array], Array]:
+        def run(way: ModuleType, matrix: tuple[Array, Array, Array], rhs: Array) -> Array:
+            kappa, up, down = matrix
+            return getattr(way, name)(Rates.table(up, down), kappa, rhs, axis=axis)
+
+        return lambda _, rhs: _run(run, fixed, rhs, machine, columns_last=axis == 0)
 
     @partial(jax.checkpoint, prevent_cse=False)
     def product(kappa, up, down, x):  # of which reverse mode stores the factors alone
@@ -83,21 +90,21 @@ def solve(
             return apply(kappa, up, down, x, axis=1)
         return apply(kappa, up, down, x)
 
-    if matvec is None:
-        matvec = partial(product, kappa, up, down)
-    return lax.custom_linear_solve(matvec, rhs, forward, adjoint)
+    matvec = partial(product, kappa, up, down)
+    return lax.custom_linear_solve(matvec, rhs, by("solve"), by("solve_transposed"))
 
 
 def solve_shifted(
-    rates: Rates,
-    kappa: Float[Array, " w"],
+    rates_of: RatesOf,
+    common: Any,
+    columns: Any,
     source: int,
     rhs: Float[Array, "n w"],
     mass: Float[Array, " w"],
     *,
     pin: Int[Array, " w"],
     matvec: Callable[[Array], Array],
-    execution: AbstractExecution = AUTOMATIC,
+    machine: Machine = HERE,
 ) -> Float[Array, "n w"]:
     r"""Solves $(κ + A)\,x = r + s\,e_R$ with $Σx = m$: what is missing comes in at one row.
 
@@ -105,21 +112,32 @@ def solve_shifted(
     for κ = 0 too. Derivatives come, as those of `solve`, from further solves; the transposed one
     needs two sweeps, as one right side has.
 
-    **Arguments:** as `solve`; `source`, the row R; `mass`, m, shape `(w,)`; `matvec`, the product
-    with $κ + A$, through which derivatives flow; `pin`, a row that is soon reached from all others,
-    such as that of the largest density, shape `(w,)`; `execution`, how to solve.
+    **Arguments:** `rates_of(common, columns)`, the matrix, made of what all columns share and of
+    what each is given; `source`, the row R; `mass`, m, shape `(w,)`; `matvec`, the product with
+    $κ + A$, through which derivatives flow; `pin`, a row that is soon reached from all others, such
+    as that of the largest density, shape `(w,)`; `machine`, how to solve.
     """
-    rates, fixed = Rates(lax.stop_gradient(rates.rows), rates.at), lax.stop_gradient(kappa)
+    fixed = lax.stop_gradient((columns, pin))
+    common = lax.stop_gradient(common)
 
     def product(x):
         return matvec(x).at[source].set(jnp.sum(x, 0))
 
-    forward = _by(execution, lambda way: partial(_pinned, way, rates, fixed, source, pin))
-    adjoint = _by(
-        execution, lambda way: partial(way.solve_shifted_transposed, rates, fixed, source)
-    )
+    def forward(way: ModuleType, common: Any, columns: Any) -> Array:
+        (given, pin), right = columns
+        return _pinned(way, *rates_of(common, given), source, pin, right)
+
+    def adjoint(way: ModuleType, common: Any, columns: Any) -> Array:
+        (given, _), right = columns
+        return way.solve_shifted_transposed(*rates_of(common, given), source, right)
+
     # The right side is a single array: of several, JAX can transpose a solve only once.
-    return lax.custom_linear_solve(product, rhs.at[source].set(mass), forward, adjoint)
+    return lax.custom_linear_solve(
+        product,
+        rhs.at[source].set(mass),
+        lambda _, right: _run(forward, common, (fixed, right), machine),
+        lambda _, right: _run(adjoint, common, (fixed, right), machine),
+    )
 
 
 def _pinned(way: ModuleType, rates: Rates, kappa: Array, source: int, pin: Array, right: Array):
@@ -143,6 +161,15 @@ def _pinned(way: ModuleType, rates: Rates, kappa: Array, source: int, pin: Array
     return y + ((mass - jnp.sum(y, 0)) / jnp.sum(q, 0))[None] * q
 
 
-def _by(execution: AbstractExecution, solver: Callable[[ModuleType], Callable]) -> Callable:
-    """A function of a matrix, which both ways know, and a right side, solved the chosen way."""
-    return lambda _, rhs: execution(rhs, loops=solver(loops), log_depth=solver(log_depth))
+def _run(
+    function: Callable[[ModuleType, Any, Any], Array],
+    common: Any,
+    columns: Any,
+    machine: Machine,
+    *,
+    columns_last: bool = True,
+) -> Array:
+    """A function of a way to solve, and of what columns share and are given, run the chosen way."""
+    over = columnwise if columns_last else lambda function: function
+    ways = (over(partial(function, way)) for way in (loops, log_depth))
+    return machine.run(common, columns, **dict(zip(("loops", "log_depth"), ways, strict=True)))

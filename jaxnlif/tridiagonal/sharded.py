@@ -20,27 +20,27 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from ..execution import AUTOMATIC, AbstractExecution
-from ..machine.layout import AbstractLayout, Sharded
+from ..machine.layout import Sharded
+from ..machine.machine import HERE, Machine
 from . import log_depth, loops, mmatrix
 from .exchange import Rates, shifted
 
 
 def solve_along_weights(
-    layout: AbstractLayout,
     up: Float[Array, "w 1"],
     down: Float[Array, "w 1"],
     rhs: Float[Array, "v w"],
-    execution: AbstractExecution = AUTOMATIC,
+    machine: Machine = HERE,
 ) -> Float[Array, "v w"]:
     r"""Solves $(1 + A)\,x = r$ along the weights, for all voltages.
 
-    **Arguments:** where the weights lie; `up`, `down` ≥ 0 as for `mmatrix.solve`; `rhs`; how to
-    solve. **Returns:** x, non-negative to the last bit for r ≥ 0.
+    **Arguments:** `up`, `down` ≥ 0 as for `mmatrix.solve`; `rhs`; `machine`, how to solve, and
+    where the weights lie. **Returns:** x, non-negative to the last bit for r ≥ 0.
     """
     one = jnp.ones(1, rhs.dtype)
+    layout = machine.layout
     if not isinstance(layout, Sharded):
-        return mmatrix.solve(one, up, down, rhs, axis=1, execution=execution)
+        return mmatrix.solve(one, up, down, rhs, axis=1, machine=machine)
 
     @partial(jax.checkpoint, prevent_cse=False)
     def product(up, down, x):
@@ -48,7 +48,7 @@ def solve_along_weights(
         return mmatrix.apply(one, up, down, x, axis=1)
 
     rates = lax.stop_gradient((up, down))
-    eliminate, substitute = partial(_eliminate, execution), partial(_substitute, layout, execution)
+    eliminate, substitute = partial(_eliminate, machine), partial(_substitute, layout, machine)
 
     def forward(_, rhs):
         return substitute(*layout.everywhere(eliminate)(*rates), rhs)
@@ -61,12 +61,12 @@ def solve_along_weights(
 
 
 def _eliminate(
-    execution: AbstractExecution, up: Array, down: Array, *, transposed: bool = False
+    machine: Machine, up: Array, down: Array, *, transposed: bool = False
 ) -> tuple[Array, Array, Array]:
     """The inverse pivots, and the factors of the substitutions upwards and downwards, `(w,)`."""
     rates, one = Rates.table(up, down), jnp.ones(1, up.dtype)
     sweep, levels = (partial(way.sweep_up, rates, one) for way in (loops, log_depth))
-    _, excess = execution((), loops=sweep, log_depth=levels)
+    _, excess = machine.run((), loops=sweep, log_depth=levels)
     inverse = 1 / (excess + up)
     climb, fall = (down, up) if transposed else (up, down)
     return inverse[:, 0], (shifted(climb) * inverse)[:, 0], (fall * inverse)[:, 0]
@@ -74,29 +74,29 @@ def _eliminate(
 
 def _substitute(
     layout: Sharded,
-    execution: AbstractExecution,
+    machine: Machine,
     inverse: Array,
     climb: Array,
     fall: Array,
     rhs: Array,
 ) -> Array:
     def columns(inverse, climb, fall, rhs):
-        rows = _recurrence(layout, execution, climb, (rhs * inverse[None]).T)
-        return _recurrence(layout, execution, fall, rows, reverse=True).T
+        rows = _recurrence(layout, machine, climb, (rhs * inverse[None]).T)
+        return _recurrence(layout, machine, fall, rows, reverse=True).T
 
     return layout.by_part(columns, rank=2)(inverse, climb, fall, rhs)
 
 
 def _recurrence(
     layout: Sharded,
-    execution: AbstractExecution,
+    machine: Machine,
     factors: Array,
     rows: Array,
     *,
     reverse: bool = False,
 ) -> Array:
     """$x_j = r_j + f_j x_{j-1}$, or in `reverse` $x_{j+1}$, over the rows of all devices."""
-    through, alone = execution(
+    through, alone = machine.run(
         factors[:, None],
         rows,
         loops=partial(loops.recurrence, reverse=reverse),

@@ -20,8 +20,11 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
-from ..._check import is_concrete
+from ..._check import check, is_concrete
+from ...model import AbstractMembrane, Leaky
+from ...model.network import LEAKY
 from ._roots import as_floats, check_numbers, require
+from .quadrature import density_by_quadrature, log_rate_by_quadrature
 
 # Integrands are cut where they have fallen by exp(-_REACH²/2), below the precision of float64.
 _REACH = 8.7
@@ -38,13 +41,16 @@ def log_firing_rate(
     threshold: Real[ArrayLike, "..."] = 2.0,
     reset: Real[ArrayLike, "..."] = 1.0,
     refractory: Real[ArrayLike, "..."] = 0.0,
+    *,
+    membrane: AbstractMembrane = LEAKY,
 ) -> Float[Array, "..."]:
     r"""Logarithm of the stationary firing rate, free of overflow.
 
     $$\frac1{r(μ)} = τ + \int_0^\infty \frac{ds}{s}\, e^{-s^2/2}
       \left(e^{s(V_F-μ)/\sqrt a} - e^{s(V_R-μ)/\sqrt a}\right)$$
 
-    (equation (1); [CCP], steady states).
+    (equation (1); [CCP], steady states) for leaky neurons; for other membranes the integrals of
+    their mean time from reset to threshold.
 
     **Arguments:** of shapes that broadcast against each other,
 
@@ -53,6 +59,7 @@ def log_firing_rate(
     - `threshold`, `reset`: $V_F > V_R$ (voltage).
     - `refractory`: $τ ≥ 0$, for which neurons rest after a spike (membrane time); that of a
       `Network` is in learning times, ε times as many.
+    - `membrane`: that of the neurons, such as `Exponential()`.
 
     **Returns:** $\log r$, for $r$ in units of (spikes / neuron / membrane time), in the broadcast
     shape and the common dtype.
@@ -68,8 +75,7 @@ def log_firing_rate(
     drive, noise, threshold, reset, rest = neuron(
         drive, noise, threshold, reset, refractory=refractory
     )
-    scale = _scale(drive, noise, threshold, float(jnp.finfo(noise.dtype).max) / 8)
-    log_r = log_rate((threshold - drive) / scale, (threshold - reset) / scale)
+    log_r = _log_rate(membrane, drive, noise, threshold, reset)
     return log_r if _is_zero(refractory) else rested(log_r, rest)
 
 
@@ -79,6 +85,8 @@ def firing_rate(
     threshold: Real[ArrayLike, "..."] = 2.0,
     reset: Real[ArrayLike, "..."] = 1.0,
     refractory: Real[ArrayLike, "..."] = 0.0,
+    *,
+    membrane: AbstractMembrane = LEAKY,
 ) -> Float[Array, "..."]:
     r"""Stationary firing rate $r(μ)$ of equation (1): the exponential of `log_firing_rate`.
 
@@ -92,7 +100,7 @@ def firing_rate(
 
     **Reference:** as `log_firing_rate`.
     """
-    log_r = log_firing_rate(drive, noise, threshold, reset, refractory)
+    log_r = log_firing_rate(drive, noise, threshold, reset, refractory, membrane=membrane)
     # Derivatives of a rate that is zero are zero, also where the square of that of log r overflows.
     limit = jnp.finfo(log_r.dtype)
     vanishes = log_r < math.log(float(limit.tiny)) - limit.nmant
@@ -106,6 +114,8 @@ def density(
     threshold: Real[ArrayLike, "..."] = 2.0,
     reset: Real[ArrayLike, "..."] = 1.0,
     refractory: Real[ArrayLike, "..."] = 0.0,
+    *,
+    membrane: AbstractMembrane = LEAKY,
 ) -> Float[Array, "..."]:
     r"""Stationary density of the membrane potential, of mass one without a refractory period.
 
@@ -131,6 +141,10 @@ def density(
     drive, noise, threshold, reset, v, rest = neuron(
         drive, noise, threshold, reset, v=v, refractory=refractory
     )
+    if not isinstance(membrane, Leaky):
+        p = density_by_quadrature(membrane, drive, noise, threshold, reset, v)
+        log_r = _log_rate(membrane, drive, noise, threshold, reset)
+        return p if _is_zero(refractory) else p * jnp.exp(rested(log_r, rest) - log_r)
     limit = math.sqrt(float(jnp.finfo(noise.dtype).max)) / 8  # its square is a number
     scale = _scale(drive, noise, threshold, limit)
     voltages = (v - drive, threshold - drive, threshold - reset, threshold - v, reset - v)
@@ -140,6 +154,20 @@ def density(
         return p
     log_r = log_rate(voltages[1] / scale, voltages[2] / scale)
     return p * jnp.exp(rested(log_r, rest) - log_r)
+
+
+def _log_rate(
+    membrane: AbstractMembrane, drive: Array, noise: Array, threshold: Array, reset: Array
+) -> Float[Array, "..."]:
+    r"""$\log r$, of arguments of one shape, before the refractory period."""
+    check(
+        isinstance(membrane, AbstractMembrane),
+        f"membrane = {membrane!r}: must be a membrane such as Exponential()",
+    )
+    if not isinstance(membrane, Leaky):
+        return log_rate_by_quadrature(membrane, drive, noise, threshold, reset)
+    scale = _scale(drive, noise, threshold, float(jnp.finfo(noise.dtype).max) / 8)
+    return log_rate((threshold - drive) / scale, (threshold - reset) / scale)
 
 
 def rested(log_r: Float[Array, "..."], rest: Float[Array, "..."]) -> Float[Array, "..."]:

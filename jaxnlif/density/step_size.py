@@ -1,0 +1,150 @@
+"""How a step of a run is divided into steps of the density."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._check import check, check_integer
+from .._module import Module
+from .._sum import Sum
+from ..grid import Grid
+from ..integrate.loop import MAX_TURNS, bounded_while
+from ..integrate.result import Result
+from ..model import Network
+from ..model.synapse import visible_jump
+from .state import DensityState
+from .substep import lookup_time, next_substep, nothing_done
+
+_LONGEST = 0.02  # membrane times
+
+
+class Situation(NamedTuple):
+    """Where a step of the density begins.
+
+    - `grid`, `model`; `weights` of the columns, shape `(w,)` (weight).
+    - `density`: shape `(v, w)` (1 / voltage / weight).
+    - `rate`: the network rate (spikes / neuron / membrane time).
+    - `dt`: the step of the run (learning time).
+    """
+
+    grid: Grid
+    model: Network
+    weights: Float[Array, " w"]
+    density: Float[Array, "v w"]
+    rate: Float[Array, ""]
+    dt: Float[Array, ""]
+
+
+class AbstractStepSize(Module):
+    """Divides the steps of a run: a subclass says how long the next part may be.
+
+    Parts end with the step of the run, and at the jumps of the drive.
+
+    - `max_substeps`: the most parts of a step, no more than 10 000; a run that needs more ends as
+      `Result.event_budget_exceeded`.
+    """
+
+    max_substeps: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def longest(self, situation: Situation) -> Float[Array, ""]:
+        """The longest next part, which is positive (learning time)."""
+
+    def usual(self, situation: Situation) -> Float[Array, ""]:
+        """The length of parts where nothing special happens, for what warns of long steps."""
+        return situation.dt
+
+    def cover(
+        self, solver: Any, model: Network, t: Array, dt: Array, arriving: Any, state: DensityState
+    ) -> tuple[DensityState, Float[Array, " w"]]:
+        r"""The state after the step from `t` to `t + dt`, and $∫N(w)\,dt$ meanwhile."""
+        nothing = nothing_done(t, dt, model.jumps().astype(dt.dtype)), Sum.zero(state.rates)
+        begin = _Progress(state, *nothing, jnp.zeros((), jnp.int32))
+        arguments = self, solver, model, t, dt, arriving
+        end = bounded_while(arguments, begin, unfinished=_unfinished, body=_part)
+        state = end.state
+        exhausted = (end.done.total < dt) & (state.result == Result.completed)
+        result = Result.where(exhausted, Result.event_budget_exceeded, state.result)
+        return eqx.tree_at(lambda s: s.result, state, result), end.fired.total
+
+
+class FixedStep(AbstractStepSize):
+    """Steps of the density are those of the run."""
+
+    max_substeps: int = eqx.field(static=True, default=1)
+
+    def longest(self, situation: Situation) -> Float[Array, ""]:
+        return situation.dt
+
+    def cover(self, solver, model, t, dt, arriving, state):
+        time = lookup_time(t, dt, model.jumps().astype(dt.dtype))
+        return solver.part(model, time, dt, arriving, state)
+
+
+class MassStep(AbstractStepSize):
+    r"""No more than a mass $δm$ fires in a part, so that none misses an event.
+
+    Parts take $Δt = ε\,δm/\bar N$; where neurons that fire nearly carry others along, no more than
+    0.02 membrane times, a fraction of the time from one event to the next: a longer part would calm
+    down neurons that fire together again and again.
+
+    **Arguments:** as `Cascade`.
+    """
+
+    mass_step: Float[Array, ""] | None = None
+    max_substeps: int = eqx.field(static=True, default=10_000)
+
+    def __check_init__(self):
+        most = self.max_substeps
+        check_integer("max_substeps", most, at_least=1)
+        check(most <= MAX_TURNS, f"max_substeps = {most}: must not exceed {MAX_TURNS}")
+
+    def longest(self, situation: Situation) -> Float[Array, ""]:
+        _, model, weights, density, _, dt = situation
+        kick = jnp.maximum(model.connections.kick(weights), 0)
+        gain = jnp.max(jnp.sum(density * kick[None], 1)) * situation.grid.weight_spacing
+        brief = jnp.where(gain > 0.5, jnp.minimum(model.epsilon * _LONGEST, dt), dt)
+        return jnp.minimum(self.usual(situation), brief)
+
+    def usual(self, situation: Situation) -> Float[Array, ""]:
+        spikes = self._spikes(situation)
+        return spikes / jnp.maximum(situation.rate, spikes / situation.dt)
+
+    def _spikes(self, situation: Situation) -> Float[Array, ""]:
+        r"""$ε\,δm$, the $∫ \bar N\,dt$ of a part."""
+        grid, model, weights, *_, dt = situation
+        if self.mass_step is not None:
+            return model.epsilon * self.mass_step.astype(dt.dtype)
+        visible = visible_jump(grid.v.threshold - grid.v.reset, grid.v.spacing)
+        strongest = jnp.maximum(jnp.max(model.connections.kick(weights)), visible)
+        return jnp.minimum(dt, model.epsilon * visible / strongest)
+
+
+class _Progress(NamedTuple):
+    r"""How far a step is: the state, the time that is over, $∫N(w)\,dt$ in it, parts made."""
+
+    state: DensityState
+    done: Sum
+    fired: Sum
+    turns: Array
+
+
+def _unfinished(arguments: Any, progress: _Progress) -> Array:
+    size, _, _, _, dt, _ = arguments
+    within = (progress.done.total < dt) & (progress.turns < size.max_substeps)
+    return within & (progress.state.result == Result.completed)
+
+
+def _part(arguments: Any, progress: _Progress) -> _Progress:
+    size, solver, model, t, dt, arriving = arguments
+    state, done, fired, turns = progress
+    weights = solver.weights(model)
+    longest = size.longest(Situation(solver.grid, model, weights, state.density, state.rate, dt))
+    substep = next_substep(t, dt, done, longest, model.jumps().astype(dt.dtype))
+    state, new = solver.part(model, substep.time, substep.length, arriving, state)
+    return _Progress(state, substep.done, fired.plus(new), turns + 1)

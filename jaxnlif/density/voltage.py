@@ -1,0 +1,111 @@
+"""The voltage step: what the density becomes in a time, for signals that the neurons feel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from ..grid import Grid
+from ..machine.machine import HERE, Machine
+from ..model import Leaky, Network
+from .blowup import edge_weight
+from .cells import Inputs, firing_rates, inputs_of
+from .reentry import AbstractReentry, AtOnce, Later
+
+
+class VoltageStep(eqx.Module):
+    r"""The voltage step of a time, as functions of the signals that are felt, shape `(s,)`.
+
+    - `weights`: synaptic weights of the columns, `(w,)`.
+    - `time`: when the drive is looked up; `kappa`: $ε/Δt$ (1 / membrane time).
+    - `density`: $p^*$ at the beginning, `(v, w)`.
+    - `reentry`: who re-enters at the reset potential.
+    - `machine`: how columns are stepped, and on which devices.
+    - `extra`: what is felt besides the signals, of either sign, `(s,)` (spikes / neuron / membrane
+      time).
+    """
+
+    grid: Grid
+    model: Network
+    weights: Float[Array, " w"]
+    time: Float[Array, ""]
+    kappa: Float[Array, ""]
+    density: Float[Array, "v w"]
+    reentry: AbstractReentry = AtOnce()
+    machine: Machine = HERE
+    extra: Float[Array, " s"] | float = 0.0
+
+    def after(
+        self, signals: Float[Array, " s"], known: Float[Array, "v w"] | None = None
+    ) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
+        """Density and firing rates at the end; `known`, that density if it has been found before,
+        and only derivatives are missing."""
+        return self._after(self.reentry, signals, known)
+
+    def absorbed(
+        self, signals: Float[Array, " s"]
+    ) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
+        """The same if nobody who fires in the step re-enters in it."""
+        return self._after(Later(self.reentry.inflow(self.weights)), signals, None)
+
+    def firing(self, signals: Float[Array, " s"]) -> Float[Array, " s"]:
+        """The signals that are sent at the end, by the upward sweep alone."""
+        return self.sent(self.rates(signals))
+
+    def rates(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
+        """The firing rates at the end, by the upward sweep alone."""
+        inputs = self.inputs(signals)
+        return self.reentry.rates(self.grid.v, inputs, self.density, self._machine)
+
+    def inputs(self, signals: Float[Array, " s"]) -> Inputs:
+        """What the neurons are given."""
+        felt = signals + self.extra
+        drive = self.model.external(self.time, self.weights)
+        drive = drive + self.model.connections.input(self.weights, felt)
+        # Kicks may be negative; noise is not.
+        noise = self.model.diffusion(jnp.where(felt[0] < 0, 0, felt[0]))
+        return inputs_of(self.grid.v, self.model.membrane, self.kappa, drive, noise)
+
+    def sent(self, rates: Float[Array, " w"]) -> Float[Array, " s"]:
+        r"""The signals of neurons that fire at these rates: $\bar N = ∫N(w)\,dw$."""
+        return self.network_rate(rates)[None]
+
+    def network_rate(self, rates: Float[Array, " w"]) -> Float[Array, ""]:
+        r"""$\bar N = ∫N(w)\,dw$."""
+        return jnp.sum(rates) * self.grid.weight_spacing
+
+    def mass_given(self) -> Float[Array, " w"]:
+        """Mass at the beginning and what enters by itself (1 / weight)."""
+        inflow = self.reentry.inflow(self.weights)
+        return self.grid.weight_density(self.density) + inflow / self.kappa
+
+    def kick(self) -> Float[Array, " w"]:
+        """The jump of each weight when unit mass fires at once (voltage)."""
+        return self.model.connections.kick(self.weights)
+
+    def edge(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
+        """The weight of the layer below the threshold."""
+        inputs = self.inputs(signals)
+        top = self.model.membrane.drift(jnp.asarray(self.grid.v.threshold, self.grid.dtype))
+        return edge_weight(self.grid.v, inputs.drive + top, inputs.noise)
+
+    @property
+    def _machine(self) -> Machine:
+        """Kernels make the drift of leaky neurons alone."""
+        leaky = isinstance(self.model.membrane, Leaky)
+        return Machine(self.machine.execution, self.machine.layout, leaky)
+
+    def _after(self, reentry: AbstractReentry, signals, known):
+        inputs = self.inputs(signals)
+        density = reentry.after(self.grid.v, inputs, self.density, known, self._machine)
+        return density, firing_rates(self.grid.v, inputs, density[-1])
+
+
+def frozen(tree: Any) -> Any:
+    """The same values, through which no derivative flows."""
+    return jax.tree.map(lambda x: lax.stop_gradient(x) if eqx.is_array(x) else x, tree)
