@@ -98,16 +98,17 @@ def reached(
 
 
 def edge_weight(
-    grid: VoltageGrid, drive: Float[Array, " w"], noise: Float[Array, ""]
+    grid: VoltageGrid, drift: Float[Array, " w"], noise: Float[Array, " #w"]
 ) -> Float[Array, " w"]:
     r"""$ω = 1/(1 - e^{-x}) - 1/x$: which part of $h p_{n-1}$ lies between node and threshold.
 
-    With the Péclet number $x = (μ - V_F)\,h/a$ of the last cell; 1/2 where it is not positive.
-    At high rates p falls to zero in a boundary layer thinner than the cell, and ω nears 1.
+    With the Péclet number $x$ = drift · h/a of the last cell; 1/2 where it is not positive. At high
+    rates p falls to zero in a boundary layer thinner than the cell, and ω nears 1.
 
-    **Arguments:** input μ `(w,)`, noise a. **Returns:** ω `(w,)`, from 1/2 to 1.
+    **Arguments:** `drift` at the threshold, $f(V_F) + μ$, `(w,)`; noise a. **Returns:** ω `(w,)`,
+    from 1/2 to 1.
     """
-    peclet = jnp.maximum((drive - grid.threshold) * (grid.spacing / noise), 0)
+    peclet = jnp.maximum(drift * (grid.spacing / noise), 0)
     series = 0.5 + peclet / 12
     safe = jnp.where(peclet < 0.1, 1, peclet)
     return jnp.where(peclet < 0.1, series, -1 / jnp.expm1(-safe) - 1 / safe)

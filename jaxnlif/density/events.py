@@ -128,7 +128,9 @@ class Cascade(AbstractEvents):
             check_positive("mass_step", mass_step)
         self.mass_step = None if mass_step is None else as_leaf("mass_step", mass_step)
         self.max_events = check_integer("max_events", max_events, at_least=1)
-        self.max_substeps = MassStep(mass_step=self.mass_step, max_substeps=max_substeps).max_substeps
+        self.max_substeps = MassStep(
+            mass_step=self.mass_step, max_substeps=max_substeps
+        ).max_substeps
 
     def coupling(self, coupling):
         return Corrected() if isinstance(coupling, Lagged) else coupling

@@ -13,7 +13,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from ..grid import VoltageGrid
@@ -212,7 +211,7 @@ def _sweep_up(grid: VoltageGrid, way: ModuleType, kappa: Array, rates: Rates, de
         entering = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
         return y.at[n:].add(entering[None] * z), excess
     # Both in one sweep, where it is not the numbers that cost, but the turns.
-    source = jnp.asarray(np.arange(grid.num)[:, None] == n, density.dtype)
+    source = jnp.asarray(jnp.arange(grid.num)[:, None] == n, density.dtype)
     (y, z), excess = way.sweep_up(rates, kappas, (density, source))
     entering = rates.exit * y[-1] / jnp.sum(excess * z, 0)
     return y + entering[None] * z, excess

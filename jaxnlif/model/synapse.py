@@ -14,7 +14,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
 from .._module import Module
 from .delay import AbstractDelay, Delay
@@ -154,7 +154,7 @@ def visible_jump(gap: float, spacing: float = 0.0) -> float:
 
 
 def is_event(
-    mass: Float[Array, ""], alone: Float[Array, ""], jump: Float[Array, ""], visible: float
+    mass: Shaped[Array, ""], alone: Shaped[Array, ""], jump: Float[Array, ""], visible: float
 ) -> Bool[Array, ""]:
     """Whether neurons that fire in an instant make a multiple firing event.
 

@@ -79,6 +79,8 @@ def solve(
     def by(name: str) -> Callable[[Any, Array], Array]:
         def run(way: ModuleType, matrix: tuple[Array, Array, Array], rhs: Array) -> Array:
             kappa, up, down = matrix
+            width = max(x.shape[-1] for x in matrix)
+            kappa = jnp.broadcast_to(kappa, (width,))
             return getattr(way, name)(Rates.table(up, down), kappa, rhs, axis=axis)
 
         return lambda _, rhs: _run(run, fixed, rhs, machine, columns_last=axis == 0)

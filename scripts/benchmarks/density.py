@@ -16,7 +16,9 @@ from _report import print_value
 from jax import lax
 
 import jaxnlif as jn
+from jaxnlif.density.cells import inputs_of
 from jaxnlif.density.flux import shift_flux
+from jaxnlif.model import Leaky
 
 from ._peers import numba_steps, numba_tuned_steps, numpy_step
 from ._timing import Case, Timing, interleaved
@@ -65,7 +67,8 @@ class FokkerPlanck(eqx.Module):
 def _jax_steps(problem: FokkerPlanck, steps: int) -> jax.Array:
     def step(_, density):
         noise = problem.noise * (1 + 1e-9 * density[0, 0])  # so that no rate is built in advance
-        return shift_flux(problem.grid, problem.kappa, problem.drive, noise, density)
+        inputs = inputs_of(problem.grid, Leaky(), problem.kappa, problem.drive, noise)
+        return shift_flux(problem.grid, inputs, density)
 
     return lax.fori_loop(0, steps, step, problem.density)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.density.flux import probe_firing, shift_flux
 from jaxnlif.machine import blocks
+
+from ._leaky import probe_firing, shift_flux
 
 
 @pytest.mark.parametrize("num", [1, 5, 64, 97])
@@ -26,7 +27,7 @@ def test_blocks_change_nothing(num, dtype, monkeypatch):
 def test_blocks_under_transformations(monkeypatch):
     monkeypatch.setattr(blocks, "_BYTES", 3 * 8 * 4)
     x = jnp.arange(21.0).reshape(3, 7)
-    found = jax.jit(lambda x: blocks.in_blocks(lambda x: jnp.cumsum(x, 0), x))(x)
+    found = jax.jit(lambda x: blocks.in_blocks(lambda _, x: jnp.cumsum(x, 0))((), x))(x)
     np.testing.assert_array_equal(found, jnp.cumsum(x, 0))
-    batch = jax.vmap(lambda x: blocks.in_blocks(lambda x: 2 * x, x))(jnp.stack([x, -x]))
+    batch = jax.vmap(lambda x: blocks.in_blocks(lambda _, x: 2 * x)((), x))(jnp.stack([x, -x]))
     np.testing.assert_array_equal(batch, jnp.stack([2 * x, -2 * x]))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.density.interval import Interval
 from jaxnlif.density.own_rate import own_step
 from jaxnlif.density.root import nearest_root, overshot_root
+from jaxnlif.density.voltage import VoltageStep
 
 from ..conftest import needs_double
 
@@ -92,8 +92,8 @@ def test_a_prediction_that_passes_no_root_stands():
 
 
 def test_lagged_coupling_sees_the_rate_before():
-    seen = jn.Lagged()(None, jnp.asarray(0.7))
-    assert float(seen.rate) == pytest.approx(0.7)
+    seen = jn.Lagged()(None, jnp.asarray([0.7]))
+    assert float(seen.signals[0]) == pytest.approx(0.7)
     assert bool(seen.found)
     assert int(seen.evaluations) == 0
 
@@ -103,22 +103,22 @@ def test_derivatives_of_the_implicit_step_are_those_of_an_unrolled_iteration():
     grid = jn.Grid(v=jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=20))
     density = jnp.asarray(jn.gaussian(grid, v=(0.0, 0.5)))
 
-    def interval(b):
+    def step(b):
         network = jn.Network(weight=b, drive=1 + b, noise_slope=0.1)
         zero, kappa = jnp.zeros(()), jnp.asarray(3.0)
-        return Interval(grid, network, jnp.stack([b]), zero, kappa, density, None)
+        return VoltageStep(grid, network, jnp.stack([b]), zero, kappa, density)
 
     def implicit(b):
-        seen = jn.Implicit()(interval(b), jnp.asarray(0.1))
-        density, rates = own_step(interval(b), seen.rate)
-        return jnp.sum(density**2) + rates[0] + seen.rate
+        rate = jn.Implicit()(step(b), jnp.asarray([0.1])).signals[0]
+        density, rates = own_step(step(b), rate)
+        return jnp.sum(density**2) + rates[0] + rate
 
     def unrolled(b):
         def iterate(rate, _):
-            return interval(b).network_rate(interval(b).after(rate)[1]), None
+            return step(b).network_rate(step(b).after(rate[None])[1]), None
 
         rate, _ = jax.lax.scan(iterate, jnp.asarray(0.1), length=30)
-        density, rates = interval(b).after(rate)
+        density, rates = step(b).after(rate[None])
         return jnp.sum(density**2) + rates[0] + rate
 
     for derivative in (jax.grad, lambda f: jax.jacfwd(jax.grad(f))):

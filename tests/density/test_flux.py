@@ -10,17 +10,17 @@ import pytest
 from jax.test_util import check_grads
 
 import jaxnlif as jn
-from jaxnlif.density import flux
-from jaxnlif.density.cells import exchange_rates, firing_rates
 from jaxnlif.execution import LogDepth, Loops
 
 from ..conftest import needs_double
+from . import _leaky
+from ._leaky import exchange_rates, firing_rates
 
 FOUR = jn.VoltageGrid(-1.0, 1.0, reset=0.0, num=4)  # h = 1/2; a = 1/4 makes a/h² = 1
 KAPPAS = [0.0, 1e-14, 1e-6, 1e-2, 1.0, 1e6]
 # Compiled once a grid and shape, whatever the numbers.
-shift_flux = jax.jit(flux.shift_flux, static_argnums=0)
-probe_firing = jax.jit(flux.probe_firing, static_argnums=0)
+shift_flux = jax.jit(_leaky.shift_flux, static_argnums=0)
+probe_firing = jax.jit(_leaky.probe_firing, static_argnums=0)
 
 
 def b(x):
@@ -246,7 +246,7 @@ def test_forward_derivatives_of_the_limit_where_neurons_hardly_fire(noise, drive
 
     @jax.jit
     def mean(drive):
-        new = flux.shift_flux(
+        new = _leaky.shift_flux(
             grid, jnp.zeros((), dtype), drive[None], noise, density, execution=execution
         )
         return nodes @ new[:, 0] * 0.1

@@ -9,18 +9,19 @@ import pytest
 
 import jaxnlif as jn
 from jaxnlif import execution
-from jaxnlif.density import cells, flux, kernel
+from jaxnlif.density import cells, kernel
+from jaxnlif.machine.columns import columnwise
+from jaxnlif.model import Leaky
 
 from ..conftest import needs_kernels
+from ._leaky import absorb_flux, shift_flux
 
 GRIDS = [(300, 200), (36, 1), (66, 129)]
 STEP, PROBE = (
     jax.jit(partial(function, interpret=True), static_argnums=0)
     for function in (kernel.step, kernel.probe)
 )
-SHIFT, ABSORB = (
-    jax.jit(function, static_argnums=0) for function in (flux.shift_flux, flux.absorb_flux)
-)
+SHIFT, ABSORB = (jax.jit(function, static_argnums=0) for function in (shift_flux, absorb_flux))
 
 
 def problem(num, width):
@@ -36,6 +37,10 @@ def problem(num, width):
     )
 
 
+def inputs_of(grid, kappa, drive, noise):
+    return cells.inputs_of(grid, Leaky(), cells.positive(kappa), drive, noise)
+
+
 def close(found, expected, density):
     eps = float(jnp.finfo(density.dtype).eps)
     np.testing.assert_allclose(found, expected, rtol=2000 * eps, atol=1e-30)
@@ -47,17 +52,16 @@ def close(found, expected, density):
 def test_interpreted_it_equals_the_loops(num, width, kappa, noise):
     grid, density, drive, inflow = problem(num, width)
     kappa, noise = (jnp.asarray(x, density.dtype) for x in (kappa, noise))
-    columns = flux._columns(grid, cells.positive(kappa), drive, noise, density)
-    new = STEP(grid, columns)
+    inputs = inputs_of(grid, kappa, drive, noise)
+    new = STEP(grid, inputs, density)
     expected = SHIFT(grid, kappa, drive, noise, density)
     close(new, expected, density)
     assert jnp.min(new) >= 0
     mass = jnp.sum(density, 0)
     np.testing.assert_allclose(jnp.sum(new, 0), mass, rtol=50 * float(jnp.finfo(density.dtype).eps))
-    close(PROBE(grid, columns), expected[-1], density)
+    close(PROBE(grid, inputs, density), expected[-1], density)
     if kappa > 0:
-        absorbing = flux._columns(grid, cells.positive(kappa), drive, noise, density, inflow)
-        new = STEP(grid, absorbing)
+        new = STEP(grid, inputs, density, inflow)
         expected = ABSORB(grid, kappa, drive, noise, density, inflow)
         close(new, expected, density)
 
@@ -66,13 +70,19 @@ def test_a_batch_is_one_kernel_with_more_columns():
     grid, density, drive, _ = problem(36, 5)
     noises = jnp.asarray([1.0, 0.5, 0.1], density.dtype)
 
-    def step(noise, drive):
-        columns = flux._columns(grid, jnp.ones_like(noise), drive, noise, density)
-        return kernel.step(grid, columns, interpret=True)
+    @columnwise
+    def step(common, columns):
+        drive, density = columns
+        return kernel.step(grid, cells.Inputs(*common, drive), density, interpret=True)
 
-    found = jax.vmap(step, in_axes=(0, None))(noises, drive)
-    for noise, new in zip(noises, found, strict=True):
-        close(new, step(noise, drive), density)
+    def by_kernel(noise, drive):
+        inputs = inputs_of(grid, jnp.ones_like(noise), drive, noise)
+        return step(inputs.common, (inputs.drive, density))
+
+    batch = jax.vmap(by_kernel, in_axes=(0, None))
+    assert str(jax.make_jaxpr(batch)(noises, drive)).count("pallas_call") == 1
+    for noise, new in zip(noises, batch(noises, drive), strict=True):
+        close(new, by_kernel(noise, drive), density)
 
 
 @needs_kernels
@@ -83,8 +93,8 @@ def test_on_a_gpu_it_equals_the_loops(num, width, kappa):
     kappa, noise = (jnp.asarray(x, density.dtype) for x in (kappa, 0.5))
     arguments = grid, kappa, drive, noise, density
     ways = execution.Kernels(), execution.Loops()
-    new, expected = (flux.shift_flux(*arguments, execution=way) for way in ways)
+    new, expected = (shift_flux(*arguments, execution=way) for way in ways)
     close(new, expected, density)
     if kappa > 0:
-        new, expected = (flux.absorb_flux(*arguments, inflow, execution=way) for way in ways)
+        new, expected = (absorb_flux(*arguments, inflow, execution=way) for way in ways)
         close(new, expected, density)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.density.passage import interval_moments
 
 from ..conftest import DOUBLE
+from ._leaky import interval_moments
 
 NEURONS = [(1.0, 1.0), (0.0, 0.2), (5.0, 0.1), (-1.0, 0.5)]
 

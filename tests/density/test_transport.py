@@ -9,11 +9,12 @@ import pytest
 from jax.test_util import check_grads
 
 import jaxnlif as jn
-from jaxnlif.density import advection, transport
+from jaxnlif.density import advection
 from jaxnlif.density.advection import Courant
 from jaxnlif.tridiagonal import mmatrix
 
 from ..conftest import needs_double
+from . import _leaky
 
 advect = jax.jit(advection.advect)
 
@@ -21,9 +22,7 @@ advect = jax.jit(advection.advect)
 @partial(jax.jit, static_argnums=0)
 def move_weights(grid, density, rates, rate, strength, dt):
     """With neurons that fire, after a step, as they are many."""
-    return transport.move_weights(
-        grid, density, rates, rate, strength, dt, firing=grid.weight_density
-    )
+    return _leaky.move_weights(grid, density, rates, rate, strength, dt, grid.weight_density)
 
 
 def column(*values):
@@ -230,9 +229,7 @@ def enter(resting=0.0, *, flip=1, steps=1, dtype=None):
 
     @jax.jit
     def step(density, rates):
-        moved = transport.move_weights(
-            grid, density, rates, jnp.ones((), dtype), strength, dt, firing
-        )
+        moved = _leaky.move_weights(grid, density, rates, jnp.ones((), dtype), strength, dt, firing)
         return moved.density, firing(moved.density)
 
     for _ in range(steps):
@@ -328,7 +325,7 @@ def test_narrow_weights_have_derivatives(dtype):
     @jax.grad
     def slope(gain):
         given = jnp.ones((), dtype), jnp.full(34, gain), jnp.asarray(0.02, dtype)
-        moved = transport.move_weights(grid, density, rates, *given, grid.weight_density).density
+        moved = _leaky.move_weights(grid, density, rates, *given, grid.weight_density).density
         return grid.weight_density(moved) @ jnp.asarray(grid.w.centers, dtype)
 
     found = slope(jnp.asarray(9.0, dtype))
@@ -350,7 +347,7 @@ def test_a_front_does_not_jump_as_the_cells_before_it_fill():
     def mean(filling):
         filled = density.at[:, 4].set(3 * filling * quiet)
         given = firing(filled), jnp.asarray(0.7), jnp.full(12, 60.0), jnp.asarray(0.1), firing
-        moved = transport.move_weights(grid, filled, *given).density
+        moved = _leaky.move_weights(grid, filled, *given).density
         return grid.weight_density(moved) @ grid.w.centers
 
     low, high = 0.0, 1.0
@@ -377,7 +374,7 @@ def test_derivatives_of_a_front_in_both_modes():
         moved = []
         for sign in (1, -1):
             given = (faster * rates)[::sign], rate, sign * strength, jnp.asarray(0.1), firing
-            moved += [transport.move_weights(grid, (more * density)[:, ::sign], *given).density]
+            moved += [_leaky.move_weights(grid, (more * density)[:, ::sign], *given).density]
         return moved
 
     arguments = jnp.ones(grid.shape), jnp.ones(12), jnp.asarray(0.7), jnp.full(12, 20.0)

@@ -5,15 +5,25 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxnlif as jn
+from jaxnlif.model import Leaky
 from jaxnlif.particles.draws import normal_and_uniform
-from jaxnlif.particles.membrane import move
+from jaxnlif.particles.motion import Draws, motion_of
 
 NUM = 100_000
+LEAKY = Leaky()
 THRESHOLD = 2.0
 
 
 def draws(seed):
     return normal_and_uniform(jax.random.key(seed), NUM, jnp.asarray(True))
+
+
+def move(begin, drive, noise, time, threshold, *draws, membrane=LEAKY):
+    grid = jn.VoltageGrid(
+        -4.0, threshold, reset=-1.0, num=2 * int(threshold + 4), dtype=begin.dtype
+    )
+    return motion_of(grid, membrane, drive, noise, time, Draws(*draws)).move(begin)
 
 
 def everywhere(value, dtype):

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
+from jaxnlif.model import Leaky
 from jaxnlif.particles.draws import normal_and_uniform
-from jaxnlif.particles.membrane import move
-from jaxnlif.particles.restart import kicked, restarted
+from jaxnlif.particles.motion import Draws, motion_of
+from jaxnlif.particles.restart import kicked
 
 NUM = 100_000
+LEAKY = Leaky()
 VOLTAGE = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=6)
 
 
@@ -31,9 +33,11 @@ def steps(num, begin, span, drive, dtype):
     def step(carry, seed):
         x, spikes = carry
         pair = normal_and_uniform(jax.random.fold_in(jax.random.key(3), seed), NUM, time > 0)
-        moved = move(x, drive, noise, time, VOLTAGE.threshold, *pair)
+        motion = motion_of(VOLTAGE, LEAKY, drive, noise, time, Draws(*pair))
+        moved = motion.move(x)
         fired = moved.margin > 0
-        return (restarted(VOLTAGE, moved.potentials, fired, time), spikes + fired), None
+        restarted = motion.restarted(moved.potentials, jnp.zeros(()))
+        return (jnp.where(fired, restarted, moved.potentials), spikes + fired), None
 
     start = jnp.full(NUM, begin, dtype), jnp.zeros(NUM, jnp.int32)
     (x, spikes), _ = jax.lax.scan(step, start, jnp.arange(num))

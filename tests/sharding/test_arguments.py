@@ -9,9 +9,12 @@ import pytest
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 import jaxnlif as jn
+from jaxnlif.density.cells import inputs_of
 from jaxnlif.density.flux import shift_flux
 from jaxnlif.execution import Kernels
-from jaxnlif.machine.layout import OneDevice, layout_of
+from jaxnlif.machine.layout import layout_of
+from jaxnlif.machine.machine import HERE, Machine
+from jaxnlif.model import Leaky
 from jaxnlif.tridiagonal.sharded import solve_along_weights
 
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=10))
@@ -104,8 +107,9 @@ def test_substitution_over_blocks_of_weights_solves(dtype):
     up, down = (jnp.asarray(rng.uniform(0, 50, (10, 1)), dtype) for _ in range(2))
     rhs = jnp.asarray(rng.uniform(0, 1, (3, 10)), dtype).at[:, 4].set(0)
     layout = layout_of(mesh_of(1))
-    solved = jax.jit(lambda rhs: solve_along_weights(layout, up, down, rhs))(rhs)
-    expected = solve_along_weights(OneDevice(), up, down, rhs)
+    split = Machine(layout=layout)
+    solved = jax.jit(lambda rhs: solve_along_weights(up, down, rhs, split))(rhs)
+    expected = solve_along_weights(up, down, rhs, HERE)
     np.testing.assert_allclose(solved, expected, rtol=50 * float(np.finfo(dtype).eps))
     assert np.all(np.asarray(solved) >= 0)
 
@@ -114,8 +118,9 @@ def test_on_a_gpu_every_device_steps_its_part_in_one_kernel(dtype):
     """Seen in the program, without a GPU."""
     v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60, dtype=dtype)
     layout, one = layout_of(mesh_of(1)), jnp.ones((), dtype)
-    step = layout.by_part(partial(shift_flux, v, execution=Kernels()), rank=2)
-    traced = jax.jit(step).trace(one, jnp.ones(256, dtype), one, jnp.ones((60, 256), dtype), None)
+    step = layout.by_part(partial(shift_flux, v, machine=Machine(Kernels())), rank=2)
+    inputs = inputs_of(v, Leaky(), one, jnp.ones(256, dtype), one)
+    traced = jax.jit(step).trace(inputs, jnp.ones((60, 256), dtype), None)
     program = traced.lower(lowering_platforms=("cuda",)).as_text()
     assert program.count("custom_call @mosaic_gpu") == 1
     assert "stablehlo.while" not in program

@@ -11,12 +11,14 @@ from jaxtyping import TypeCheckError
 
 import jaxnlif as jn
 from jaxnlif import execution
-from jaxnlif.density import advection, cells, flux
+from jaxnlif.density import advection
 from jaxnlif.execution import Automatic, LogDepth, Loops
+from jaxnlif.machine.machine import Machine
 from jaxnlif.tridiagonal import log_depth, loops, mmatrix
 from jaxnlif.tridiagonal.exchange import Rates
 
 from ..conftest import needs_double
+from ..density import _leaky
 from .test_mmatrix import exact_solution
 
 SOURCES = [1, 7, 18]  # one row below, many on both sides, none above
@@ -63,8 +65,14 @@ def test_solutions_with_a_given_mass(source, kappa, dtype):
     @partial(jax.jit, static_argnums=0)
     def solve_and_transpose(way):
         def solve(right):
+            def rates_of(_, columns):
+                rows, kappa = columns
+                return Rates(rows, rates.at), kappa
+
+            system = rates_of, (), (rates.rows, kappa)
+            machine, mass = Machine(way), right[0]
             return mmatrix.solve_shifted(
-                rates, kappa, source, right, right[0], pin=pin, matvec=product, execution=way
+                *system, source, right, mass, pin=pin, matvec=product, machine=machine
             )
 
         return solve(right), jax.linear_transpose(solve, right)(right)[0]
@@ -91,7 +99,7 @@ def test_every_digit_holds_however_small_the_excess(exponent, dtype):
     up[-1] = 0
     kappa = dtype.type(10.0**exponent)
     columns = (jnp.asarray(a)[..., None] for a in (kappa, up, down, right))
-    found = mmatrix.solve(*columns, execution=LogDepth())
+    found = mmatrix.solve(*columns, machine=Machine(LogDepth()))
     expected = exact_solution(kappa, up, down, right)
     np.testing.assert_allclose(found[:, 0], expected, rtol=2 * n * np.finfo(dtype).eps)
 
@@ -125,7 +133,7 @@ def test_the_step_keeps_what_it_keeps_row_by_row(kappa, noise, dtype):
     kappa, noise = jnp.asarray(kappa, dtype), jnp.asarray(noise, dtype)
     eps = float(np.finfo(dtype).eps)
     new, expected = (
-        flux.shift_flux(grid, kappa, drive, noise, density, execution=way)
+        _leaky.shift_flux(grid, kappa, drive, noise, density, execution=way)
         for way in (LogDepth(), Loops())
     )
     np.testing.assert_allclose(new, expected, rtol=2000 * eps, atol=1e-30)
@@ -133,12 +141,14 @@ def test_the_step_keeps_what_it_keeps_row_by_row(kappa, noise, dtype):
     assert jnp.min(new) >= 0
     if kappa > 0:
         new, expected = (
-            flux.absorb_flux(grid, kappa, drive, noise, density, inflow, execution=way)
+            _leaky.absorb_flux(grid, kappa, drive, noise, density, inflow, execution=way)
             for way in (LogDepth(), Loops())
         )
         np.testing.assert_allclose(new, expected, rtol=2000 * eps, atol=1e-30)
-        probed = flux.probe_firing(grid, kappa, drive, noise, density, inflow, execution=LogDepth())
-        rates = cells.firing_rates(grid, drive, noise, expected[-1])
+        probed = _leaky.probe_firing(
+            grid, kappa, drive, noise, density, inflow, execution=LogDepth()
+        )
+        rates = _leaky.firing_rates(grid, drive, noise, expected[-1])
         np.testing.assert_allclose(probed, rates, rtol=2000 * eps, atol=1e-30)
 
 
@@ -148,7 +158,7 @@ def test_derivatives():
 
     @jax.jit
     def step(kappa, drive, noise, density):
-        return flux.shift_flux(grid, kappa, drive, noise, density, execution=LogDepth())
+        return _leaky.shift_flux(grid, kappa, drive, noise, density, execution=LogDepth())
 
     arguments = jnp.asarray(0.3), drive, jnp.asarray(0.5), density
     check_grads(step, arguments, order=1, modes=("fwd", "rev"), rtol=1e-6)
@@ -192,8 +202,8 @@ def test_the_automatic_choice(monkeypatch):
 
     def loops_of(way, platform):
         def step(drive):
-            new = flux.shift_flux(grid, one, drive, one, density, execution=way)
-            return jnp.sum(advection.advect(COURANT, new[:, :1], way)[0] ** 2)
+            new = _leaky.shift_flux(grid, one, drive, one, density, execution=way)
+            return jnp.sum(advection.advect(COURANT, new[:, :1], Machine(way))[0] ** 2)
 
         traced = jax.jit(jax.grad(step)).trace(drive)
         return traced.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.while")
@@ -208,10 +218,10 @@ def test_no_loop_over_rows_is_left():
     grid, drive, density, _ = voltages(np.dtype(jnp.zeros(()).dtype))
 
     def step(density):
-        new = flux.shift_flux(
+        new = _leaky.shift_flux(
             grid, jnp.ones(()), drive, jnp.ones(()), density, execution=LogDepth()
         )
-        return advection.advect(COURANT, new[:, :1], LogDepth())[0]
+        return advection.advect(COURANT, new[:, :1], Machine(LogDepth()))[0]
 
     program = jax.jit(step).lower(density).as_text()
     assert program.count("stablehlo.while") == 1  # Newton's method

@@ -113,8 +113,12 @@ def shifted(kappa, up, down, rhs, mass):
     def product(x):
         return mmatrix.apply(kappa, up, down, x)
 
-    rates, pin = Rates.table(up, down), jnp.full(len(kappa), 1)
-    return mmatrix.solve_shifted(rates, kappa, 2, rhs, mass, pin=pin, matvec=product)
+    def rates_of(_, columns):
+        up, down, kappa = columns
+        return Rates.table(up, down), kappa
+
+    system, pin = (rates_of, (), (up, down, kappa)), jnp.full(len(kappa), 1)
+    return mmatrix.solve_shifted(*system, 2, rhs, mass, pin=pin, matvec=product)
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.3])

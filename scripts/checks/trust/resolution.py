@@ -12,9 +12,10 @@ from _report import Measured, Rule, at_least
 from scipy.linalg import solve_banded
 
 import jaxnlif as jn
-from jaxnlif.density.cells import exchange_rates
+from jaxnlif.density.cells import exchange_rates, inputs_of
 from jaxnlif.density.passage import interval_moments
 from jaxnlif.grid import VoltageGrid
+from jaxnlif.model import Leaky
 
 # Lowest voltage and nodes; the reset is a node of each.
 GRIDS = ((-8.0, 1000), (-4.0, 300), (-2.0, 60), (-1.0, 300), (0.0, 200), (0.5, 600), (-4.0, 60))
@@ -93,7 +94,9 @@ def _true_cv(drive: float, noise: float) -> float:
     """The coefficient of variation of intervals on a grid that is fine and low enough."""
     low = min(drive, 1.0) - 8 * math.sqrt(noise)
     fine = VoltageGrid(2.0 - math.ceil(2.0 - low), 2.0, reset=1.0, num=400 * math.ceil(2.0 - low))
-    return float(interval_moments(fine, jnp.asarray(drive), jnp.asarray(noise), refine=8).cv)
+    return float(
+        interval_moments(fine, Leaky(), jnp.asarray(drive), jnp.asarray(noise), refine=8).cv
+    )
 
 
 def _cv_of_run(grid: VoltageGrid, drive: float, noise: float, dt: float) -> float:
@@ -102,7 +105,9 @@ def _cv_of_run(grid: VoltageGrid, drive: float, noise: float, dt: float) -> floa
     Neurons that start at reset and do not return are distributed as $(κ (κ + A)^{-1})^n e_R$ after
     n steps: $⟨n⟩ Δt = 1^T A^{-1} e_R$ and $⟨n^2⟩ Δt^2 = 2\\,1^T A^{-2} e_R + Δt ⟨n⟩ Δt$.
     """
-    up, down = exchange_rates(grid, jnp.asarray([drive]), jnp.asarray(noise))
+    one, noise = jnp.ones(()), jnp.asarray(noise)
+    inputs = inputs_of(grid, Leaky(), one, jnp.asarray([drive]), noise)
+    up, down = exchange_rates(grid, inputs)
     up, down = (np.asarray(rates[:, 0]) for rates in (up, down))
     bands = np.zeros((3, grid.num))
     bands[1] = up + np.append(0, down[:-1])
