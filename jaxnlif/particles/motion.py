@@ -16,6 +16,10 @@ from ..grid import VoltageGrid
 from ..model import AbstractMembrane
 
 
+_FARTHEST = 4
+"""So many times the way from reset to threshold, and beyond, is out of reach in a step."""
+
+
 class Draws(NamedTuple):
     """Independent numbers for every neuron: of N(0, 1), of U(0, 1), and more of N(0, 1) for those
     who restart, where these are needed."""
@@ -85,35 +89,40 @@ class AbstractMotion(eqx.Module):
         **Arguments:** `potentials`, as moved and lifted; meaningful where neurons fired.
         """
         threshold, duration = self.grid.threshold, self.duration
-        below = jnp.maximum(threshold - moved.begin, 0) * jnp.maximum(threshold - potentials, 0)
+        left = jnp.maximum(threshold - self.finished(potentials), 0)
+        below = jnp.maximum(threshold - moved.begin, 0) * left
         inverse = jnp.exp(below / (self.noise * jnp.where(duration > 0, duration, 1)))
         return duration * jnp.minimum(self.draws.uniform.astype(inverse.dtype) * inverse, 1)
 
-    def _transition(self, begin: Float[Array, " m"]) -> Moved:
-        r"""The Ornstein–Uhlenbeck transition by leak, input and noise, and the crossings in it.
+    def _transition(self, begin: Float[Array, " m"]) -> Float[Array, " m"]:
+        r"""The Ornstein–Uhlenbeck transition by leak, input and noise,
 
         $$X' = X e^{-λδ} + μ \frac{1 - e^{-λδ}}λ + \sqrt{a \frac{1 - e^{-2λδ}}λ}\,ξ.$$
-
-        A neuron below $V_F$ at both ends has crossed it in between with the probability of a
-        Brownian bridge, $\exp(-(V_F - X)(V_F - X')/(a δ))$; any other neuron has fired. A uniform
-        number $U$ is below that where the margin $-a δ \ln U/(V_F - X)^+ - (V_F - X')$ is positive.
         """
-        leak, threshold = self.membrane.leak, self.grid.threshold
-        normal, uniform, _ = self.draws
-        faded = self.lift
+        leak, faded = self.membrane.leak, self.lift
         # 1 - e^{-2δ} = (1 - e^{-δ}) (2 - (1 - e^{-δ}))
         spread = jnp.sqrt(self.noise * faded * (2 - leak * faded))
-        end = begin + faded * (self.drive - leak * begin) + spread * normal.astype(begin.dtype)
-        lowest = self.noise * self.duration * -jnp.log(uniform.astype(begin.dtype))
-        margin = lowest / jnp.maximum(threshold - begin, 0) - (threshold - end)
-        return Moved(begin, end, margin)
+        noise = spread * self.draws.normal.astype(begin.dtype)
+        return begin + faded * (self.drive - leak * begin) + noise
+
+    def _reach(self, begin: Float[Array, " m"]) -> Float[Array, " m"]:
+        r"""How far below $V_F$ the end of the step may be and the neuron have fired in it (voltage).
+
+        A neuron below $V_F$ at both ends has crossed it in between with the probability of a
+        Brownian bridge, $\exp(-(V_F - X)(V_F - X')/(a δ))$. A uniform number $U$ is below that
+        where $V_F - X' < -a δ \ln U/(V_F - X)^+$.
+        """
+        lowest = self.noise * self.duration * -jnp.log(self.draws.uniform.astype(begin.dtype))
+        return lowest / jnp.maximum(self.grid.threshold - begin, 0)
 
 
 class LinearMotion(AbstractMotion):
     r"""The exact motion where the drift is a leak, or nothing."""
 
     def move(self, potentials: Float[Array, " m"]) -> Moved:
-        return self._transition(potentials)
+        end = self._transition(potentials)
+        margin = self._reach(potentials) - (self.grid.threshold - end)
+        return Moved(potentials, end, margin)
 
     def finished(self, potentials: Float[Array, " m"]) -> Float[Array, " m"]:
         return potentials
@@ -135,15 +144,20 @@ class SplitMotion(AbstractMotion):
     r"""The motion of any membrane: half a step of $\dot v = g(v)$, leak, input and noise, another
     half of $\dot v = g(v)$ (Strang splitting, of second order).
 
-    A neuron that the second half would carry over $V_F$ has fired. Who fired lives the mean rest of
+    The bridge is that between the ends of the whole step; a neuron that either half carries over
+    $V_F$ has fired. Who fired lives the mean rest of
     the step, δ/2, from the reset potential on, with noise of its own.
     """
 
     def move(self, potentials: Float[Array, " m"]) -> Moved:
-        half, threshold, onset = self.duration / 2, self.grid.threshold, self._onset
+        v, half, onset = self.grid, self.duration / 2, self._onset
         begin = self.membrane.flow(jnp.minimum(potentials, onset), half)
-        moved = self._transition(jnp.where(potentials >= onset, threshold, begin))
-        return moved._replace(margin=jnp.maximum(moved.margin, moved.potentials - onset))
+        end = self._transition(begin)
+        # Where the noise has to end for the last half to end within reach of the threshold.
+        reach = jnp.minimum(self._reach(potentials), _FARTHEST * (v.threshold - v.reset))
+        enough = self.membrane.flow(v.threshold - reach, -half)
+        margin = jnp.where(potentials >= onset, jnp.inf, end - enough)
+        return Moved(potentials, end, margin)
 
     def finished(self, potentials: Float[Array, " m"]) -> Float[Array, " m"]:
         return self.membrane.flow(jnp.minimum(potentials, self._onset), self.duration / 2)

@@ -95,7 +95,7 @@ def _march(growth, begin: Array, end: Array, log_start: Array) -> tuple[Array, A
     at = edges[:-1, None] + jnp.diff(edges)[:, None] * c[None]
     h = jnp.diff(edges) * length
     rate = jax.vmap(jax.vmap(growth))(begin + (end - begin) * at)
-    system = jnp.eye(_STAGES, dtype=begin.dtype) + h[:, None, None] * a[None] * rate[:, None]
+    system = jnp.eye(_STAGES, dtype=begin.dtype)[None] + h[:, None, None] * a[None] * rate[:, None]
     given = jnp.stack([jnp.ones_like(rate), h[:, None] * jnp.sum(a, 1)[None]], 2)
     answers = jnp.linalg.solve(system, given)  # to a start of 1, and to the source
     means = h[:, None] * jnp.einsum("j,kji->ki", a[-1], answers)

@@ -1,0 +1,128 @@
+"""Membranes: their flows, and their stationary rates by quadrature, density and particles."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import TypeCheckError
+
+import jaxnlif as jn
+from jaxnlif.model import AbstractMembrane, Exponential, Leaky, Perfect, Quadratic
+
+from ..conftest import needs_double
+
+# Membrane, threshold, reset, lowest voltage, drive, noise; and the rate by independent quadrature.
+STATIONARY = [
+    (Exponential(0.2, 1.0), 2.0, 0.0, -3.0, 0.5, 0.25, 0.134733172),
+    (Exponential(0.2, 1.0), 2.0, 0.0, -3.0, 1.2, 0.25, 0.474989867),
+    (Exponential(0.2, 1.0), 2.0, 0.0, -5.0, 3.0, 1.0, 1.51805302),
+    (Quadratic(), 5.0, -5.0, -8.0, -1.0, 0.5, 0.0191705439),
+    (Quadratic(), 5.0, -5.0, -8.0, 1.0, 0.5, 0.375107802),
+    (Quadratic(), 5.0, -5.0, -8.0, 1.0, 2.0, 0.429013307),
+    (Perfect(), 2.0, 0.5, -4.0, 1.7, 0.5, 1.7 / 1.5),
+]
+IDS = [f"{type(case[0]).__name__}-{case[4]}-{case[5]}" for case in STATIONARY]
+
+
+def nodes(threshold, reset, lowest):
+    """A number of about 330, of which the reset is one."""
+    return 2 * round((threshold - lowest) * 2) * round(82 / (threshold - lowest))
+
+
+def by_quadrature(membrane, threshold, reset, _, drive, noise):
+    return jn.stationary.firing_rate(drive, noise, threshold, reset, membrane=membrane)
+
+
+def by_density(membrane, threshold, reset, lowest, drive, noise, *, num):
+    grid = jn.Grid(v=jn.VoltageGrid(lowest, threshold, reset=reset, num=num))
+    y0 = jn.gaussian(grid, v=((threshold + reset) / 2, 0.3))
+    model = jn.Network(weight=0.0, drive=drive, noise=noise, membrane=membrane)
+    saveat = jn.SaveAt(num=2, fn=None)
+    return jn.solve(model, jn.FluxShift(grid), y0=y0, t1=4e4, dt=2e3, saveat=saveat).rate[-1]
+
+
+@needs_double
+@pytest.mark.parametrize("case", STATIONARY, ids=IDS)
+def test_stationary_rates(case):
+    *case, expected = case
+    assert float(by_quadrature(*case)) == pytest.approx(expected, rel=1e-7)
+    errors = [
+        float(by_density(*case, num=num)) / expected - 1
+        for num in (nodes(*case[1:4]), 2 * nodes(*case[1:4]))
+    ]
+    assert abs(errors[-1]) < 1e-4
+    assert abs(errors[-1]) < max(abs(errors[0]) / 3, 1e-7)  # order 2, or more
+
+
+@pytest.mark.parametrize("case", [STATIONARY[1], STATIONARY[4], STATIONARY[6]], ids=["e", "q", "p"])
+def test_particles_fire_at_the_stationary_rate(case, dtype):
+    membrane, threshold, reset, lowest, drive, noise, expected = case
+    grid = jn.Grid(
+        v=jn.VoltageGrid(
+            lowest, threshold, reset=reset, num=nodes(threshold, reset, lowest), dtype=dtype
+        )
+    )
+    model = jn.Network(weight=0.0, drive=drive, noise=noise, membrane=membrane)
+    y0 = jn.gaussian(grid, v=((threshold + reset) / 2, 0.3))
+    num, transient, end = 4000, 5.0, 15.0
+    sol = jn.solve(
+        model,
+        jn.Particles(num, grid),
+        y0=y0,
+        t1=end,
+        dt=0.01,
+        key=jax.random.key(2),
+        saveat=jn.SaveAt([transient, end], fn=None),
+    )
+    fired = float(sol.spikes[1] - sol.spikes[0]) / (end - transient)
+    error = np.sqrt(expected / (num * (end - transient)))
+    assert abs(fired - expected) < 3 * error + 0.005 * expected
+
+
+@pytest.mark.parametrize("membrane", [Exponential(0.3, 0.5), Quadratic()], ids=["e", "q"])
+@pytest.mark.parametrize("time", [-0.04, 0.04])
+def test_flows_solve_their_equation(membrane, time, dtype):
+    v = jnp.linspace(-6, 1.0, 40, dtype=dtype)
+    time = jnp.asarray(time, dtype)
+    found = membrane.flow(v, time)
+    for _ in range(200):
+        v = AbstractMembrane.flow(membrane, v, time / 200)
+    np.testing.assert_allclose(found, v, rtol=0, atol=2e-9 if dtype == np.float64 else 2e-5)
+
+
+def test_flows_of_sharp_onsets_are_numbers(dtype):
+    membrane = Exponential(jnp.asarray(0.01, dtype), jnp.asarray(1.0, dtype))
+    v = jnp.asarray([-50.0, 0.0, 1.0, 1.5, 2.0], dtype)
+    for time in (-0.01, 0.0, 0.01):
+        assert np.all(np.isfinite(membrane.flow(v, jnp.asarray(time, dtype))))
+
+
+@needs_double
+def test_the_density_of_leaky_neurons_by_quadrature():
+    from jaxnlif.density.stationary.quadrature import density_by_quadrature
+
+    v = np.linspace(-3, 2.2, 9)
+    given = (jnp.full(9, x) for x in (0.5, 0.7, 2.0, 1.0))
+    found = density_by_quadrature(Leaky(), *given, jnp.asarray(v))
+    np.testing.assert_allclose(found, jn.stationary.density(v, 0.5, 0.7), rtol=1e-11)
+
+
+@needs_double
+def test_derivatives_by_the_membrane():
+    def quadrature(slope):
+        return by_quadrature(Exponential(slope, 1.0), 2.0, 0.0, -3.0, 0.9, 0.25)
+
+    def density(slope):
+        return by_density(Exponential(slope, 1.0), 2.0, 0.0, -3.0, 0.9, 0.25, num=120)
+
+    for rate in (quadrature, density):
+        difference = (rate(0.2 + 1e-4) - rate(0.2 - 1e-4)) / 2e-4
+        for derivative in (jax.grad(rate), jax.jacfwd(rate)):
+            assert float(derivative(0.2)) == pytest.approx(float(difference), rel=1e-5)
+
+
+def test_what_is_no_membrane_is_refused():
+    with pytest.raises((ValueError, TypeCheckError), match="membrane"):
+        jn.Network(membrane=3)
+    with pytest.raises(ValueError, match=r"slope = -1: must be positive"):
+        Exponential(slope=-1.0)
