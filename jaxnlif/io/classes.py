@@ -23,6 +23,7 @@ from ..multiscale import switch
 from ..particles import restart
 from ..particles import solver as particles_solver
 from ..particles import state as particles_state
+from ..store.tree import is_named_tuple
 
 _MODULES = (
     _sum,
@@ -34,9 +35,6 @@ _MODULES = (
     *(multiscale_solver, switch),
     *(solution, solver, layout, log, result),
 )
-
-EnumerationItem = type(result.Result.completed)
-"""Of which items of every `eqx.Enumeration` are instances."""
 
 
 @cache
@@ -63,12 +61,6 @@ def known(types: Iterable[Any]) -> dict[str, Any]:
         check(found.get(name, thing) is thing, f"types: two are named {name}")
         found[name] = thing
     return found
-
-
-def is_named_tuple(value: Any) -> bool:
-    """Whether this is a named tuple, or a class of them."""
-    kind = value if inspect.isclass(value) else type(value)
-    return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
 def _holds_fields(kind: type) -> bool:

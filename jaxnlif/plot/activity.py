@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from ..integrate.result import Result
+from ..integrate.result import Result, outcome
 from ..integrate.solution import Solution
 from ..integrate.solver import Regime
 from . import lines
@@ -49,8 +49,9 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: 
             ax.set_yscale("log")
             ax.set_ylim(bottom=max(_SILENT, ax.get_ylim()[0]))
         if sol.result != Result.completed:
-            outcome, end = Result[sol.result].split(":")[0], float(sol.t_end)  # pyright: ignore
-            ax.axvline(end, color=color, linestyle="--", label=f"{outcome} at t = {end:.4g}")
+            end = float(sol.t_end)
+            label = f"{outcome(sol.result)} at t = {end:.4g}"
+            ax.axvline(end, color=color, linestyle="--", label=label)
             ax.autoscale_view()
         few = len(ax.get_legend_handles_labels()[1]) <= 2
         return finish(ax, time_label(sol), RATE, above=few)

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from .._check import check
-from ..integrate.result import Result
+from ..integrate.result import Result, outcome
 from ..sweeping.dataset import UNITS
 from ..sweeping.result import Sweep
 from ._data import edges, numbers
@@ -198,4 +198,4 @@ def _failures(sweep: Sweep) -> Iterator[tuple[str, str, Bool[np.ndarray, "..."]]
         item = Result._name_to_item[name]
         failed = np.asarray(sweep.result == item)
         if failed.any():
-            yield Result[item].split(":")[0], hatch, failed
+            yield outcome(item), hatch, failed

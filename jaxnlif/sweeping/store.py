@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from .._check import check
-from .._describe import differences
-from .._files import read_arrays, write_arrays
-from .._leaves import from_file, to_file
+from ..store.files import read_arrays, write_arrays
+from ..store.identity import require_same
+from ..store.leaves import from_file, to_file
 from .chunks import Chunk
 
 _MANIFEST = "sweep.npz"
@@ -120,12 +120,10 @@ def open_directory(
         directory.mkdir(parents=True, exist_ok=True)
         write_arrays(directory / _MANIFEST, {}, here)
     else:
-        differing = differences(
-            {**found["description"], "chunk": found["chunk"]}, {**description, "chunk": chunk}
-        )
-        check(
-            not differing,
-            f"directory = {str(directory)!r}: holds another sweep: {'; '.join(differing)}",
+        require_same(
+            f"directory = {str(directory)!r}: holds another sweep",
+            {**found["description"], "chunk": found["chunk"]},
+            {**description, "chunk": chunk},
         )
     return Directory(directory, identity)
 

@@ -12,10 +12,10 @@ import jax
 import numpy as np
 
 from .._check import check
-from .._describe import summarise
 from .._fresh import forget_if_changed, remember
 from ..integrate.progress import AbstractProgress, NoProgress
 from ..io._versions import versions
+from ..store.identity import summarise
 from .axes import Axes, make_axes
 from .chunks import check_sharding, choose_size, chunks_per_file, join, results, run_chunk
 from .member import Member, trace_member

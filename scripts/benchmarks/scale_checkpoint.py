@@ -16,8 +16,8 @@ import jax
 from _report import print_value
 
 import jaxnlif as jn
-from jaxnlif._leaves import to_arrays
-from jaxnlif._rotation import Rotation
+from jaxnlif.store.leaves import to_arrays
+from jaxnlif.store.rotation import Rotation
 
 SIZE = (512, 1000)
 INTERVAL = 60.0

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 import jaxnlif as jn
-from jaxnlif._leaves import to_arrays
 from jaxnlif.integrate.progress import AbstractProgress, NoProgress
+from jaxnlif.store.leaves import to_arrays
 
 
 class _Begun(AbstractProgress):

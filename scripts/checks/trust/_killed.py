@@ -18,7 +18,7 @@ import numpy as np
 import optax
 
 import jaxnlif as jn
-from jaxnlif._leaves import to_arrays
+from jaxnlif.store.leaves import to_arrays
 
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=48))
 INPUTS = jnp.linspace(0.0, 2.0, 5)
