@@ -22,7 +22,7 @@ from .._check import check, check_integer, check_positive, check_scalar
 from .._module import Module
 from ..grid import Grid, VoltageGrid
 from ..integrate.log import Event, Log
-from ..integrate.loop import MAX_TURNS
+from ..integrate.loop import MAX_ITERATIONS
 from ..model import Network
 from ..model._leaf import as_leaf
 from .blowup import avalanche, reached, visible_jump
@@ -67,7 +67,8 @@ class Cascade(Module):
         self.max_events = check_integer("max_events", max_events, at_least=1)
         self.max_substeps = check_integer("max_substeps", max_substeps, at_least=1)
         check(
-            max_substeps <= MAX_TURNS, f"max_substeps = {max_substeps}: must not exceed {MAX_TURNS}"
+            max_substeps <= MAX_ITERATIONS,
+            f"max_substeps = {max_substeps}: must not exceed {MAX_ITERATIONS}",
         )
 
     def spikes(

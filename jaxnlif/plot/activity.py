@@ -39,7 +39,7 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: 
     of a line.
     """
     grid_of(sol)
-    keywords = lines.look(line)
+    keywords = lines.options(line)
     with drawing(ax, size) as ax:
         regimes(sol, ax)
         (curve,) = ax.plot(sol.ts, sol.rate, **keywords)
@@ -101,7 +101,7 @@ def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line
     **Raises:** `ValueError` if the solver recorded none, or for no keyword of a line.
     """
     grid_of(sol)
-    spikes, keywords = sol.raster, lines.look(line, color=BLACK, marker="|", linestyle="none")
+    spikes, keywords = sol.raster, lines.options(line, color=BLACK, marker="|", linestyle="none")
     with drawing(ax, size) as ax:
         regimes(sol, ax)
         rows = 1 + np.max(spikes.neuron, initial=0)
@@ -139,7 +139,7 @@ def spectrum(
 
     **Raises:** `ValueError` for arrays of other or unequal shapes, or no keyword of a line.
     """
-    keywords = lines.look(line)
+    keywords = lines.options(line)
     frequency = numbers("frequency", frequency, (None,))
     power = numbers("power", power, frequency.shape)
     with drawing(ax, size) as ax:
@@ -168,7 +168,7 @@ def autocorrelation(
 
     **Raises:** `ValueError` for arrays of other or unequal shapes, or no keyword of a line.
     """
-    keywords = lines.look(line)
+    keywords = lines.options(line)
     lag = numbers("lag", lag, (None,))
     value = numbers("value", value, lag.shape)
     with drawing(ax, size) as ax:
