@@ -502,5 +502,5 @@ def test_a_checkpoint_is_for_runs_from_the_host(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit():
-    outcome = killed(3, ["run", "--steps=40000"])
+    outcome = killed(3, ["--steps=40000", "run"])
     assert outcome == Outcome(kills=3, failures=0, different=0, left=0)

@@ -26,7 +26,8 @@ INPUTS = jnp.linspace(0.0, 2.0, 5)
 
 def run(directory: Path | None, steps: int = 200_000) -> Any:
     """A learning network, of which every chunk is saved."""
-    grid = jn.Grid(v=GRID.v, w=jn.WeightGrid(0.0, 1.0, num=12))
+    v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=48)
+    grid = jn.Grid(v=v, w=jn.WeightGrid(0.0, 1.0, num=12))
     model = jn.Network(
         drive=jn.Sinusoid(1.5, 1.0, 3.0),
         response=jn.Saturating(),
