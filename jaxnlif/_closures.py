@@ -11,8 +11,8 @@ import equinox as eqx
 import jax
 
 from ._check import check
-from ._code import cells
 from ._fresh import holds_traced
+from .store.code import cells
 
 
 def opened(name: str, tree: Any) -> Any:

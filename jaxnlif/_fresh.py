@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 import jax
 import numpy as np
 
-from ._code import cells, package
-from ._describe import summarise
+from .store.code import cells, package
+from .store.identity import summarise
 
 _MOST = 50_000
 """Of more parts than these, the first are looked at."""

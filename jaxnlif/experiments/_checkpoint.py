@@ -3,53 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from .._check import check
-from .._leaves import from_arrays, to_arrays
-from .._rotation import Rotation, going_on_if_full
+from ..store.directory import AbstractIdentity, Directory, NoDirectory
+from ..store.leaves import from_arrays
 
 State = TypeVar("State")
 
 
-def write(
-    directory: Path,
-    number: int,
-    state: Any,
-    history: Mapping[str, np.ndarray],
-    identity: Mapping[str, Any],
-) -> None:
-    """Writes a checkpoint, whole or not at all, and keeps the one before; a full disk is a warning.
+@dataclass(frozen=True)
+class Settings(AbstractIdentity):
+    """What distinguishes a training from others, as JSON can hold it."""
 
-    **Arguments:** `number`, how far the training is; `identity` says, as JSON, which one it is.
-    """
-    with going_on_if_full(directory):
-        Rotation(directory).write(number, to_arrays(state) | dict(history), identity)
+    content: Mapping[str, Any]
 
+    def metadata(self) -> dict[str, Any]:
+        return dict(self.content)
 
-def read(
-    directory: Path, state: State, identity: Mapping[str, Any]
-) -> tuple[State, dict[str, np.ndarray]] | None:
-    """State, of the structure of `state`, and history of the newest checkpoint that is intact.
-
-    **Raises:** `ValueError` if it is of another training, precision or version.
-    """
-    for found in Rotation(directory).intact():
-        differing = sorted(
-            name
-            for name in {**identity, **found.metadata}
-            if identity.get(name) != found.metadata.get(name)
-        )
+    def require(self, directory: Path, metadata: Mapping[str, Any]) -> None:
+        names = sorted({**self.content, **metadata})
+        differing = [name for name in names if self.content.get(name) != metadata.get(name)]
         check(
             not differing,
             f"--resume: {str(directory)!r} is of another training, by its "
             + " and ".join(differing),
         )
-        try:
-            return from_arrays(found.arrays, state)
-        except ValueError:
-            raise ValueError(f"--resume: {str(directory)!r} is of another precision") from None
-    return None
+
+
+def read(
+    directory: Directory | NoDirectory, like: State
+) -> tuple[State, dict[str, np.ndarray]] | None:
+    """State, of the structure of `like`, and history of the newest checkpoint that is intact.
+
+    **Raises:** `ValueError` if it is of another training, precision or version.
+    """
+    saved = directory.newest()
+    if saved is None:
+        return None
+    try:
+        return from_arrays(saved.arrays, like)
+    except ValueError:
+        raise ValueError(f"--resume: {str(saved.path.parent)!r} is of another precision") from None

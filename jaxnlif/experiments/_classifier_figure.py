@@ -67,9 +67,9 @@ def _potentials(ax: Axes, net: FeedForward, inputs, label: int) -> None:
     voltages = np.where(np.abs(voltages) < 12, voltages, np.nan)
     for n in range(voltages.shape[1]):
         again, color = divmod(n, len(plot.CYCLE))
-        look = {"color": plot.CYCLE[color], "linestyle": "--" if again else "-"}
-        look["label"] = f"class {n}" + (", the right one" if n == label else "")
-        ax.plot(times, voltages[:, n], linewidth=2.5 if n == label else 0.8, **look)
+        options = {"color": plot.CYCLE[color], "linestyle": "--" if again else "-"}
+        options["label"] = f"class {n}" + (", the right one" if n == label else "")
+        ax.plot(times, voltages[:, n], linewidth=2.5 if n == label else 0.8, **options)
     ax.set(xlim=(0, times[-1]), ylim=(-8, 8))
     plot.finish(ax, _TIME, "potential $V$", "Potentials of the output neurons")
     ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

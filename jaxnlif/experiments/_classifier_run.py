@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import time
 import zlib
-from collections.abc import Mapping
-from contextlib import closing, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,12 +16,13 @@ import jax
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays
-from .._leaves import to_arrays
 from .._memory import check_memory
-from .._rotation import exclusive
-from ..integrate.progress import NoProgress, ProgressBar
+from ..integrate.chunks import run_chunks
+from ..integrate.progress import AbstractProgress, NoProgress, ProgressBar
 from ..integrate.result import SolveError
+from ..store.directory import Directory, NoDirectory
+from ..store.files import write_arrays
+from ..store.leaves import to_arrays
 from . import _checkpoint as checkpoints
 from ._classifier import EVALUATED, Encoder, Measures, Samples, State, Trainer, start
 from ._classifier_figure import draw
@@ -150,48 +151,48 @@ def train(
     path: Path | None = None,
     *,
     resume: bool = False,
-    progress=None,
+    progress: AbstractProgress | None = None,
 ) -> Training:
     """Trains a network; after each epoch the whole state is written to the directory `path`.
 
     An epoch depends on the state before it, the seed and its number alone, so that a resumed
     training continues bit for bit.
     """
-    with nullcontext() if path is None else exclusive(path):
-        return _train(setting, task, seed, path, resume, progress or NoProgress())
-
-
-def _train(
-    setting: Setting, task: Task, seed: int, path: Path | None, resume: bool, progress
-) -> Training:
     trainer = Trainer(setting, task.encoder, _steps(setting, task))
     key = jax.random.key(seed)
-    identity = _identity(setting, task, seed)
     train_set, test_set = jax.device_put((task.train, task.test))
-    shown = 0
-    with closing(progress.start(setting.epochs)) as bar:
-        training = _found(setting, task, seed, path) if resume and path is not None else None
-        if training is None:
+    with (
+        _directory(setting, task, seed, path) as directory,
+        closing((progress or NoProgress()).start(setting.epochs)) as bar,
+    ):
+        found = _found(setting, task, seed, path) if resume else None
+        if found is None:
             state = _begin(setting, task, seed)
             measures = trainer.evaluate(state.net, test_set)
-            training = Training(state, _appended({}, measures, 0.0))
-        for epoch in range(training.epochs + 1, setting.epochs + 1):
-            began = time.perf_counter()
-            state, loss = trainer.epoch(training.state, train_set, jax.random.fold_in(key, epoch))
-            if not np.isfinite(loss):
-                raise SolveError(
-                    f"{task.name}, epoch {epoch}: a neuron spiked more often than max_spikes = "
-                    f"{setting.max_spikes} times, or the network overflowed; allow more spikes or "
-                    "lower the learning rate"
-                )
-            measures = trainer.evaluate(state.net, test_set)
-            seconds = time.perf_counter() - began
-            training = Training(state, _appended(training.history, measures, seconds))
-            if path is not None:
-                checkpoints.write(path, epoch, training.state, training.history, identity)
-            bar.update(epoch - shown)
-            shown = epoch
-    return training
+            found = Training(state, _appended({}, measures, 0.0))
+        now = found
+
+        def epochs() -> Iterator[int]:
+            nonlocal now
+            for epoch in range(now.epochs + 1, setting.epochs + 1):
+                began = time.perf_counter()
+                state, loss = trainer.epoch(now.state, train_set, jax.random.fold_in(key, epoch))
+                if not np.isfinite(loss):
+                    raise SolveError(
+                        f"{task.name}, epoch {epoch}: a neuron spiked more often than max_spikes = "
+                        f"{setting.max_spikes} times, or the network overflowed; allow more spikes "
+                        "or lower the learning rate"
+                    )
+                measures = trainer.evaluate(state.net, test_set)
+                seconds = time.perf_counter() - began
+                now = Training(state, _appended(now.history, measures, seconds))
+                yield epoch
+
+        def save() -> None:
+            directory.save(now.epochs, to_arrays(now.state) | now.history)
+
+        run_chunks(epochs(), bar, due=directory.due, save=save, stops=())
+    return now
 
 
 def _steps(setting: Setting, task: Task) -> int:
@@ -208,12 +209,22 @@ def _checkpoint(directory: Path, task: Task, seed: int) -> Path:
     return directory / f"{task.name}-{seed}-checkpoint"
 
 
-def _found(setting: Setting, task: Task, seed: int, path: Path) -> Training | None:
+def _directory(
+    setting: Setting, task: Task, seed: int, path: Path | None
+) -> Directory | NoDirectory:
+    """Where a training is saved after each epoch."""
+    if path is None:
+        return NoDirectory()
+    return Directory(path, checkpoints.Settings(_identity(setting, task, seed)))
+
+
+def _found(setting: Setting, task: Task, seed: int, path: Path | None) -> Training | None:
     """The training that is kept in a directory, if there is one.
 
     **Raises:** `ValueError` if it is another one.
     """
-    found = checkpoints.read(path, _begin(setting, task, seed), _identity(setting, task, seed))
+    directory = _directory(setting, task, seed, path)
+    found = checkpoints.read(directory, _begin(setting, task, seed))
     return None if found is None else Training(*found)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from .._files import write_figure
+from ..store.files import write_figure
 
 FORMATS = ("png", "pdf", "svg")
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from .._files import write_bytes
 from ..integrate.solution import Solution
 from ..integrate.warning import warning_messages
+from ..store.files import write_bytes
 from . import configuration
 
 _CONFIGURATION = "config.toml"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .._rotation import exclusive
+from ..integrate.chunks import run_chunks
 from ..integrate.progress import AbstractProgress
 from ..integrate.result import SolveError
+from ..store.directory import Directory
+from ..store.leaves import to_arrays
 from . import _checkpoint as checkpoints
 
 CHUNK = 100
@@ -55,8 +57,38 @@ def train(
     **Raises:** `ValueError` if there is no checkpoint to resume from or it is of another training;
     `OSError` if another process is writing there; `SolveError` if the loss is no number.
     """
-    with exclusive(checkpoint):
-        return _train(training, trials, checkpoint, resume, progress)
+    shapes = _record(training)
+    empty = {k: np.zeros((0, *s.shape), s.dtype) for k, s in shapes.items()}
+    compiled = _compiled(training.step, shapes)
+    with _directory(training, checkpoint) as directory:
+        # Together, so that an interruption leaves a state with its own history.
+        now = resumed(training, checkpoint) if resume else (training.state, empty)
+
+        def chunks() -> Iterator[int]:
+            nonlocal now
+            while (done := len(now[1]["loss"])) < trials:
+                num = min(CHUNK, trials - done)
+                state, records = compiled(now[0], num)
+                records = {name: np.asarray(record)[:num] for name, record in records.items()}
+                for bad in np.flatnonzero(~np.isfinite(records["loss"]))[:1]:
+                    raise SolveError(
+                        f"trial {done + bad}: the loss is no number: a network with more spikes "
+                        "than there is room for, or a step of learning that was too long"
+                    )
+                now = state, {k: np.concatenate([x, records[k]]) for k, x in now[1].items()}
+                yield done + num
+
+        def save() -> None:
+            state, history = now
+            directory.save(len(history["loss"]), to_arrays(state) | history)
+
+        stops = KeyboardInterrupt, SolveError
+        with closing(progress.start(trials)) as bar:
+            stopped = run_chunks(chunks(), bar, due=directory.due, save=save, stops=stops)
+        save()
+    if stopped is not None:
+        raise stopped
+    return now
 
 
 def resumed(training: Training, checkpoint: Path) -> tuple[Any, dict[str, np.ndarray]]:
@@ -64,10 +96,14 @@ def resumed(training: Training, checkpoint: Path) -> tuple[Any, dict[str, np.nda
 
     **Raises:** `ValueError` if there is none, or it is of another training.
     """
-    found = checkpoints.read(checkpoint, training.state, training.identity)
+    found = checkpoints.read(_directory(training, checkpoint), training.state)
     if found is None:
         raise ValueError(f"--resume: there is no checkpoint in {str(checkpoint)!r}")
     return found
+
+
+def _directory(training: Training, checkpoint: Path) -> Directory:
+    return Directory(checkpoint, checkpoints.Settings(training.identity), every=SECONDS)
 
 
 def bytes_per_trial(training: Training) -> int:
@@ -78,53 +114,6 @@ def bytes_per_trial(training: Training) -> int:
 
 def _record(training: Training) -> dict[str, jax.ShapeDtypeStruct]:
     return jax.eval_shape(training.step, training.state)[1]
-
-
-def _train(
-    training: Training, trials: int, checkpoint: Path, resume: bool, progress: AbstractProgress
-) -> tuple[Any, dict[str, np.ndarray]]:
-    state = training.state
-    shapes = _record(training)
-    history = {k: np.zeros((0, *s.shape), s.dtype) for k, s in shapes.items()}
-    if resume:
-        state, history = resumed(training, checkpoint)
-    chunk = _compiled(training.step, shapes)
-
-    def write():
-        number = len(history["loss"])
-        checkpoints.write(checkpoint, number, state, history, training.identity)
-
-    bar = progress.start(trials)
-    done, shown = len(history["loss"]), 0
-    written = time.monotonic()
-    try:
-        while done < trials:
-            num = min(CHUNK, trials - done)
-            new, records = chunk(state, num)
-            records = {name: np.asarray(record)[:num] for name, record in records.items()}
-            bad = np.flatnonzero(~np.isfinite(records["loss"]))
-            if bad.size:
-                write()
-                raise SolveError(
-                    f"trial {done + bad[0]}: the loss is no number: a network with more spikes "
-                    "than there is room for, or a step of learning that was too long"
-                )
-            # Together, so that an interruption leaves a state with its own history.
-            longer = {k: np.concatenate([old, records[k]]) for k, old in history.items()}
-            state, history = new, longer
-            done += num
-            bar.update(done - shown)
-            shown = done
-            if time.monotonic() - written > SECONDS:
-                write()
-                written = time.monotonic()
-    except KeyboardInterrupt:
-        write()
-        raise
-    finally:
-        bar.close()
-    write()
-    return state, history
 
 
 def _compiled(step: Step, shapes: Mapping[str, jax.ShapeDtypeStruct]):

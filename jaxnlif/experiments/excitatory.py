@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._check import check, check_integer
-from .._files import write_arrays
 from .._memory import check_memory
 from ..density import stationary
 from ..density.coupling import Implicit
@@ -30,6 +29,7 @@ from ..integrate.result import Result, SolveError
 from ..integrate.saveat import SaveAt
 from ..integrate.solve import solve
 from ..integrate.warning import explained
+from ..store.files import write_arrays
 from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, check_between
 from ._output import begin

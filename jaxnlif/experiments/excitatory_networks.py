@@ -125,7 +125,10 @@ class Family:
 def bisect(
     function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
-    """Roots of an elementwise function in intervals; NaN where its sign does not change."""
+    """Roots of an elementwise function in intervals; NaN where its sign does not change.
+
+    The function is one of NumPy, which `optimistix.Bisection` cannot trace.
+    """
     falling, crosses = function(low) > 0, function(low) * function(high) < 0
     for _ in range(45):
         middle = 0.5 * (low + high)

@@ -10,12 +10,12 @@ from typing import Any
 import jax
 
 from .._check import check, check_integer, check_positive
-from .._files import write_bytes
 from .._memory import check_memory
 from ..fitting.fit import fit
 from ..fitting.result import Fit, FitResult
 from ..integrate.progress import NoProgress, ProgressBar
 from ..integrate.result import SolveError
+from ..store.files import write_bytes
 from . import fit_recovery, fit_task
 from ._figures import figure_files, write_figures
 from ._options import add_run, check_between, check_seed

@@ -17,7 +17,6 @@ from jaxtyping import Float
 
 from .. import plot
 from .._check import check, check_integer
-from .._files import write_arrays
 from .._memory import check_memory
 from ..density.coupling import Implicit, Lagged
 from ..density.solver import FluxShift
@@ -26,6 +25,7 @@ from ..initial import gaussian
 from ..integrate.result import SolveError
 from ..io._versions import versions
 from ..model import Bump
+from ..store.files import write_arrays
 from . import _learning_figure
 from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, check_magnitude, check_steps

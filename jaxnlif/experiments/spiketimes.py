@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from .._check import check, check_integer
-from .._files import write_arrays
 from .._memory import check_memory
 from ..integrate.progress import NoProgress, ProgressBar
+from ..store.files import write_arrays
 from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
 from ._figures import figure_files, write_figures
 from ._options import add_run, check_seed

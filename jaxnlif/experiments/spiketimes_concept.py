@@ -207,9 +207,9 @@ def _curves(
     shown = {name: np.isfinite(curve.time) for name, (curve, _, _) in curves.items()}
     times = {name: curves[name][0].time / found[name].model.duration for name in curves}
     slopes = [np.where(shown[name], curve.slope, np.nan) for name, (curve, _, _) in curves.items()]
-    look = {"labels": list(curves), "colors": [COLORS[name] for name in curves]}
-    plot.spike_times(along, np.stack(list(times.values()), 1), top, duration=1.0, **look)
-    plot.gradients(along, np.stack(slopes, 1), bottom, **look)
+    options = {"labels": list(curves), "colors": [COLORS[name] for name in curves]}
+    plot.spike_times(along, np.stack(list(times.values()), 1), top, duration=1.0, **options)
+    plot.gradients(along, np.stack(slopes, 1), bottom, **options)
     for name, (_, unit, examples) in curves.items():
         for example, shade in zip(examples, SHADES[name], strict=True):
             value = np.interp(example / unit, along, np.where(shown[name], times[name], -1))

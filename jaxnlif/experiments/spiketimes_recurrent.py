@@ -195,8 +195,8 @@ def _raster(ax: Axes, reservoir: Reservoir, history, trial: int) -> None:
     spikes = [times[sources == i] for i in range(NEURONS)]
     colors = [*_TRAINED] + [plot.BLACK] * (NEURONS - 2)
     for k, targets in enumerate(reservoir.targets):
-        look = {"linewidth": 5, "alpha": 0.6, "label": None if k else "target"}
-        ax.vlines(targets, k - 0.5, k + 0.5, plot.ORANGE, **look)
+        options = {"linewidth": 5, "alpha": 0.6, "label": None if k else "target"}
+        ax.vlines(targets, k - 0.5, k + 0.5, plot.ORANGE, **options)
     ax.eventplot(spikes, colors=colors, linelengths=0.8, linewidths=1.4)
     for color, name in zip(colors, ("neuron 1", "neuron 2", "others"), strict=False):
         ax.plot([], [], color=color, label=name)
@@ -210,8 +210,8 @@ def _spike_times(ax: Axes, reservoir: Reservoir, history, k: int) -> None:
     trials = np.arange(1, len(spikes) + 1)
     colors = [_TRAINED[k]] * len(targets) + [plot.BLACK]
     labels = ["spike with a target"] + [None] * (len(targets) - 1) + ["next spike"]
-    look = {"xlabel": "trial + 1", "labels": labels, "colors": colors}
-    plot.spike_times(trials, spikes, ax, duration=DURATION, **look)
+    options = {"xlabel": "trial + 1", "labels": labels, "colors": colors}
+    plot.spike_times(trials, spikes, ax, duration=DURATION, **options)
     mark = {"color": plot.ORANGE, "clip_on": False, "label": "target"}
     ax.plot(np.full(len(targets), trials[-1]), targets, "o", **mark)
     ax.set_ylim(0, 1.35 * DURATION)

@@ -165,8 +165,8 @@ def _dynamics(axes, single: Single, learned: Learned, spikes: np.ndarray) -> Non
 
 def _spike_times(ax: Axes, history: Mapping[str, np.ndarray]) -> None:
     spikes, inputs = history["spikes"], history["input_times"]
-    trials, look = np.arange(len(spikes)), {"xlabel": "trial", "colors": (plot.BLUE, plot.SKY)}
-    plot.spike_times(trials, spikes, ax, duration=DURATION, **look)
+    trials, options = np.arange(len(spikes)), {"xlabel": "trial", "colors": (plot.BLUE, plot.SKY)}
+    plot.spike_times(trials, spikes, ax, duration=DURATION, **options)
     for k, color in enumerate(_INPUTS):
         ax.plot(inputs[:, k], color=color, linestyle="--", label=f"learned input {k + 1}")
     mark = {"color": plot.RED, "markersize": 5, "clip_on": False, "zorder": 5, "label": "target"}

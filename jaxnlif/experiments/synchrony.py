@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._check import check_integer
-from .._files import write_arrays
 from .._memory import check_memory
 from ..integrate.progress import NoProgress, ProgressBar
 from ..integrate.result import Interrupted, Result, SolveError
 from ..integrate.solution import Solution
 from ..integrate.solver import Regime
+from ..store.files import write_arrays
 from ._figures import figure_files, write_figures
 from ._options import add_number, add_run, add_switch, check_between
 from ._output import begin, print_doubts

@@ -1,4 +1,4 @@
-"""One descent by an optax optimiser, one evaluation a turn, that steps back where runs fail."""
+"""One descent by an optax optimiser: an evaluation per iteration, a step back where runs fail."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Rules(eqx.Module):
 
     - `tolerance`: it ends at a largest derivative that many times that at the start.
     - `progress`, `patience`: it ends if the best loss fell by less than `progress` times its
-      magnitude within `patience` turns.
+      magnitude within `patience` iterations.
     - `monotone`: whether the loss must fall (Armijo's rule), for optimisers that choose directions
       rather than steps.
     """
@@ -96,7 +96,7 @@ class Descent(NamedTuple):
     - `value`: the loss at the point tried last, infinite if the run failed there.
     - `best`, `lowest`: the best point so far, and the loss there.
     - `slope`: the largest derivative at the start.
-    - `reference`, `stale`: the best loss when it last fell appreciably, and the turns since then,
+    - `reference`, `stale`: the best loss when it last fell appreciably, and the iterations since,
       of which `failures` had no loss.
     - `result`, `ended`: why it ended, and whether it has.
     """
@@ -115,7 +115,7 @@ class Descent(NamedTuple):
     reference: Array
     stale: Array
     failures: Array
-    turns: Array
+    iterations: Array
     result: FitResult
     ended: Array
 
@@ -140,22 +140,22 @@ def begin(problem: Problem, optimiser: optax.GradientTransformation, start: Free
         reference=infinite,
         stale=none,
         failures=none,
-        turns=none,
+        iterations=none,
         result=FitResult.step_limit,
         ended=jnp.zeros((), bool),
     )
 
 
-def turn(
+def iterate(
     problem: Problem, optimiser: optax.GradientTransformation, rules: Rules, old: Descent
 ) -> Descent:
     """Tries the next point. The optimiser goes on from it; if the run fails there, or the loss does
-    not fall where it must, a shorter step is tried in the next turn."""
+    not fall where it must, a shorter step is tried in the next iteration."""
     trial = jax.tree.map(lambda x, dx: x + old.factor.astype(x.dtype) * dx, old.point, old.updates)
     (value, good), gradient = jax.value_and_grad(problem.objective, has_aux=True)(trial)
     good &= _finite(gradient)
     gradient = [jnp.where(good, g, 0) for g in gradient]
-    first = old.turns == 0
+    first = old.iterations == 0
     low_enough = value <= old.height + 1e-4 * old.factor * old.fall
     accepted = good & (low_enough | first | (not rules.monotone))
 
@@ -206,7 +206,7 @@ def turn(
         reference=jnp.where(fell, lowest, old.reference),
         stale=stale,
         failures=failures,
-        turns=old.turns + 1,
+        iterations=old.iterations + 1,
         result=result,
         ended=vanished | settled | (stuck & ~back) | failed,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import equinox as eqx
@@ -20,11 +19,10 @@ from ..integrate.checkpoint import Checkpoint
 from ..integrate.progress import AbstractProgress, NoProgress
 from ..integrate.solution import Solution
 from ..integrate.warning import warning_messages
-from .descent import Descent, Problem, Rules, is_number
-from .keeper import Keeper
+from .descent import Problem, Rules, is_number
+from .descents import Descents, descend
 from .parameters import Parameters, choose
 from .result import Fit, FitResult
-from .turns import Turns
 from .uncertainty import Uncertainty, estimate, jacobian
 
 _NOISE_UNKNOWN = (
@@ -130,16 +128,12 @@ def fit(
         monotone=optimiser is None,
     )
     optimiser = optimiser or _DEFAULT
-    keeper = Keeper(
-        checkpoint, {"problem": problem, "rules": rules, "optimiser": optimiser, "starts": begun}
-    )
-    end, losses, interrupted = _descend(problem, optimiser, rules, begun, steps, progress, keeper)
+    found, stopped = descend(problem, optimiser, rules, begun, steps, progress, checkpoint)
     remember(model, run, loss)
     return _gather(
         problem,
-        end,
-        np.stack(losses, 1),
-        interrupted,
+        found,
+        stopped,
         absolute if uncertainty and not is_number(written) else None,
     )
 
@@ -210,44 +204,18 @@ def _starts(parameters: Parameters, starts: Any, spread: float, key) -> list[jax
     return parameters.free(values)
 
 
-def _descend(problem, optimiser, rules, starts, steps, progress, keeper: Keeper):
-    """All descents to their ends: the last state, the losses turn by turn, what cut them off."""
-    interrupted = None
-    with (
-        Turns(problem, optimiser, rules) as turns,
-        keeper.taken_up(turns.begin(starts)) as (descent, losses),
-        closing(progress.start(steps + 1)) as bar,
-    ):
-        shown = 0
-        try:
-            while len(losses) <= steps and not np.all(descent.ended):
-                ended = np.asarray(descent.ended)
-                descent = turns(descent)
-                losses.append(np.where(ended, np.nan, np.asarray(descent.value, float)))
-                if keeper.due():
-                    keeper.keep(descent, losses)
-                bar.update(len(losses) - shown)
-                shown = len(losses)
-        except KeyboardInterrupt:
-            if not losses:
-                raise
-            interrupted = FitResult.interrupted
-        except eqx.EquinoxRuntimeError:
-            if not losses:
-                raise
-            interrupted = FitResult.no_way_on
-        keeper.keep(descent, losses)
-    return descent, losses, interrupted
-
-
-def _gather(problem: Problem, end: Descent, losses, interrupted, absolute) -> Fit:
-    parameters = problem.parameters
+def _gather(
+    problem: Problem, found: Descents, stopped: BaseException | None, absolute: bool | None
+) -> Fit:
+    """The best of the descents, which `stopped` may have cut off."""
+    parameters, end, losses = problem.parameters, found.descent, np.stack(found.losses, 1)
     ends = jax.vmap(parameters.values)(end.best)
     best = int(np.argmin(end.lowest))
     values = [x[best] for x in ends]
     result = jax.tree.map(lambda x: x[best], end.result)
-    if interrupted is not None and not bool(end.ended[best]):
-        result = interrupted
+    if stopped is not None and not bool(end.ended[best]):
+        by_user = isinstance(stopped, KeyboardInterrupt)
+        result = FitResult.interrupted if by_user else FitResult.no_way_on
     failed = np.asarray(
         (end.result == FitResult.start_failed) | (end.result == FitResult.no_way_on)
     )

@@ -41,7 +41,7 @@ class Fit(Module):
     - `at_bound`: the names of the numbers that ended at a bound.
     - `uncertainty`: standard errors and flat directions, an `Uncertainty`; `None` for a loss that
       is one number, for a failed start, or if not asked for.
-    - `losses`: those of all starts, `(starts, turns)`, with NaN after a start has ended.
+    - `losses`: those of all starts, `(starts, iterations)`, with NaN after a start has ended.
     - `ends`: the values at which each start ended, as `values`, with a leading axis.
     - `completed`: which starts ended without failure, `(starts,)`. `best`: the index of the best.
     """
@@ -54,7 +54,7 @@ class Fit(Module):
     message: str = eqx.field(static=True)
     at_bound: tuple[str, ...] = eqx.field(static=True)
     uncertainty: Uncertainty | None
-    losses: Float[np.ndarray, "starts turns"]
+    losses: Float[np.ndarray, "starts iterations"]
     ends: Any
     completed: Bool[np.ndarray, " starts"]
     best: int = eqx.field(static=True)

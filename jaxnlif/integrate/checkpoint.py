@@ -1,13 +1,11 @@
-"""Checkpoints: a run in a directory, from which it is taken up after whatever ended its process."""
+"""Checkpoints: a run in a directory, from which it is resumed after whatever ended its process."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import time
 import warnings
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +14,12 @@ import jax
 import numpy as np
 
 from .._check import check_integer, check_positive, check_scalar
-from .._describe import summarise
-from .._leaves import from_arrays, to_arrays
 from .._module import Module
-from .._rotation import Rotation, exclusive, going_on_if_full
-from .keeper import AbstractKeeper, At
-from .looks import Look
+from ..store.directory import Directory, Identity, NoDirectory, full_disk_warns
+from ..store.identity import summarise
+from ..store.leaves import from_arrays, to_arrays
+from .record import Record
+from .recorder import AbstractRecorder, Position
 
 
 class Checkpoint(Module):
@@ -64,132 +62,139 @@ class Checkpoint(Module):
         self.keep = check_integer("keep", keep, at_least=1)
 
 
-class _Progress(NamedTuple):
-    """Where the run has come to; how many looks are in the file, their checksum, and the others."""
+def open_directory(
+    checkpoint: Checkpoint | None, kind: str, arguments: Mapping[str, Any]
+) -> Directory | NoDirectory:
+    """The directory of a checkpoint; without one, nothing is saved.
 
-    at: At
+    **Arguments:** `kind`: of computation, such as "run"; `arguments`, which distinguish it.
+    """
+    if checkpoint is None:
+        return NoDirectory()
+    identity = Identity(kind, summarise(arguments))
+    return Directory(checkpoint.directory, identity, every=checkpoint.every, keep=checkpoint.keep)
+
+
+class _Progress(NamedTuple):
+    """How far the run is; how many records are in the file, their checksum, and the others."""
+
+    position: Position
     stored: int
     checksum: Any
     waiting: tuple[np.ndarray, ...]
 
 
-class Store(AbstractKeeper):
-    """Keeps a run in the directory of a checkpoint.
+class FileRecorder(AbstractRecorder):
+    """Saves a run in the directory of a checkpoint.
 
-    `saved.bin` holds a record of known size for each look, one after the other, and the states say
-    how many of them they know of, and their checksum. What comes after those is written again.
+    `saved.bin` holds rows of known size, one for each record, and the states say how many of them
+    they know of, and their checksum. What comes after those is written again.
 
-    **Arguments:** `run`: what tells this run from others, a pytree.
+    **Arguments:** `run`: what distinguishes this run from others, a pytree.
 
-    **Raises:** `OSError` if another process is using the directory or it cannot be written; `begin`
+    **Raises:** `OSError` if another process is using the directory or it cannot be written; `start`
     a `ValueError` if it holds a run of another model, grid, precision or version, which then stays
     untouched.
     """
 
-    def __init__(self, checkpoint: Checkpoint, run: Mapping[str, Any]):
-        self._directory, self._every = checkpoint.directory, checkpoint.every
-        self._rotation = Rotation(checkpoint.directory, checkpoint.keep)
-        self._run = summarise(run)
-        self._open = ExitStack()
+    def __init__(self, checkpoint: Checkpoint, run: Mapping[str, Any]) -> None:
+        self._summary = summarise(run)
+        identity = Identity("run", self._summary)
+        self._directory = Directory(
+            checkpoint.directory, identity, every=checkpoint.every, keep=checkpoint.keep
+        )
+        self._path = checkpoint.directory / "saved.bin"
 
-    def __enter__(self) -> Store:
-        self._open.enter_context(exclusive(self._directory))
+    def __enter__(self) -> FileRecorder:
+        self._directory.__enter__()
         return self
 
-    def __exit__(self, *exception) -> None:
-        self._open.close()
+    def __exit__(self, *exception: object) -> None:
+        self._directory.__exit__(*exception)
 
     @property
-    def at(self) -> At:
-        return self._progress.at
+    def position(self) -> Position:
+        return self._progress.position
 
-    def begin(self, state: Any, first: Look) -> None:
+    def start(self, state: Any, first: Record) -> None:
         leaves, self._structure = jax.tree.flatten(first)
-        self._record = np.dtype([(str(k), x.dtype, x.shape) for k, x in enumerate(leaves)])
+        self._row = np.dtype([(str(k), x.dtype, x.shape) for k, x in enumerate(leaves)])
         shapes = jax.eval_shape(lambda: (eqx.filter(state, eqx.is_array), first))
-        self._run |= summarise(dict(zip(("state", "saved"), shapes, strict=True)))
+        self._summary |= summarise(dict(zip(("state", "saved"), shapes, strict=True)))
         found = self._find(state)
         if found is None:
             # Not emptied: a solution may still look at it.
             self._path.unlink(missing_ok=True)
-        self._progress = found or _Progress(At(state, 0, 0), 0, hashlib.sha256(), ())
-        self._rotation.forget(after=found.at.step if found else -1)
+        self._progress = found or _Progress(Position(state, 0, 0), 0, hashlib.sha256(), ())
         mode = "r+b" if self._path.exists() else "x+b"
         self._file = open(self._path, mode, buffering=0)  # noqa: SIM115, closed with the rest
-        self._open.callback(self._file.close)
-        self._written = found and found.at
-        self._last = time.monotonic()
+        self._directory.open.callback(self._file.close)
+        self._written = found and found.position
+        self._directory.start(found.position.step if found else -1)
 
-    def append(self, state: Any, step: int, saved: Look) -> None:
-        records = np.empty(len(saved.rate), self._record)
-        for name, leaf in zip(self._record.names or (), jax.tree.leaves(saved), strict=True):
-            records[name] = leaf
+    def append(self, state: Any, step: int, records: Record) -> None:
+        rows = np.empty(len(records.rate), self._row)
+        for name, leaf in zip(self._row.names or (), jax.tree.leaves(records), strict=True):
+            rows[name] = leaf
         before = self._progress
-        at = At(state, step, before.at.count + len(records))
-        self._progress = before._replace(at=at, waiting=(*before.waiting, records))
+        position = Position(state, step, before.position.count + len(rows))
+        self._progress = before._replace(position=position, waiting=(*before.waiting, rows))
         if not before.waiting:
-            with going_on_if_full(self._directory):
+            with full_disk_warns(self._directory.path):
                 self._flush()
 
     def due(self) -> bool:
-        return time.monotonic() - self._last >= self._every
+        return self._directory.due()
 
-    def keep(self) -> None:
-        at = self.at
-        if at is self._written:
+    def save(self) -> None:
+        position = self.position
+        if position is self._written:
             return
-        with going_on_if_full(self._directory):
+        with self._directory.saving():
             self._flush()
             os.fsync(self._file.fileno())
-            metadata = {
-                "run": self._run,
-                "count": at.count,
-                "checksum": self._progress.checksum.hexdigest(),
-            }
-            self._rotation.write(at.step, to_arrays(at.state), metadata)
-            self._written = at
-        self._last = time.monotonic()
+            checksum = self._progress.checksum.hexdigest()
+            self._directory.write(
+                position.step,
+                to_arrays(position.state),
+                {"count": position.count, "checksum": checksum},
+            )
+            self._written = position
 
-    def saved(self) -> Look:
-        records = np.empty(0, self._record)
+    def records(self) -> Record:
+        rows = np.empty(0, self._row)
         if self._progress.stored:
-            shape = (self._progress.stored,)
-            records = np.memmap(self._path, self._record, "r", shape=shape)
+            rows = np.memmap(self._path, self._row, "r", shape=(self._progress.stored,))
         if self._progress.waiting:
-            records = np.concatenate([records, *self._progress.waiting])
-        columns = [records[name] for name in self._record.names or ()]
+            rows = np.concatenate([rows, *self._progress.waiting])
+        columns = [rows[name] for name in self._row.names or ()]
         # Only what `SaveAt.fn` saves is left in the file.
         return jax.tree_util.tree_map_with_path(
             lambda path, x: x if path[0].name == "extra" else np.array(x),
             jax.tree.unflatten(self._structure, columns),
         )
 
-    @property
-    def _path(self) -> Path:
-        return self._directory / "saved.bin"
-
     def _flush(self) -> None:
         """Writes what waits; what was written in part, because it failed, is written again."""
         while self._progress.waiting:
-            at, stored, checksum, (records, *waiting) = self._progress
-            content = records.view(np.uint8)
-            self._file.seek(stored * self._record.itemsize)
+            position, stored, checksum, (rows, *waiting) = self._progress
+            content = rows.view(np.uint8)
+            self._file.seek(stored * self._row.itemsize)
             left = memoryview(content)
             while left:
                 left = left[self._file.write(left) :]
             checksum = checksum.copy()
             checksum.update(content)
-            self._progress = _Progress(at, stored + len(records), checksum, tuple(waiting))
+            self._progress = _Progress(position, stored + len(rows), checksum, tuple(waiting))
 
     def _find(self, state: Any) -> _Progress | None:
         """The newest checkpoint of this run that can be trusted."""
-        for saved in self._rotation.intact():
-            self._rotation.require("run", saved, self._run)
+        for saved in self._directory.intact():
             count = saved.metadata["count"]
-            checksum = self._checksum(count * self._record.itemsize)
+            checksum = self._checksum(count * self._row.itemsize)
             if checksum.hexdigest() == saved.metadata["checksum"]:
-                at = At(from_arrays(saved.arrays, state)[0], saved.number, count)
-                return _Progress(at, count, checksum, ())
+                position = Position(from_arrays(saved.arrays, state)[0], saved.number, count)
+                return _Progress(position, count, checksum, ())
             warnings.warn(
                 f"checkpoint: {self._path} is damaged within what {saved.path.name} needs; "
                 "an older one is used, if there is one",

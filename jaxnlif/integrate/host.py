@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -12,8 +14,9 @@ from jax import lax
 from jaxtyping import Array
 
 from ..machine.layout import AbstractLayout
-from .keeper import AbstractKeeper
-from .looks import Look, Passage, close, gather, look, running
+from .chunks import run_chunks
+from .record import Passage, Record, close, gather, record, running
+from .recorder import AbstractRecorder
 from .result import Interrupted
 from .saveat import Saves
 from .solution import Solution
@@ -28,15 +31,15 @@ class _Chunk(eqx.Module):
     passage: Passage
     step: Array
     count: Array
-    saved: Look
+    saved: Record
 
 
 @eqx.filter_jit
-def _begin(model, solver, fn, y0, key, span, between: bool) -> tuple[Passage, Look]:
+def _begin(model, solver, fn, y0, key, span, between: bool) -> tuple[Passage, Record]:
     """Where the first step begins, and what is saved of the first state: of every save's size."""
     t0, dt = span
     state = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
-    first = look(solver, fn, Passage.begin(state, between=False), jnp.ones_like(t0))
+    first = record(solver, fn, Passage.begin(state, between=False), jnp.ones_like(t0))
     return Passage.begin(state, between=between), first
 
 
@@ -61,7 +64,7 @@ def _advance(
         saved = jax.tree.map(
             lambda every, one: every.at[chunk.count].set(one),
             chunk.saved,
-            look(solver, fn, passage, save_parts[chunk.count]),
+            record(solver, fn, passage, save_parts[chunk.count]),
         )
         due = (n == save) & running(solver, state)
         return _Chunk(passage, n, chunk.count + due, saved)
@@ -70,7 +73,7 @@ def _advance(
         more = (chunk.step < stop) | (save_steps[chunk.count] == chunk.step)
         return more & (chunk.count < room) & running(solver, chunk.passage.after)
 
-    saved = jax.eval_shape(lambda: look(solver, fn, passage, save_parts[0]))
+    saved = jax.eval_shape(lambda: record(solver, fn, passage, save_parts[0]))
     empty = jax.tree.map(lambda x: jnp.zeros((room, *x.shape), x.dtype), saved)
     begin = _Chunk(passage, step, jnp.zeros((), jnp.int32), empty)
     chunk = lax.while_loop(unfinished, to_next_save, begin)
@@ -93,51 +96,21 @@ def run_from_host(
     saves: Saves,
     num_steps,
     bar,
-    keeper: AbstractKeeper,
+    recorder: AbstractRecorder,
     layout: AbstractLayout,
 ) -> Solution:
     given = model, solver
     solver, (model, key) = layout.applied(solver), layout.placed((model, key))
     y0 = layout.placed(y0, split=True)
     passage, first = _begin(model, solver, saveat.fn, y0, key, span, saves.between)
-    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
-    # How many saves a chunk holds in memory before the host takes them.
-    room = max(1, min(len(saves.steps), _BYTES_PER_CHUNK // size))
-    never = num_steps + 1
-    steps, interrupt, going = 32, None, True
-    keeper.begin(passage, first)
-    begin, shown = keeper.at.step, 0
-    try:
-        if saves.steps[0] == keeper.at.step == keeper.at.count:
-            keeper.append(passage, 0, jax.tree.map(lambda x: x[None], layout.fetched(first)))
-        while going and (keeper.at.step < num_steps or keeper.at.count < len(saves.steps)):
-            began = time.perf_counter()
-            passage, done, count = keeper.at
-            upcoming = _padded(saves.steps[count:], room + 1, never).astype(np.int32)
-            parts = _padded(saves.parts[count:], room + 1, 1)
-            stop = np.int32(min(done + steps, num_steps))
-            chunk, more = _advance(
-                model, solver, saveat.fn, span, passage, np.int32(done), stop, upcoming, parts, room
-            )
-            new = int(chunk.count)
-            saved = layout.fetched(chunk.saved)
-            saved = jax.tree.map(lambda x: np.asarray(x)[:new], saved)  # noqa: B023
-            going = bool(more)
-            keeper.append(chunk.passage, int(chunk.step), saved)
-            elapsed = layout.agreed(time.perf_counter() - began)
-            # The first chunk also compiles; later ones grow until they take a fixed time.
-            first_chunk = done == begin
-            steps = steps if first_chunk else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
-            if keeper.due():
-                keeper.keep()
-            bar.update(keeper.at.step - shown)
-            shown = keeper.at.step
-    except KeyboardInterrupt as caught:
-        if keeper.at.step == keeper.at.count == 0:
-            raise
-        interrupt = caught
-    keeper.keep()
-    passage, done, count = keeper.at
+    recorder.start(passage, first)
+    arguments = model, solver, saveat.fn, span
+    chunks = _chunks(arguments, first, saves, num_steps, recorder, layout)
+    stopped = run_chunks(chunks, bar, due=recorder.due, save=recorder.save)
+    if stopped is not None and recorder.position.step == recorder.position.count == 0:
+        raise stopped
+    recorder.save()
+    passage, done, count = recorder.position
     state = passage.after
     t0, dt = span
     ts = jnp.asarray(saves.times[:count])
@@ -146,8 +119,46 @@ def run_from_host(
         jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))
     )
     solution = gather(
-        *given, saveat, state, closing, keeper.saved(), ts, t_end, jnp.asarray(dt), done, logs
+        *given, saveat, state, closing, recorder.records(), ts, t_end, jnp.asarray(dt), done, logs
     )
-    if interrupt is not None:
-        raise Interrupted(solution) from interrupt
+    if stopped is not None:
+        raise Interrupted(solution) from stopped
     return solution
+
+
+def _chunks(
+    arguments: tuple[Any, ...],
+    first: Record,
+    saves: Saves,
+    num_steps: int,
+    recorder: AbstractRecorder,
+    layout: AbstractLayout,
+) -> Iterator[int]:
+    """Takes a run to its end in chunks, and yields after each how many steps were made."""
+    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
+    # How many saves a chunk holds in memory before the host takes them.
+    room = max(1, min(len(saves.steps), _BYTES_PER_CHUNK // size))
+    never = num_steps + 1
+    passage, done, count = recorder.position
+    steps, going, begin = 32, True, done
+    if saves.steps[0] == done == count:
+        recorder.append(passage, 0, jax.tree.map(lambda x: x[None], layout.fetched(first)))
+    while going:
+        passage, done, count = recorder.position
+        if done == num_steps and count == len(saves.steps):
+            return
+        began = time.perf_counter()
+        upcoming = _padded(saves.steps[count:], room + 1, never).astype(np.int32)
+        parts = _padded(saves.parts[count:], room + 1, 1)
+        stop = np.int32(min(done + steps, num_steps))
+        chunk, more = _advance(*arguments, passage, np.int32(done), stop, upcoming, parts, room)
+        new = int(chunk.count)
+        saved = layout.fetched(chunk.saved)
+        saved = jax.tree.map(lambda x: np.asarray(x)[:new], saved)  # noqa: B023
+        going = bool(more)
+        recorder.append(chunk.passage, int(chunk.step), saved)
+        elapsed = layout.agreed(time.perf_counter() - began)
+        # The first chunk also compiles; later ones grow until they take a fixed time.
+        first_chunk = done == begin
+        steps = steps if first_chunk else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
+        yield recorder.position.step

@@ -11,19 +11,19 @@ import jax
 from jax import lax
 
 _BLOCK = 100
-MAX_TURNS = _BLOCK**2
-"""How many turns can be differentiated."""
+MAX_ITERATIONS = _BLOCK**2
+"""How many iterations can be differentiated."""
 
 
 @eqx.filter_custom_jvp
 def bounded_while(arguments: Any, carry: Any, *, unfinished: Callable, body: Callable) -> Any:
-    """Applies `body` while `unfinished` holds: a while loop that costs what its turns cost.
+    """Applies `body` while `unfinished` holds: a while loop that costs what its iterations cost.
 
-    When differentiated, in either mode, the first 10 000 turns are two nested scans that skip what
-    is not needed, and reverse mode stores one state of them and repeats the rest.
+    When differentiated, in either mode, the first 10 000 iterations are two nested scans that skip
+    what is not needed, and reverse mode stores one state of them and repeats the rest.
 
     **Arguments:** `arguments` and `carry`, pytrees; `unfinished(arguments, carry)`, false after at
-    most 10 000 turns; `body(arguments, carry)`, the next carry. Derivatives flow through both
+    most 10 000 iterations; `body(arguments, carry)`, the next carry. Derivatives flow through both
     pytrees, not through what the functions close over.
     """
     return lax.while_loop(partial(unfinished, arguments), partial(body, arguments), carry)
@@ -31,16 +31,16 @@ def bounded_while(arguments: Any, carry: Any, *, unfinished: Callable, body: Cal
 
 @bounded_while.def_jvp
 def _bounded_while_jvp(primals, tangents, *, unfinished, body):
-    def turns(arguments, carry):
+    def iterations(arguments, carry):
         def skip(condition, function, carry):
             return lax.cond(condition, function, lambda carry: carry, carry)
 
-        def turn(carry, _):
+        def iteration(carry, _):
             return skip(unfinished(arguments, carry), partial(body, arguments), carry), None
 
         @jax.checkpoint
         def block(carry):
-            return lax.scan(turn, carry, length=_BLOCK)[0]
+            return lax.scan(iteration, carry, length=_BLOCK)[0]
 
         def blocks(carry):
             def one(carry, _):
@@ -48,13 +48,13 @@ def _bounded_while_jvp(primals, tangents, *, unfinished, body):
 
             return lax.scan(one, carry, length=_BLOCK)[0]
 
-        # Most loops are over after one turn.
-        carry, _ = turn(carry, None)
+        # Most loops are over after one iteration.
+        carry, _ = iteration(carry, None)
         return skip(unfinished(arguments, carry), blocks, carry)
 
     def run(arguments, carry):
         dynamic, static = eqx.partition((arguments, carry), eqx.is_array)
 
-        return jax.checkpoint(lambda dynamic: turns(*eqx.combine(dynamic, static)))(dynamic)
+        return jax.checkpoint(lambda dynamic: iterations(*eqx.combine(dynamic, static)))(dynamic)
 
     return eqx.filter_jvp(run, primals, tangents)

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check_finite, is_concrete
-from .between import between, is_smooth
+from .interpolate import interpolate, is_smooth
 from .log import Log
 from .result import Result
 
@@ -77,8 +77,8 @@ def _evaluate(ts: Array, courses: Any, logs: list[Log], t: Array) -> Moment:
     before, after = (jax.tree.map(lambda x, k=k: _rows(x, k), courses) for k in (first, last))
     *_, regime, _ = zip(before, after, strict=True)
     smooth = is_smooth(*regime, _interrupted(logs, ts[first], ts[last]))
-    rate, rates, weights, _, refractory, regime, saved = between(before, after, part, smooth)
-    spikes = between(before[3], after[3], part)
+    rate, rates, weights, _, refractory, regime, saved = interpolate(before, after, part, smooth)
+    spikes = interpolate(before[3], after[3], part)
     return Moment(t, rate, rates, weights, spikes, refractory, regime, saved)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 
 
@@ -47,13 +49,23 @@ class Result(eqx.Enumeration):
     )
 
 
+def text(result: Any) -> str:
+    """The message of one result."""
+    return Result[result]  # pyright: ignore[reportIndexIssue]: of the class `Enumeration`
+
+
+def outcome(result: Any) -> str:
+    """What comes first in it, as "blow-up"."""
+    return text(result).partition(":")[0]
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during `solve`.
 
     **Arguments:** `solution`: a `Solution` with what was saved until then.
     """
 
-    def __init__(self, solution):
+    def __init__(self, solution: Any) -> None:
         super().__init__("solve: interrupted")
         self.solution = solution
 

@@ -14,9 +14,9 @@ from jaxtyping import Array, Bool, Float, Int
 from .._check import check, check_integer, is_concrete
 from .log import Event, Log, Spike, Switch
 from .moment import Moment, at
-from .result import Result
-from .shown import in_a_line
+from .result import Result, text
 from .solver import AbstractSolver
+from .summary import summary
 from .warning import warning_flags, warning_messages
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ class Solution(eqx.Module):
             is_concrete(self.result, self.t_end) and jnp.ndim(self.t_end) == 0,
             "message: is that of a single run outside jit; take one member of the batch",
         )
-        return " ".join([Result[self.result], *warning_messages(self)])  # pyright: ignore
+        return " ".join([text(self.result), *warning_messages(self)])
 
     def __repr__(self) -> str:
-        return in_a_line(self)
+        return summary(self)
 
     def plot(self, **options: Any) -> Any:
         """Rate, weights, response and density, or rate, density and spikes, in one figure.

@@ -27,11 +27,11 @@ from .._fresh import forget_if_changed, remember
 from ..machine.layout import layout_of
 from ..model import Network
 from ..model.drive import is_still
-from .checkpoint import Checkpoint, Store
+from .checkpoint import Checkpoint, FileRecorder
 from .host import run_from_host
-from .keeper import Kept
 from .progress import AbstractProgress, NoProgress
-from .result import Result, SolveError
+from .recorder import MemoryRecorder
+from .result import Result, SolveError, text
 from .saveat import SaveAt
 from .solution import Solution
 from .solver import AbstractSolver
@@ -137,14 +137,14 @@ def solve(
             checkpoint is None or jax.process_count() == 1,
             "checkpoint: a run of several processes is not written; leave it out",
         )
-        keeper = Kept() if checkpoint is None else Store(checkpoint, run)
-        with keeper, closing(progress.start(num_steps)) as bar:
+        recorder = MemoryRecorder() if checkpoint is None else FileRecorder(checkpoint, run)
+        with recorder, closing(progress.start(num_steps)) as bar:
             solution = run_from_host(
-                model, solver, saveat, y0, key, span, saves, num_steps, bar, keeper, layout
+                model, solver, saveat, y0, key, span, saves, num_steps, bar, recorder, layout
             )
         remember(model, solver, saveat)
         if throw and solution.result != Result.completed:
-            raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
+            raise SolveError(f"t = {float(solution.t_end):g}: {text(solution.result)}")
         return solution
     check(checkpoint is None, "checkpoint: none is written under jit, grad and vmap; leave it out")
     valid = jnp.all(jnp.stack(conditions)) if conditions else None

@@ -12,8 +12,8 @@ import numpy as np
 from jax import lax
 
 from ..machine.layout import AbstractLayout
-from .looks import Passage, close, gather, look, running
-from .refusal import refuse_derivatives, refuse_early_end
+from .errors import raise_on_derivatives, raise_on_early_end
+from .record import Passage, close, gather, record, running
 from .result import Result
 from .scan import checkpointed_scan
 from .solution import Solution
@@ -74,9 +74,9 @@ def run_traced(
     found = state, saved, stats, t0 + steps * dt
     if throw is None:
         stopped = stats["differentiable_from"] > t0
-        found = refuse_derivatives(found, (model, y0), result, stopped)
+        found = raise_on_derivatives(found, (model, y0), result, stopped)
     elif throw:
-        found = refuse_early_end(found, result)
+        found = raise_on_early_end(found, result)
     state, saved, stats, t_end = found
     closing, logs = (result, stats), solver.logs(state)
     return gather(model, solver, saveat, state, closing, saved, ts, t_end, dt, steps, logs)
@@ -106,7 +106,7 @@ def _run(model, solver, fn, y0, key, span, stops, parts, valid, plan: _Plan):
         carry, _ = checkpointed_scan(step, carry, jnp.arange(plan.longest), block=plan.block)
         # What ended before is repeated as it was at the end.
         part = jnp.where(carry[1] == stop, parts[save], 1)
-        return carry, look(solver, fn, carry[0], part)
+        return carry, record(solver, fn, carry[0], part)
 
     initial = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
     begin = Passage.begin(initial, between=plan.between), jnp.zeros((), jnp.int32)
@@ -115,7 +115,7 @@ def _run(model, solver, fn, y0, key, span, stops, parts, valid, plan: _Plan):
     state = passage.after
     if plan.at_start:
         first = Passage.begin(initial, between=False)
-        first = look(solver, fn, first, jnp.ones_like(t0))
+        first = record(solver, fn, first, jnp.ones_like(t0))
         saved = jax.tree.map(lambda one, every: jnp.append(one[None], every, 0), first, saved)
     if not plan.at_end:
         saved = jax.tree.map(lambda every: every[:-1], saved)

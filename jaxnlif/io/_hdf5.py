@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._check import check
-from .._npy import room, too_large
+from ..store.npy import room, too_large
 
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 """By the numbers that HDF5 has for them; each at most once."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .._check import check
-from .._npy import read_array
+from ..store.npy import read_array
 
 FilePath = str | os.PathLike
 

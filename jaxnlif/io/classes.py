@@ -12,31 +12,29 @@ import equinox as eqx
 
 from .. import _sum, execution, grid
 from .._check import check
-from ..density import coupling, cycle, events, walls
+from ..density import coupling, cycle, events, step_size, upwind, walls
 from ..density import solver as density_solver
 from ..density import state as density_state
 from ..integrate import log, result, solution, solver
 from ..machine import layout
-from ..model import delay, drive, learning, network, response, table
+from ..model import delay, drive, learning, membrane, network, response, synapse, table
 from ..multiscale import solver as multiscale_solver
 from ..multiscale import switch
 from ..particles import restart
 from ..particles import solver as particles_solver
 from ..particles import state as particles_state
+from ..store.tree import is_named_tuple
 
 _MODULES = (
     _sum,
     execution,
     grid,
-    *(network, drive, response, learning, delay, table),
-    *(density_solver, density_state, coupling, cycle, events, walls),
+    *(network, membrane, synapse, drive, response, learning, delay, table),
+    *(density_solver, density_state, coupling, cycle, events, upwind, step_size, walls),
     *(particles_solver, particles_state, restart),
     *(multiscale_solver, switch),
     *(solution, solver, layout, log, result),
 )
-
-EnumerationItem = type(result.Result.completed)
-"""Of which items of every `eqx.Enumeration` are instances."""
 
 
 @cache
@@ -63,12 +61,6 @@ def known(types: Iterable[Any]) -> dict[str, Any]:
         check(found.get(name, thing) is thing, f"types: two are named {name}")
         found[name] = thing
     return found
-
-
-def is_named_tuple(value: Any) -> bool:
-    """Whether this is a named tuple, or a class of them."""
-    kind = value if inspect.isclass(value) else type(value)
-    return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
 def _holds_fields(kind: type) -> bool:

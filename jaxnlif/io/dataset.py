@@ -10,14 +10,14 @@ import jax
 import numpy as np
 
 from .._check import check
-from .._leaves import numbers
 from ..integrate.log import Log
 from ..integrate.result import Result
 from ..integrate.solution import Solution
 from ..integrate.solver import Regime
+from ..store.leaves import numbers
+from ..store.tree import file_name, readable
 from ._extra import require_xarray
 from ._versions import versions
-from .tree import file_name, readable
 
 if TYPE_CHECKING:
     import xarray

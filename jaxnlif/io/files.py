@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._check import check
-from .._files import read_arrays, write_arrays
 from ..integrate.solution import Solution
+from ..store.files import read_arrays, write_arrays
+from ..store.tree import flatten, unflatten
 from . import netcdf
 from ._versions import versions
-from .tree import flatten, unflatten
+from .classes import known, own
 
 FORMAT = 1
 _KIND = "solution"
@@ -60,7 +61,7 @@ def save(path: str | os.PathLike, sol: Any) -> None:
     the file cannot be written, which leaves what was there before.
     """
     check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
-    description, arrays = flatten(sol)
+    description, arrays = flatten(sol, own())
     content = {"kind": _KIND, "format": FORMAT, "versions": versions(), "solution": description}
     suffix = Path(path).suffix
     check(suffix in (".npz", ".nc"), f"path = {str(path)!r}: must end in .npz or .nc")
@@ -117,7 +118,7 @@ def load(path: str | os.PathLike, *, types: Iterable[Any] = ()) -> Any:
         f"{path}: solution format {found} is newer than {FORMAT}, the newest this jaxnlif reads",
     )
     try:
-        sol = unflatten(content["solution"], arrays, types)
+        sol = unflatten(content["solution"], arrays, known(types))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:

@@ -11,7 +11,7 @@ import numpy as np
 from .._check import check, equally_spaced
 from .._quantity import brief
 from ..integrate.log import Log, Switch
-from ..integrate.result import Result
+from ..integrate.result import text
 from ..integrate.solution import Solution
 from ..integrate.solver import Regime
 from ..multiscale.solver import MultiScale
@@ -125,8 +125,8 @@ def _segment(member: _Member, membrane_time: float) -> neo.Segment:
     ts, end = member.seconds(sol.ts), float(member.seconds(sol.t_end))
     saved = ts <= end + _ROUNDING * abs(end)  # later entries of a batch repeat the last state
     end = max(end, float(ts[saved][-1]))
-    outcome = Result[jax.tree.map(lambda x: x[member.index], sol.result)]  # pyright: ignore
-    segment = neo.Segment(name=" ".join(["run", *map(str, member.index)]), description=outcome)
+    how = text(jax.tree.map(lambda x: x[member.index], sol.result))
+    segment = neo.Segment(name=" ".join(["run", *map(str, member.index)]), description=how)
     segment.add(_signal(ts[saved], member.get(sol.rate)[saved] / membrane_time))
     if "raster" in sol.logs:
         solver = sol.solver.micro if isinstance(sol.solver, MultiScale) else sol.solver

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from .._check import check
-from .._files import write_bytes
-from .._npy import check_file, room
 from ..integrate.solution import Solution
+from ..store.files import write_bytes
+from ..store.npy import check_file, room
 from ._extra import require_xarray
 from ._hdf5 import read_groups
 from .dataset import to_xarray

@@ -21,7 +21,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from .._check import check, is_concrete
-from .._leaves import is_key, numbers
+from ..store.leaves import is_key, numbers
 
 if TYPE_CHECKING:
     from ..integrate.solver import AbstractSolver

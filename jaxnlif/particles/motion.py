@@ -15,7 +15,6 @@ from jaxtyping import Array, Float, Float32
 from ..grid import VoltageGrid
 from ..model import AbstractMembrane
 
-
 _FARTHEST = 4
 """So many times the way from reset to threshold, and beyond, is out of reach in a step."""
 
@@ -106,7 +105,7 @@ class AbstractMotion(eqx.Module):
         return begin + faded * (self.drive - leak * begin) + noise
 
     def _reach(self, begin: Float[Array, " m"]) -> Float[Array, " m"]:
-        r"""How far below $V_F$ the end of the step may be and the neuron have fired in it (voltage).
+        r"""How far below $V_F$ the end of a step may be of a neuron that fired in it (voltage).
 
         A neuron below $V_F$ at both ends has crossed it in between with the probability of a
         Brownian bridge, $\exp(-(V_F - X)(V_F - X')/(a δ))$. A uniform number $U$ is below that

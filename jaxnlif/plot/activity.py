@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from ..integrate.result import Result
+from ..integrate.result import Result, outcome
 from ..integrate.solution import Solution
 from ..integrate.solver import Regime
 from . import lines
@@ -39,7 +39,7 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: 
     of a line.
     """
     grid_of(sol)
-    keywords = lines.look(line)
+    keywords = lines.options(line)
     with drawing(ax, size) as ax:
         regimes(sol, ax)
         (curve,) = ax.plot(sol.ts, sol.rate, **keywords)
@@ -49,8 +49,9 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: 
             ax.set_yscale("log")
             ax.set_ylim(bottom=max(_SILENT, ax.get_ylim()[0]))
         if sol.result != Result.completed:
-            outcome, end = Result[sol.result].split(":")[0], float(sol.t_end)  # pyright: ignore
-            ax.axvline(end, color=color, linestyle="--", label=f"{outcome} at t = {end:.4g}")
+            end = float(sol.t_end)
+            label = f"{outcome(sol.result)} at t = {end:.4g}"
+            ax.axvline(end, color=color, linestyle="--", label=label)
             ax.autoscale_view()
         few = len(ax.get_legend_handles_labels()[1]) <= 2
         return finish(ax, time_label(sol), RATE, above=few)
@@ -100,7 +101,7 @@ def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line
     **Raises:** `ValueError` if the solver recorded none, or for no keyword of a line.
     """
     grid_of(sol)
-    spikes, keywords = sol.raster, lines.look(line, color=BLACK, marker="|", linestyle="none")
+    spikes, keywords = sol.raster, lines.options(line, color=BLACK, marker="|", linestyle="none")
     with drawing(ax, size) as ax:
         regimes(sol, ax)
         rows = 1 + np.max(spikes.neuron, initial=0)
@@ -138,7 +139,7 @@ def spectrum(
 
     **Raises:** `ValueError` for arrays of other or unequal shapes, or no keyword of a line.
     """
-    keywords = lines.look(line)
+    keywords = lines.options(line)
     frequency = numbers("frequency", frequency, (None,))
     power = numbers("power", power, frequency.shape)
     with drawing(ax, size) as ax:
@@ -167,7 +168,7 @@ def autocorrelation(
 
     **Raises:** `ValueError` for arrays of other or unequal shapes, or no keyword of a line.
     """
-    keywords = lines.look(line)
+    keywords = lines.options(line)
     lag = numbers("lag", lag, (None,))
     value = numbers("value", value, lag.shape)
     with drawing(ax, size) as ax:

@@ -10,8 +10,8 @@ from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
 
 from .._check import check, check_positive
-from .._files import write_atomically
 from ..integrate.solution import Solution
+from ..store.files import write_atomically
 from ._data import grid_of, time_unit
 from .densities import check_saved, density_curve, density_map, usual_top
 from .figures import SizedFigure, root

@@ -53,7 +53,7 @@ def density(
         values.shape == grid.shape,
         f"density: shape {values.shape}: must be that of its grid, {grid.shape}",
     )
-    keywords = lines.look(line)
+    keywords = lines.options(line)
     check(
         grid.w is None or not keywords,
         f"{', '.join(line)}: a density with a weight axis is a heat map, which has no line",
@@ -139,8 +139,8 @@ def density_map(
     assert w is not None
     half = v.spacing / 2
     extent = (w.minimum, w.maximum, v.minimum - half, v.threshold - half)
-    look = {"origin": "lower", "aspect": "auto", "cmap": HEAT, "vmin": 0, "vmax": vmax}
-    image = ax.imshow(values, extent=extent, **look)
+    options = {"origin": "lower", "aspect": "auto", "cmap": HEAT, "vmin": 0, "vmax": vmax}
+    image = ax.imshow(values, extent=extent, **options)
     colorbar(ax, image, DENSITY_BY_WEIGHT, extend="max" if clipped else "neither")
     _mark(v, ax)
     finish(ax, WEIGHT, VOLTAGE)

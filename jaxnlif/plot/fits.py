@@ -103,8 +103,8 @@ def parameters(
                 ax.annotate(text, (place, row), fontsize="small", **above)
         if true is not None:
             rows = np.arange(true.size)
-            look = {"color": ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
-            ax.vlines(true, rows - 0.14, rows + 0.14, **look)
+            options = {"color": ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
+            ax.vlines(true, rows - 0.14, rows + 0.14, **options)
         ax.set_yticks(range(len(names)), names)
         ax.set_ylim(len(names) - 0.5, -0.7)
         room = 0.4 * (high - low)  # for the numbers

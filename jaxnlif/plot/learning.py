@@ -25,7 +25,7 @@ def weights(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **lin
     of a line.
     """
     w, times, densities = weight_axis(sol), np.asarray(sol.ts), np.asarray(sol.weights)
-    keywords = lines.look(line, label=f"$t$ = {times[-1]:.4g}")
+    keywords = lines.options(line, label=f"$t$ = {times[-1]:.4g}")
     with drawing(ax, size) as ax:
         first = {"color": GREY, "linestyle": "--", "label": lines.once(ax, f"$t$ = {times[0]:.4g}")}
         ax.plot(w, densities[0], **first)
@@ -46,8 +46,8 @@ def weights_over_time(sol: Solution, ax: Axes | None = None, *, size: Size = SCR
     faces = np.concatenate([[w.minimum], w.faces, [w.maximum]])
     times, densities = edges(np.asarray(sol.ts)), np.asarray(sol.weights)
     with drawing(ax, size) as ax:
-        look = {"cmap": HEAT, "vmin": 0, "rasterized": True}
-        image = ax.pcolormesh(times, faces, densities.T, **look)
+        options = {"cmap": HEAT, "vmin": 0, "rasterized": True}
+        image = ax.pcolormesh(times, faces, densities.T, **options)
         colorbar(ax, image, WEIGHT_DENSITY)
         ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
         return finish(ax, time_label(sol), WEIGHT)
@@ -63,7 +63,7 @@ def response(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **li
     **Raises:** `ValueError` for an unstructured network, which has one weight, and for no keyword
     of a line.
     """
-    w, keywords = weight_axis(sol), lines.look(line, label="$N(w)$")
+    w, keywords = weight_axis(sol), lines.options(line, label="$N(w)$")
     with drawing(ax, size) as ax:
         ax.plot(w, np.asarray(sol.rates)[-1], **keywords)
         learning = sol.model.learning

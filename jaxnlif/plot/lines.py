@@ -15,7 +15,7 @@ _OURS = {"axes", "data", "figure", "xdata", "ydata"}
 """What the line itself decides."""
 
 
-def look(given: Mapping[str, Any], **default: Any) -> dict[str, Any]:
+def options(given: Mapping[str, Any], **default: Any) -> dict[str, Any]:
     """The keywords of a line: those given, and the others by default.
 
     **Arguments:** `given`: keywords of `Line2D`, short forms such as `lw` included; `default`: long

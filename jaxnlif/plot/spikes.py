@@ -47,9 +47,9 @@ def spike_times(
     """
     parameter, times = _curves("times", parameter, times)
     check_positive("duration", duration)
-    looks = _looks(times, labels, colors, line)
+    options = _options(times, labels, colors, line)
     with drawing(ax, size) as ax:
-        for curve, keywords in zip(times.T, looks, strict=True):
+        for curve, keywords in zip(times.T, options, strict=True):
             (drawn,) = ax.plot(parameter, np.where(curve <= duration, curve, np.nan), **keywords)
             pseudo = np.where(_with_neighbours(curve > duration), curve, np.nan)
             dashed = {"color": drawn.get_color(), "linestyle": "--", "label": None}
@@ -105,10 +105,10 @@ def gradients(
     **Raises:** `ValueError` as `spike_times`.
     """
     parameter, slopes = _curves("gradients", parameter, gradients)
-    looks = _looks(slopes, labels, colors, line)
+    options = _options(slopes, labels, colors, line)
     with drawing(ax, size) as ax:
         ax.axhline(0, color=GREY, linewidth=0.6)
-        for curve, keywords in zip(slopes.T, looks, strict=True):
+        for curve, keywords in zip(slopes.T, options, strict=True):
             ax.plot(parameter, curve, **keywords)
         return finish(ax, xlabel, ylabel)
 
@@ -121,7 +121,7 @@ def _curves(name: str, parameter: Any, values: Any) -> tuple[np.ndarray, np.ndar
     return parameter, np.where(np.isfinite(curves), curves, np.nan)
 
 
-def _looks(
+def _options(
     curves: np.ndarray,
     labels: Sequence[str | None] | None,
     colors: Sequence[str | None],
@@ -134,7 +134,7 @@ def _looks(
     check(n == 1 or "label" not in line, "label: is of one curve; several have labels")
     names = [f"spike {k + 1}" if n > 1 else None for k in range(n)] if labels is None else labels
     check(len(names) == n, f"labels: {len(names)}: must be as many as there are curves, {n}")
-    return [lines.look(line, label=names[k], color=colors[k % len(colors)]) for k in range(n)]
+    return [lines.options(line, label=names[k], color=colors[k % len(colors)]) for k in range(n)]
 
 
 def training(
@@ -166,12 +166,12 @@ def training(
         colors = CYCLE
     else:
         curves, colors = {None: _runs("losses", losses)}, (None,)
-    lines.look(line)
+    lines.options(line)
     with drawing(ax, size) as ax:
         for k, (name, runs) in enumerate(curves.items()):
             length = runs.shape[1]
             at = np.arange(length) if steps is None else numbers("steps", steps, (length,))
-            keywords = lines.look(line, label=name, color=colors[k % len(colors)])
+            keywords = lines.options(line, label=name, color=colors[k % len(colors)])
             _mean_and_spread(ax, at, runs, **keywords)
         finite = np.concatenate([runs[np.isfinite(runs)] for runs in curves.values()])
         if np.all(finite >= 0) and np.any(finite > 0):
@@ -185,10 +185,10 @@ def _runs(name: str, value: Any) -> Float[np.ndarray, "runs k"]:
     return array.reshape(-1, array.shape[-1])
 
 
-def _mean_and_spread(ax: Axes, at: np.ndarray, runs: np.ndarray, **look: Any) -> None:
+def _mean_and_spread(ax: Axes, at: np.ndarray, runs: np.ndarray, **options: Any) -> None:
     """Draws the mean of the runs and, of several, a band of a standard deviation."""
     mean, spread = runs.mean(0), runs.std(0)
-    (line,) = ax.plot(at, mean, **look)
+    (line,) = ax.plot(at, mean, **options)
     if len(runs) > 1:
         band = {"color": line.get_color(), "alpha": 0.3, "linewidth": 0}
         ax.fill_between(at, mean - spread, mean + spread, **band)

@@ -51,7 +51,7 @@ def firing_rate_curve(
     **Raises:** `ValueError` for a network without a weight, or whose neurons never come back, for
     wrong rates, and for no keyword of a line.
     """
-    keywords = lines.look(line, label="$G(N)$")
+    keywords = lines.options(line, label="$G(N)$")
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
     if model.weight is None:
         raise ValueError("model: must be an unstructured network, which has one weight")

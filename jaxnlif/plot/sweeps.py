@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from .._check import check
-from ..integrate.result import Result
+from ..integrate.result import Result, outcome
 from ..sweeping.dataset import UNITS
 from ..sweeping.result import Sweep
 from ._data import edges, numbers
@@ -153,41 +153,43 @@ def _curve(sweep: Sweep, along: _Axis, values: np.ndarray, ax: Axes) -> None:
         ax.plot(along.values[failed], bottom, "x", color=RED, transform=blend, label=words)
 
 
-def _cells(sweep: Sweep, across: _Axis, up: _Axis, values: np.ndarray, ax: Axes) -> Any:
+def _cells(sweep: Sweep, horizontal: _Axis, vertical: _Axis, values: np.ndarray, ax: Axes) -> Any:
     """A map whose cells are hatched where members failed."""
-    _scale(ax, across, up)
+    _scale(ax, horizontal, vertical)
 
     def arranged(array: np.ndarray) -> np.ndarray:
-        return (array if up.place == 0 else array.T)[np.ix_(up.order, across.order)]
+        return (array if vertical.place == 0 else array.T)[np.ix_(vertical.order, horizontal.order)]
 
-    image = ax.pcolormesh(across.ends, up.ends, arranged(values), cmap=HEAT, rasterized=True)
+    image = ax.pcolormesh(
+        horizontal.ends, vertical.ends, arranged(values), cmap=HEAT, rasterized=True
+    )
     for words, hatch, failed in _failures(sweep):
         rows, columns = np.nonzero(arranged(failed))
-        x = across.ends[columns[:, None] + [0, 1, 1, 0]]
-        y = up.ends[rows[:, None] + [0, 0, 1, 1]]
-        look = {"facecolor": "none", "edgecolor": GREY, "linewidth": 0}
-        cells = PolyCollection(np.stack([x, y], axis=-1), hatch=hatch, label=words, **look)
+        x = horizontal.ends[columns[:, None] + [0, 1, 1, 0]]
+        y = vertical.ends[rows[:, None] + [0, 0, 1, 1]]
+        options = {"facecolor": "none", "edgecolor": GREY, "linewidth": 0}
+        cells = PolyCollection(np.stack([x, y], axis=-1), hatch=hatch, label=words, **options)
         ax.add_collection(cells)
     return image
 
 
-def _points(sweep: Sweep, across: _Axis, up: _Axis, values: np.ndarray, ax: Axes) -> Any:
+def _points(sweep: Sweep, horizontal: _Axis, vertical: _Axis, values: np.ndarray, ax: Axes) -> Any:
     """Coloured points, and crosses where members failed."""
-    _scale(ax, across, up)
+    _scale(ax, horizontal, vertical)
     shown = np.isfinite(values)
-    image = ax.scatter(across.values[shown], up.values[shown], c=values[shown], cmap=HEAT)
+    image = ax.scatter(horizontal.values[shown], vertical.values[shown], c=values[shown], cmap=HEAT)
     for words, _, failed in _failures(sweep):
-        ax.plot(across.values[failed], up.values[failed], "x", color=RED, label=words)
+        ax.plot(horizontal.values[failed], vertical.values[failed], "x", color=RED, label=words)
     return image
 
 
-def _scale(ax: Axes, across: _Axis, up: _Axis | None = None) -> None:
+def _scale(ax: Axes, horizontal: _Axis, vertical: _Axis | None = None) -> None:
     """Logarithmic axes for values that are equally spaced there, whole numbers for counts."""
-    if across.geometric:
+    if horizontal.geometric:
         ax.set_xscale("log")
-    if up is not None and up.geometric:
+    if vertical is not None and vertical.geometric:
         ax.set_yscale("log")
-    for axis, shown in ((across, ax.xaxis), (up, ax.yaxis)):
+    for axis, shown in ((horizontal, ax.xaxis), (vertical, ax.yaxis)):
         if axis is not None and axis.counted:
             shown.set_major_locator(MaxNLocator(integer=True))
 
@@ -198,4 +200,4 @@ def _failures(sweep: Sweep) -> Iterator[tuple[str, str, Bool[np.ndarray, "..."]]
         item = Result._name_to_item[name]
         failed = np.asarray(sweep.result == item)
         if failed.any():
-            yield Result[item].split(":")[0], hatch, failed
+            yield outcome(item), hatch, failed

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from .._check import check
-from .._leaves import is_key
+from ..store.leaves import is_key
 
 
 @dataclass(frozen=True)

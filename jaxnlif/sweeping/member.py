@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._leaves import is_key, numbers
 from ..integrate.result import Result
+from ..store.leaves import is_key, numbers
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..integrate.result import Result
 from .axes import Axes
 from .dataset import to_xarray
 from .member import Member
-from .store import AbstractStore
+from .parts import AbstractParts
 
 if TYPE_CHECKING:
     import xarray
@@ -35,7 +35,7 @@ class Sweep:
     _axes: Axes
     _member: Member
     _part: int
-    _store: AbstractStore
+    _parts: AbstractParts
 
     def __repr__(self) -> str:
         counts = zip(self.parameters, self._axes.lengths, strict=True)
@@ -65,11 +65,11 @@ class Sweep:
     @property
     def values(self) -> Any:
         """All outputs as one: arrays of NumPy, of shapes that begin with that of the grid."""
-        first, _ = self._store.read(0)
+        first, _ = self._parts.read(0)
         leaves = [np.empty((self._axes.size, *x.shape[1:]), x.dtype) for x in first]
         for number in range(-(-self._axes.size // self._part)):
             start = number * self._part
-            for leaf, part in zip(leaves, self._store.read(number)[0], strict=True):
+            for leaf, part in zip(leaves, self._parts.read(number)[0], strict=True):
                 leaf[start : start + len(part)] = part
         return self._member.restored([x.reshape(self.shape + x.shape[1:]) for x in leaves])
 
@@ -85,7 +85,7 @@ class Sweep:
         **Raises:** `IndexError` if there is none.
         """
         number = self._number(index)
-        leaves, _ = self._store.read(number // self._part)
+        leaves, _ = self._parts.read(number // self._part)
         return self._member.restored([jnp.asarray(x[number % self._part]) for x in leaves])
 
     def _number(self, index: Any) -> int:

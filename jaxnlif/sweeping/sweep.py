@@ -10,17 +10,18 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import NamedSharding
 
 from .._check import check
-from .._describe import summarise
 from .._fresh import forget_if_changed, remember
 from ..integrate.progress import AbstractProgress, NoProgress
 from ..io._versions import versions
+from ..store.identity import summarise
 from .axes import Axes, make_axes
 from .chunks import check_sharding, choose_size, chunks_per_file, join, results, run_chunk
 from .member import Member, trace_member
+from .parts import AbstractParts, PartsInMemory, known_chunk, open_directory
 from .result import Sweep
-from .store import Memory, known_chunk, open_directory
 
 
 def sweep(
@@ -96,7 +97,7 @@ def sweep(
         "run: returns no arrays: must return a Solution or a pytree of arrays",
     )
     if directory is None:
-        size, store = choose_size(axes, member, chunk, memory, sharding), Memory()
+        size, parts = choose_size(axes, member, chunk, memory, sharding), PartsInMemory()
     else:
         path = Path(directory)
         chunk = known_chunk(path) if chunk is None else chunk
@@ -104,29 +105,37 @@ def sweep(
         description = _describe(axes, member)
         text = json.dumps([description, size], sort_keys=True)
         identity = hashlib.sha256(text.encode()).hexdigest()
-        store = open_directory(path, identity, description, size)
+        parts = open_directory(path, identity, description, size)
     bar = (progress or NoProgress()).start(axes.size)
     together = chunks_per_file(axes, member, size)
     try:
-        numbers = _run(axes, member, size, together, sharding, store, bar)
+        numbers = _run(axes, member, size, together, sharding, parts, bar)
     finally:
         bar.close()
     remember(run, parameters)
-    return Sweep(results(numbers.reshape(axes.shape)), axes, member, size * together, store)
+    return Sweep(results(numbers.reshape(axes.shape)), axes, member, size * together, parts)
 
 
-def _run(axes: Axes, member: Member, size: int, together: int, sharding, store, bar) -> np.ndarray:
+def _run(
+    axes: Axes,
+    member: Member,
+    size: int,
+    together: int,
+    sharding: NamedSharding | None,
+    parts: AbstractParts,
+    bar: Any,
+) -> np.ndarray:
     """Runs the parts that are not there yet; returns the numbers of all results."""
     numbers, chunks = [], range(-(-axes.size // size))
     for number, first in enumerate(chunks[::together]):
-        part = store.find(number)
+        part = parts.find(number)
         if part is None:
             pieces = []
             for chunk in chunks[first : first + together]:
                 pieces.append(run_chunk(axes, member, size, chunk, sharding))
                 bar.update(len(pieces[-1][1]))
             part = join(pieces)
-            store.keep(number, part)
+            parts.save(number, part)
         else:
             bar.update(len(part[1]))
         numbers.append(part[1])
@@ -134,7 +143,7 @@ def _run(axes: Axes, member: Member, size: int, together: int, sharding, store, 
 
 
 def _describe(axes: Axes, member: Member) -> dict[str, Any]:
-    """What tells a sweep from others, in words and numbers."""
+    """What distinguishes a sweep from others, in words and numbers."""
     parts = {
         "parameters": dict(axes.values),
         "order": ", ".join(axes.values),  # the one above is without

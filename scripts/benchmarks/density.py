@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from _report import print_value
 from jax import lax
+from references.problems import at_rest, before_learning, learning_grid, learning_network, line
 
 import jaxnlif as jn
 from jaxnlif.density.cells import inputs_of
@@ -41,10 +42,6 @@ def run() -> None:
 # ---- the Fokker–Planck step and its peers -----------------------------------------------------
 
 
-def _voltage_grid(num: int, dtype=np.float64) -> jn.VoltageGrid:
-    return jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num, dtype=dtype)
-
-
 class FokkerPlanck(eqx.Module):
     """The arguments of one step: `kappa` = ε/Δt, the input of every weight, noise, density."""
 
@@ -55,12 +52,12 @@ class FokkerPlanck(eqx.Module):
     density: jax.Array
 
     def __init__(self, num_v: int, num_w: int, dtype, *, epsilon: float = 1.0):
-        self.grid = _voltage_grid(num_v, dtype)
-        line = jn.gaussian(jn.Grid(v=self.grid), v=(-1.0, 0.5))
+        grid = line(num_v, dtype)
+        self.grid = grid.v
         self.kappa = jnp.asarray(epsilon / TIME_STEP, dtype)
         self.drive = jnp.linspace(0, 1, num_w, dtype=dtype)
         self.noise = jnp.ones((), dtype)
-        self.density = jnp.tile(line, num_w)
+        self.density = jnp.tile(at_rest(grid), num_w)
 
 
 @eqx.filter_jit
@@ -139,13 +136,7 @@ def _print_fp_steps(size: str, num_w: int, timings: dict[str, Timing]) -> None:
 
 def _learning_steps(num_v: int, num_w: int, coupling, steps: int) -> Callable:
     """Steps of the learning network from a state in the midst of learning."""
-    grid = jn.Grid(v=_voltage_grid(num_v), w=jn.WeightGrid(0.0, 1.2, num=num_w))
-    model = jn.Network(
-        drive=jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1),
-        response=jn.Saturating(),
-        learning=jn.Hebbian(gain=0.3),
-        epsilon=1e-3,
-    )
+    grid, model = learning_grid(num_v, num_w), learning_network()
     solver, dt = jn.FluxShift(grid, coupling), jnp.asarray(TIME_STEP)
 
     @eqx.filter_jit
@@ -155,8 +146,8 @@ def _learning_steps(num_v: int, num_w: int, coupling, steps: int) -> Callable:
 
         return lax.fori_loop(0, steps, step, state)
 
-    y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02))
-    midst = advance(model, solver.init(model, jnp.zeros(()), y0, None), jnp.asarray(50))
+    first = solver.init(model, jnp.zeros(()), before_learning(grid), None)
+    midst = advance(model, first, jnp.asarray(50))
     return lambda: advance(model, midst, jnp.asarray(steps))
 
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import jax
 from _report import print_value
+from references.problems import before_learning, learning_network, line
 
 import jaxnlif as jn
-from jaxnlif._leaves import to_arrays
-from jaxnlif._rotation import Rotation
+from jaxnlif.store.leaves import to_arrays
+from jaxnlif.store.rotation import Rotation
 
 SIZE = (512, 1000)
 INTERVAL = 60.0
@@ -81,20 +82,12 @@ def make_run(
     steps: int, *, saveat: jn.SaveAt = _RATES, directory: Path | None = None
 ) -> Callable[[], jn.Solution]:
     """A run of a learning network on a large grid."""
-    v = jn.VoltageGrid(-6.0, 2.0, reset=1.0, num=SIZE[0])
-    grid = jn.Grid(v=v, w=jn.WeightGrid(0.0, 1.2, num=SIZE[1]))
-    model = jn.Network(
-        drive=jn.Bump(1.0, 3.0, 0.3, 0.1),
-        response=jn.Saturating(),
-        learning=jn.Hebbian(0.3),
-        epsilon=1e-3,
-    )
-    y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02))
+    grid = jn.Grid(v=line(SIZE[0], minimum=-6.0).v, w=jn.WeightGrid(0.0, 1.2, num=SIZE[1]))
     checkpoint = None if directory is None else jn.Checkpoint(directory, every=_EVERY)
     return lambda: jn.solve(
-        model,
+        learning_network(),
         jn.FluxShift(grid),
-        y0=y0,
+        y0=before_learning(grid),
         t1=steps * 1e-3,
         dt=1e-3,
         saveat=saveat,

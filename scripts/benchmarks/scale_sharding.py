@@ -18,6 +18,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from _report import parse_values, print_value
+from references.problems import before_learning, learning_grid, learning_network, line
 
 import jaxnlif as jn
 
@@ -65,22 +66,15 @@ def _measured(kind: str, devices: int, size: int) -> float:
 
 
 def _learning(size: int, sharding) -> Callable[[], jn.Solution]:
-    v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=VOLTAGES)
-    grid = jn.Grid(v=v, w=jn.WeightGrid(0.0, 1.2, num=size))
-    model = jn.Network(
-        drive=jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1),
-        response=jn.Saturating(),
-        learning=jn.Hebbian(gain=0.3),
-        epsilon=1e-3,
-    )
-    y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02))
+    grid = learning_grid(VOLTAGES, size)
+    model, y0 = learning_network(), before_learning(grid)
     # From the midst of learning: the first steps take many more nonlinear iterations.
     midst = _solve(model, jn.FluxShift(grid), y0, sharding, steps=50).state.density
     return lambda: _solve(model, jn.FluxShift(grid), midst, sharding)
 
 
 def _particles(size: int, sharding) -> Callable[[], jn.Solution]:
-    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=VOLTAGES))
+    grid = line(VOLTAGES)
     potentials = np.random.default_rng(0).normal(-1.0, 0.5, size)
     model = jn.Network(weight=0.5)
     return lambda: _solve(model, jn.Particles(size, grid), potentials, sharding)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -22,6 +23,7 @@ from _report import parse_values, print_value
 
 import jaxnlif as jn
 from jaxnlif.integrate.progress import AbstractProgress
+from references.problems import before_learning, learning_grid, learning_network
 
 SCRIPTS = Path(__file__).parents[1]
 FIELDS = ("rate", "rates", "weights", "spikes", "refractory", "regime", "saved")
@@ -79,30 +81,15 @@ def compare(
 # ---- the cases --------------------------------------------------------------------------------
 
 
-def _grid(num_v: int, low: float, high: float, num_w: int) -> jn.Grid:
-    v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num_v)
-    return jn.Grid(v=v, w=jn.WeightGrid(low, high, num=num_w))
-
-
-def _learning_network(**arguments) -> jn.Network:
-    defaults = {
-        "drive": jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1),
-        "response": jn.Saturating(),
-        "learning": jn.Hebbian(0.3),
-        "epsilon": 1e-2,
-    }
-    return jn.Network(**(defaults | arguments))
-
-
-_LEARNING = _grid(30, -0.2, 1.0, 16)
-_START = {"v": (-1.0, 0.5), "w": (0.3, 0.02)}
+_learning_network = partial(learning_network, epsilon=1e-2)
+_LEARNING = learning_grid(30, 16, weights=(-0.2, 1.0))
 _TIMES = {"t1": 1.0, "dt": 0.02, "saveat": jn.SaveAt(num=6)}
-_FIRING = _grid(90, 2.8, 3.2, 16)  # strong enough for neurons to fire together
+_FIRING = learning_grid(90, 16, weights=(2.8, 3.2))  # strong enough for neurons to fire together
 _FIRING_TIMES = {"t1": 1.2, "dt": 0.01, "saveat": jn.SaveAt(num=6)}
 
 
 def _learns(solver: jn.FluxShift, sharding, *, run=None, **arguments) -> jn.Solution:
-    y0, run = jn.gaussian(_LEARNING, **_START), {} if run is None else run
+    y0, run = before_learning(_LEARNING), {} if run is None else run
     model = _learning_network(**arguments)
     return jn.solve(model, solver, y0=y0, sharding=sharding, **_TIMES, **run)
 
@@ -169,11 +156,11 @@ def resting(sharding) -> jn.Solution:
 
 def wide(sharding) -> jn.Solution:
     """More columns on a device than are stepped at a time."""
-    grid = _grid(30, 0.0, 1.0, 20_000)
+    grid = learning_grid(30, 20_000, weights=(0.0, 1.0))
     return jn.solve(
         _learning_network(learning=None),
         jn.FluxShift(grid),
-        y0=jn.gaussian(grid, **_START),
+        y0=before_learning(grid),
         t1=0.1,
         dt=0.02,
         saveat=jn.SaveAt(num=2),

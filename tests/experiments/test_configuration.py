@@ -6,9 +6,10 @@ import tomllib
 import numpy as np
 import pytest
 
-from jaxnlif import _files, experiments
+from jaxnlif import experiments
 from jaxnlif.cli import main
 from jaxnlif.experiments import configuration, learning, spiketimes
+from jaxnlif.store import files
 
 from ..test_cli import PRECISION, complaint, run
 
@@ -34,7 +35,7 @@ def test_the_file_that_a_run_leaves_gives_the_same_run(tmp_path, capsys):
     assert options["progress"] is False
     assert main(["run", "--config", str(one / "config.toml"), "--out", str(other)]) == 0
     assert (other / "config.toml").read_text() == effective.replace(str(one), str(other))
-    first, second = (_files.read_arrays(x / "learning.npz")[0] for x in (one, other))
+    first, second = (files.read_arrays(x / "learning.npz")[0] for x in (one, other))
     assert first.keys() == second.keys()
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif._files import read_arrays
 from jaxnlif.cli import main
 from jaxnlif.experiments import excitatory
 from jaxnlif.experiments.excitatory_networks import DEFAULT, Family, Setting
+from jaxnlif.store.files import read_arrays
 
 from ..test_cli import complaint
 

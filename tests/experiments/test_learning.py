@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif import _files, plot
+from jaxnlif import plot
 from jaxnlif.experiments import _learning_figure, learning, measures
 from jaxnlif.experiments._trial import Setting, phases
 from jaxnlif.experiments.signals import read_signal
+from jaxnlif.store import files
 
 W = np.linspace(0.05, 1.15, 12)
 RAMP = np.where(W < 0.8, 2 * W, 0)
@@ -155,7 +156,7 @@ def test_results_are_named_and_described(trial, tmp_path):
     setting, done = trial
     findings = learning._findings(setting, done)
     path = learning._write_results(tmp_path, setting, done, findings)
-    arrays, metadata = _files.read_arrays(path)
+    arrays, metadata = files.read_arrays(path)
     assert metadata["findings"] == findings
     assert metadata["phases"] == ["learning", "same", "flat", "weak"]
     assert arrays["phase0_rates"].shape == (len(arrays["phase0_t"]), len(arrays["w"]))

@@ -9,13 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnlif._files import read_arrays
-from jaxnlif._leaves import to_arrays
 from jaxnlif.cli import main
 from jaxnlif.experiments import _classifier_setting as settings
 from jaxnlif.experiments import mnist
 from jaxnlif.experiments._classifier_run import train
 from jaxnlif.spikes.data.idx import FILES, load_images
+from jaxnlif.store.files import read_arrays
+from jaxnlif.store.leaves import to_arrays
+
+from .._progress import Counter, Recording
 
 pytestmark = pytest.mark.slow  # in single precision, whatever that of the run
 
@@ -72,21 +74,9 @@ def test_resumed_training_is_the_same_bit_for_bit(directory, trained, tmp_path):
     path = tmp_path / "checkpoint"
     longer = replace(TINY, epochs=4)
 
-    class Stop:
-        def start(self, total):
-            return self
-
-        def update(self, steps):
-            self.left = getattr(self, "left", 2) - 1
-            if self.left == 0:
-                raise KeyboardInterrupt
-
-        def close(self):
-            pass
-
     jax.config.update("jax_enable_x64", False)
     with pytest.raises(KeyboardInterrupt):
-        train(longer, task, 0, path, progress=Stop())
+        train(longer, task, 0, path, progress=Recording(Counter(limit=2)))
     assert len(read_arrays(max(path.glob("state-*.npz")))[0]["loss"]) == 3
     resumed = train(longer, task, 0, path, resume=True)
     resumed = to_arrays(resumed.state) | resumed.history

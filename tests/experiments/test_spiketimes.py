@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from jaxnlif import SolveError
-from jaxnlif._files import read_arrays
 from jaxnlif.cli import main
 from jaxnlif.experiments import _training, spiketimes_concept, spiketimes_recurrent
 from jaxnlif.integrate.progress import NoProgress
+from jaxnlif.store.files import read_arrays
 
 from ..conftest import DOUBLE
 

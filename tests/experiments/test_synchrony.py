@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from jaxnlif import plot
-from jaxnlif._files import read_arrays
 from jaxnlif.cli import main
 from jaxnlif.experiments import synchrony
 from jaxnlif.experiments.synchrony_cases import CASES, Run, density_solver, follow, mean_rate
+from jaxnlif.store.files import read_arrays
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.fitting import turns
+from jaxnlif.fitting import descents
 from jaxnlif.integrate.progress import AbstractProgress
 
 from ..conftest import needs_double
@@ -329,7 +329,7 @@ def test_descents_in_parts_are_those_of_one_batch(monkeypatch):
     """Each part in a thread of its own, with the precision of whoever calls."""
     ends = []
     for parts in (1, 4):
-        monkeypatch.setattr(turns, "_parts", lambda _, parts=parts: parts)
+        monkeypatch.setattr(descents, "_parts", lambda _, parts=parts: parts)
         with jax.enable_x64(False):
             fitted = jn.fit(
                 valley(),
@@ -347,5 +347,5 @@ def test_descents_in_parts_are_those_of_one_batch(monkeypatch):
 
 
 def test_parts_are_equal(monkeypatch):
-    monkeypatch.setattr(turns, "_cores", lambda: 6)
-    assert [turns._parts(num) for num in (1, 15, 16, 34, 51, 64)] == [1, 1, 2, 2, 3, 4]
+    monkeypatch.setattr(descents, "_cores", lambda: 6)
+    assert [descents._parts(num) for num in (1, 15, 16, 34, 51, 64)] == [1, 1, 2, 2, 3, 4]

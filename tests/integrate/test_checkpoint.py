@@ -12,10 +12,11 @@ import pytest
 from checks.scale.kills import Outcome, killed
 
 import jaxnlif as jn
-from jaxnlif import _rotation
 from jaxnlif.integrate import checkpoint as checkpoint_module
 from jaxnlif.integrate import host
 from jaxnlif.integrate.progress import AbstractProgress, NoProgress
+from jaxnlif.store import directory as directory_module
+from jaxnlif.store import rotation
 
 from ..conftest import needs_double
 
@@ -366,7 +367,7 @@ def test_another_key_is_another_run(tmp_path):
     ("module", "name", "value", "message"),
     [
         (jn, "__version__", "7.0", rf"jaxnlif = {jn.__version__}, here 7\.0"),
-        (_rotation, "FORMAT", 7, "format = 2, here 7"),
+        (rotation, "FORMAT", 7, "format = 2, here 7"),
     ],
 )
 def test_another_version_is_refused_and_left_alone(
@@ -382,14 +383,14 @@ def test_another_version_is_refused_and_left_alone(
 
 def test_another_machine_is_told(tmp_path, monkeypatch):
     stop(learning, tmp_path, after=100)
-    monkeypatch.setattr(_rotation, "_machine", lambda: {"jax": "0.0", "device": "abacus"})
+    monkeypatch.setattr(rotation, "_machine", lambda: {"jax": "0.0", "device": "abacus"})
     with pytest.warns(UserWarning, match="written elsewhere, by .*here 0.0.*may differ"):
         learning(tmp_path)
 
 
 def test_two_runs_cannot_share_a_directory(tmp_path):
     with (
-        _rotation.exclusive(tmp_path),
+        directory_module.exclusive(tmp_path),
         pytest.raises(OSError, match=r"another run is writing to .*; give each a directory"),
     ):
         learning(tmp_path)
@@ -428,14 +429,14 @@ class Records:
 @pytest.fixture
 def disk(monkeypatch):
     disk = Disk()
-    write_bytes = _rotation.write_bytes
+    write_bytes = rotation.write_bytes
     monkeypatch.setattr(checkpoint_module, "open", disk.open, raising=False)
 
     def write(path, content):
         disk.take(1, at_least=2**20)
         write_bytes(path, content)
 
-    monkeypatch.setattr(_rotation, "write_bytes", write)
+    monkeypatch.setattr(rotation, "write_bytes", write)
     return disk
 
 
@@ -470,7 +471,7 @@ def test_another_fault_of_the_disk_is_an_error(tmp_path, monkeypatch):
     def broken(path, content):
         raise OSError(errno.EIO, "broken")
 
-    monkeypatch.setattr(_rotation, "write_bytes", broken)
+    monkeypatch.setattr(rotation, "write_bytes", broken)
     with pytest.raises(OSError, match="broken"):
         learning(tmp_path)
 
@@ -501,5 +502,5 @@ def test_a_checkpoint_is_for_runs_from_the_host(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit():
-    outcome = killed(3, ["--steps=40000"])
+    outcome = killed(3, ["--steps=40000", "run"])
     assert outcome == Outcome(kills=3, failures=0, different=0, left=0)

@@ -11,7 +11,7 @@ from checks.trust import damage
 from checks.trust.damage import SEAL, archive, sealed
 
 import jaxnlif as jn
-from jaxnlif import _files
+from jaxnlif.store import files
 
 from . import _solutions as solutions
 
@@ -72,7 +72,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
 
 
 def test_archives_that_grow_are_refused_before_they_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxnlif._npy._ALWAYS", 10**5)
+    monkeypatch.setattr("jaxnlif.store.npy._ALWAYS", 10**5)
     path = tmp_path / "run.npz"
     bomb = ("x.npy", header(shape="(1000, 1000)") + bytes(8 * 10**6))
     path.write_bytes(archive(bomb))
@@ -89,10 +89,10 @@ def test_archives_that_grow_are_refused_before_they_do(tmp_path, monkeypatch):
 
 
 def test_what_compresses_too_well_is_written_plain(tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxnlif._npy._ALWAYS", 10**4)
+    monkeypatch.setattr("jaxnlif.store.npy._ALWAYS", 10**4)
     zeros = np.zeros((5, 10**5))
-    _files.write_arrays(tmp_path / "run.npz", {"x": zeros}, {})
-    np.testing.assert_array_equal(_files.read_arrays(tmp_path / "run.npz")[0]["x"], zeros)
+    files.write_arrays(tmp_path / "run.npz", {"x": zeros}, {})
+    np.testing.assert_array_equal(files.read_arrays(tmp_path / "run.npz")[0]["x"], zeros)
     sol = dataclasses.replace(solutions.solution("unstructured"), saved=jnp.zeros((6, 10**5)))
     for name in ("run.npz", "run.nc"):
         jn.io.save(tmp_path / name, sol)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif import _files
-from jaxnlif.io import files
-from jaxnlif.io.tree import flatten, unflatten
+from jaxnlif.io.classes import own
+from jaxnlif.store import files
+from jaxnlif.store.tree import flatten, unflatten
 
 from . import _solutions as solutions
 
@@ -87,7 +87,7 @@ def test_what_this_precision_cannot_hold_stays_with_numpy():
     with jax.enable_x64(True):
         description, arrays = flatten({"wide": jnp.linspace(0, 1, 3, dtype=jnp.float64)})
     with jax.enable_x64(False):
-        back = unflatten(description, arrays)
+        back = unflatten(description, arrays, {})
     assert type(back["wide"]) is np.ndarray
     assert back["wide"].dtype == np.float64
 
@@ -96,10 +96,10 @@ def test_results_are_known_by_name():
     description, arrays = flatten(jn.Result.non_finite)
     description["items"] = ["completed", "later", *description["items"][1:]]
     with pytest.raises(AttributeError):
-        unflatten(description, arrays)
+        unflatten(description, arrays, own())
     description["items"] = ["non_finite", "completed"]
     arrays = {name: np.asarray(0, np.int32) for name in arrays}
-    assert unflatten(description, arrays) == jn.Result.non_finite
+    assert unflatten(description, arrays, own()) == jn.Result.non_finite
 
 
 # ---- bad input ----------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_foreign_files_are_refused(tmp_path):
     xarray.Dataset({"rate": ("time", np.zeros(3))}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     with pytest.raises(ValueError, match=r"a\.nc: must be a NetCDF file written by jaxnlif"):
         jn.io.load(tmp_path / "a.nc")
-    _files.write_arrays(tmp_path / "a.npz", {}, {"kind": "training"})
+    files.write_arrays(tmp_path / "a.npz", {}, {"kind": "training"})
     with pytest.raises(ValueError, match=r"holds no solution, but another result \(training\)"):
         jn.io.load(tmp_path / "a.npz")
     for suffix in ("npz", "nc"):
@@ -153,7 +153,7 @@ def test_foreign_files_are_refused(tmp_path):
 
 
 def test_what_named_runs_leave_is_read(tmp_path):
-    _files.write_arrays(tmp_path / "run.npz", {"rate": np.arange(3.0)}, {"experiment": "learning"})
+    files.write_arrays(tmp_path / "run.npz", {"rate": np.arange(3.0)}, {"experiment": "learning"})
     found = jn.io.load(tmp_path / "run.npz")
     np.testing.assert_array_equal(found.arrays["rate"], np.arange(3.0))
     assert found.metadata == {"experiment": "learning"}
@@ -164,10 +164,10 @@ def test_what_named_runs_leave_is_read(tmp_path):
 
 
 def test_of_other_files_it_says_what_reads_them(tmp_path):
-    _files.write_arrays(tmp_path / "part-0000.npz", {}, {"kind": "part of a sweep"})
-    _files.write_arrays(tmp_path / "sweep.npz", {}, {"kind": "sweep"})
+    files.write_arrays(tmp_path / "part-0000.npz", {}, {"kind": "part of a sweep"})
+    files.write_arrays(tmp_path / "sweep.npz", {}, {"kind": "sweep"})
     header = {"version": "1", "machine": "x", "content": {}}
-    _files.write_arrays(tmp_path / "state-1.npz", {}, header)
+    files.write_arrays(tmp_path / "state-1.npz", {}, header)
     (tmp_path / "bad.json").write_text("{", encoding="utf-8")
     (tmp_path / "list.json").write_text("[1]", encoding="utf-8")
     (tmp_path / "bad.toml").write_bytes(b"\xff")
@@ -190,7 +190,7 @@ def test_of_other_files_it_says_what_reads_them(tmp_path):
 
 
 def test_newer_files_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
+    monkeypatch.setattr(jn.io.files, "FORMAT", jn.io.files.FORMAT + 1)
     for name in ("run.npz", "run.nc"):
         jn.io.save(tmp_path / name, solutions.solution("unstructured"))
     monkeypatch.undo()
@@ -268,7 +268,7 @@ def test_a_failed_write_leaves_what_was_there(written, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(_files.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         jn.io.save(path, solutions.solution("unstructured"))
     assert path.read_text() == "old"

@@ -8,10 +8,9 @@ from itertools import pairwise
 import jax
 import numpy as np
 from _report import Measured
+from references.problems import before_learning, last_only, learning_grid, learning_network, line
 
 import jaxnlif as jn
-
-from ._problems import before_learning, last_only, learning_grid, learning_network, line
 
 WEIGHTS = (-1.0, 0.0, 0.5, 1.5)
 EPSILONS = tuple(10.0**-k for k in range(1, 13))

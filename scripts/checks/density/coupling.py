@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import equinox as eqx
 import numpy as np
 from _report import Measured
+from references.problems import line
 
 import jaxnlif as jn
-
-from ._problems import line
 
 TIME_STEPS = (1e-4, 1e-2, 1.0, 100.0)
 

@@ -8,10 +8,9 @@ from itertools import pairwise
 import jax.numpy as jnp
 import numpy as np
 from _report import Measured
+from references.problems import before_learning, learning_grid, learning_network
 
 import jaxnlif as jn
-
-from ._problems import before_learning, learning_grid, learning_network
 
 
 def closed_form() -> Iterator[Measured]:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 from _report import Measured
+from references.problems import before_learning, learning_grid, learning_network
 
 import jaxnlif as jn
 
 from .._benchmark import benchmark
-from ._problems import before_learning, learning_grid, learning_network
 
 SIZES = ("300x200", "300x1000")
 

@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from _report import Measured
 from jax import lax
+from references.problems import before_learning, learning_grid, learning_network
 
 import jaxnlif as jn
-
-from ._problems import before_learning, learning_grid, learning_network
 
 STEPS = 10_000
 CASES = 500

@@ -33,24 +33,20 @@ class Outcome(NamedTuple):
 
 def kills() -> Iterator[Measured]:
     """Fifty kills; any warning is a failure, as that of a damaged file."""
-    outcome = killed(50, ["--steps=200000"])
+    outcome = killed(50, ["run"])
     yield Measured("kills", outcome.kills)
     yield Measured("kills_not_resumed", outcome.failures)
     yield Measured("kills_bits_differ", outcome.different)
 
 
-def killed(times: int, options: Sequence[str], script: Path = _SCRIPT) -> Outcome:
-    """Kills the run of a script so many times, and lets it end; one that ends begins again.
-
-    The script takes a directory after its options, or none; it prints a line when it begins, and
-    at last a checksum of what it has found.
-    """
+def killed(times: int, options: Sequence[str]) -> Outcome:
+    """Kills a job of the script so many times, and lets it end; one that ends begins again."""
     random.seed(0)
     failures = different = count = left = 0
     with tempfile.TemporaryDirectory() as temporary:
         directory, cache = Path(temporary) / "run", Path(temporary) / "cache"
         # Without the folder of the script, whose files may have names of the standard library.
-        command = [sys.executable, "-P", "-W", "error::UserWarning", str(script), *options]
+        command = [sys.executable, "-P", "-W", "error::UserWarning", str(_SCRIPT), *options]
         expected = _ended(_start(cache, command))
         assert expected is not None
         while True:

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import jax
 import numpy as np
+from references.problems import at_rest
 
 import jaxnlif as jn
-from jaxnlif.experiments.synchrony_cases import START
 
 STRONG = jn.Network(weight=3.0)
-
-
-def line(num: int = 300, dtype=np.float64, *, minimum: float = -4.0) -> jn.Grid:
-    """Voltages of an unstructured network."""
-    return jn.Grid(v=jn.VoltageGrid(minimum, 2.0, reset=1.0, num=num, dtype=dtype))
-
-
-def at_rest(grid: jn.Grid) -> jax.Array:
-    """N(-1, 0.5)."""
-    return jn.gaussian(grid, v=START)
 
 
 def run(network, solver, *, t1: float, dt: float, seed: int = 0, y0=None, t0: float = 0.0):

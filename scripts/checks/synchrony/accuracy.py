@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from _report import Measured
+from references.problems import line
 
 import jaxnlif as jn
 from jaxnlif.experiments.synchrony_cases import (
@@ -17,7 +18,7 @@ from jaxnlif.experiments.synchrony_cases import (
     particle_solver,
 )
 
-from ._networks import first_events, line
+from ._networks import first_events
 
 NEURONS = 100_000
 SEEDS = range(8)

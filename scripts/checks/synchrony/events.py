@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 from _report import Measured
+from references.problems import line
 
 import jaxnlif as jn
 
-from ._networks import STRONG, first_events, line, run
+from ._networks import STRONG, first_events, run
 
 STEPS = (4e-3, 2e-3, 1e-3, 5e-4, 2.5e-4, 1.25e-4)
 NUMS = (150, 300, 600, 1200)

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 from _report import Measured
+from references.problems import at_rest, line
 
 import jaxnlif as jn
 from jaxnlif.particles.histogram import deposit
 from jaxnlif.particles.sampling import stratified
-
-from ._networks import at_rest, line
 
 
 def slopes() -> Iterator[Measured]:

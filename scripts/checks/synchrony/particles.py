@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _report import Measured
+from references.problems import line
 
 import jaxnlif as jn
 from jaxnlif.particles.cascade import cascade
 
-from ._networks import first_events, line
+from ._networks import first_events
 
 CASES = tuple((b, drive) for b in (-1.0, 0.0, 0.5) for drive in (0.0, 20.0))
 SEEDS = range(8)

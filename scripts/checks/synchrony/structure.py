@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _report import Measured
+from references.gradients import difference
+from references.problems import at_rest, line
 
 import jaxnlif as jn
 from jaxnlif.density.coupling import Corrected
 
-from ._networks import STRONG, at_rest, line, run
+from ._networks import STRONG, run
 
 
 def gradients() -> Iterator[Measured]:
@@ -35,7 +37,7 @@ def gradients() -> Iterator[Measured]:
         return value
 
     plain = jn.FluxShift(grid, Corrected())
-    expected = float(_central(spikes(plain)))
+    expected = float(difference(spikes(plain), 0.5, 1.0, 1e-4))
     for name, solver in (
         ("FluxShift", plain),
         ("events", jn.FluxShift(grid, events=jn.Cascade())),
@@ -49,12 +51,6 @@ def gradients() -> Iterator[Measured]:
     sol = run(STRONG, jn.FluxShift(grid, events=jn.Cascade()), t1=3.6, dt=1e-2)
     told = float(sol.stats["differentiable_from"])
     yield Measured("gradients_stop_at_events", abs(told - float(sol.events.time[-1])))
-
-
-def _central(function, at: float = 0.5, step: float = 1e-4) -> float:
-    """Central difference of fourth order."""
-    far, near = (float(function(at + k * step) - function(at - k * step)) for k in (2, 1))
-    return (8 * near - far) / (12 * step)
 
 
 def delay() -> Iterator[Measured]:

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 import jaxnlif as jn
-from jaxnlif import _files
+from jaxnlif.store import files
 
 
 def _writes() -> tuple[dict[str, Callable[[Path], Any]], Any]:
@@ -39,10 +39,9 @@ def _writes() -> tuple[dict[str, Callable[[Path], Any]], Any]:
     writes = {
         **{f"run{x}": lambda path: jn.io.save(path, solution) for x in (".npz", ".nc")},
         **{
-            f"fig.{x}": lambda path: _files.write_figure(path, figure)
-            for x in ("png", "pdf", "svg")
+            f"fig.{x}": lambda path: files.write_figure(path, figure) for x in ("png", "pdf", "svg")
         },
-        "log.json": lambda path: _files.write_bytes(path, b"{}" * 5000),
+        "log.json": lambda path: files.write_bytes(path, b"{}" * 5000),
         "sweep": sweep,
         "kept": kept,
     }

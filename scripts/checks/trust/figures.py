@@ -11,6 +11,7 @@ import jax
 from _report import Measured, Rule, equal_to
 from matplotlib.figure import Figure
 from references import figures as reference
+from references.problems import before_learning, learning_grid, learning_network, line
 
 import jaxnlif as jn
 
@@ -22,7 +23,7 @@ REQUIRED: dict[str, Rule] = {
     "figures_labels_cut": equal_to(0),
 }
 
-LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=120))
+LINE = line(120)
 
 
 def notebook() -> Iterator[Measured]:
@@ -50,14 +51,8 @@ def panels() -> Iterator[Measured]:
 @cache
 def _runs() -> tuple[jn.Solution, ...]:
     """A network that learns, one that blows up, one that neurons follow in part."""
-    grid = jn.Grid(v=LINE.v, w=jn.WeightGrid(0.0, 1.2, num=60))
-    model = jn.Network(
-        drive=jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1),
-        response=jn.Saturating(),
-        learning=jn.Hebbian(gain=0.3),
-        epsilon=1e-3,
-    )
-    y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02))
+    grid = learning_grid(120, 60)
+    model, y0 = learning_network(), before_learning(grid)
     several = jn.SaveAt(num=101)
     learned = jn.solve(model, jn.FluxShift(grid), y0=y0, t1=2.0, dt=0.02, saveat=several)
     y0 = jn.gaussian(LINE, v=(1.5, 0.005))

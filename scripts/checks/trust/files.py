@@ -43,10 +43,7 @@ class Writes(NamedTuple):
 def kills() -> Iterator[Measured]:
     """Seventy kills, over a run, a fit, a sweep and the saving of results."""
     for job, times in _JOBS.items():
-        if job == "run":
-            outcome = killed(times, ["--steps=200000"])
-        else:
-            outcome = killed(times, [job], _HERE / "_killed.py")
+        outcome = killed(times, [job])
         yield Measured("files_not_resumed", outcome.failures, job)
         yield Measured("files_bits_differ", outcome.different, job)
         yield Measured("files_left_half_written", outcome.left, job)

@@ -24,9 +24,9 @@ import numpy as np
 from _report import Measured, at_least, at_most, equal_to
 
 from jaxnlif import experiments
-from jaxnlif._files import read_arrays
 from jaxnlif._parser import Parser
 from jaxnlif.cli import main
+from jaxnlif.store.files import read_arrays
 
 from ._wrong import VALUES, array_file, changed_bytes, changed_text, number
 

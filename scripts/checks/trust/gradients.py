@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from _report import Measured, at_most, equal_to
 from jax import lax
+from references.gradients import difference
+from references.problems import before_learning, learning_grid, learning_network
 
 import jaxnlif as jn
 
@@ -53,8 +55,7 @@ class _Gradient:
     """The last rate as a function of its parameters; compiled once for all networks."""
 
     def __init__(self, shape: tuple[int, int], dtype: type, steps: int):
-        v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=shape[0], dtype=dtype)
-        grid = jn.Grid(v=v, w=jn.WeightGrid(0.0, 1.2, num=shape[1]))
+        grid = learning_grid(*shape, dtype)
         self.dtype = dtype
         self._value = jax.jit(lambda p, dt: _last_rate(grid, p, dt, steps))
         self._slope = jax.jit(jax.grad(lambda p, dt: _last_rate(grid, p, dt, steps)))
@@ -64,9 +65,11 @@ class _Gradient:
 
     def difference(self, p: np.ndarray, dt: float, direction: np.ndarray) -> float:
         """The slope along a direction, by differences of fourth order."""
-        h = 1e-4
-        at = [float(self._value(*self._cast(p + k * h * direction, dt))) for k in (-2, -1, 1, 2)]
-        return (8 * (at[2] - at[1]) - (at[3] - at[0])) / (12 * h)
+
+        def value(p: np.ndarray) -> float:
+            return float(self._value(*self._cast(p, dt)))
+
+        return difference(value, p, direction, 1e-4)
 
     def _cast(self, *values) -> tuple[jax.Array, ...]:
         return tuple(jnp.asarray(x, self.dtype) for x in values)
@@ -80,20 +83,15 @@ def _random_network(rng: np.random.Generator, steps: int) -> tuple[np.ndarray, f
 
 
 def _last_rate(grid: jn.Grid, p: jax.Array, dt: jax.Array, steps: int) -> jax.Array:
-    model = jn.Network(
-        drive=jn.Bump(base=p[2], height=p[3], center=0.3, width=0.1),
-        response=jn.Saturating(),
-        learning=jn.Hebbian(gain=p[1]),
-        epsilon=p[0],
-    )
+    drive = jn.Bump(base=p[2], height=p[3], center=0.3, width=0.1)
+    model = learning_network(drive=drive, learning=jn.Hebbian(gain=p[1]), epsilon=p[0])
     model = jax.tree.map(lambda leaf: jnp.asarray(leaf, grid.dtype), model)
     solver = jn.FluxShift(grid)
-    y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02))
 
     def step(state, i):
         return solver.step(model, i * dt, dt, state), None
 
-    first = solver.init(model, jnp.zeros((), grid.dtype), y0, None)
+    first = solver.init(model, jnp.zeros((), grid.dtype), before_learning(grid), None)
     return lax.scan(step, first, jnp.arange(steps, dtype=grid.dtype))[0].rate
 
 

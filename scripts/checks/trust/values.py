@@ -6,30 +6,22 @@ from collections.abc import Iterator
 
 import numpy as np
 from _report import Measured, Rule, equal_to
+from references.problems import line
 
 import jaxnlif as jn
+
+from ..synchrony._networks import first_events
 
 
 def events() -> Iterator[Measured]:
     """The first events of b = 3 from N(-1, 0.5), on the density, extrapolated in the step."""
-    times = np.stack([_event_times(1200, dt) for dt in (1e-3, 5e-4, 2.5e-4)])
+    solver = jn.FluxShift(line(1200), events=jn.Cascade())
+    steps = (1e-3, 5e-4, 2.5e-4)
+    times = np.stack([first_events(solver, dt=dt, t1=4.0, count=3) for dt in steps])
     first, intervals = times[:, 0], np.diff(times, axis=1)
     yield Measured("first_event", _limit(first))
     yield Measured("first_interval", _limit(intervals[:, 0]))
     yield Measured("second_interval", _limit(intervals[:, 1]))
-
-
-def _event_times(num: int, dt: float) -> np.ndarray:
-    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num))
-    sol = jn.solve(
-        jn.Network(weight=3.0),
-        jn.FluxShift(grid, events=jn.Cascade()),
-        y0=jn.gaussian(grid, v=(-1.0, 0.5)),
-        t1=4.0,
-        dt=dt,
-        saveat=jn.SaveAt(num=2, fn=None),
-    )
-    return np.asarray(sol.events.time)[:3]
 
 
 def _limit(values: np.ndarray) -> float:

@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from . import saveat as saveat_module
-from .between import between, is_smooth
+from .interpolate import interpolate, is_smooth
 from .result import Result
 from .solution import Solution
 from .solver import AbstractSolver, Snapshot
 
 
-class Look(eqx.Module):
+class Record(eqx.Module):
     """Everything that is saved at one time, or, stacked, at all of them."""
 
     rate: Array
@@ -54,12 +54,12 @@ class Passage(eqx.Module):
         return Passage(before, state)
 
 
-def look(
+def record(
     solver: AbstractSolver, fn: Callable[..., Any] | None, passage: Passage, part: Array
-) -> Look:
+) -> Record:
     """What is saved after a `part` of a step."""
-    seen = _see(solver, passage, part)
-    return Look(
+    seen = _observe(solver, passage, part)
+    return Record(
         rate=seen.rate,
         rates=seen.rates,
         weights=seen.weights,
@@ -72,7 +72,7 @@ def look(
     )
 
 
-def _see(solver: AbstractSolver, passage: Passage, part: Array) -> Snapshot:
+def _observe(solver: AbstractSolver, passage: Passage, part: Array) -> Snapshot:
     after = solver.observe(passage.after)
     if passage.before is None:
         return after
@@ -80,8 +80,8 @@ def _see(solver: AbstractSolver, passage: Passage, part: Array) -> Snapshot:
     old, new = solver.logs(passage.before), solver.logs(passage.after)
     happened = [old[name].count != new[name].count for name in old if name != "raster"]
     interrupted = jnp.any(jnp.asarray(happened, bool))
-    seen = between(before, after, part, is_smooth(before.regime, after.regime, interrupted))
-    return replace(seen, spikes=between(before.spikes, after.spikes, part))
+    seen = interpolate(before, after, part, is_smooth(before.regime, after.regime, interrupted))
+    return replace(seen, spikes=interpolate(before.spikes, after.spikes, part))
 
 
 def running(solver: AbstractSolver, state: Any) -> Array:
@@ -95,7 +95,7 @@ def close(solver: AbstractSolver, state: Any) -> tuple[Result, dict[str, Array]]
 
 
 def gather(
-    model, solver, saveat, state, closing, saved: Look, ts, t_end, dt, steps, logs
+    model, solver, saveat, state, closing, saved: Record, ts, t_end, dt, steps, logs
 ) -> Solution:
     result, stats = closing
     drift = abs(saved.mass - saved.mass[:1]).max(initial=0)

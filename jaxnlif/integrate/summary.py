@@ -1,4 +1,4 @@
-"""A solution in a line."""
+"""The summary of a solution in one line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import jax
 import numpy as np
 
 from .._check import is_concrete
-from .result import Result
+from .result import Result, outcome
 from .warning import WarningFlag
 
 
-def in_a_line(sol: Any) -> str:
+def summary(sol: Any) -> str:
     """How a run ended and when, at how many times it was saved, its last rate, its warnings.
 
     Of a batch of runs: how many ended in which way. Of a run that is being traced, or of a pytree
@@ -26,17 +26,17 @@ def in_a_line(sol: Any) -> str:
     if len(saved) > 1:
         return f"Solution({saved[:-1]} runs with {times}: {_outcomes(sol.result)})"
     last = f", last rate {float(sol.rate[-1]):.4g}" if saved[-1] else ""
-    outcome = Result[sol.result].split(":")[0]  # pyright: ignore[reportIndexIssue]
-    return f"Solution({outcome} at t = {float(sol.t_end):.4g}, {times}{last}{_warned(sol)})"
+    end = f"{outcome(sol.result)} at t = {float(sol.t_end):.4g}"
+    return f"Solution({end}, {times}{last}{_warned(sol)})"
 
 
 def _outcomes(result: Any) -> str:
     """How many of several runs ended in which way."""
     counts = {
-        Result[item].split(":")[0]: int(np.sum(np.asarray(result == item)))
+        outcome(item): int(np.sum(np.asarray(result == item)))
         for item in Result._name_to_item.values()
     }
-    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _warned(sol: Any) -> str:

@@ -17,8 +17,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._check import check
-from ._npy import read_archive, room
+from .._check import check
+from .npy import read_archive, room
 
 try:
     import fcntl

@@ -15,9 +15,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from ._check import check
-from ._code import cells, defined, full_name, is_installed, package, reads
-from ._leaves import is_key, numbers
+from .._check import check
+from .code import cells, defined, full_name, is_installed, package, reads
+from .leaves import is_key, numbers
 
 _SHORT = 8
 """A sequence of so many plain numbers is written out, a longer one as an array."""
@@ -63,7 +63,7 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     others: list[str] = []
     differing: list[str] = []
     for name in {**a, **b}:
-        if a.get(name) == b.get(name) or any(_lies_in(name, parent) for parent in differing):
+        if _same(a.get(name), b.get(name)) or any(_lies_in(name, parent) for parent in differing):
             continue
         one, other = a.get(name), b.get(name)
         if one and other and _differ_in_precision(one, other):
@@ -74,6 +74,12 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
         texts = [_text(tree[name]) if name in tree else "absent" for tree in (a, b)]
         others.append(f"{name or 'value'} = {texts[0]}, here {texts[1]}")
     return [*precisions, *others]
+
+
+def require_same(rule: str, found: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Requires two summaries to be equal. **Raises:** `ValueError`, the rule and what differs."""
+    differing = differences(found, here)
+    check(not differing, f"{rule}: {'; '.join(differing)}")
 
 
 # ---- summaries ----------------------------------------------------------------------------------
@@ -254,6 +260,21 @@ def _sha256(content: Any) -> str:
 
 
 # ---- differences --------------------------------------------------------------------------------
+
+_RENAMED = {"Look": "Record"}
+"""New names of classes of jaxnlif by their old ones, which files may have."""
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two entries are equal, wherever in jaxnlif a class that they name is defined."""
+    return one == other or (_own_name(one) is not None and _own_name(one) == _own_name(other))
+
+
+def _own_name(entry: Any) -> str | None:
+    if not isinstance(entry, str) or not entry.startswith("jaxnlif."):
+        return None
+    name = entry.rpartition(".")[2]
+    return _RENAMED.get(name, name)
 
 
 def _lies_in(name: str, parent: str) -> bool:

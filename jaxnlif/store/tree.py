@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import equinox as eqx
@@ -16,19 +17,29 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._check import check
-from .._leaves import from_file, is_key, numbers, to_file
-from .classes import EnumerationItem, is_named_tuple, known, own
+from .leaves import from_file, is_key, numbers, to_file
 
 _MOST_NUMBERS = 100
 """How many numbers of an array `readable` shows."""
 
 
-def flatten(tree: Any, *, to_restore: bool = True) -> tuple[Any, dict[str, np.ndarray]]:
+class _Example(eqx.Enumeration):
+    item = "an item"
+
+
+_EnumerationItem = type(_Example.item)
+"""Of which the items of every `eqx.Enumeration` are instances."""
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+def flatten(tree: Any, own: Mapping[str, Any] = _NONE) -> tuple[Any, dict[str, np.ndarray]]:
     """The description of a pytree, and its arrays by names such as "model.drive.value".
 
+    **Arguments:** `own`: the classes of jaxnlif by name, which `unflatten` restores.
+
     **Raises:** `ValueError`, naming its place, for what cannot be described: anything but modules,
-    dataclasses, (named) tuples, lists, dictionaries, arrays, numbers, texts, and functions. If it
-    is `to_restore`, also for what has the name of a class of jaxnlif, which would take its place.
+    dataclasses, (named) tuples, lists, dictionaries, arrays, numbers, texts, and functions; and for
+    what has the name of one of the `own` classes, which would take its place.
     """
     arrays: dict[str, np.ndarray] = {}
 
@@ -42,7 +53,7 @@ def flatten(tree: Any, *, to_restore: bool = True) -> tuple[Any, dict[str, np.nd
     def named(path: str, thing: Any) -> str:
         name = thing.__name__
         check(
-            not to_restore or own().get(name, thing) is thing,
+            own.get(name, thing) is thing,
             f"{path}: {name} is also the name of a class of jaxnlif, which a file would restore in "
             "its place; give yours another",
         )
@@ -63,7 +74,7 @@ def flatten(tree: Any, *, to_restore: bool = True) -> tuple[Any, dict[str, np.nd
             return {"array": hold(path, value), "dtype": value.dtype.name, "kind": kind}
         if isinstance(value, np.dtype):
             return {"dtype": value.name}
-        if isinstance(value, EnumerationItem):
+        if isinstance(value, _EnumerationItem):
             kind = value._enumeration
             return {
                 "enumeration": named(path, kind),
@@ -96,18 +107,19 @@ def file_name(path: str) -> str:
     return path.replace("/", "_") or "value"
 
 
-def unflatten(description: Any, arrays: Mapping[str, np.ndarray], types: Iterable[Any] = ()) -> Any:
+def unflatten(
+    description: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, Any]
+) -> Any:
     """The pytree that `flatten` described.
 
     Arrays of JAX whose dtype it does not hold at present (float64 without `jax_enable_x64`) come
     back as those of NumPy.
 
-    **Arguments:** `types`: the classes and functions in it that are not jaxnlif's.
+    **Arguments:** `classes`: the classes and functions that it may name, by name.
 
     **Raises:** `ValueError` if one of them is missing, or has other fields; errors of other kinds
     for what is no description.
     """
-    classes = known(types)
     missing = sorted(set(_names(description)) - classes.keys())
     check(not missing, f"needs types=[{', '.join(missing)}], which are no classes of jaxnlif")
 
@@ -139,7 +151,7 @@ def unflatten(description: Any, arrays: Mapping[str, np.ndarray], types: Iterabl
 def readable(tree: Any) -> Any:
     """A pytree for people, as JSON can hold it: classes and fields by name, the numbers of arrays
     that are not large in place."""
-    description, arrays = flatten(tree, to_restore=False)
+    description, arrays = flatten(tree)
 
     def show(node: Any) -> Any:
         match node:
@@ -159,6 +171,12 @@ def readable(tree: Any) -> Any:
         return node
 
     return show(description)
+
+
+def is_named_tuple(value: Any) -> bool:
+    """Whether this is a named tuple, or a class of them."""
+    kind = value if isinstance(value, type) else type(value)
+    return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
 def _names(node: Any) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""What lies between two times at which a network was seen."""
+"""Values between two times at which a network was observed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_smooth(
     return (before == Regime.density) & (after == Regime.density) & ~interrupted
 
 
-def between(
+def interpolate(
     before: Tree, after: Tree, part: Float[Array, "..."], smooth: Bool[Array, "..."] | bool = True
 ) -> Tree:
     """The values after a `part` of the way: linear, or, if not `smooth` or integers, the nearest.

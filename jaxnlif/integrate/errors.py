@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .result import Result
+from .result import Result, text
 
 _EARLY_ENDS = (
     Result.blow_up,
@@ -27,14 +27,14 @@ _STOPPED = (
 )
 
 
-def refuse_early_end(tree: Any, result: Result) -> Any:
+def raise_on_early_end(tree: Any, result: Result) -> Any:
     """The same tree; raises if the run ended early."""
-    messages = [f"solve: {Result[end]}" for end in _EARLY_ENDS]
+    messages = [f"solve: {text(end)}" for end in _EARLY_ENDS]
     early = result != Result.completed
     return eqx.branched_error_if(tree, early, _which(result), messages)
 
 
-def refuse_derivatives(tree: Any, inputs: Any, result: Result, stopped: Bool[Array, ""]) -> Any:
+def raise_on_derivatives(tree: Any, inputs: Any, result: Result, stopped: Bool[Array, ""]) -> Any:
     """The same tree; raises if it is differentiated by any of the inputs, and the run ended early
     or derivatives have stopped in it."""
     early = result != Result.completed
@@ -57,7 +57,7 @@ def _guarded(tree: Any, inputs: Any, wrong: tuple[Bool[Array, ""], Int[Array, ""
 @_guarded.def_jvp
 def _guarded_jvp(primals, tangents):
     tree, _, (wrong, which) = primals
-    reasons = [Result[end] for end in _EARLY_ENDS] + [_STOPPED]
+    reasons = [text(end) for end in _EARLY_ENDS] + [_STOPPED]
     messages = [f"solve, differentiated (throw=False allows it): {reason}" for reason in reasons]
     # A factor of every derivative, so that none comes without it; those that are zero in any case,
     # as with particles, are made zero times those of the inputs.

@@ -1,17 +1,28 @@
-"""The networks that the checks solve."""
+"""The networks that checks and benchmarks solve."""
 
 from __future__ import annotations
 
 import jax
-import numpy as np
 
 import jaxnlif as jn
+from jaxnlif.experiments.synchrony_cases import START
 
 
-def learning_grid(num_v: int, num_w: int, dtype=np.float64) -> jn.Grid:
+def line(num: int = 300, dtype=None, *, minimum: float = -4.0) -> jn.Grid:
+    """Voltages of an unstructured network."""
+    return jn.Grid(v=jn.VoltageGrid(minimum, 2.0, reset=1.0, num=num, dtype=dtype))
+
+
+def at_rest(grid: jn.Grid) -> jax.Array:
+    """N(-1, 0.5)."""
+    return jn.gaussian(grid, v=START)
+
+
+def learning_grid(
+    num_v: int, num_w: int, dtype=None, *, weights: tuple[float, float] = (0.0, 1.2)
+) -> jn.Grid:
     """The default voltages and weights."""
-    v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num_v, dtype=dtype)
-    return jn.Grid(v=v, w=jn.WeightGrid(0.0, 1.2, num=num_w))
+    return jn.Grid(v=line(num_v, dtype).v, w=jn.WeightGrid(*weights, num=num_w))
 
 
 def learning_network(**changes) -> jn.Network:
@@ -27,12 +38,7 @@ def learning_network(**changes) -> jn.Network:
 
 def before_learning(grid: jn.Grid) -> jax.Array:
     """The initial density of the main job."""
-    return jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02))
-
-
-def line(num: int, *, minimum: float = -4.0) -> jn.Grid:
-    """Voltages of an unstructured network."""
-    return jn.Grid(v=jn.VoltageGrid(minimum, 2.0, reset=1.0, num=num))
+    return jn.gaussian(grid, v=START, w=(0.3, 0.02))
 
 
 def last_only(t1: float) -> jn.SaveAt:

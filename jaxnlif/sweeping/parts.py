@@ -1,4 +1,4 @@
-"""Where the parts of a sweep, of some chunks each, are kept: in memory, or in a directory."""
+"""The parts of a sweep, of some chunks each: in memory, or in a directory."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any
 import numpy as np
 
 from .._check import check
-from .._describe import differences
-from .._files import read_arrays, write_arrays
-from .._leaves import from_file, to_file
+from ..store.files import read_arrays, write_arrays
+from ..store.identity import require_same
+from ..store.leaves import from_file, to_file
 from .chunks import Chunk
 
 _MANIFEST = "sweep.npz"
 _RESULT = "result"
 
 
-class AbstractStore(abc.ABC):
-    """Keeps parts by number."""
+class AbstractParts(abc.ABC):
+    """The parts of a sweep by number."""
 
     @abc.abstractmethod
     def find(self, number: int) -> Chunk | None:
         """A part, if it is there."""
 
     @abc.abstractmethod
-    def keep(self, number: int, part: Chunk) -> None:
-        """Keeps a part."""
+    def save(self, number: int, part: Chunk) -> None:
+        """Saves a part."""
 
     def read(self, number: int) -> Chunk:
         """A part that must be there."""
@@ -39,8 +39,8 @@ class AbstractStore(abc.ABC):
         return part
 
 
-class Memory(AbstractStore):
-    """Keeps them in memory."""
+class PartsInMemory(AbstractParts):
+    """The parts in memory."""
 
     def __init__(self):
         self._parts: dict[int, Chunk] = {}
@@ -48,12 +48,12 @@ class Memory(AbstractStore):
     def find(self, number: int) -> Chunk | None:
         return self._parts.get(number)
 
-    def keep(self, number: int, part: Chunk) -> None:
+    def save(self, number: int, part: Chunk) -> None:
         self._parts[number] = part
 
 
-class Directory(AbstractStore):
-    """Keeps each in a file of its own, whole or not at all, beside one that says of which sweep."""
+class PartsInDirectory(AbstractParts):
+    """Each part in a file of its own, whole or not at all, beside one that says of which sweep."""
 
     def __init__(self, path: Path, identity: str):
         self._path = path
@@ -79,7 +79,7 @@ class Directory(AbstractStore):
         found = content.get("number")
         check(found == number, f"{path}: is out of place: it is part {found}")
 
-    def keep(self, number: int, part: Chunk) -> None:
+    def save(self, number: int, part: Chunk) -> None:
         leaves, result = part
         arrays = {f"leaf_{k}": to_file(leaf) for k, leaf in enumerate(leaves)}
         content = {
@@ -102,8 +102,8 @@ def known_chunk(directory: Path) -> int | None:
 
 def open_directory(
     directory: Path, identity: str, description: Mapping[str, Any], chunk: int
-) -> Directory:
-    """The store in a directory, which is made if there is none.
+) -> PartsInDirectory:
+    """The parts in a directory, which is made if there is none.
 
     **Raises:** `ValueError`, naming what differs, if another sweep is there, or anything else.
     """
@@ -120,14 +120,12 @@ def open_directory(
         directory.mkdir(parents=True, exist_ok=True)
         write_arrays(directory / _MANIFEST, {}, here)
     else:
-        differing = differences(
-            {**found["description"], "chunk": found["chunk"]}, {**description, "chunk": chunk}
+        require_same(
+            f"directory = {str(directory)!r}: holds another sweep",
+            {**found["description"], "chunk": found["chunk"]},
+            {**description, "chunk": chunk},
         )
-        check(
-            not differing,
-            f"directory = {str(directory)!r}: holds another sweep: {'; '.join(differing)}",
-        )
-    return Directory(directory, identity)
+    return PartsInDirectory(directory, identity)
 
 
 def _read_manifest(directory: Path) -> dict[str, Any] | None:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from ._check import check
-from ._describe import differences
-from ._files import lock, pack, read_arrays, write_bytes
+from .._check import check
+from .files import pack, read_arrays, write_bytes
+from .identity import differences, require_same
 
 FORMAT = 2
 _NAME = re.compile(r"state-(\d+)-([0-9a-f]{64})\.npz")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Saved(NamedTuple):
@@ -90,16 +87,6 @@ class Rotation(NamedTuple):
                 f"checkpoint: {path} {fault}; an older one is used, if there is one", stacklevel=2
             )
 
-    def require(self, kind: str, saved: Saved, identity: Mapping[str, Any]) -> None:
-        """Requires that a file is of this run or fit, by its `kind`, which its summary describes.
-
-        **Raises:** `ValueError` that names what differs.
-        """
-        where, found = f"checkpoint: {str(self.directory)!r}", saved.metadata.get(kind)
-        check(isinstance(found, dict), f"{where} holds no {kind}, but another checkpoint")
-        differing = differences(found or {}, identity)
-        check(not differing, f"{where} holds another {kind}: {'; '.join(differing)}")
-
     def _paths(self) -> list[Path]:
         """All files, newest first."""
         if not self.directory.is_dir():
@@ -113,8 +100,7 @@ def _read(path: Path) -> Saved:
     parts = ("version", "machine", "content")
     known = all(isinstance(header.get(name), dict) for name in parts)
     check(known, f"checkpoint: {path} holds none, but another result")
-    differing = differences(header["version"], _version())
-    check(not differing, f"checkpoint: {path} is of another version: {'; '.join(differing)}")
+    require_same(f"checkpoint: {path} is of another version", header["version"], _version())
     moved = differences(header["machine"], _machine())
     if moved:
         warnings.warn(
@@ -132,7 +118,7 @@ def _checksum(path: Path) -> str:
 
 def _version() -> dict[str, Any]:
     """What must be the same for a file to be understood."""
-    from . import __version__  # only here: it is defined after this module is imported
+    from .. import __version__  # only here: it is defined after this module is imported
 
     return {"format": FORMAT, "jaxnlif": __version__}
 
@@ -144,36 +130,3 @@ def _machine() -> dict[str, Any]:
 
 def _number(path: Path) -> int:
     return int(path.name.split("-")[1])
-
-
-@contextmanager
-def exclusive(directory: Path) -> Iterator[None]:
-    """Keeps other processes out of a directory, which is made if need be.
-
-    **Raises:** `OSError` if another run is in it, or it cannot be written.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / "lock", "a") as file:
-        try:
-            lock(file)
-        except BlockingIOError:
-            raise BlockingIOError(
-                f"checkpoint: another run is writing to {str(directory)!r}; "
-                "give each a directory of its own"
-            ) from None
-        yield
-
-
-@contextmanager
-def going_on_if_full(directory: Path) -> Iterator[None]:
-    """Makes a full disk a warning, so that a long run does not die of it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        warnings.warn(
-            f"checkpoint: {str(directory)!r}: {error.strerror}; the run goes on, "
-            "and the checkpoint before this one is kept",
-            stacklevel=3,
-        )

@@ -16,9 +16,9 @@ _LEAF = "state_"
 
 
 def to_arrays(tree: Any) -> dict[str, np.ndarray]:
-    """The arrays of a pytree, random keys as the numbers they are made of."""
+    """The arrays of a pytree as files know them, by their places in it."""
     leaves = jax.tree.leaves(eqx.filter(tree, _is_array))
-    return {f"{_LEAF}{k}": np.asarray(numbers(leaf)) for k, leaf in enumerate(leaves)}
+    return {f"{_LEAF}{k}": to_file(np.asarray(numbers(leaf))) for k, leaf in enumerate(leaves)}
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray], like: Tree) -> tuple[Tree, dict[str, np.ndarray]]:
@@ -69,9 +69,10 @@ def from_file(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def _restored(array: np.ndarray, leaf: Array | np.ndarray) -> Array:
     plain = numbers(leaf)
-    if array.dtype != plain.dtype or array.shape != plain.shape:
+    stored = to_file(np.empty(0, plain.dtype)).dtype
+    if array.dtype != stored or array.shape != plain.shape:
         raise ValueError("arrays: must have the dtypes and shapes of those of `like`")
-    restored = jnp.asarray(array)
+    restored = jnp.asarray(from_file(array, plain.dtype))
     if is_key(leaf):
         restored = jax.random.wrap_key_data(restored, impl=jax.random.key_impl(leaf))
     # What lies where JAX puts it stays free to move, and compiles to the same.

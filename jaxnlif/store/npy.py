@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from ._check import check
+from .._check import check
 
 _ALWAYS = 2**28
 _TIMES = 100
