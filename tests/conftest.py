@@ -1,6 +1,7 @@
-"""Settings of every test: one precision a run, strict promotion, checked shapes.
+"""Settings of every test: 64-bit numbers, strict promotion, checked shapes.
 
-`JAXNLIF_TEST_DTYPE=float32` runs the same tests with 64-bit numbers disabled.
+A test that runs in both precisions asks for `dtype`. In the one with float32, 64-bit numbers are
+disabled; all other tests run once, in double precision.
 """
 
 from __future__ import annotations
@@ -10,10 +11,7 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-DOUBLE = os.environ.get("JAXNLIF_TEST_DTYPE", "float64") == "float64"
-if DOUBLE:  # shapes are the same in both precisions, and checking them takes time
-    hook = install_import_hook("jaxnlif", "beartype.beartype")
-    hook.__enter__()
+install_import_hook("jaxnlif", "beartype.beartype").__enter__()
 
 # Tests compile more than they compute: XLA's older code for fused loops takes half the time, and
 # two thirds of that if it is not optimised.
@@ -25,7 +23,7 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-jax.config.update("jax_enable_x64", DOUBLE)
+jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Tests compile the same functions again and again: each worker keeps what it compiled.
@@ -36,38 +34,6 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 # Files whose tests share nothing that is compiled.
 ALONE = ("test_documents.py", "test_notebooks.py", "test_site.py")
-
-# Tests of words and figures, which no precision changes.
-ONCE = (
-    "density/test_resolution.py",
-    "experiments/",
-    "io/test_damage.py",
-    "io/test_dataset.py",
-    "io/test_neo.py",
-    "io/test_recording.py",
-    "io/test_signal.py",
-    "plot/",
-    "scripts/",
-    "test_api.py",
-    "test_cli.py",
-    "test_describe.py",
-    "test_docstrings.py",
-    "test_documents.py",
-    "test_files.py",
-    "test_fresh.py",
-    "test_module.py",
-    "test_notebooks.py",
-    "test_quoted.py",
-    "test_site.py",
-    "test_style.py",
-    "test_terminal.py",
-)
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.path.relative_to(Path(__file__).parent).as_posix().startswith(ONCE):
-            item.add_marker(pytest.mark.once)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -86,13 +52,6 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
-@pytest.fixture(autouse=True)
-def _precision_returns():
-    """The command line sets the precision of its process."""
-    yield
-    jax.config.update("jax_enable_x64", DOUBLE)
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _forget_what_was_compiled():
     """Hundreds of compiled functions in one process run out of memory maps."""
@@ -100,10 +59,21 @@ def _forget_what_was_compiled():
     jax.clear_caches()
 
 
-@pytest.fixture(scope="session")
-def dtype() -> np.dtype:
-    """The floating-point type of this run."""
-    return np.dtype(np.float64 if DOUBLE else np.float32)
+@pytest.fixture(scope="module", params=[np.float64, np.float32], ids=["float64", "float32"])
+def dtype(request) -> np.dtype:
+    """The default floating-point type of the test, which runs with each."""
+    return np.dtype(request.param)
+
+
+# A test that asks for `dtype`, but for more digits than float32 has.
+needs_double = pytest.mark.parametrize("dtype", [np.float64], ids=["float64"], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Sets the precision before anything of the test is made."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    jax.config.update("jax_enable_x64", parameters.get("dtype") is not np.float32)
 
 
 from jaxnlif import _pallas  # noqa: E402
@@ -113,6 +83,3 @@ def needs_kernels(test):
     """Marks a test of kernels on a GPU: their arithmetic is tested everywhere, interpreted."""
     reason = "kernels are compiled for Hopper GPUs and newer, of which there is none here"
     return pytest.mark.gpu(pytest.mark.skipif(not _pallas.available(), reason=reason)(test))
-
-
-needs_double = pytest.mark.skipif(not DOUBLE, reason="asks for more digits than float32 has")

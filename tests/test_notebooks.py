@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from .conftest import COMPILES_FAST, needs_double
+from .conftest import COMPILES_FAST
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -26,7 +26,6 @@ def test_is_committed_as_it_ran(path):
     assert path.stat().st_size < 400_000
 
 
-@needs_double
 @every_notebook
 @pytest.mark.filterwarnings("default")  # those of the notebook machinery are not ours
 def test_runs_and_shows_what_is_committed(path, monkeypatch):

@@ -8,9 +8,7 @@ import pytest
 
 import jaxnlif as jn
 
-from ..conftest import needs_double
-
-pytestmark = [needs_double, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def orders(solutions):

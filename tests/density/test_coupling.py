@@ -10,8 +10,6 @@ from jaxnlif.density.interval import Interval
 from jaxnlif.density.own_rate import own_step
 from jaxnlif.density.root import nearest_root, overshot_root
 
-from ..conftest import needs_double
-
 
 def find(response, start, max_evaluations=60):
     return nearest_root(response, jnp.asarray(float(start)), max_evaluations)
@@ -98,7 +96,6 @@ def test_lagged_coupling_sees_the_rate_before():
     assert int(seen.evaluations) == 0
 
 
-@needs_double
 def test_derivatives_of_the_implicit_step_are_those_of_an_unrolled_iteration():
     grid = jn.Grid(v=jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=20))
     density = jnp.asarray(jn.gaussian(grid, v=(0.0, 0.5)))

@@ -15,8 +15,6 @@ from jaxnlif.density.interval import Interval
 from jaxnlif.density.substep import next_substep
 from jaxnlif.integrate import host as loop
 
-from ..conftest import needs_double
-
 COARSE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))  # h = 0.1
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
 H = 0.1
@@ -208,7 +206,8 @@ def test_the_event_times_of_the_published_case():
 
 
 def test_mass_and_sign_through_many_events(dtype):
-    sol = run(jn.Network(noise=1.0, weight=10.0, drive=5.0), t1=20.0, dt=1e-2)
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
+    sol = run(jn.Network(noise=1.0, weight=10.0, drive=5.0), grid, t1=20.0, dt=1e-2)
     assert sol.result == jn.Result.completed
     events = len(sol.events.time)
     assert events > 100
@@ -234,7 +233,6 @@ def test_a_network_without_events_is_the_corrected_scheme():
     assert int(sol.stats["substeps"]) == int(corrected.stats["steps"])
 
 
-@needs_double
 def test_a_structured_network_of_equal_weights_is_the_unstructured_one():
     grid = jn.Grid(v=LINE.v, w=jn.WeightGrid(3 - 1e-9, 3 + 1e-9, num=3))
     y0 = START * jnp.asarray([[0.2, 0.5, 0.3]]) / grid.weight_spacing
@@ -298,7 +296,6 @@ def test_under_jit_and_vmap():
         assert float(time) == pytest.approx(float(first(weight)), rel=1e-5)
 
 
-@needs_double
 @pytest.mark.slow
 def test_gradients_without_events():
     # At low rates the step is that of the corrected scheme; at high ones it is divided.

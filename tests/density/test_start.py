@@ -7,8 +7,6 @@ import pytest
 
 import jaxnlif as jn
 
-from ..conftest import needs_double
-
 SAVEAT = jn.SaveAt(num=2, fn=None)
 
 
@@ -73,7 +71,6 @@ def test_the_first_rates_are_those_of_the_branch_on_which_the_density_lies():
     assert float(silent.rate[-1]) < 1e-3
 
 
-@needs_double
 def test_derivatives_of_a_first_step():
     def spikes(weight, coupling):
         return run(weight, 60, lambda grid: jn.FluxShift(grid, coupling), t1=0.03).spikes[-1]

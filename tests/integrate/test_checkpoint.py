@@ -17,8 +17,6 @@ from jaxnlif.integrate import checkpoint as checkpoint_module
 from jaxnlif.integrate import host
 from jaxnlif.integrate.progress import AbstractProgress, NoProgress
 
-from ..conftest import needs_double
-
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=6))
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=90))
 STEPS = 300
@@ -286,9 +284,7 @@ def test_a_renamed_checkpoint_gives_way_to_the_one_before(whole, tmp_path):
         ({"num": 30}, r"solver\.grid\.v\.num = 24, here 30"),
         ({"saveat": jn.SaveAt(num=3)}, r"saveat\.num = 31, here 3"),
         ({"steps": 400}, r"steps = 300, here 400"),
-        pytest.param(
-            {"dtype": np.float32}, r"precision = float64, here float32", marks=needs_double
-        ),
+        pytest.param({"dtype": np.float32}, r"precision = float64, here float32"),
     ],
 )
 def test_another_run_is_refused_and_left_alone(change, message, tmp_path):

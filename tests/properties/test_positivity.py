@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 
 import jaxnlif as jn
 
-from ..conftest import DOUBLE
-
 pytestmark = pytest.mark.slow  # the run in double precision makes both
 
 STEPS = 3
-DTYPES = [np.float32, np.float64] if DOUBLE else [np.float32]
+DTYPES = [np.float32, np.float64]
 # (voltages, weights, reset node): a network, one weight, and the smallest grid there is.
 SHAPES = [(24, 6, 18), (12, 1, 11), (2, 2, 1)]
 COUPLINGS = [jn.Lagged(), jn.Implicit()]
