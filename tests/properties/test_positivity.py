@@ -50,14 +50,15 @@ def run(solver, numbers, density):
         epsilon=numbers["epsilon"],
     )
     dt = numbers["dt"]
-    state = solver.init(model, jnp.zeros_like(dt), density, None)
-    densities = []
-    for n in range(STEPS):
+
+    def step(state, n):
         going = solver.result(state) == jn.Result.completed  # what ends a run is its last step
         advance = functools.partial(solver.step, model, n * dt, dt)
         state = jax.lax.cond(going, advance, lambda same: same, state)
-        densities.append(state.density)
-    return densities
+        return state, state.density
+
+    start = solver.init(model, jnp.zeros_like(dt), density, None)
+    return jax.lax.scan(step, start, jnp.arange(STEPS, dtype=dt.dtype))[1]
 
 
 def decades(low, high):
