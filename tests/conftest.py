@@ -32,23 +32,53 @@ CACHE = Path(__file__).parents[1] / ".pytest_cache" / f"jax-{WORKER}"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
-# Files whose tests share nothing that is compiled.
-ALONE = ("test_documents.py", "test_notebooks.py", "test_site.py")
+# Files whose tests share nothing that is compiled come one test at a time, and last.
+ALONE = ("tests/test_documents.py", "tests/test_notebooks.py", "tests/test_site.py")
+# Directories of tests that share what they compile across files.
+SHARED = ("tests/io/",)
+# What takes longest comes first, so that all workers are busy to the end.
+LONGEST = (
+    "tests/gradients/",
+    "tests/io/",
+    "tests/sharding/test_devices.py",
+    "tests/density/test_stationary.py",
+    "tests/convergence/",
+    "tests/density/test_solver.py",
+    "tests/density/test_events.py",
+    "tests/properties/",
+    "tests/integrate/test_checkpoint.py",
+    "tests/integrate/test_solve.py",
+    "tests/test_fresh.py",
+    "tests/experiments/test_fit.py",
+    "tests/test_style.py",
+)
+
+
+def _place(item):
+    """Where a test comes in the run."""
+    if item.nodeid.startswith(ALONE):
+        return len(LONGEST) + 1
+    ranks = (rank for rank, path in enumerate(LONGEST) if item.nodeid.startswith(path))
+    return next(ranks, len(LONGEST))
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=_place)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """The tests of a file share what they compile, so that one worker runs them all.
-
-    Those that share nothing come one by one, and last, to keep all workers busy to the end.
-    """
+    """The tests of a file share what they compile, so that one worker runs them all."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            file = super()._split_scope(nodeid)
-            return nodeid if file.endswith(ALONE) else file
+            if nodeid.startswith(ALONE):
+                return nodeid
+            shared = (path for path in SHARED if nodeid.startswith(path))
+            return next(shared, super()._split_scope(nodeid))
 
+    config.option.loadscopereorder = False  # by the number of tests
     return ByFile(config, log)
 
 
