@@ -1,6 +1,7 @@
-"""Settings of every test: one precision a run, strict promotion, checked shapes.
+"""Settings of every test: 64-bit numbers, strict promotion, checked shapes.
 
-`JAXNLIF_TEST_DTYPE=float32` runs the same tests with 64-bit numbers disabled.
+A test that runs in both precisions asks for `dtype`. In the one with float32, 64-bit numbers are
+disabled; all other tests run once, in double precision.
 """
 
 from __future__ import annotations
@@ -10,10 +11,7 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-DOUBLE = os.environ.get("JAXNLIF_TEST_DTYPE", "float64") == "float64"
-if DOUBLE:  # shapes are the same in both precisions, and checking them takes time
-    hook = install_import_hook("jaxnlif", "beartype.beartype")
-    hook.__enter__()
+install_import_hook("jaxnlif", "beartype.beartype").__enter__()
 
 # Tests compile more than they compute: XLA's older code for fused loops takes half the time, and
 # two thirds of that if it is not optimised.
@@ -25,7 +23,7 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-jax.config.update("jax_enable_x64", DOUBLE)
+jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Tests compile the same functions again and again: each worker keeps what it compiled.
@@ -34,63 +32,54 @@ CACHE = Path(__file__).parents[1] / ".pytest_cache" / f"jax-{WORKER}"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
-# Files whose tests share nothing that is compiled.
-ALONE = ("test_documents.py", "test_notebooks.py", "test_site.py")
-
-# Tests of words and figures, which no precision changes.
-ONCE = (
-    "density/test_resolution.py",
-    "experiments/",
-    "io/test_damage.py",
-    "io/test_dataset.py",
-    "io/test_neo.py",
-    "io/test_recording.py",
-    "io/test_signal.py",
-    "plot/",
-    "scripts/",
-    "test_api.py",
-    "test_cli.py",
-    "test_describe.py",
-    "test_docstrings.py",
-    "test_documents.py",
-    "test_files.py",
-    "test_fresh.py",
-    "test_module.py",
-    "test_notebooks.py",
-    "test_quoted.py",
-    "test_site.py",
-    "test_style.py",
-    "test_terminal.py",
+# Files whose tests share nothing that is compiled come one test at a time, and last.
+ALONE = ("tests/test_documents.py", "tests/test_notebooks.py", "tests/test_site.py")
+# Directories of tests that share what they compile across files.
+SHARED = ("tests/io/",)
+# What takes longest comes first, so that all workers are busy to the end.
+LONGEST = (
+    "tests/gradients/",
+    "tests/io/",
+    "tests/sharding/test_devices.py",
+    "tests/density/test_stationary.py",
+    "tests/convergence/",
+    "tests/density/test_solver.py",
+    "tests/density/test_events.py",
+    "tests/properties/",
+    "tests/integrate/test_checkpoint.py",
+    "tests/integrate/test_solve.py",
+    "tests/test_fresh.py",
+    "tests/experiments/test_fit.py",
+    "tests/test_style.py",
 )
 
 
+def _place(item):
+    """Where a test comes in the run."""
+    if item.nodeid.startswith(ALONE):
+        return len(LONGEST) + 1
+    ranks = (rank for rank, path in enumerate(LONGEST) if item.nodeid.startswith(path))
+    return next(ranks, len(LONGEST))
+
+
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.path.relative_to(Path(__file__).parent).as_posix().startswith(ONCE):
-            item.add_marker(pytest.mark.once)
+    items.sort(key=_place)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """The tests of a file share what they compile, so that one worker runs them all.
-
-    Those that share nothing come one by one, and last, to keep all workers busy to the end.
-    """
+    """The tests of a file share what they compile, so that one worker runs them all."""
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            file = super()._split_scope(nodeid)
-            return nodeid if file.endswith(ALONE) else file
+            if nodeid.startswith(ALONE):
+                return nodeid
+            shared = (path for path in SHARED if nodeid.startswith(path))
+            return next(shared, super()._split_scope(nodeid))
 
+    config.option.loadscopereorder = False  # by the number of tests
     return ByFile(config, log)
-
-
-@pytest.fixture(autouse=True)
-def _precision_returns():
-    """The command line sets the precision of its process."""
-    yield
-    jax.config.update("jax_enable_x64", DOUBLE)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -100,10 +89,21 @@ def _forget_what_was_compiled():
     jax.clear_caches()
 
 
-@pytest.fixture(scope="session")
-def dtype() -> np.dtype:
-    """The floating-point type of this run."""
-    return np.dtype(np.float64 if DOUBLE else np.float32)
+@pytest.fixture(scope="module", params=[np.float64, np.float32], ids=["float64", "float32"])
+def dtype(request) -> np.dtype:
+    """The default floating-point type of the test, which runs with each."""
+    return np.dtype(request.param)
+
+
+# A test that asks for `dtype`, but for more digits than float32 has.
+needs_double = pytest.mark.parametrize("dtype", [np.float64], ids=["float64"], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Sets the precision before anything of the test is made."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    jax.config.update("jax_enable_x64", parameters.get("dtype") is not np.float32)
 
 
 from jaxnlif import _pallas  # noqa: E402
@@ -113,6 +113,3 @@ def needs_kernels(test):
     """Marks a test of kernels on a GPU: their arithmetic is tested everywhere, interpreted."""
     reason = "kernels are compiled for Hopper GPUs and newer, of which there is none here"
     return pytest.mark.gpu(pytest.mark.skipif(not _pallas.available(), reason=reason)(test))
-
-
-needs_double = pytest.mark.skipif(not DOUBLE, reason="asks for more digits than float32 has")

@@ -13,9 +13,7 @@ from jaxnlif.experiments.signals import read_signal
 from jaxnlif.integrate.progress import AbstractProgress
 from jaxnlif.store import files
 
-from .conftest import DOUBLE
-
-PRECISION = ["--precision", "float64" if DOUBLE else "float32"]
+PRECISION = ["--precision", "float64"]
 TINY = ["--num-v", "30", "--num-w", "20", "--t1", "0.5", "--dt", "0.01", *PRECISION]
 
 

@@ -19,8 +19,6 @@ import pytest
 import jaxnlif as jn
 from jaxnlif.store.identity import differences, summarise
 
-from .conftest import needs_double
-
 
 def problem(dtype=None, *, num=24, drive=None, **arguments) -> dict[str, Any]:
     v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num, dtype=dtype)
@@ -82,7 +80,6 @@ def test_what_differs_is_named_with_both_values(change, message):
     assert len(found) == (2 if "num" in change else 1)  # another grid has another y0
 
 
-@needs_double
 def test_another_precision_is_named_once_and_first():
     single = problem(np.float32, noise=jnp.float32(1))
     assert told_apart(problem(), single) == ["precision = float64, here float32"]

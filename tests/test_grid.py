@@ -8,8 +8,6 @@ import pytest
 
 import jaxnlif as jn
 
-from .conftest import DOUBLE, needs_double
-
 
 def test_nodes_of_a_grid_computed_by_hand(dtype):
     grid = jn.VoltageGrid(-1.0, 1.0, reset=0.0, num=4)
@@ -136,7 +134,6 @@ def test_mass_and_weight_density_of_a_batch():
     np.testing.assert_allclose(grid.weight_density(density), np.full((3, 5), 6.0), rtol=1e-6)
 
 
-@needs_double
 def test_mass_of_a_float32_density_is_summed_in_float64():
     v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=600, dtype=jnp.float32)
     grid = jn.Grid(v=v, w=jn.WeightGrid(0.0, 1.0, num=1000))
@@ -232,7 +229,7 @@ def test_a_grid_has_no_derivative_and_the_network_has():
         return jn.stationary.self_consistent_rate(*arguments, guess=0.2)
 
     for x, y in zip(jax.value_and_grad(mapped)(2.3), jax.value_and_grad(direct)(2.3), strict=True):
-        np.testing.assert_allclose(x, y, rtol=1e-9 if DOUBLE else 1e-4)
+        np.testing.assert_allclose(x, y, rtol=1e-9)
 
 
 def test_equal_grids_are_equal_and_hash_alike():

@@ -6,9 +6,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from .conftest import COMPILES_FAST, needs_double
+from .conftest import CACHE, COMPILES_FAST
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+COMPILE_MOST = ("09_fitting",)  # longer than they compute, as tests do
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -26,11 +27,12 @@ def test_is_committed_as_it_ran(path):
     assert path.stat().st_size < 400_000
 
 
-@needs_double
 @every_notebook
 @pytest.mark.filterwarnings("default")  # those of the notebook machinery are not ours
 def test_runs_and_shows_what_is_committed(path, monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", COMPILES_FAST)  # they compute more than they compile
+    if path.stem not in COMPILE_MOST:
+        monkeypatch.setenv("XLA_FLAGS", COMPILES_FAST)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(CACHE))
     notebook = nbformat.read(path, as_version=4)
     committed = _shown(notebook)
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()

@@ -13,8 +13,6 @@ from jaxnlif.density.transport import AbstractTransport, Moved
 from jaxnlif.model import AbstractMembrane
 from jaxnlif.model.synapse import AbstractSynapse
 
-from .conftest import needs_double
-
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=120))
 PLANE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60), w=jn.WeightGrid(-0.2, 1.0, num=12))
 
@@ -82,7 +80,6 @@ def test_a_membrane_runs_in_every_solver(name):
     assert late == pytest.approx(float(rate), rel=0.01)
 
 
-@needs_double
 @pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()], ids=["lagged", "implicit"])
 def test_derivatives_by_a_membrane_are_differences(coupling):
     def rate(strength):
@@ -100,8 +97,7 @@ def test_a_synapse_runs_in_every_solver(name):
     own, key = jn.Network(drive=1.0, synapse=Doubled(0.2)), jax.random.key(3)
     plain = jn.Network(drive=1.0, weight=0.4)
     found, expected = (run(model, solvers()[name], key=key) for model in (own, plain))
-    tolerance = 1e-4 if jnp.result_type(float) == jnp.float32 else 1e-12
-    np.testing.assert_allclose(found.rate, expected.rate, rtol=tolerance)
+    np.testing.assert_allclose(found.rate, expected.rate, rtol=1e-12)
 
 
 def test_a_synapse_replaces_weight_response_and_delay():

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import needs_double
 from .test_api import SHOWN
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +31,6 @@ def words(site: Path, page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", source)).split())
 
 
-@needs_double  # once is enough
 def test_every_page_is_built(site):
     pages = {path.parent.relative_to(site).as_posix() for path in site.rglob("index.html")}
     sources = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
@@ -40,7 +38,6 @@ def test_every_page_is_built(site):
     assert pages == {path.with_suffix("").as_posix() for path in sources} - {"index"} | {"."}
 
 
-@needs_double
 def test_notebooks_show_what_they_printed_and_drew(site):
     assert "assert" in words(site, "notebooks/01_first_run")
     page = (site / "notebooks/01_first_run/index.html").read_text(encoding="utf-8")
@@ -49,7 +46,6 @@ def test_notebooks_show_what_they_printed_and_drew(site):
     assert all((site / "notebooks/01_first_run" / path).is_file() for path in pictures)
 
 
-@needs_double
 def test_names_have_a_place_and_a_signature(site):
     api = "".join(page.read_text(encoding="utf-8") for page in site.glob("api/*/index.html"))
     assert set(re.findall(r'id="(jaxnlif[\w.]+)"', api)) >= set(SHOWN)
@@ -62,14 +58,12 @@ def test_names_have_a_place_and_a_signature(site):
         assert signature in words(site, page)
 
 
-@needs_double
 def test_formulas_are_left_to_mathjax(site):
     density = (site / "theory/density/index.html").read_text(encoding="utf-8")
     assert density.count('class="arithmatex"') > 20
     assert "$" not in words(site, "theory/density")
 
 
-@needs_double
 def test_no_page_loads_anything_from_elsewhere(site):
     loads = re.compile(
         r"""<(?:script|img|iframe|link|source|video|audio)\b[^>]*?
@@ -84,7 +78,6 @@ def test_no_page_loads_anything_from_elsewhere(site):
     assert loads.search('<script src="https://cdn.example.org/mathjax.js"></script>')
 
 
-@needs_double
 def test_mathjax_and_its_letters_are_part_of_the_site(site):
     page = (site / "theory/density/index.html").read_text(encoding="utf-8")
     assert re.search(r'<script src="(?:\.\./)+mathjax/tex-chtml\.js"', page)
@@ -97,7 +90,6 @@ def test_mathjax_and_its_letters_are_part_of_the_site(site):
     assert "enableMenu: false" in (site / "mathjax.js").read_text(encoding="utf-8")
 
 
-@needs_double
 def test_figures_are_those_of_the_readme(site):
     rows = re.findall(r"^\| (.+?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
     shown = words(site, "benchmarks")

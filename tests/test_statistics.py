@@ -12,8 +12,6 @@ import scipy.signal
 import jaxnlif as jn
 from jaxnlif.statistics import autocorrelation, power_spectrum, remove_line, remove_mean
 
-from .conftest import DOUBLE, needs_double
-
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
 
 
@@ -42,7 +40,6 @@ TS = 3 + 0.25 * np.arange(500)
 DETREND = {"constant": remove_mean, "linear": remove_line, False: None}
 
 
-@needs_double
 @pytest.mark.parametrize("detrend", DETREND)
 @pytest.mark.parametrize(("window", "name"), [(jn.statistics.hann, "hann"), (jnp.ones, "boxcar")])
 @pytest.mark.parametrize("segment", [2, 99, 256, 500])
@@ -60,7 +57,7 @@ def test_the_integral_over_frequencies_is_the_variance(num):
     ts, rate = jnp.asarray(TS[:num]), jnp.asarray(NOISE[:num])
     frequency, power = power_spectrum(ts, rate, segment=num, window=jnp.ones)
     variance = np.mean((rate - rate.mean()) ** 2)
-    rtol = 1e-12 if DOUBLE else 1e-5
+    rtol = 1e-12
     np.testing.assert_allclose(np.sum(power) * frequency[1], variance, rtol=rtol)
 
 
@@ -147,7 +144,6 @@ def renewal_spectrum(
 
 
 @pytest.mark.slow
-@needs_double
 def test_particles_have_the_spectrum_of_renewal_processes():
     """Uncoupled neurons, whose spectrum is that of one, divided by their number."""
     num, drive, bin_width, segment = 500, 1.0, 0.1, 400
@@ -177,7 +173,6 @@ def test_particles_have_the_spectrum_of_renewal_processes():
     assert expected[0] > 1.15 * expected.min()  # so that a Poisson process would not pass
 
 
-@needs_double
 @pytest.mark.parametrize("statistic", [power_spectrum, autocorrelation])
 def test_gradients_are_those_of_differences(statistic):
     ts, rate = jnp.asarray(TS[:40]), jnp.asarray(NOISE[:40])

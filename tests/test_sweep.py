@@ -14,8 +14,15 @@ import jaxnlif as jn
 
 from ._progress import Counter, Recording
 
-LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
-Y0 = jn.gaussian(LINE, v=(1.0, 0.3))
+
+def make_line():
+    return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
+
+
+def make_start():
+    return jn.gaussian(make_line(), v=(1.0, 0.3))
+
+
 WEIGHTS = np.linspace(-1.0, 8.0, 4)
 NOISES = [0.5, 1.0, 2.0]
 TRACES = []
@@ -25,7 +32,9 @@ def run(weight, noise):
     TRACES.append(None)
     network = jn.Network(weight=weight, noise=noise)
     saveat = jn.SaveAt(num=3)
-    return jn.solve(network, jn.FluxShift(LINE), y0=Y0, t1=0.2, dt=0.02, saveat=saveat)
+    return jn.solve(
+        network, jn.FluxShift(make_line()), y0=make_start(), t1=0.2, dt=0.02, saveat=saveat
+    )
 
 
 def square(x, y=0.0):
@@ -47,7 +56,7 @@ def test_a_grid_has_an_axis_for_each_parameter(dtype):
     assert found.shape == found.result._value.shape == (4, 3)
     values = found.values
     assert values.rate.shape == (4, 3, 3)
-    assert values.saved.shape == (4, 3, 3, *LINE.shape)
+    assert values.saved.shape == (4, 3, 3, *make_line().shape)
     assert values.model.weight.shape == (4, 3)
     tolerance = 300 * float(np.finfo(dtype).eps)
     for i, j in ((0, 0), (1, 2), (3, 1)):

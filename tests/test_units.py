@@ -10,12 +10,10 @@ from scipy.special import erfcx
 
 import jaxnlif as jn
 
-from .conftest import DOUBLE
-
 MEMBRANE_TIME, REST, THRESHOLD, RESET, BOTTOM = 20.0, -65.0, -50.0, -60.0, -100.0
 UNITS = jn.Units(membrane_time=MEMBRANE_TIME, rest=REST, scale=THRESHOLD - RESET)
 NEURON = {"threshold": UNITS.voltage(THRESHOLD), "reset": UNITS.voltage(RESET)}
-RTOL = 1e-9 if DOUBLE else 3e-5
+RTOL = 1e-9
 
 
 def siegert(mean, sigma, threshold=THRESHOLD, reset=RESET, tau=MEMBRANE_TIME):
@@ -91,7 +89,7 @@ def test_the_course_in_ms_does_not_depend_on_the_learning_time():
     (one_ts, one), (other_ts, other) = courses
     assert np.ptp(one) > 10  # Hz: there is a course to compare
     np.testing.assert_allclose(one_ts, other_ts, rtol=1e-6)
-    np.testing.assert_allclose(one, other, rtol=1e-10 if DOUBLE else 1e-4, atol=1e-3)
+    np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-3)
 
 
 def test_a_free_neuron_has_the_standard_deviation_of_its_noise(dtype):

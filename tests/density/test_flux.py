@@ -12,11 +12,14 @@ from jax.test_util import check_grads
 import jaxnlif as jn
 from jaxnlif.execution import LogDepth, Loops
 
-from ..conftest import needs_double
 from . import _leaky
 from ._leaky import exchange_rates, firing_rates
 
-FOUR = jn.VoltageGrid(-1.0, 1.0, reset=0.0, num=4)  # h = 1/2; a = 1/4 makes a/h² = 1
+
+def make_four():
+    return jn.VoltageGrid(-1.0, 1.0, reset=0.0, num=4)  # h = 1/2; a = 1/4 makes a/h² = 1
+
+
 KAPPAS = [0.0, 1e-14, 1e-6, 1e-2, 1.0, 1e6]
 # Compiled once a grid and shape, whatever the numbers.
 shift_flux = jax.jit(_leaky.shift_flux, static_argnums=0)
@@ -55,7 +58,7 @@ def random_density(shape, dtype, seed=0):
 
 @pytest.mark.parametrize("mu", [-3.0, 0.25, 10.0])
 def test_rates_on_four_nodes(mu, dtype):
-    up, down = exchange_rates(FOUR, jnp.asarray([mu]), jnp.asarray(0.25))
+    up, down = exchange_rates(make_four(), jnp.asarray([mu]), jnp.asarray(0.25))
     expected = rates_by_hand(mu)
     np.testing.assert_allclose(up[:, 0], expected[0], rtol=40 * np.finfo(dtype).eps)
     np.testing.assert_allclose(down[:, 0], expected[1], rtol=40 * np.finfo(dtype).eps)
@@ -64,16 +67,18 @@ def test_rates_on_four_nodes(mu, dtype):
 
 def test_rates_where_drift_dominates_are_upwind(dtype):
     # Noise 1e-3 on h = 1/2: cell Péclet numbers of hundreds, where B(-x) = x and B(x) = 0.
-    up, down = exchange_rates(FOUR, jnp.asarray([5.0, -5.0], dtype), jnp.asarray(1e-3, dtype))
-    speed = 5.0 - FOUR.interfaces
+    up, down = exchange_rates(
+        make_four(), jnp.asarray([5.0, -5.0], dtype), jnp.asarray(1e-3, dtype)
+    )
+    speed = 5.0 - make_four().interfaces
     np.testing.assert_allclose(up[:, 0], speed / 0.5, rtol=1e-6)
-    np.testing.assert_allclose(down[:, 1], (5.0 + FOUR.interfaces) / 0.5, rtol=1e-6)
+    np.testing.assert_allclose(down[:, 1], (5.0 + make_four().interfaces) / 0.5, rtol=1e-6)
     assert not np.any(down[:, 0])
     assert not np.any(up[:, 1])
 
 
 def test_firing_rate_on_four_nodes(dtype):
-    rate = firing_rates(FOUR, jnp.asarray([0.25]), jnp.asarray(0.25), jnp.asarray([0.4]))
+    rate = firing_rates(make_four(), jnp.asarray([0.25]), jnp.asarray(0.25), jnp.asarray([0.4]))
     expected = 0.5 * rates_by_hand(0.25)[0][-1] * 0.4
     np.testing.assert_allclose(rate, [expected], rtol=20 * np.finfo(dtype).eps)
 
@@ -82,7 +87,7 @@ def test_firing_rate_on_four_nodes(dtype):
 @pytest.mark.parametrize("mu", [-2.0, 0.25, 8.0])
 def test_step_solves_the_matrix_written_out(kappa, mu, dtype):
     density = columns([0.1, 0.7, 0.2, 1.0])
-    new = shift_flux(FOUR, *(jnp.asarray(x) for x in (kappa, [mu], 0.25)), density)
+    new = shift_flux(make_four(), *(jnp.asarray(x) for x in (kappa, [mu], 0.25)), density)
     matrix = matrix_by_hand(mu) + kappa * np.eye(4)
     expected = np.linalg.solve(matrix, kappa * np.asarray(density, float))
     # The dense solve, by subtraction, loses the digits that its condition number 1/κ takes.
@@ -92,7 +97,7 @@ def test_step_solves_the_matrix_written_out(kappa, mu, dtype):
 
 def test_step_without_kappa_is_the_stationary_state_of_each_column(dtype):
     density = columns([0.1, 0.7, 0.2, 1.0], [0, 3.0, 0, 0])
-    new = np.asarray(shift_flux(FOUR, *map(jnp.asarray, (0.0, [0.25, 2.0], 0.25)), density))
+    new = np.asarray(shift_flux(make_four(), *map(jnp.asarray, (0.0, [0.25, 2.0], 0.25)), density))
     for j, mu in enumerate((0.25, 2.0)):
         assert new[:, j].sum() == pytest.approx(float(density[:, j].sum()), rel=1e-6)
         balance = matrix_by_hand(mu) @ new[:, j]
@@ -101,7 +106,7 @@ def test_step_without_kappa_is_the_stationary_state_of_each_column(dtype):
 
 def test_a_step_of_no_duration_changes_nothing(dtype):
     density = columns([0.1, 0.7, 0.2, 1.0])
-    new = shift_flux(FOUR, *(jnp.asarray(x) for x in (1e12, [0.25], 0.25)), density)
+    new = shift_flux(make_four(), *(jnp.asarray(x) for x in (1e12, [0.25], 0.25)), density)
     np.testing.assert_allclose(new, density, rtol=1e-6)
 
 
@@ -160,7 +165,6 @@ def test_polynomial_and_exponential_rates_agree(kappa, dtype):
     np.testing.assert_allclose(both[:, :1], alone, rtol=300 * np.finfo(dtype).eps)
 
 
-@needs_double
 def test_distance_to_the_limit_is_first_order_in_kappa():
     grid = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60)
     density, drive, noise = random_density((60, 1), float), jnp.ones(1), jnp.ones(())
@@ -177,7 +181,6 @@ def test_distance_to_the_limit_is_first_order_in_kappa():
     np.testing.assert_allclose(ratios, ratios[0], rtol=0.02)
 
 
-@needs_double
 def test_float32_is_close_to_float64_in_the_stiff_limit():
     results = []
     for dtype in (np.float32, np.float64):
@@ -189,7 +192,6 @@ def test_float32_is_close_to_float64_in_the_stiff_limit():
     np.testing.assert_allclose(single, double, rtol=1e-4)
 
 
-@needs_double
 @pytest.mark.parametrize("kappa", [0.0, 1e-12, 1.0])
 def test_derivatives_in_both_modes(kappa):
     grid = jn.VoltageGrid(-1.0, 1.0, reset=0.5, num=8)
@@ -215,7 +217,6 @@ def test_derivatives_in_both_modes(kappa):
         )
 
 
-@needs_double
 def test_derivative_by_kappa_at_the_limit_is_the_one_sided_difference():
     grid = jn.VoltageGrid(-1.0, 1.0, reset=0.5, num=8)
     density = random_density((8, 2), float)
@@ -231,7 +232,7 @@ def test_derivative_by_kappa_at_the_limit_is_the_one_sided_difference():
 
 def test_not_a_number_in_the_drive_shows_in_the_density():
     density = random_density((4, 2), None)
-    new = shift_flux(FOUR, *map(jnp.asarray, (1.0, [jnp.nan, 0.0], 0.25)), density)
+    new = shift_flux(make_four(), *map(jnp.asarray, (1.0, [jnp.nan, 0.0], 0.25)), density)
     assert np.all(np.isnan(new[:, 0]))
     assert np.all(np.isfinite(new[:, 1]))
 

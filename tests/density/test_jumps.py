@@ -9,8 +9,13 @@ from checks.trust import times
 import jaxnlif as jn
 from jaxnlif.density.substep import lookup_time, next_substep, nothing_done
 
-GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30))
-START = jn.gaussian(GRID, v=(-1.0, 0.5))
+
+def make_grid():
+    return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30))
+
+
+def make_start():
+    return jn.gaussian(make_grid(), v=(-1.0, 0.5))
 
 
 def test_rates_at_jumps_are_limits_from_before():
@@ -32,7 +37,9 @@ def test_the_rate_at_a_jump_is_that_of_a_run_without_one(dtype):
     def rates(start, height):
         network = jn.Network(weight=-1.0, drive=jn.Pulse(1.5, height, start, 0.2))
         save = jn.SaveAt(num=21, fn=None)
-        return jn.solve(network, jn.FluxShift(GRID), y0=START, t1=1.0, dt=0.01, saveat=save).rate
+        return jn.solve(
+            network, jn.FluxShift(make_grid()), y0=make_start(), t1=1.0, dt=0.01, saveat=save
+        ).rate
 
     starts = jnp.asarray(np.arange(1, 20) * 0.05, dtype)  # at every save but the ends
     flat = rates(0.5, 0.0)

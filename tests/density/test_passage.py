@@ -9,7 +9,6 @@ import pytest
 
 import jaxnlif as jn
 
-from ..conftest import DOUBLE
 from ._leaky import interval_moments
 
 NEURONS = [(1.0, 1.0), (0.0, 0.2), (5.0, 0.1), (-1.0, 0.5)]
@@ -90,7 +89,6 @@ def test_rest_and_inhibition_are_in_the_intervals():
     assert np.all(np.asarray(found.density)[np.asarray(found.ts) < 0.1] == 0)
 
 
-@pytest.mark.skipif(not DOUBLE, reason="asks for more digits than float32 has")
 def test_the_variation_is_differentiable():
     grid = jn.VoltageGrid(-2.0, 2.0, reset=1.0, num=80)
 

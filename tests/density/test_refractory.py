@@ -10,14 +10,19 @@ from jax.test_util import check_grads
 
 import jaxnlif as jn
 
-from ..conftest import needs_double
 from . import _leaky
 
-FOUR = jn.VoltageGrid(-1.0, 1.0, reset=0.0, num=4)
-LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=150))
+
+def make_four():
+    return jn.VoltageGrid(-1.0, 1.0, reset=0.0, num=4)
 
 
-def run(network, grid=LINE, *, dt=0.05, t1=40.0, num=41, **solver):
+def make_line():
+    return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=150))
+
+
+def run(network, grid=None, *, dt=0.05, t1=40.0, num=41, **solver):
+    grid = make_line() if grid is None else grid
     return jn.solve(
         network,
         jn.FluxShift(grid, **solver),
@@ -31,14 +36,14 @@ def run(network, grid=LINE, *, dt=0.05, t1=40.0, num=41, **solver):
 def test_step_with_an_inflow_solves_the_matrix_written_out(dtype):
     density, inflow = jnp.asarray([[0.1], [0.7], [0.2], [1.0]]), jnp.asarray([0.4])
     drive, noise, kappa = jnp.asarray([0.25]), jnp.asarray(0.25), jnp.asarray(2.0)
-    up, down = (np.asarray(x[:, 0]) for x in _leaky.exchange_rates(FOUR, drive, noise))
+    up, down = (np.asarray(x[:, 0]) for x in _leaky.exchange_rates(make_four(), drive, noise))
     matrix = np.diag(up) + np.diag([0, *down[:-1]]) - np.diag(up[:-1], -1) - np.diag(down[:-1], 1)
     rhs = 2.0 * np.asarray(density[:, 0]) + np.array([0, 0, 0.4 / 0.5, 0])
     expected = np.linalg.solve(matrix + 2.0 * np.eye(4), rhs)
-    new = _leaky.absorb_flux(FOUR, kappa, drive, noise, density, inflow)
+    new = _leaky.absorb_flux(make_four(), kappa, drive, noise, density, inflow)
     np.testing.assert_allclose(new[:, 0], expected, rtol=100 * np.finfo(dtype).eps)
-    rates = _leaky.firing_rates(FOUR, drive, noise, new[-1])
-    probed = _leaky.probe_firing(FOUR, kappa, drive, noise, density, inflow)
+    rates = _leaky.firing_rates(make_four(), drive, noise, new[-1])
+    probed = _leaky.probe_firing(make_four(), kappa, drive, noise, density, inflow)
     np.testing.assert_allclose(probed, rates, rtol=100 * np.finfo(dtype).eps)
 
 
@@ -48,23 +53,24 @@ def test_a_step_with_an_inflow_keeps_sign_and_mass(kappa, dtype):
     density = jnp.asarray(rng.uniform(0, 1, (150, 3)), dtype)
     inflow = jnp.asarray([0.0, 0.3, 5.0], dtype)
     drive, noise = jnp.asarray([-3.0, 1.0, 30.0], dtype), jnp.asarray(1.0, dtype)
-    new = _leaky.absorb_flux(LINE.v, jnp.asarray(kappa, dtype), drive, noise, density, inflow)
+    new = _leaky.absorb_flux(
+        make_line().v, jnp.asarray(kappa, dtype), drive, noise, density, inflow
+    )
     assert np.all(new >= 0)
-    h, rates = LINE.v.spacing, _leaky.firing_rates(LINE.v, drive, noise, new[-1])
+    h, rates = make_line().v.spacing, _leaky.firing_rates(make_line().v, drive, noise, new[-1])
     before = kappa * h * np.sum(np.asarray(density, float), 0) + np.asarray(inflow, float)
     after = kappa * h * np.sum(np.asarray(new, float), 0) + np.asarray(rates, float)
     np.testing.assert_allclose(after, before, rtol=200 * np.finfo(dtype).eps)
 
 
-@needs_double
 def test_derivatives_of_a_step_with_an_inflow():
     density = jnp.asarray(np.random.default_rng(1).uniform(0, 1, (4, 2)))
 
     arguments = (jnp.asarray(2.0), jnp.asarray([0.3, 2.0]), jnp.asarray(0.4), density)
-    step = jax.jit(partial(_leaky.absorb_flux, FOUR))
+    step = jax.jit(partial(_leaky.absorb_flux, make_four()))
     check_grads(step, (*arguments, jnp.asarray([0.5, 0.1])), order=1, rtol=1e-6)
 
-    firing = jax.jit(partial(_leaky.probe_firing, FOUR))
+    firing = jax.jit(partial(_leaky.probe_firing, make_four()))
 
     check_grads(firing, arguments, order=1, rtol=1e-6)
     check_grads(firing, (*arguments, jnp.asarray([0.5, 0.1])), order=1, rtol=1e-6)
@@ -145,7 +151,6 @@ def test_delay_and_refractory_period_together_have_no_event(dtype):
     assert float(sol.stats["mass_drift"]) <= 1000 * float(np.finfo(dtype).eps)
 
 
-@needs_double
 def test_gradients_flow_through_delay_and_rest():
     grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24))
 
@@ -179,7 +184,7 @@ def test_times_that_make_no_sense(arguments, message):
 
 
 def test_resting_neurons_do_not_learn():
-    grid = jn.Grid(v=LINE.v, w=jn.WeightGrid(0.0, 1.0, num=2))
+    grid = jn.Grid(v=make_line().v, w=jn.WeightGrid(0.0, 1.0, num=2))
     network = jn.Network(learning=jn.Hebbian(0.3), refractory=0.1)
     y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(0.5, 0.1))
     with pytest.raises(ValueError, match="resting neurons do not learn"):

@@ -7,8 +7,6 @@ import pytest
 
 import jaxnlif as jn
 
-from ..conftest import DOUBLE, needs_double
-
 
 def make_grid(num=60, weights=20, dtype=None, reset=1.0, low=0.0):
     return jn.Grid(
@@ -54,7 +52,6 @@ def test_frozen_weights_keep_the_mass_of_each_weight(dtype):
     np.testing.assert_allclose(sol.weights[-1], sol.weights[0], rtol=200 * eps, atol=1e-25)
 
 
-@needs_double
 def test_the_limit_is_approached_to_first_order():
     grid = make_grid()
     limit = run(learning(epsilon=0.0, learning=None), grid, steps=1, dt=0.1).density(-1)
@@ -75,7 +72,6 @@ def test_the_limit_is_approached_to_first_order():
     np.testing.assert_allclose(distances / epsilons, distances[2] / epsilons[2], rtol=0.05)
 
 
-@needs_double
 @pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
 def test_float32_follows_float64_at_tiny_epsilon(coupling):
     densities = []
@@ -187,7 +183,7 @@ def test_a_tabulated_gain_acts_like_the_same_gain_per_cell(dtype):
         np.asarray(run(learning(learning=jn.Hebbian(gain)), grid).density(-1))
         for gain in (table, by_cell)
     ]
-    np.testing.assert_allclose(*results, rtol=1e-10 if DOUBLE else 1e-4, atol=1e-12)
+    np.testing.assert_allclose(*results, rtol=1e-10 if dtype == np.float64 else 1e-4, atol=1e-12)
 
 
 def test_test_phase_continues_from_the_learned_density():

@@ -18,9 +18,7 @@ from scipy.special import erfcx
 
 from jaxnlif.density import stationary
 
-from ..conftest import DOUBLE, needs_double
-
-EPS = 2.3e-16 if DOUBLE else 1.2e-7
+EPS = float(np.finfo(np.float64).eps)
 
 
 def reference_log_rate(drive, noise, threshold, reset):
@@ -111,12 +109,17 @@ def test_rate_solves_equation_one(neuron, dtype):
     assert result.dtype == dtype
     # log r = -A²/2 + ..., so rounding of A by eps moves it by A² eps.
     drive, noise, threshold, _ = neuron
-    amplified = EPS * max(threshold - drive, 0) ** 2 / noise
-    assert abs(mp.mpf(float(result)) - expected) <= (1e-13 if DOUBLE else 1e-6) + 4 * amplified
+    amplified = np.finfo(dtype).eps * max(threshold - drive, 0) ** 2 / noise
+    assert (
+        abs(mp.mpf(float(result)) - expected)
+        <= (1e-13 if dtype == np.float64 else 1e-6) + 4 * amplified
+    )
 
 
-def test_published_rate_of_the_unstructured_network():
-    np.testing.assert_allclose(stationary.firing_rate(0.0), 0.11997597, rtol=0, atol=5e-9 + EPS)
+def test_published_rate_of_the_unstructured_network(dtype):
+    np.testing.assert_allclose(
+        stationary.firing_rate(0.0), 0.11997597, rtol=0, atol=5e-9 + np.finfo(dtype).eps
+    )
 
 
 def test_strong_drive_without_noise_is_a_clock():
@@ -160,32 +163,32 @@ def value_and_derivatives(*neuron):
     st.floats(-3, 1, width=32),
     st.floats(-3, 2, width=32),
 )
-def test_nothing_overflows(drive, log_noise, log_gap):
+def test_nothing_overflows(dtype, drive, log_noise, log_gap):
     neuron = [jnp.asarray(x, float) for x in (drive, 10**log_noise, 2.0, 2.0 - 10**log_gap)]
     log_rate, gradient, hessian = value_and_derivatives(*neuron)
     assert np.isfinite(log_rate)
     assert np.isfinite(gradient).all()
     assert np.isfinite(hessian).all()
     assert gradient[0] > 0
-    assert gradient[3] > -10 * EPS / 10**log_gap
+    assert gradient[3] > -10 * np.finfo(dtype).eps / 10**log_gap
 
 
-LARGEST = 300 if DOUBLE else 30
+POWERS = {"float64": (8, 100, 155, 300), "float32": (8, 10, 20, 30)}
 
 
-@pytest.mark.parametrize("power", [8, LARGEST // 3, LARGEST // 2 + 5, LARGEST])
-def test_drives_whose_square_overflows(power):
+@pytest.mark.parametrize("which", range(4))
+def test_drives_whose_square_overflows(which, dtype):
     """Noise no longer matters: the rate is that of a clock, and p = r/(μ - v)."""
-    drive, threshold, reset = float(f"1e{power}"), 15.0, 0.0
+    drive, threshold, reset = float(f"1e{POWERS[dtype.name][which]}"), 15.0, 0.0
     neuron = [jnp.asarray(x, float) for x in (drive, 1.0, threshold, reset)]
     rate, slopes = rate_and_slopes(*neuron)
     clock = -1 / np.log1p(-threshold / drive)
-    rtol = 1e-11 if DOUBLE else 2e-5
+    rtol = 1e-11 if dtype == np.float64 else 2e-5
     np.testing.assert_allclose(float(rate) / clock, 1, rtol=rtol)
     np.testing.assert_allclose(slopes[0], 1 / 15, rtol=rtol + 8 / drive)
     np.testing.assert_allclose(float(slopes[2]) / -(clock / 15), 1, rtol=rtol + 8 / drive)
     np.testing.assert_allclose(float(slopes[3]) / (clock / 15), 1, rtol=rtol + 8 / drive)
-    assert abs(float(slopes[1])) < 100 * EPS * clock + 1e-4
+    assert abs(float(slopes[1])) < 100 * np.finfo(dtype).eps * clock + 1e-4
     inside, below = (density_and_gradient(jnp.asarray(v, float), *neuron) for v in (5.0, -2.0))
     np.testing.assert_allclose(inside[0], 1 / 15, rtol=2e-4)
     assert below[0] < 1e-8
@@ -195,10 +198,10 @@ def test_drives_whose_square_overflows(power):
     np.testing.assert_allclose(float(found) / (drive / 16), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("power", [2, LARGEST // 3, LARGEST // 2 + 5])
-def test_thresholds_out_of_reach(power):
+@pytest.mark.parametrize("which", range(3))
+def test_thresholds_out_of_reach(which, dtype):
     """No neuron fires, and potentials are those of free neurons, with all their derivatives."""
-    drive = -float(f"1e{power}")
+    drive = -float(f"1e{(2, *POWERS[dtype.name][1:])[which]}")
     neuron = [jnp.asarray(x, float) for x in (drive, 1.0, 15.0, 0.0)]
     rate, slopes = rate_and_slopes(*neuron)
     assert rate == 0
@@ -216,7 +219,6 @@ def rate_and_slopes(*neuron):
     return stationary.firing_rate(*neuron), jnp.stack(slopes) + 0 * curvature
 
 
-@needs_double
 @pytest.mark.parametrize("distance", [1e6, 5e7, 9e7, 1e9])
 def test_the_limit_of_rare_spikes(distance):
     """log r = log(A/√2π) - A²/2, which changes its formula on the way."""
@@ -236,17 +238,16 @@ def test_resting_neurons_lengthen_every_interval(dtype):
     resting = stationary.firing_rate(drive, refractory=rest)
     assert resting.dtype == dtype
     expected = free / (1 + 0.4 * free)
-    np.testing.assert_allclose(resting, expected, rtol=1e-13 if DOUBLE else 1e-6)
+    np.testing.assert_allclose(resting, expected, rtol=1e-13 if dtype == np.float64 else 1e-6)
     # the mass of those that do not rest
     np.testing.assert_allclose(
         stationary.density(dtype.type(0.5), drive, refractory=rest),
         np.asarray(stationary.density(dtype.type(0.5), drive)) * (1 - 0.4 * expected),
-        rtol=1e-13 if DOUBLE else 1e-5,
+        rtol=1e-13 if dtype == np.float64 else 1e-5,
     )
     np.testing.assert_allclose(stationary.firing_rate(1e30, refractory=rest), 2.5, rtol=1e-6)
 
 
-@needs_double
 @pytest.mark.parametrize("rest", [0.0, 0.3])
 @pytest.mark.parametrize("drive", [-3.0, 1.0, 40.0])
 def test_rates_are_differentiable_by_the_refractory_period(drive, rest):
@@ -264,7 +265,7 @@ def siegert_of_brunel():
     return outside, jump * outside, inside, jump**2 * synapses * (1 + g**2 / 4) * time
 
 
-def test_the_rate_of_brunels_network_with_a_refractory_period():
+def test_the_rate_of_brunels_network_with_a_refractory_period(dtype):
     """Against Siegert's formula in mV and ms, with 2 ms of rest, and a root of scipy."""
     mean, variance, weight, slope = siegert_of_brunel()
 
@@ -283,9 +284,9 @@ def test_the_rate_of_brunels_network_with_a_refractory_period():
     }
     rest = 0.1
     (rate,) = stationary.self_consistent_rates(**numbers, refractory=rest)
-    np.testing.assert_allclose(rate / 0.02, expected, rtol=1e-9 if DOUBLE else 1e-5)
+    np.testing.assert_allclose(rate / 0.02, expected, rtol=1e-9 if dtype == np.float64 else 1e-5)
     followed = stationary.self_consistent_rate(**numbers, refractory=rest, guess=1.0)
-    np.testing.assert_allclose(followed, rate, rtol=1e-10 if DOUBLE else 1e-5)
+    np.testing.assert_allclose(followed, rate, rtol=1e-10 if dtype == np.float64 else 1e-5)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +310,6 @@ def test_rates_with_rest_are_all_sign_changes_of_a_fine_scan(network, count):
     np.testing.assert_allclose(rates, ends, rtol=2e-3)
 
 
-@needs_double
 def test_rates_with_rest_are_differentiable():
     network = (1.4, 0.1, 0.9, 0.3, 2.1, 0.9, 0.2)
     check_gradient(lambda *x: stationary.self_consistent_rate(*x, guess=0.3), network)
@@ -319,7 +319,6 @@ def log_rate_of_gap(drive, noise, threshold, gap):
     return stationary.log_firing_rate(drive, noise, threshold, threshold - gap)
 
 
-@needs_double
 @pytest.mark.parametrize("neuron", NEURONS)
 def test_rate_is_differentiable(neuron):
     drive, noise, threshold, reset = neuron
@@ -332,7 +331,6 @@ def test_rate_is_differentiable(neuron):
     check_gradient(log_rate_of_gap, (drive, noise, threshold, gap), scales, 1e-6, rounding)
 
 
-@needs_double
 @pytest.mark.parametrize(
     "neuron", [(0.3, 0.8, 2.0, 1.0), (2.0, 1.0, 2.0, 1.0), (9.0, 3.0, 2.0, -7.0)]
 )
@@ -368,7 +366,7 @@ def test_wrong_arguments_are_named(arguments, message):
 
 
 @pytest.mark.parametrize("neuron", [*NEURONS[:9], *NEURONS[11:15], NEURONS[17]])
-def test_density_carries_the_flux(neuron):
+def test_density_carries_the_flux(neuron, dtype):
     """Flux r between reset and threshold, none below, p(V_F) = 0: with mass one, this is p."""
     drive, noise, threshold, reset = neuron
     rate = stationary.firing_rate(*neuron)
@@ -381,14 +379,14 @@ def test_density_carries_the_flux(neuron):
         transported, diffused = (drive - v) * p, noise * slope
         size = np.abs(transported) + np.abs(diffused) + flux
         # exp(-x²/2) amplifies the rounding of x.
-        rounding = 20 * EPS * (10 + ((v - drive) ** 2 + drive**2) / noise)
+        rounding = 20 * np.finfo(dtype).eps * (10 + ((v - drive) ** 2 + drive**2) / noise)
         assert (np.abs(transported - diffused - flux) <= rounding * size).all()
     slope = jax.grad(stationary.density)(threshold, *neuron)
-    np.testing.assert_allclose(-noise * slope, rate, 1e-12 if DOUBLE else 1e-4)
+    np.testing.assert_allclose(-noise * slope, rate, 1e-12 if dtype == np.float64 else 1e-4)
 
 
 @pytest.mark.parametrize("neuron", NEURONS)
-def test_density_has_mass_one(neuron):
+def test_density_has_mass_one(neuron, dtype):
     drive, noise, threshold, reset = neuron
     scale = np.sqrt(noise)
     edges = [threshold, reset, drive, *(drive + scale * np.arange(-9, 10))]
@@ -401,7 +399,9 @@ def test_density_has_mass_one(neuron):
     v = edges[:-1, None] + half * (1 + nodes)
     mass = np.sum(half * weights * np.asarray(stationary.density(v, *neuron), np.float64))
     largest = max(threshold - drive, 0) ** 2 / noise
-    np.testing.assert_allclose(mass, 1, rtol=(1e-11 if DOUBLE else 5e-5) + 8 * EPS * largest)
+    np.testing.assert_allclose(
+        mass, 1, rtol=(1e-11 if dtype == np.float64 else 5e-5) + 8 * np.finfo(dtype).eps * largest
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -411,7 +411,7 @@ def test_density_has_mass_one(neuron):
     st.floats(-3, 1, width=32),
     st.floats(-3, 2, width=32),
 )
-def test_density_is_never_negative_nor_infinite(v, drive, log_noise, log_gap):
+def test_density_is_never_negative_nor_infinite(dtype, v, drive, log_noise, log_gap):
     arguments = [jnp.asarray(x, float) for x in (v, drive, 10**log_noise, 2.0, 2.0 - 10**log_gap)]
     p, gradient = density_and_gradient(*arguments)
     assert 0 <= p < np.inf
@@ -425,7 +425,6 @@ def density_and_gradient(*arguments):
     return p, jnp.stack(gradient)
 
 
-@needs_double
 @pytest.mark.parametrize("v", [-3.0, 0.7, 1.5, 1.99])
 @pytest.mark.parametrize(
     "neuron", [(0.0, 1.0, 2.0, 1.0), (6.0, 0.3, 2.0, 1.0), (-4.0, 2.0, 2.0, -1.0)]
@@ -448,10 +447,10 @@ def test_density_is_differentiable(v, neuron):
         (3.0, []),
     ],
 )
-def test_rates_of_the_reference_network(weight, expected):
+def test_rates_of_the_reference_network(weight, expected, dtype):
     rates = stationary.self_consistent_rates(weight, 0.0)
     assert rates.shape == (len(expected),)
-    np.testing.assert_allclose(rates, expected, rtol=0 if DOUBLE else 2e-5, atol=6e-9)
+    np.testing.assert_allclose(rates, expected, rtol=0 if dtype == np.float64 else 2e-5, atol=6e-9)
 
 
 NETWORKS = [  # weight, drive, a0, a1, threshold, reset, number of rates
@@ -473,7 +472,7 @@ NETWORKS = [  # weight, drive, a0, a1, threshold, reset, number of rates
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_rates_are_all_sign_changes_of_a_fine_scan(network):
+def test_rates_are_all_sign_changes_of_a_fine_scan(network, dtype):
     *arguments, count = network
     weight, drive, a0, a1, threshold, reset = arguments
     rates = np.asarray(stationary.self_consistent_rates(*arguments))
@@ -486,16 +485,18 @@ def test_rates_are_all_sign_changes_of_a_fine_scan(network):
         ) - np.log(n)
 
     scan = np.geomspace(1e-14, 1e5, 20_001)
-    if DOUBLE:  # in float32 the residual of the highest rates is rounding
+    if dtype == np.float64:  # in float32 the residual of the highest rates is rounding
         assert np.count_nonzero(np.diff(np.sign(residual(scan)))) == count
     distance = (threshold - drive - weight * rates) / np.sqrt(a0 + a1 * rates)
-    tolerance = 20 * EPS * (10 + np.maximum(distance, 0) ** 2 + np.abs(np.log(rates)))
+    tolerance = (
+        20 * np.finfo(dtype).eps * (10 + np.maximum(distance, 0) ** 2 + np.abs(np.log(rates)))
+    )
     amplified = 1 + np.abs(weight) * rates * np.abs(distance) / np.sqrt(a0 + a1 * rates)
     assert (np.abs(residual(rates)) <= tolerance * amplified).all()
 
     for rate in rates:
         followed = stationary.self_consistent_rate(*arguments, guess=1.02 * rate)
-        np.testing.assert_allclose(followed, rate, 1e-10 if DOUBLE else 1e-3)
+        np.testing.assert_allclose(followed, rate, 1e-10 if dtype == np.float64 else 1e-3)
 
 
 def test_rates_too_low_to_be_represented_are_zero():
@@ -504,7 +505,6 @@ def test_rates_too_low_to_be_represented_are_zero():
     np.testing.assert_allclose(rates[1], 7.8776121, 1e-5)
 
 
-@needs_double
 @pytest.mark.slow
 @pytest.mark.parametrize(("branch", "guess"), [(0, 0.05), (1, 10.0)])
 def test_rates_are_differentiable(branch, guess):
@@ -528,7 +528,7 @@ def test_rates_are_differentiable(branch, guess):
     )
 
 
-def test_a_branch_is_followed_under_transformations():
+def test_a_branch_is_followed_under_transformations(dtype):
     weights = jnp.linspace(-3.0, 2.0, 6)
 
     def rate(weight):
@@ -536,10 +536,12 @@ def test_a_branch_is_followed_under_transformations():
 
     many, slopes = jax.jit(jax.vmap(jax.value_and_grad(rate)))(weights)
     for weight, n, slope in zip(weights, many, slopes, strict=True):
-        np.testing.assert_allclose(n, stationary.self_consistent_rates(weight, 0.0)[0], 1e5 * EPS)
+        np.testing.assert_allclose(
+            n, stationary.self_consistent_rates(weight, 0.0)[0], 1e5 * np.finfo(dtype).eps
+        )
         r, dr = jax.value_and_grad(stationary.firing_rate)(weight * n)
-        np.testing.assert_allclose(slope, n * dr / (1 - weight * dr), 1e6 * EPS)
-        np.testing.assert_allclose(r, n, 1e5 * EPS)
+        np.testing.assert_allclose(slope, n * dr / (1 - weight * dr), 1e6 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(r, n, 1e5 * np.finfo(dtype).eps)
 
 
 def test_no_rate_is_an_error_or_nan():
@@ -582,17 +584,18 @@ def test_wrong_networks_are_named(arguments, message):
     ("drive", "noise"),
     [(0.0, 1.0), (-3.0, 1.0), (1.0, 1.0), (1.4, 1.0), (1.45, 0.01), (0.0, 100.0)],
 )
-def test_fold_is_the_largest_coupling(drive, noise):
+def test_fold_is_the_largest_coupling(drive, noise, dtype):
     fold = stationary.fold(drive, noise)
     rise = np.geomspace(1e-3, 1e5, 200_001)
     log_coupling = np.log(rise) - np.asarray(stationary.log_firing_rate(drive + rise, noise))
     assert fold.attained
-    np.testing.assert_allclose(fold.coupling, np.exp(log_coupling.max()), 1e-7 if DOUBLE else 1e-4)
+    np.testing.assert_allclose(
+        fold.coupling, np.exp(log_coupling.max()), 1e-7 if dtype == np.float64 else 1e-4
+    )
     n = stationary.firing_rate(drive + fold.coupling * fold.rate, noise)
-    np.testing.assert_allclose(n, fold.rate, 1e-9 if DOUBLE else 2e-3)
+    np.testing.assert_allclose(n, fold.rate, 1e-9 if dtype == np.float64 else 2e-3)
 
 
-@needs_double
 @pytest.mark.parametrize(("noise_slope", "spread"), [(0.0, 1.11605), (0.5, 1.47238)])
 def test_two_rates_merge_at_the_fold(noise_slope, spread):
     fold = stationary.fold(0.0, 1.0, noise_slope)
@@ -608,7 +611,6 @@ def test_two_rates_merge_at_the_fold(noise_slope, spread):
         ).size
 
 
-@needs_double
 @pytest.mark.slow
 def test_fold_is_differentiable():
     def both(*network):
@@ -680,13 +682,15 @@ def scipy_learned_support(gain, drive_fn, response_fn):
         (jnp.ones_like, lambda w: 1.0),
     ],
 )
-def test_learned_state_solves_its_equations(gain, drive, reference):
+def test_learned_state_solves_its_equations(gain, drive, reference, dtype):
     state = stationary.learned_state(gain, drive, saturating)
     gain_at = gain if callable(gain) else lambda w: gain
     expected = scipy_learned_support(gain_at, reference, saturating)
-    np.testing.assert_allclose(state.support, expected, 1e-8 if DOUBLE else 1e-5)
+    np.testing.assert_allclose(state.support, expected, 1e-8 if dtype == np.float64 else 1e-5)
     if not callable(gain):
-        np.testing.assert_allclose(state.rate, state.support / np.sqrt(2 * gain), 100 * EPS)
+        np.testing.assert_allclose(
+            state.rate, state.support / np.sqrt(2 * gain), 100 * np.finfo(dtype).eps
+        )
 
     w = np.linspace(0, float(state.support), 4001)
     np.testing.assert_allclose(np.trapezoid(state.weights(w), w), 1, 1e-6)
@@ -696,24 +700,28 @@ def test_learned_state_solves_its_equations(gain, drive, reference):
     np.testing.assert_allclose(
         state.weights(inner) * stationary.firing_rate(drives),
         state.rates(inner),
-        1e-4 if not DOUBLE else 1e-12,
+        1e-4 if dtype == np.float32 else 1e-12,
     )
     outside = np.array([-0.1, float(state.support) + 0.1])
     assert not np.any(state.rates(outside))
     assert not np.any(state.weights(outside))
 
 
-def test_learned_state_of_neurons_that_rest():
+def test_learned_state_of_neurons_that_rest(dtype):
     state = stationary.learned_state(0.5, Bump(), saturating, refractory=0.4)
     w = np.linspace(0, float(state.support), 2001)
     total = np.asarray(Bump()(jnp.asarray(w))) + w * float(saturating(state.rate))
     intervals = 1 / np.asarray(stationary.firing_rate(total), float) + 0.4
     expected = w / (0.5 * float(state.rate)) * intervals
-    np.testing.assert_allclose(state.weights(w), expected, rtol=1e-6 if DOUBLE else 1e-4)
-    np.testing.assert_allclose(np.trapezoid(expected, w), 1, rtol=1e-5 if DOUBLE else 1e-4)
+    np.testing.assert_allclose(
+        state.weights(w), expected, rtol=1e-6 if dtype == np.float64 else 1e-4
+    )
+    np.testing.assert_allclose(
+        np.trapezoid(expected, w), 1, rtol=1e-5 if dtype == np.float64 else 1e-4
+    )
 
 
-def test_learned_state_with_another_rate():
+def test_learned_state_with_another_rate(dtype):
     """If all fire at the rate 0.3 / a, then that is the rate of the network."""
     state = stationary.learned_state(
         0.5,
@@ -722,10 +730,9 @@ def test_learned_state_with_another_rate():
         noise=0.6,
         rate_fn=lambda drive, noise: jnp.full_like(drive, 0.3) / noise,
     )
-    np.testing.assert_allclose([state.rate, state.support], 0.5, 100 * EPS)
+    np.testing.assert_allclose([state.rate, state.support], 0.5, 100 * np.finfo(dtype).eps)
 
 
-@needs_double
 @pytest.mark.slow
 def test_learned_state_is_differentiable():
     def rate(gain, noise, slope, threshold, reset, base, height, center, width, saturation):
@@ -738,13 +745,15 @@ def test_learned_state_is_differentiable():
     check_gradient(rate, (0.3, 0.9, 0.1, 2.1, 0.9, 1.0, 3.0, 0.3, 0.1, 1.2), rtol=1e-6)
 
 
-def test_learned_state_under_transformations():
+def test_learned_state_under_transformations(dtype):
     def support(gain):
         return stationary.learned_state(gain, Bump(), saturating).support
 
     gains = jnp.asarray([0.1, 0.3, 1.0])
     np.testing.assert_allclose(
-        jax.jit(jax.vmap(support))(gains), [support(gain) for gain in gains], 100 * EPS
+        jax.jit(jax.vmap(support))(gains),
+        [support(gain) for gain in gains],
+        100 * np.finfo(dtype).eps,
     )
 
 

@@ -13,7 +13,6 @@ from jaxnlif.density import advection
 from jaxnlif.density.advection import Courant
 from jaxnlif.tridiagonal import mmatrix
 
-from ..conftest import needs_double
 from . import _leaky
 
 advect = jax.jit(advection.advect)
@@ -152,7 +151,6 @@ def test_empty_cells_fire_without_effect(dtype):
     np.testing.assert_allclose(np.sum(moved), 3.0, rtol=50 * np.finfo(dtype).eps)
 
 
-@needs_double
 def test_monotone_in_the_initial_weights():
     rng = np.random.default_rng(1)
     courant = Courant(*(jnp.asarray(rng.uniform(0, 50, (n, 1))) for n in (20, 19, 19)))
@@ -257,7 +255,6 @@ def test_fronts_go_down_as_they_go_up(dtype):
     )
 
 
-@needs_double
 def test_a_front_into_empty_weights():
     # 0.458: an explicit scheme of second order for ε → 0, 400 and 800 weights, to 3e-4.
     grid = jn.Grid(
@@ -276,7 +273,6 @@ def test_a_front_into_empty_weights():
         assert mean == pytest.approx(0.458, rel=error)
 
 
-@needs_double
 @pytest.mark.parametrize("dt", [0.1, 50.0])
 def test_derivatives_in_both_modes(dt):
     grid = make_grid(6, -0.5, 1.0)
@@ -292,7 +288,6 @@ def test_derivatives_in_both_modes(dt):
     check_grads(moved, arguments, order=1, modes=("fwd", "rev"), rtol=1e-6)
 
 
-@needs_double
 def test_second_derivatives_of_parts_of_a_step():
     """In a loop, where JAX forgets rules for derivatives of roots."""
     weights = column(0.9, 0.2, 0.7, 0.1, 0.4)
@@ -333,7 +328,6 @@ def test_narrow_weights_have_derivatives(dtype):
     assert found > 0
 
 
-@needs_double
 def test_a_front_does_not_jump_as_the_cells_before_it_fill():
     grid = make_grid(12, -0.5, 1.0)
     density = jnp.ones(grid.shape).at[:, 4:].set(0)
@@ -359,7 +353,6 @@ def test_a_front_does_not_jump_as_the_cells_before_it_fill():
     assert np.abs(np.diff(means)).max() < 1e-4
 
 
-@needs_double
 def test_derivatives_of_a_front_in_both_modes():
     grid = make_grid(12, -0.5, 1.0)
     rng = np.random.default_rng(2)

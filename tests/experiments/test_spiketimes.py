@@ -9,9 +9,7 @@ from jaxnlif.experiments import _training, spiketimes_concept, spiketimes_recurr
 from jaxnlif.integrate.progress import NoProgress
 from jaxnlif.store.files import read_arrays
 
-from ..conftest import DOUBLE
-
-PRECISION = ["--precision", "float64" if DOUBLE else "float32"]
+PRECISION = ["--precision", "float64"]
 
 
 def run(out, *options):

@@ -11,8 +11,6 @@ import jaxnlif as jn
 from jaxnlif.fitting import descents
 from jaxnlif.integrate.progress import AbstractProgress
 
-from ..conftest import needs_double
-
 
 class Valley(eqx.Module):
     """Rosenbrock's valley, as a model with two leaves and one that stays."""
@@ -310,7 +308,6 @@ def test_noise_coupling_and_input_from_a_rate():
     assert fitted.names == ("noise", "weight", "drive.value")
 
 
-@needs_double
 def test_blow_up_at_the_start_is_told():
     data = jn.losses.Rate([0.0, 2.0], [0.1, 0.2])
     fitted = jn.fit(network(1.0, 30.0, 2.0), simulate, data, where=leaves, bounds=BOUNDS, steps=3)

@@ -49,21 +49,26 @@ def slopes(drive):
     return jax.value_and_grad(lambda height, b: spikes(drive(height), b), (0, 1))
 
 
+@pytest.fixture(scope="module")
+def expected():
+    """Of a drive that is a pytree."""
+    return slopes(jn.Constant)(1.5, -1.0)
+
+
 @pytest.mark.parametrize("drive", [closure, nested, default, nested_default, bound, method])
-def test_drives(drive):
-    expected = slopes(jn.Constant)(1.5, -1.0)
+def test_drives(drive, expected):
     for found in (slopes(drive)(1.5, -1.0), jax.jit(slopes(drive))(1.5, -1.0)):
         for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5)
 
 
-def test_batches_and_drives_alone():
+def test_batches_and_drives_alone(expected):
     heights = jnp.array([1.0, 2.0])
     found = jax.vmap(lambda height: spikes(closure(height)))(heights)
-    expected = [spikes(jn.Constant(float(height))) for height in heights]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    one_by_one = [spikes(jn.Constant(float(height))) for height in heights]
+    np.testing.assert_allclose(found, one_by_one, rtol=1e-5)
     alone = jax.grad(lambda height: spikes(closure(height)))(1.5)
-    np.testing.assert_allclose(alone, slopes(jn.Constant)(1.5, -1.0)[1][0], rtol=1e-5)
+    np.testing.assert_allclose(alone, expected[1][0], rtol=1e-5)
 
 
 def test_what_is_saved():

@@ -7,14 +7,19 @@ import pytest
 
 import jaxnlif as jn
 
-GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=12))
-NETWORK = jn.Network(weight=-0.5)
+
+def make_grid():
+    return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=12))
+
+
+def make_network():
+    return jn.Network(weight=-0.5)
 
 
 def run(saveat, **arguments):
-    y0 = jn.gaussian(GRID, v=(-1.0, 0.5))
+    y0 = jn.gaussian(make_grid(), v=(-1.0, 0.5))
     arguments = {"t1": 1.0, "dt": 0.1} | arguments
-    return jn.solve(NETWORK, jn.FluxShift(GRID), y0=y0, saveat=saveat, **arguments)
+    return jn.solve(make_network(), jn.FluxShift(make_grid()), y0=y0, saveat=saveat, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +65,8 @@ def test_as_many_times_as_asked_for_equally_spaced_and_linear_between_steps(num,
 def test_between_steps_under_jit_vmap_and_grad(dtype):
     def rates(weight, **given):
         network, save = jn.Network(weight=weight), jn.SaveAt(num=8)
-        y0 = jn.gaussian(GRID, v=(-1.0, 0.5))
-        return jn.solve(network, jn.FluxShift(GRID), y0=y0, t1=1.0, dt=0.1, saveat=save).rate
+        y0 = jn.gaussian(make_grid(), v=(-1.0, 0.5))
+        return jn.solve(network, jn.FluxShift(make_grid()), y0=y0, t1=1.0, dt=0.1, saveat=save).rate
 
     weights, rtol = jnp.asarray([-0.5, 0.5]), 1e-4 if dtype == np.float32 else 1e-9
     many = jax.jit(jax.vmap(rates))(weights)
@@ -90,12 +95,12 @@ def test_between_an_event_and_the_step_before_is_the_nearest():
 
 
 def test_of_particles_the_nearest_step_but_for_their_spikes():
-    key, y0 = jax.random.key(0), jn.gaussian(GRID, v=(1.0, 0.1))
+    key, y0 = jax.random.key(0), jn.gaussian(make_grid(), v=(1.0, 0.1))
     network = jn.Network(weight=0.0, drive=3.0)
 
     def sol(num):
         run = {"y0": y0, "t1": 1.0, "dt": 0.1, "key": key, "saveat": jn.SaveAt(num=num)}
-        return jn.solve(network, jn.Particles(100, GRID), **run)
+        return jn.solve(network, jn.Particles(100, make_grid()), **run)
 
     steps, between = sol(11), sol(31)
     nearest = np.rint(np.arange(31) / 3).astype(int)
@@ -109,7 +114,7 @@ def test_of_particles_the_nearest_step_but_for_their_spikes():
 def test_default_is_the_density_at_101_times():
     sol = run(None, dt=0.01)
     assert sol.ts.shape == (101,)
-    assert sol.density(-1).shape == GRID.shape
+    assert sol.density(-1).shape == make_grid().shape
 
 
 def test_late_start_and_no_end():

@@ -1,5 +1,8 @@
 """The checkpointed scan is a scan."""
 
+import itertools
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +39,25 @@ def test_equals_lax_scan_in_value_and_gradient(length, block, dtype):
     np.testing.assert_allclose(ys, expected_ys, rtol=tolerance)
     np.testing.assert_allclose(value, expected, rtol=tolerance)
     np.testing.assert_allclose(slope, expected_slope, rtol=tolerance)
+
+
+@pytest.mark.parametrize("block", [None, 3])
+def test_second_derivatives_in_every_order_of_modes(block):
+    xs = jnp.linspace(0.0, 1.0, 7)
+
+    def total(scan):
+        def function(start):
+            (value, _), ys = scan(step, (start, -jnp.ones(())), xs)
+            return value + jnp.sum(ys["twice"])
+
+        return function
+
+    expected = jax.jit(jax.grad(jax.grad(total(lax.scan))))(0.5)
+    function = total(partial(checkpointed_scan, block=block))
+    forward, reverse = jax.jacfwd, jax.grad
+    for outer, inner in itertools.product((forward, reverse), repeat=2):
+        found = jax.jit(outer(inner(function)))(0.5)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_reverse_mode_stores_about_the_root_of_the_states():

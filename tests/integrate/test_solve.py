@@ -9,9 +9,19 @@ import pytest
 import jaxnlif as jn
 from jaxnlif.integrate.progress import AbstractProgress
 
-GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=6))
-LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
-Y0 = jn.gaussian(GRID, v=(-1.0, 0.5), w=(0.3, 0.02))
+
+def make_grid():
+    return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=6))
+
+
+def make_line():
+    return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
+
+
+def make_start():
+    return jn.gaussian(make_grid(), v=(-1.0, 0.5), w=(0.3, 0.02))
+
+
 TRACES = []
 
 
@@ -36,10 +46,10 @@ def network(**arguments):
     return jn.Network(**(defaults | arguments))
 
 
-def run(model, *, coupling=None, y0=Y0, **arguments):
-    solver = jn.FluxShift(GRID, jn.Lagged() if coupling is None else coupling)
+def run(model, *, coupling=None, y0=None, **arguments):
+    solver = jn.FluxShift(make_grid(), jn.Lagged() if coupling is None else coupling)
     arguments = {"t1": 1.0, "dt": 0.1, "saveat": jn.SaveAt(num=6)} | arguments
-    return jn.solve(model, solver, y0=y0, **arguments)
+    return jn.solve(model, solver, y0=make_start() if y0 is None else y0, **arguments)
 
 
 def assert_same(one, other, dtype):
@@ -65,7 +75,7 @@ def test_traced_run_equals_host_run(coupling, saveat, dtype):
 
 def test_a_traced_start_equals_a_concrete_one(dtype):
     model = network()
-    traced = eqx.filter_jit(lambda y0: run(model, y0=y0))(Y0)
+    traced = eqx.filter_jit(lambda y0: run(model, y0=y0))(make_start())
     assert_same(run(model), traced, dtype)
 
 
@@ -124,11 +134,11 @@ def test_another_number_of_steps_does_not_recompile_a_forward_run():
 
 def test_new_values_do_not_recompile_a_derivative():
     """Of a function that is differentiated, and not compiled as a whole, by its user."""
-    y0 = jn.gaussian(LINE, v=(-1.0, 0.5))
+    y0 = jn.gaussian(make_line(), v=(-1.0, 0.5))
     compiled = []
 
     def last(weight, times):
-        sol = jn.solve(jn.Network(weight=weight), jn.FluxShift(LINE), y0=y0, **times)
+        sol = jn.solve(jn.Network(weight=weight), jn.FluxShift(make_line()), y0=y0, **times)
         return sol.rate[-1]
 
     def seen(name, *_, **__):
@@ -148,9 +158,9 @@ def test_new_values_do_not_recompile_a_derivative():
 
 
 def explosive(weight, **arguments):
-    y0 = jn.gaussian(LINE, v=(-1.0, 0.5))
+    y0 = jn.gaussian(make_line(), v=(-1.0, 0.5))
     arguments = {"t1": 2.0, "dt": 0.01, "saveat": jn.SaveAt(num=21)} | arguments
-    return jn.solve(jn.Network(weight=weight), jn.FluxShift(LINE), y0=y0, **arguments)
+    return jn.solve(jn.Network(weight=weight), jn.FluxShift(make_line()), y0=y0, **arguments)
 
 
 def test_a_blow_up_ends_the_run_and_keeps_what_was_saved():
@@ -260,12 +270,15 @@ def test_interruption_during_the_first_chunk_hands_over_that():
         ({"t0": 2.0}, r"t1 = 1.0: must exceed t0 = 2.0"),
         ({"t1": float("inf")}, r"t1 = inf: must be finite"),
         ({"dt": 1e-14}, r"dt"),  # more steps than can be counted
-        ({"y0": Y0.at[3, 2].set(-1e-3)}, r"y0 = -0.001 at \[3, 2\]: must not be negative"),
-        ({"y0": Y0.at[3, 2].set(jnp.nan)}, r"y0 = nan at \[3, 2\]: must be finite"),
-        ({"y0": 2 * Y0}, r"y0: mass = 2: must be 1"),
-        ({"y0": 0 * Y0}, r"y0: mass = 0: must be 1"),
-        ({"y0": Y0.T}, r"y0: shape \(6, 24\): must be \(24, 6\)"),
-        ({"y0": Y0[:, 0]}, r"y0: shape \(24,\): must be \(24, 6\)"),
+        (
+            {"y0": make_start().at[3, 2].set(-1e-3)},
+            r"y0 = -0.001 at \[3, 2\]: must not be negative",
+        ),
+        ({"y0": make_start().at[3, 2].set(jnp.nan)}, r"y0 = nan at \[3, 2\]: must be finite"),
+        ({"y0": 2 * make_start()}, r"y0: mass = 2: must be 1"),
+        ({"y0": 0 * make_start()}, r"y0: mass = 0: must be 1"),
+        ({"y0": make_start().T}, r"y0: shape \(6, 24\): must be \(24, 6\)"),
+        ({"y0": make_start()[:, 0]}, r"y0: shape \(24,\): must be \(24, 6\)"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_traced(arguments, message):
@@ -308,7 +321,11 @@ def test_models_that_do_not_fit_the_grid_are_refused(make, message):
 def test_an_unstructured_network_needs_its_weight():
     with pytest.raises(ValueError, match="weight: give the model a weight"):
         jn.solve(
-            jn.Network(), jn.FluxShift(LINE), y0=jn.gaussian(LINE, v=(-1.0, 0.5)), t1=1.0, dt=0.1
+            jn.Network(),
+            jn.FluxShift(make_line()),
+            y0=jn.gaussian(make_line(), v=(-1.0, 0.5)),
+            t1=1.0,
+            dt=0.1,
         )
 
 

@@ -9,8 +9,6 @@ from jaxtyping import TypeCheckError
 import jaxnlif as jn
 from jaxnlif.model import AbstractMembrane, Exponential, Leaky, Perfect, Quadratic
 
-from ..conftest import needs_double
-
 # Membrane, threshold, reset, lowest voltage, drive, noise; and the rate by independent quadrature.
 STATIONARY = [
     (Exponential(0.2, 1.0), 2.0, 0.0, -3.0, 0.5, 0.25, 0.134733172),
@@ -41,7 +39,6 @@ def by_density(membrane, threshold, reset, lowest, drive, noise, *, num):
     return jn.solve(model, jn.FluxShift(grid), y0=y0, t1=4e4, dt=2e3, saveat=saveat).rate[-1]
 
 
-@needs_double
 @pytest.mark.parametrize("case", STATIONARY, ids=IDS)
 def test_stationary_rates(case):
     *case, expected = case
@@ -97,7 +94,6 @@ def test_flows_of_sharp_onsets_are_numbers(dtype):
         assert np.all(np.isfinite(membrane.flow(v, jnp.asarray(time, dtype))))
 
 
-@needs_double
 def test_the_density_of_leaky_neurons_by_quadrature():
     from jaxnlif.density.stationary.quadrature import density_by_quadrature
 
@@ -107,7 +103,6 @@ def test_the_density_of_leaky_neurons_by_quadrature():
     np.testing.assert_allclose(found, jn.stationary.density(v, 0.5, 0.7), rtol=1e-11)
 
 
-@needs_double
 def test_derivatives_by_the_membrane():
     def quadrature(slope):
         return by_quadrature(Exponential(slope, 1.0), 2.0, 0.0, -3.0, 0.9, 0.25)

@@ -11,8 +11,6 @@ import jaxnlif as jn
 from jaxnlif.particles.histogram import deposit
 from jaxnlif.particles.sampling import stratified
 
-from ..conftest import needs_double
-
 KEY = jax.random.key(0)
 
 
@@ -138,7 +136,6 @@ def test_the_round_trip_keeps_mass_mean_and_variance(line, dtype):
     np.testing.assert_allclose(after[1:], before[1:], atol=2 * (h**2 / 3 + 1e-5))
 
 
-@needs_double
 def test_gradient_of_a_run_that_never_switches(line):
     def rate(b, solver):
         saveat = jn.SaveAt(num=2, fn=None)

@@ -5,8 +5,6 @@ from references import figures
 
 from jaxnlif import plot
 
-from ..conftest import needs_double
-
 
 def test_every_function_that_draws_is_tried():
     tried = {call.partition("(")[0] for call in figures.FUNCTIONS}
@@ -15,7 +13,6 @@ def test_every_function_that_draws_is_tried():
     assert functions - tried == apart | {"finish"}
 
 
-@needs_double
 @pytest.mark.filterwarnings("default")  # those of the notebook machinery are not ours
 def test_every_figure_is_shown_once(learned, blown_up, switching, tmp_path):
     pictures, complaints = figures.shown((learned, blown_up, switching), tmp_path / "runs")

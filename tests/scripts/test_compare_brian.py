@@ -6,8 +6,6 @@ import compare_brian
 import numpy as np
 import pytest
 
-from ..conftest import needs_double
-
 NETWORKS, NUM = 4, 500
 
 
@@ -22,14 +20,12 @@ def deviation(rates, density):
     return means.mean() - 1, means.std(ddof=1) / np.sqrt(len(means))
 
 
-@needs_double
 def test_particles_agree_with_the_density(density):
     rates = np.asarray(compare_brian.particles(NETWORKS, NUM))
     off, error = deviation(rates, density)
     assert abs(off) < 4 * error < 0.1
 
 
-@needs_double
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_brian_agrees_with_the_density_but_for_its_steps(density):

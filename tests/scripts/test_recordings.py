@@ -2,10 +2,7 @@
 
 from checks.trust import recordings
 
-from ..conftest import needs_double
 
-
-@needs_double
 def test_the_rate_of_bursting_neurons_is_fitted():
     rows = recordings.counted_rate((2.0,), seeds=2, trains=(recordings.bursting,), duration=20.0)
     _, percent = (measured.value for measured in rows)

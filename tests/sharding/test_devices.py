@@ -3,9 +3,7 @@
 import pytest
 from references.devices import RUNS, compare, gradient
 
-from ..conftest import DOUBLE
-
-TOLERANCE = 1e-12 if DOUBLE else 1e-5  # relative to the largest value of a field
+TOLERANCE = 1e-12  # relative to the largest value of a field
 CASES = (*RUNS, gradient.__name__)
 IN_PROCESSES = ("lagged", "particles")
 
@@ -13,7 +11,7 @@ IN_PROCESSES = ("lagged", "particles")
 @pytest.fixture(scope="module")
 def in_one_process():
     """Eight virtual devices."""
-    return compare(CASES, devices=8, double=DOUBLE, optimised=False)[0]
+    return compare(CASES, devices=8, optimised=False)[0]
 
 
 @pytest.mark.slow
@@ -24,7 +22,7 @@ def test_eight_devices_equal_one(in_one_process, case):
 
 @pytest.mark.slow
 def test_two_processes_equal_one_device_and_both_know_the_result():
-    processes = compare(IN_PROCESSES, devices=2, processes=2, double=DOUBLE, optimised=False)
+    processes = compare(IN_PROCESSES, devices=2, processes=2, optimised=False)
     assert processes[0] == processes[1]
     for case in IN_PROCESSES:
         _assert_equal(processes[0], case)

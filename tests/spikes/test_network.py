@@ -161,7 +161,6 @@ def test_strong_and_many_inputs_do_not_overflow(dtype):
     assert all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient))
 
 
-@needs_double
 @pytest.mark.parametrize("weight", [-30.0, -4.0, 8.0, 300.0])
 def test_weights_of_one_sign_lose_nothing_in_single_precision(weight):
     """Inputs that all turn a point the same way make it grow fastest."""

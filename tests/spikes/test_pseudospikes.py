@@ -9,8 +9,6 @@ from references.networks import random_setting
 
 from jaxnlif.spikes import LIF, QIF, InputSpikes, Recurrent, Theta, pseudospikes, sorted_spikes
 
-from ..conftest import needs_double
-
 
 def test_closed_form(dtype):
     """The formula of the reference, written with potentials."""
@@ -85,7 +83,6 @@ def through_the_end(kind, parameter):
     return map(np.asarray, (sweep, value, first, count, slope))
 
 
-@needs_double
 @pytest.mark.parametrize(("kind", "parameter"), SWEEPS)
 def test_output_times_go_continuously_through_the_end(kind, parameter):
     sweep, value, first, count, slope = through_the_end(kind, parameter)
@@ -118,7 +115,6 @@ def test_pseudorates_of_strong_coupling_are_found(dtype):
     np.testing.assert_allclose(rates, [0.0731, 0.8617], atol=2e-4)
 
 
-@needs_double
 def test_gradient_of_recurrent_pseudorates():
     rng = np.random.default_rng(1)
     angle = jnp.asarray(rng.uniform(0, np.pi, 6))

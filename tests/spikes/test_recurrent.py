@@ -164,7 +164,6 @@ def test_times_of_inputs_follow_the_times_they_were_given(case):
     np.testing.assert_allclose(slopes[: arrived.sum()], 1, rtol=1e-5)
 
 
-@needs_double
 def test_strong_coupling_leaves_the_gradients_of_ordinary_spikes_finite():
     """Also where no pseudorates are found, which these do not need."""
     n, neuron = 32, Theta(6 / np.pi, 1.25)
@@ -236,9 +235,8 @@ def test_gradient_of_the_weight_of_a_neuron_to_itself_is_zero(gradients):
     assert np.count_nonzero(slopes) > slopes.size / 2
 
 
-def test_gradients_in_float32_are_near_those_in_float64(gradients, dtype):
-    if dtype == np.float32:
-        pytest.skip("has nothing more precise to compare with")
+@needs_double
+def test_gradients_in_float32_are_near_those_in_float64(gradients):
     name, of, arguments, gradient = gradients
     single = jax.tree.map(lambda x: x.astype(np.float32), arguments)
     rough = jax.jit(jax.grad(of, (0, 1, 2)))(*single)

@@ -17,7 +17,6 @@ from jaxnlif.machine.machine import Machine
 from jaxnlif.tridiagonal import log_depth, loops, mmatrix
 from jaxnlif.tridiagonal.exchange import Rates
 
-from ..conftest import needs_double
 from ..density import _leaky
 from .test_mmatrix import exact_solution
 
@@ -152,7 +151,6 @@ def test_the_step_keeps_what_it_keeps_row_by_row(kappa, noise, dtype):
         np.testing.assert_allclose(probed, rates, rtol=2000 * eps, atol=1e-30)
 
 
-@needs_double
 def test_derivatives():
     grid, drive, density, _ = voltages(np.float64, num=18, width=2)
 
@@ -164,15 +162,16 @@ def test_derivatives():
     check_grads(step, arguments, order=1, modes=("fwd", "rev"), rtol=1e-6)
 
 
-GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30), w=jn.WeightGrid(0.0, 1.2, num=9))
+def make_grid():
+    return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30), w=jn.WeightGrid(0.0, 1.2, num=9))
 
 
 def learned(drive, way):
     """Some function of the weights that are learned."""
     sol = jn.solve(
         jn.Network(noise=1.0, drive=drive, learning=jn.Hebbian(gain=0.3), epsilon=1e-2),
-        jn.FluxShift(GRID, execution=way),
-        y0=jn.gaussian(GRID, v=(-1.0, 0.5), w=(0.3, 0.02)),
+        jn.FluxShift(make_grid(), execution=way),
+        y0=jn.gaussian(make_grid(), v=(-1.0, 0.5), w=(0.3, 0.02)),
         t1=1.0,
         dt=0.05,
     )
@@ -180,12 +179,15 @@ def learned(drive, way):
 
 
 COURANT = advection.Courant(*(jnp.ones((n, 1)) for n in (90, 89, 89)))
-DRIVE = jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1)
+
+
+def make_drive():
+    return jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1)
 
 
 def test_a_run_with_learning_and_its_gradient(dtype):
     found, expected = (
-        jax.jit(jax.value_and_grad(partial(learned, way=way)))(DRIVE)
+        jax.jit(jax.value_and_grad(partial(learned, way=way)))(make_drive())
         for way in (LogDepth(), Loops())
     )
     tolerance = 1e-11 if dtype == np.float64 else 1e-3

@@ -11,10 +11,15 @@ from jax.test_util import check_grads
 from jaxnlif.tridiagonal import loops, mmatrix
 from jaxnlif.tridiagonal.exchange import Rates
 
-from ..conftest import needs_double
 
-UP = jnp.array([[1.0], [2.0], [0.5], [3.0]])
-DOWN = jnp.array([[0.25], [1.0], [4.0], [7.0]])  # the last one leads nowhere and is not used
+def ups():
+    return jnp.array([[1.0], [2.0], [0.5], [3.0]])
+
+
+def downs():
+    return jnp.array([[0.25], [1.0], [4.0], [7.0]])  # the last one leads nowhere and is not used
+
+
 MATRIX = np.array(
     [[1.0, -0.25, 0, 0], [-1.0, 2.25, -1.0, 0], [0, -2.0, 1.5, -4.0], [0, 0, -0.5, 7.0]]
 )
@@ -30,13 +35,13 @@ def test_product_with_the_matrix_written_out():
     x = column(1.0, 2.0, 3.0, 4.0)
     expected = MATRIX @ x[:, 0] + 0.5 * x[:, 0]
     np.testing.assert_allclose(
-        mmatrix.apply(jnp.array([0.5]), UP, DOWN, x)[:, 0], expected, rtol=1e-6
+        mmatrix.apply(jnp.array([0.5]), ups(), downs(), x)[:, 0], expected, rtol=1e-6
     )
 
 
 def test_elimination_computed_by_hand():
-    rates = Rates.table(UP, DOWN)
-    _, excess = loops.sweep_up(rates, jnp.ones(1), jnp.zeros_like(UP))
+    rates = Rates.table(ups(), downs())
+    _, excess = loops.sweep_up(rates, jnp.ones(1), jnp.zeros_like(ups()))
     # e_1 = 1 + 1/4 · 1/2,  e_2 = 1 + 1 · e_1/(e_1 + 2),  e_3 = 1 + 4 · e_2/(e_2 + 1/2)
     expected = [Fraction(1)]
     for up, down in ((1, Fraction(1, 4)), (2, 1), (Fraction(1, 2), 4)):
@@ -48,7 +53,7 @@ def test_elimination_computed_by_hand():
 @pytest.mark.parametrize("kappa", [1e-3, 1.0, 1e3])
 def test_solution_equals_that_of_the_dense_matrix(kappa, dtype):
     rhs = column(1.0, 0.0, 2.0, 0.5)
-    x = solve(jnp.array([kappa]), UP, DOWN, rhs)
+    x = solve(jnp.array([kappa]), ups(), downs(), rhs)
     expected = np.linalg.solve(MATRIX + kappa * np.eye(4), np.asarray(rhs, float))
     np.testing.assert_allclose(x, expected, rtol=20 * np.finfo(dtype).eps)
 
@@ -65,7 +70,7 @@ def test_columns_with_their_own_matrices_are_independent(dtype):
 
 def test_one_matrix_serves_many_right_sides(dtype):
     rhs = jnp.asarray(np.random.default_rng(1).uniform(0, 1, (4, 5)), dtype)
-    x = solve(jnp.ones(1), UP, DOWN, rhs)
+    x = solve(jnp.ones(1), ups(), downs(), rhs)
     expected = np.linalg.solve(MATRIX + np.eye(4), np.asarray(rhs, float))
     np.testing.assert_allclose(x, expected, rtol=20 * np.finfo(dtype).eps)
 
@@ -124,13 +129,12 @@ def shifted(kappa, up, down, rhs, mass):
 @pytest.mark.parametrize("kappa", [0.0, 0.3])
 def test_a_given_mass_with_what_is_missing_coming_in_at_one_row(kappa, dtype):
     rhs, mass = column(1.0, 0.0, 2.0, 0.5), jnp.array([3.0])
-    x = shifted(jnp.array([kappa]), UP, DOWN, rhs, mass)
+    x = shifted(jnp.array([kappa]), ups(), downs(), rhs, mass)
     left = (MATRIX + kappa * np.eye(4)) @ np.asarray(x, float) - np.asarray(rhs, float)
     np.testing.assert_allclose(jnp.sum(x), 3, rtol=20 * np.finfo(dtype).eps)
     np.testing.assert_allclose(left[[0, 1, 3]], 0, atol=100 * np.finfo(dtype).eps)
 
 
-@needs_double
 @pytest.mark.parametrize("kappa", [0.0, 0.3])
 def test_derivatives_with_a_given_mass(kappa):
     rng = np.random.default_rng(5)
@@ -139,7 +143,6 @@ def test_derivatives_with_a_given_mass(kappa):
     check_grads(shifted, arguments, order=2, modes=("fwd", "rev"), rtol=1e-6)
 
 
-@needs_double
 def test_derivatives_in_both_modes():
     rng = np.random.default_rng(4)
     up, down, rhs = (jnp.asarray(rng.uniform(0.1, 2, (5, 2))) for _ in range(3))
