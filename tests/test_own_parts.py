@@ -14,7 +14,7 @@ from jaxnlif.model import AbstractMembrane
 from jaxnlif.model.synapse import AbstractSynapse
 
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=120))
-PLANE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60), w=jn.WeightGrid(-0.2, 1.0, num=12))
+PLANE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60), w=jn.WeightGrid(0.0, 1.2, num=12))
 
 WRONG = (ValueError, TypeCheckError)  # whichever looks first
 

@@ -19,24 +19,26 @@ from .bernoulli import EVEN_LIMIT, bernoulli, bernoulli_even, bernoulli_even_slo
 
 
 class Inputs(NamedTuple):
-    r"""What the neurons of a voltage step are given; the first three may be common to all columns.
+    r"""What the neurons of a voltage step are given; all but the last may be common to all columns.
 
     - `kappa`: $κ = ε/Δt ≥ 0$ (1 / membrane time), shape `(1,)` or `(w,)`.
     - `noise`: diffusion coefficient a (voltage² / membrane time), shape `(1,)` or `(w,)`.
     - `force`: drift of the membrane at the interfaces (voltage / membrane time), shape `(v, 1)` or
       `(v, w)`.
+    - `extremes`: the lowest and the highest force, shape `(2, 1)` or `(2, w)`.
     - `drive`: total input μ of the columns (voltage), shape `(w,)`.
     """
 
     kappa: Float[Array, " #w"]
     noise: Float[Array, " #w"]
     force: Float[Array, "v #w"]
+    extremes: Float[Array, "2 #w"]
     drive: Float[Array, " w"]
 
     @property
-    def common(self) -> tuple[Array, Array, Array]:
+    def common(self) -> tuple[Array, Array, Array, Array]:
         """What all columns may share."""
-        return self.kappa, self.noise, self.force
+        return self.kappa, self.noise, self.force, self.extremes
 
 
 def inputs_of(
@@ -48,7 +50,11 @@ def inputs_of(
 ) -> Inputs:
     """Those of neurons of one membrane, noise and step."""
     force = membrane.drift(interfaces(grid))[:, None]
-    return Inputs(jnp.reshape(kappa, 1), jnp.reshape(noise, 1), force, drive)
+    lowest, highest = force[0], force[-1]
+    if not membrane.linear:
+        lowest, highest = (of(lax.stop_gradient(force), 0) for of in (jnp.min, jnp.max))
+    extremes = lax.stop_gradient(jnp.stack([lowest, highest]))
+    return Inputs(jnp.reshape(kappa, 1), jnp.reshape(noise, 1), force, extremes, drive)
 
 
 def exchange_rates(
@@ -104,8 +110,7 @@ def with_cells(
     """
     if not branch:
         return step(_exponential)
-    drive, force, noise = lax.stop_gradient((inputs.drive, inputs.force, inputs.noise))
-    ends = jnp.stack([jnp.min(force, 0), jnp.max(force, 0)])
+    drive, ends, noise = lax.stop_gradient((inputs.drive, inputs.extremes, inputs.noise))
     largest = jnp.max(jnp.abs((drive[None] + ends) * (grid.spacing / noise)[None]))
     small = _in_all_of_a_batch(largest <= EVEN_LIMIT)
     # Each branch repeats what it needs: reverse mode would store what either of them makes.

@@ -99,8 +99,8 @@ def absorb_flux_tangent(
 
 def _differentiate(grid: VoltageGrid, cells: Cells, new: Array, primals: Any, tangents: Any):
     """Right side of the differentiated step, with what it changes in the exit left out."""
-    (kappa, noise, force, drive), density = primals
-    (d_kappa, d_noise, d_force, d_drive), d_density = tangents
+    (kappa, noise, force, _, drive), density = primals
+    (d_kappa, d_noise, d_force, _, d_drive), d_density = tangents
     above = jnp.concatenate([new[1:], jnp.zeros_like(new[:1])])
     flux, slope = cells.flux(new, above)
     # The Péclet number is (μ + f) h/a, and the flux (a/h²) times a function of it.
