@@ -1,67 +1,8 @@
 """jaxnlif: noisy leaky integrate-and-fire networks as densities, differentiable in JAX."""
 
 from . import _interrupt as _interrupt
-from . import execution as execution
-from . import io as io
-from . import losses as losses
-from . import plot as plot
-from . import spikes as spikes
-from . import statistics as statistics
-from .density import stationary as stationary
-from .density.coupling import Corrected as Corrected
-from .density.coupling import Implicit as Implicit
-from .density.coupling import Lagged as Lagged
-from .density.events import Cascade as Cascade
-from .density.solver import FluxShift as FluxShift
-from .fitting.bounds import Between as Between
-from .fitting.bounds import Free as Free
-from .fitting.bounds import Positive as Positive
-from .fitting.fit import fit as fit
-from .fitting.result import Fit as Fit
-from .fitting.result import FitResult as FitResult
-from .grid import Grid as Grid
-from .grid import VoltageGrid as VoltageGrid
-from .grid import WeightGrid as WeightGrid
-from .initial import at_reset as at_reset
-from .initial import from_samples as from_samples
-from .initial import gaussian as gaussian
-from .initial import normalise as normalise
-from .integrate.checkpoint import Checkpoint as Checkpoint
-from .integrate.progress import ProgressBar as ProgressBar
-from .integrate.result import Interrupted as Interrupted
-from .integrate.result import Result as Result
-from .integrate.result import SolveError as SolveError
-from .integrate.saveat import SaveAt as SaveAt
-from .integrate.solution import Solution as Solution
-from .integrate.solve import solve as solve
-from .integrate.solver import Regime as Regime
-from .integrate.solver import Snapshot as Snapshot
-from .integrate.warning import WarningFlag as WarningFlag
-from .model import AbstractDelay as AbstractDelay
-from .model import AbstractDrive as AbstractDrive
-from .model import AbstractLearning as AbstractLearning
-from .model import AbstractResponse as AbstractResponse
-from .model import Bump as Bump
-from .model import Constant as Constant
-from .model import Delay as Delay
-from .model import ExponentialDelay as ExponentialDelay
-from .model import Hebbian as Hebbian
-from .model import Identity as Identity
-from .model import Network as Network
-from .model import Never as Never
-from .model import Pulse as Pulse
-from .model import Saturating as Saturating
-from .model import Sinusoid as Sinusoid
-from .model import Table as Table
-from .model import Tabulated as Tabulated
-from .multiscale.solver import MultiScale as MultiScale
-from .multiscale.switch import CascadeSwitch as CascadeSwitch
-from .multiscale.switch import RateSwitch as RateSwitch
-from .particles.restart import Hold as Hold
-from .particles.restart import Shift as Shift
-from .particles.solver import Particles as Particles
-from .sweeping.result import Sweep as Sweep
-from .sweeping.sweep import sweep as sweep
-from .units import Units as Units
+from . import _lazy
 
 __version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = _lazy.attach(__name__)

@@ -2,7 +2,7 @@
 
 A kernel's arrays are whole; each of its blocks works on vectors of `LANES` numbers, one for each
 thread. The backend is Mosaic GPU, which runs on Hopper GPUs and newer; elsewhere callers keep to
-what XLA makes of their loops.
+what XLA makes of their loops. Pallas is imported when a kernel is traced.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 from jax import lax
-from jax.experimental import pallas as pl
 
 LANES = 128
 """Threads of a block, and numbers of its vectors."""
@@ -30,6 +29,13 @@ def available() -> bool:
     return all(float(device.compute_capability) >= 9 for device in devices)
 
 
+def lanes(start: Any) -> Any:
+    """`LANES` numbers from `start` on: an index of the arrays in a kernel."""
+    from jax.experimental import pallas as pl
+
+    return pl.ds(start, LANES)
+
+
 def launch(
     body: Callable[..., None],
     out: Sequence[jax.ShapeDtypeStruct],
@@ -39,11 +45,13 @@ def launch(
 ) -> Callable[..., list[Any]]:
     """A function of arrays that runs `body(block, *inputs, *outputs)` for all blocks.
 
-    **Arguments:** `body` reads its arrays by `ref[row, pl.ds(start, LANES)]` and writes them
-    likewise; `out`, shapes and dtypes of the outputs, which hold anything where not written;
-    `interpret` runs the kernel without a GPU, slowly, for tests.
+    **Arguments:** `body` reads its arrays by `ref[row, lanes(start)]` and writes them likewise;
+    `out`, shapes and dtypes of the outputs, which hold anything where not written; `interpret`
+    runs the kernel without a GPU, slowly, for tests.
     """
     if interpret:
+        from jax.experimental import pallas as pl
+
         return pl.pallas_call(
             lambda *refs: body(pl.program_id(0), *refs),
             out_shape=list(out),

@@ -8,12 +8,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-
-from . import SolveError, __version__, _interrupt, experiments
+from . import __version__, _interrupt, experiments
 from ._parser import Parser
 from ._streams import surviving
-from .experiments import configuration
 
 _EXAMPLES = """\
 examples:
@@ -47,11 +44,26 @@ def _run(argv: list[str]) -> int:
         if arguments.command == "list":
             print("\n".join(_table()))
         else:
-            jax.config.update("jax_enable_x64", arguments.precision == "float64")
-            arguments.experiment.run(arguments)
+            return _run_experiment(arguments)
     except ValueError as error:
         return _complain(error, 2)
-    except (SolveError, OSError) as error:
+    except OSError as error:
+        return _complain(error, 1)
+    return 0
+
+
+# What only runs need is imported there: the rest of the command answers at once.
+
+
+def _run_experiment(arguments: argparse.Namespace) -> int:
+    import jax
+
+    from .integrate.result import SolveError
+
+    jax.config.update("jax_enable_x64", arguments.precision == "float64")
+    try:
+        arguments.experiment.run(arguments)
+    except SolveError as error:
         return _complain(error, 1)
     return 0
 
@@ -65,7 +77,12 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     options = getattr(arguments, "options", parser)
     if unknown:
         options.refuse(unknown[0])
-    if getattr(arguments, "config", None) is None:
+    if arguments.command == "list":
+        return arguments
+
+    from .experiments import configuration
+
+    if arguments.config is None:
         return configuration.expanded(options, arguments)
     given = configuration.read(arguments.config, arguments.name, arguments.options)
     return configuration.expanded(options, parser.parse_args([*argv[:2], *given, *argv[2:]]))
@@ -80,6 +97,9 @@ def _named(argv: list[str]) -> list[str]:
         return argv
     if path is None:
         finder.error(f"{argv[0]}: must follow the NAME of an experiment")
+
+    from .experiments import configuration
+
     return [configuration.experiment(path, experiments.REGISTRY), *argv]
 
 

@@ -45,7 +45,8 @@ def public_names(namespace: str, module: ModuleType) -> Iterator[Public]:
 
     Those of a package are what it imports from ours; those of a module are its own.
     """
-    for name, thing in sorted(vars(module).items()):
+    for name in sorted(dir(module)):
+        thing = getattr(module, name)
         home = getattr(thing, "__module__", None) or ""
         ours = (
             home.startswith("jaxnlif") if hasattr(module, "__path__") else home == module.__name__

@@ -27,7 +27,7 @@ NAMED = re.findall(r"`([A-Z_]+)`", (PAGES / "plot.md").read_text(encoding="utf-8
 
 def names(module: ModuleType) -> set[str]:
     """The public names of a namespace that are ours."""
-    found = {name: x for name, x in vars(module).items() if not name.startswith("_")}
+    found = {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
     return {
         name
         for name, x in found.items()

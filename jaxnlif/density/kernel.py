@@ -14,7 +14,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.experimental import pallas as pl
 from jaxtyping import Array, Float
 
 from .. import _pallas
@@ -138,7 +137,7 @@ def _launch(grid: _Voltages, columns: Columns, probing: bool, interpret: bool) -
 
 def _body(grid: _Voltages, absorbs: bool, probing: bool, width: int, block, *refs):
     # The last block overlaps the one before it where the width does not divide.
-    at = pl.ds(jnp.minimum(block * _pallas.LANES, width - _pallas.LANES), _pallas.LANES)
+    at = _pallas.lanes(jnp.minimum(block * _pallas.LANES, width - _pallas.LANES))
     drive, cells, kappa, density, *refs = refs
     inflow = refs.pop(0)[at] if absorbs else None
     column = _Column(grid, at, drive[at], cells[at], kappa[at], inflow, density)

@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
@@ -160,6 +159,8 @@ class Sharded(AbstractLayout):
             if not isinstance(x, jax.Array) or not is_concrete(x):
                 return x
             if not x.is_fully_addressable:
+                from jax.experimental import multihost_utils  # takes long, and few runs need it
+
                 return multihost_utils.process_allgather(x, tiled=True)
             return np.asarray(x)
 

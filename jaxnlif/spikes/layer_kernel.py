@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.experimental import pallas as pl
 from jaxtyping import Array, Float, Int
 
 from .. import _pallas
@@ -209,7 +208,7 @@ def _place(block, c):
     """Of a block the sample, the number among its neurons, and which neurons."""
     columns = c.shape[1] // LANES
     sample, column = lax.div(block, jnp.int32(columns)), lax.rem(block, jnp.int32(columns))
-    return sample, column, pl.ds(column * LANES, LANES)
+    return sample, column, _pallas.lanes(column * LANES)
 
 
 def _over_chunks(chunk: Callable[..., Any], number, stride, carry):

@@ -20,11 +20,11 @@ from jaxtyping import Array, Float, Real
 
 from ..._module import Module
 from ._roots import as_floats, bisect, check_numbers, known_root, raise_if, require, with_slope
-from .rate import log_firing_rate, neuron, rested
+from .rate import gauss_legendre, log_firing_rate, neuron, rested
 
 _CANDIDATES = 64
 _PANELS = 32
-_PANEL_NODES, _PANEL_WEIGHTS = np.polynomial.legendre.leggauss(8)
+_PANEL_NODES = 8
 
 Function = Callable[[Array], Array]
 
@@ -193,8 +193,9 @@ class _LearningNetwork(eqx.Module):
 def _quadrature(support: Float[Array, ""]) -> tuple[Float[Array, " w"], Float[Array, " w"]]:
     """Nodes and weights of a composite Gauss rule on [0, support]."""
     centers = np.arange(_PANELS)[:, None] + 0.5
-    nodes = (centers + 0.5 * _PANEL_NODES).ravel() / _PANELS
-    weights = np.tile(0.5 * _PANEL_WEIGHTS, _PANELS) / _PANELS
+    nodes, weights = gauss_legendre(_PANEL_NODES)
+    nodes = (centers + 0.5 * nodes).ravel() / _PANELS
+    weights = np.tile(0.5 * weights, _PANELS) / _PANELS
     return support * nodes.astype(support.dtype), support * weights.astype(support.dtype)
 
 
