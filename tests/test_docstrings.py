@@ -52,6 +52,7 @@ UNITS = {
     # One voltage for potentials, drives, thresholds and kicks.
     "voltage",
     "voltage²",
+    "voltage / membrane time",
     "1 / voltage",
     "voltage² / membrane time",
     # A weight w is in the unit in which w σ(N̄) is a voltage: for σ(N) = N, voltage × membrane time.
@@ -65,6 +66,7 @@ UNITS = {
     "weight² × membrane time²",
     "spikes / neuron",
     "spikes / neuron × learning time / membrane time",
+    "spikes / neuron × learning time / membrane time / weight",
     "spikes / neuron / membrane time",
     "spikes / neuron / membrane time / weight",
     "spikes² / neuron² / membrane time",
@@ -101,6 +103,13 @@ WITHOUT_REFERENCE = {
         *("jn.AbstractDelay", "jn.AbstractDrive", "jn.AbstractResponse", "jn.ExponentialDelay"),
         *("jn.Never", "jn.Bump", "jn.Constant", "jn.Pulse", "jn.Sinusoid", "jn.Table"),
         *("jn.Tabulated", "jn.Identity", "jn.Saturating", "jn.Hold"),
+        *(
+            "jn.AbstractTransport",
+            "jn.AbstractMembrane",
+            "jn.Leaky",
+            "jn.Perfect",
+            "jn.AbstractSynapse",
+        ),
         *("jn.Between", "jn.Free", "jn.Positive"),
         *("jn.at_reset", "jn.from_samples", "jn.gaussian", "jn.normalise"),
         *("jn.losses.MeanRate", "jn.losses.Rate", "jn.losses.Rates", "jn.losses.Weights"),
@@ -108,6 +117,7 @@ WITHOUT_REFERENCE = {
     },
     "says where or when to compute; how is the matter of a solver": {
         *("jn.Grid", "jn.VoltageGrid", "jn.WeightGrid", "jn.SaveAt", "jn.solve", "jn.sweep"),
+        *("jn.AbstractStepSize", "jn.FixedStep"),
         *("jn.Checkpoint", "jn.ProgressBar", "jn.Units", "jn.execution"),
     },
     "holds what was computed, or says how that ended": {

@@ -77,8 +77,8 @@ class Lagged(AbstractCoupling):
 class Corrected(AbstractCoupling):
     r"""Neurons see the rate that a lagged step predicts: half a linear solve more.
 
-    The prediction $N_1$ is bounded by $2 N + 1$, which keeps an avalanche from being predicted in
-    one step; what the bound holds back comes with the next ones. Under inhibition a prediction
+    The prediction $N_1$ is bounded by $2 N + 1$, which keeps a cascade from being predicted in one
+    step; what the bound holds back comes with the next ones. Under inhibition a prediction
     overshoots: $N_1 - \bar N$, with $\bar N$ the rate that results in the step, has the sign
     opposite to $N_1 - N$. Then neurons see the rate between $N$ and $N_1$ that reproduces itself,
     as with `Implicit`, for a few half solves more. Networks that only excite never pay.

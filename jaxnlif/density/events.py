@@ -1,6 +1,6 @@
 r"""Multiple firing events on the density: a part of the network fires together in an instant.
 
-Where the spikes of a step start an avalanche that carries itself, the mean-field equation has no
+Where the spikes of a step start a cascade that carries itself, the mean-field equation has no
 classical solution; it goes on with the *physical* one, in which the smallest self-consistent mass
 m jumps over the threshold at once (Delarue, Inglis, Rubenthaler, Tanré 2015; Dou, Tao, Xue, Zhou,
 arXiv 2603.18475).
@@ -94,7 +94,7 @@ class NoEvents(AbstractEvents):
         return lost, Result.where(resolved, Result.blow_up, Result.no_self_consistent_rate)
 
 
-class Cascade(AbstractEvents):
+class Cascade(Module):
     r"""Lets neurons fire together on the density, and the run go on through every blow-up.
 
     Steps are shortened to $Δt = ε\,δm/\bar N$, so that no more than $δm$ fires in one, and land on
@@ -132,15 +132,23 @@ class Cascade(AbstractEvents):
             mass_step=self.mass_step, max_substeps=max_substeps
         ).max_substeps
 
+
+class Together(AbstractEvents):
+    """Neurons fire together, and the run goes on.
+
+    **Arguments:** `cascade`: how that is followed, and recorded.
+    """
+
+    cascade: Cascade
+
     def coupling(self, coupling):
         return Corrected() if isinstance(coupling, Lagged) else coupling
 
     def step_size(self):
-        return MassStep(mass_step=self.mass_step, max_substeps=self.max_substeps)
+        return self.cascade.step_size()
 
     def log(self, dtype):
-        zero = jnp.zeros((), dtype)
-        return Log.empty(Event(zero, zero), self.max_events)
+        return self.cascade.log(dtype)
 
     def fire(self, step, signals, own):
         return fire(step, signals)

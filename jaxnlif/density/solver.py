@@ -26,7 +26,7 @@ from .blowup import MAX_RATE
 from .cells import firing_rates, inputs_of
 from .coupling import AbstractCoupling, Implicit, Lagged
 from .cycle import watch, watched
-from .events import AbstractEvents, Cascade, NoEvents
+from .events import AbstractEvents, Cascade, NoEvents, Together
 from .finite import AbstractSize, Finite, Infinite
 from .held import Arriving, arriving_in, recorded
 from .outcome import outcome
@@ -193,7 +193,14 @@ class FluxShift(AbstractSolver[DensityState]):
     def part(
         self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
     ) -> tuple[DensityState, Float[Array, " w"]]:
-        r"""The state after `dt` with the drive of `time`, and $∫N(w)\,dt$ meanwhile."""
+        r"""The state after a part of a step, and $∫N(w)\,dt$ meanwhile.
+
+        **Arguments:** `model`; `time`, at which the drive is looked up, and `dt`, the length
+        (learning time); what is `arriving` in the step; the `state` at its beginning.
+
+        **Returns:** the state; the integral, shape `(w,)` (spikes / neuron × learning time /
+        membrane time / weight).
+        """
         moved = self._learn(model, time, dt, arriving, state)
         begin = self.weights(model), state.density, state.rates, state.rate
         walls = state.walls.after_weight_step(self.grid, model.plasticity, *begin, dt)
@@ -270,7 +277,7 @@ class FluxShift(AbstractSolver[DensityState]):
 
     @property
     def _events(self) -> AbstractEvents:
-        return NoEvents() if self.events is None else self.events
+        return NoEvents() if self.events is None else Together(self.events)
 
     @property
     def _size(self) -> AbstractSize:

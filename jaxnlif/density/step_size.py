@@ -47,6 +47,13 @@ class AbstractStepSize(Module):
 
     - `max_substeps`: the most parts of a step, no more than 10 000; a run that needs more ends as
       `Result.event_budget_exceeded`.
+
+    **Arguments** of the methods:
+
+    - `situation`: where a part begins, a `Situation`.
+    - `solver`, `model`: a `FluxShift`, and what it solves.
+    - `t`, `dt`: where the step of the run begins, and its length (learning time).
+    - `arriving`: what earlier steps have sent; `state`: that at the beginning.
     """
 
     max_substeps: eqx.AbstractVar[int]
@@ -56,13 +63,17 @@ class AbstractStepSize(Module):
         """The longest next part, which is positive (learning time)."""
 
     def usual(self, situation: Situation) -> Float[Array, ""]:
-        """The length of parts where nothing special happens, for what warns of long steps."""
+        """The length of parts by which long steps are warned of (learning time)."""
         return situation.dt
 
     def cover(
         self, solver: Any, model: Network, t: Array, dt: Array, arriving: Any, state: DensityState
     ) -> tuple[DensityState, Float[Array, " w"]]:
-        r"""The state after the step from `t` to `t + dt`, and $∫N(w)\,dt$ meanwhile."""
+        r"""The state after the step from `t` to `t + dt`, and $∫N(w)\,dt$ meanwhile.
+
+        **Returns:** the state; the integral, shape `(w,)` (spikes / neuron × learning time /
+        membrane time / weight).
+        """
         nothing = nothing_done(t, dt, model.jumps().astype(dt.dtype)), Sum.zero(state.rates)
         begin = _Progress(state, *nothing, jnp.zeros((), jnp.int32))
         arguments = self, solver, model, t, dt, arriving
@@ -74,7 +85,7 @@ class AbstractStepSize(Module):
 
 
 class FixedStep(AbstractStepSize):
-    """Steps of the density are those of the run."""
+    """Steps of the density are those of the run; `max_substeps` is 1."""
 
     max_substeps: int = eqx.field(static=True, default=1)
 

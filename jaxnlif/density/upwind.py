@@ -38,6 +38,8 @@ class Upwind(AbstractTransport):
     residual of that solve. If that brings more than 0.1 % of the mass into cells which held little
     or nothing before, `_exchange_with_fronts` finds other rates. Each device solves the law for
     $H$, which is small, as a whole.
+
+    **Reference:** jaxnlif's; the equation is that of Q. He, J. Hu, Z. Zhou, arXiv 2109.04667.
     """
 
     def move(self, learning: Learning, density: Float[Array, "v w"]) -> Moved:

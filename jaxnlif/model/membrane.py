@@ -17,7 +17,7 @@ _STEPS = 2
 
 
 class AbstractMembrane(Module):
-    r"""A membrane: the drift $f(v)$ of the potential without input, in membrane times.
+    r"""A membrane: the drift $f(v)$ of the potential without input.
 
     A subclass needs `drift` alone, a function that acts number by number. `FluxShift` takes it at
     the interfaces of the voltage grid. `Particles` split it as $f(v) = -λ v + g(v)$: they solve the
@@ -30,9 +30,9 @@ class AbstractMembrane(Module):
 
     @abc.abstractmethod
     def drift(self, v: Float[Array, "..."]) -> Float[Array, "..."]:
-        r"""The drift $f(v)$ without input, in the shape of `v` (voltage / membrane time).
+        r"""The drift $f(v)$ without input, in the shape `(…)` of `v` (voltage / membrane time).
 
-        **Arguments:** `v`: potentials of any shape (voltage).
+        **Arguments:** `v`: potentials, shape `(…)` (voltage).
         """
 
     @property
@@ -41,13 +41,13 @@ class AbstractMembrane(Module):
         return 0.0
 
     def flow(self, v: Float[Array, "..."], t: Float[Array, "..."]) -> Float[Array, "..."]:
-        r"""The solution at time `t` of $\dot v = f(v) + λ v$, in the shape of `v` (voltage).
+        r"""The solution at time `t` of $\dot v = f(v) + λ v$, in the shape `(…)` of `v` (voltage).
 
         By default two steps of the Runge–Kutta method of fourth order. A drift that changes much
         within half a step of the particles needs a closed form.
 
-        **Arguments:** `v`: potentials at time 0 (voltage); `t`: times of either sign, of a shape
-        that broadcasts to that of `v` (membrane time).
+        **Arguments:** `v`: potentials at time 0, shape `(…)` (voltage); `t`: times of either sign,
+        of shape `(…)` or a number (membrane time).
         """
         h = t / _STEPS
 
@@ -62,9 +62,10 @@ class AbstractMembrane(Module):
         return v
 
     def diffusion(self, noise: Float[Array, "..."]) -> Float[Array, "..."]:
-        """The diffusion coefficient a, in the shape of `noise` (voltage² / membrane time).
+        """The diffusion coefficient a, shape `(…)` as `noise` (voltage² / membrane time).
 
-        **Arguments:** `noise`: that of the network, $a_0 + a_1 N$ (voltage² / membrane time).
+        **Arguments:** `noise`: that of the network, $a_0 + a_1 N$, shape `(…)`
+        (voltage² / membrane time).
         """
         return noise
 

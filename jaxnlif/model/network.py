@@ -183,8 +183,9 @@ class Network(Module):
         return jnp.zeros(0) if declared is None else declared()
 
     def diffusion(self, rate: Float[Array, ""]) -> Float[Array, ""]:
-        r"""Diffusion coefficient, $a = a_0 + a_1 \bar N$ for the membranes of this package
-        (voltage² / membrane time).
+        r"""Diffusion coefficient a (voltage² / membrane time).
+
+        It is $a_0 + a_1 \bar N$ for the membranes of this package.
 
         **Arguments:** `rate`: $\bar N$ (spikes / neuron / membrane time).
         """

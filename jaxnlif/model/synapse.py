@@ -66,11 +66,18 @@ class AbstractSynapse(Module):
         return True
 
     def start(self, signals: Float[Array, " s"]) -> Any:
-        """The memory before time 0, when no signals were sent; `signals` gives their shape."""
+        """The memory before time 0, when no signals were sent.
+
+        **Arguments:** `signals`: of the shape of what will be sent, `(s,)`
+        (spikes / neuron / membrane time).
+        """
         return None
 
     def seen(self, memory: Any, dt: Float[Array, ""]) -> Float[Array, " s"]:
-        """The signals that are felt in the step that begins, of a delayed synapse."""
+        """What is felt in the step that begins, of a delayed synapse.
+
+        **Returns:** signals, shape `(s,)` (spikes / neuron / membrane time).
+        """
         raise NotImplementedError
 
     def record(self, memory: Any, signals: Float[Array, " s"], dt: Float[Array, ""]) -> Any:

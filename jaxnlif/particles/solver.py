@@ -232,7 +232,7 @@ class Particles(AbstractSolver[ParticlesState]):
         return Draws(*some, self.layout.split(more[0]))
 
     def weights(self, model: Network, state: ParticlesState) -> Float[Array, " w"]:
-        """The weight of every neuron, or the one weight of all."""
+        """The weight of every neuron, shape `(m,)`, or the one weight of all, `(1,)` (weight)."""
         if state.weights is None:
             return jnp.asarray(model.connections.weight, self.dtype)[None]
         return state.weights
