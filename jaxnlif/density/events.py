@@ -128,9 +128,20 @@ class Cascade(Module):
             check_positive("mass_step", mass_step)
         self.mass_step = None if mass_step is None else as_leaf("mass_step", mass_step)
         self.max_events = check_integer("max_events", max_events, at_least=1)
-        self.max_substeps = MassStep(
-            mass_step=self.mass_step, max_substeps=max_substeps
-        ).max_substeps
+        self.max_substeps = max_substeps
+        self.step_size()  # which has a rule for it
+
+    def step_size(self) -> MassStep:
+        """How steps are divided, so that no event is missed.
+
+        **Raises:** `ValueError` if `max_substeps` is out of its range.
+        """
+        return MassStep(mass_step=self.mass_step, max_substeps=self.max_substeps)
+
+    def log(self, dtype: np.dtype) -> Log[Event]:
+        """An empty record of events, whose numbers are of this `dtype`."""
+        zero = jnp.zeros((), dtype)
+        return Log.empty(Event(zero, zero), self.max_events)
 
 
 class Together(AbstractEvents):
@@ -154,11 +165,13 @@ class Together(AbstractEvents):
         return fire(step, signals)
 
     def logged(self, log, step, fired):
+        assert log is not None
         size = step.network_rate(fired.mass)
         event = lax.stop_gradient(Event(step.time, size))
         return log.append(fired.together, event)
 
     def lost(self, step, state, seen):
+        assert state.events is not None
         # An unbounded rate in spite of events is a step too long for them.
         lost = state.events.overflowed | ~(state.rate < MAX_RATE)
         return lost, Result.event_budget_exceeded

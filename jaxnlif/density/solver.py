@@ -203,7 +203,8 @@ class FluxShift(AbstractSolver[DensityState]):
         """
         moved = self._learn(model, time, dt, arriving, state)
         begin = self.weights(model), state.density, state.rates, state.rate
-        walls = state.walls.after_weight_step(self.grid, model.plasticity, *begin, dt)
+        walls = state.walls or Walls.untouched(self.grid)  # none were written by older versions
+        walls = walls.after_weight_step(self.grid, model.plasticity, *begin, dt)
 
         step = self._voltage_step(model, time, dt, arriving, moved.density)
         step = self._size.owing(step, state.debt)
