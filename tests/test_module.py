@@ -35,6 +35,7 @@ def test_a_model_prints_its_numbers():
         "  learning=Hebbian(gain=0.3),\n"
         "  epsilon=0.001,\n"
         "  noise_slope=0.0,\n"
+        "  membrane=Leaky(),\n"
         ")"
     )
     assert "weight=-2.5" in repr(jn.Network(weight=-2.5))
