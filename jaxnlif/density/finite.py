@@ -128,7 +128,7 @@ class Finite(AbstractSize):
         draw = jax.random.key(jax.random.bits(draw), impl="threefry2x32")
         spikes = jax.random.poisson(draw, expected * spikes_per_rate).astype(expected.dtype)
         surplus = lax.stop_gradient(spikes / spikes_per_rate - expected)
-        return replace(step, extra=step.extra + surplus), key
+        return replace(step, extra=step.extra + surplus[None]), key
 
     def debt_after(self, debt, step, signals, rate, event):
         if debt is None:
