@@ -42,11 +42,7 @@ def _stationary(arrays: _Arrays, ax: Axes) -> None:
     for name, side in (("one_weight", (8, 2)), ("many_weights", (-62, 2))):
         coupling, rate = arrays[f"fold_{name}"]
         ax.plot(coupling, rate, "o", color=_COLORS[name])
-        text: dict[str, Any] = {
-            "textcoords": "offset points",
-            "color": _COLORS[name],
-            "fontsize": "small",
-        }
+        text: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small"}
         ax.annotate(f"fold {coupling:.2f}", (coupling, rate), side, color=_COLORS[name], **text)
     ax.plot([], [], color=BLACK, linestyle="--", label="repels")
     ax.set(yscale="log", xlim=(-0.2, 4), ylim=(0.1, 20))
