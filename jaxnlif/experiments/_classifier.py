@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ..spikes.losses import first_spike_cross_entropy
 from ..spikes.network import FeedForward, Trial
@@ -21,8 +21,8 @@ from ._classifier_setting import Setting
 class Samples(NamedTuple):
     """What is classified, in whatever form the encoder takes it, and the classes."""
 
-    x: Array
-    label: Int[Array, " n"]
+    x: Any
+    label: Any
 
 
 class Measures(NamedTuple):
@@ -113,7 +113,7 @@ class Trainer(eqx.Module):
         value, gradient = jax.value_and_grad(loss)(params)
         optimiser = self.setting.optimiser(self.steps)
         updates, new = optimiser.update(gradient, state.optimiser, params)
-        net = eqx.combine(optax.apply_updates(params, updates), fixed)
+        net: FeedForward = eqx.combine(optax.apply_updates(params, updates), fixed)
         return net.clipped(), new, value
 
     @eqx.filter_jit
@@ -162,5 +162,5 @@ class Trainer(eqx.Module):
         )
 
 
-def _split(net: FeedForward) -> tuple[FeedForward, FeedForward]:
+def _split(net: FeedForward) -> tuple[Any, Any]:
     return eqx.partition(net, net.trainable())

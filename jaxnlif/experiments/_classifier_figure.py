@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -67,7 +68,7 @@ def _potentials(ax: Axes, net: FeedForward, inputs, label: int) -> None:
     voltages = np.where(np.abs(voltages) < 12, voltages, np.nan)
     for n in range(voltages.shape[1]):
         again, color = divmod(n, len(plot.CYCLE))
-        options = {"color": plot.CYCLE[color], "linestyle": "--" if again else "-"}
+        options: dict[str, Any] = {"color": plot.CYCLE[color], "linestyle": "--" if again else "-"}
         options["label"] = f"class {n}" + (", the right one" if n == label else "")
         ax.plot(times, voltages[:, n], linewidth=2.5 if n == label else 0.8, **options)
     ax.set(xlim=(0, times[-1]), ylim=(-8, 8))

@@ -281,5 +281,5 @@ def _fingerprint(task: Task) -> str:
     """Tells the samples of a task from others."""
     checksum = 0
     for array in jax.tree.leaves((task.train, task.test)):
-        checksum = zlib.crc32(np.ascontiguousarray(array), checksum)
+        checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
     return f"{checksum:08x}"

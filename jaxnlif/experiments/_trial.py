@@ -28,7 +28,8 @@ class Switched(Hebbian):
 
     def __init__(self, gain, *, on: bool):
         super().__init__(gain)
-        self.speed = as_leaf("speed", float(on))
+        # A field here, of the class elsewhere.
+        self.speed = as_leaf("speed", float(on))  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class Setting(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -41,8 +42,8 @@ def _stationary(arrays: _Arrays, ax: Axes) -> None:
     for name, side in (("one_weight", (8, 2)), ("many_weights", (-62, 2))):
         coupling, rate = arrays[f"fold_{name}"]
         ax.plot(coupling, rate, "o", color=_COLORS[name])
-        text = {"textcoords": "offset points", "color": _COLORS[name], "fontsize": "small"}
-        ax.annotate(f"fold {coupling:.2f}", (coupling, rate), side, **text)
+        text: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small"}
+        ax.annotate(f"fold {coupling:.2f}", (coupling, rate), side, color=_COLORS[name], **text)
     ax.plot([], [], color=BLACK, linestyle="--", label="repels")
     ax.set(yscale="log", xlim=(-0.2, 4), ylim=(0.1, 20))
     finish(ax, _COUPLING, _RATE, "a  One, two and no stationary rates")

@@ -224,7 +224,7 @@ class Setting:
     @property
     def still(self) -> Ramp:
         """The drive as it is."""
-        return Ramp((self.drive,) * 3, (0.0, 1.0, 2.0))
+        return Ramp((self.drive, self.drive, self.drive), (0.0, 1.0, 2.0))
 
     def follow(self, family: Family, coupling: float, y0: Array, *, t1: float, dt: float) -> Course:
         """A run under the drive as it is."""

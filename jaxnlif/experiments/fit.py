@@ -126,7 +126,9 @@ def run(arguments: argparse.Namespace) -> None:
 def _fit(task: Task, arguments: argparse.Namespace) -> tuple[Task, Fit, int]:
     """The fit, on a grid that resolves the network that is found, and its steps on all grids."""
     steps = 0
-    for left in reversed(range(_MOST_GRIDS)):
+    left = _MOST_GRIDS
+    while True:
+        left -= 1
         fitted = fit(
             task.start,
             task.run,
@@ -145,11 +147,10 @@ def _fit(task: Task, arguments: argparse.Namespace) -> tuple[Task, Fit, int]:
         steps += len(fitted.loss) - 1
         again = None if fitted.result == FitResult.interrupted else task.again(fitted.model)
         if again is None or not left:
-            break
+            return task, fitted, steps
         task = again
         grid = task.grid
         print(f"again with {grid.num} voltages from {grid.minimum:.4g}, which it needs", flush=True)
-    return task, fitted, steps
 
 
 # ---- from arguments to a task ----------------------------------------------------------------

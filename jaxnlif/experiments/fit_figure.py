@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,13 +21,13 @@ from .fit_recovery import Counted, Learned
 
 Run = Callable[[Network], Solution]
 
-_DATA = {"color": plot.BLACK, "fmt": ".", "markersize": 4, "elinewidth": 1}
-_START = {"color": plot.GREY, "linestyle": "--", "label": "start"}
-_FIT = {"color": plot.BLUE, "label": "fit"}
-_TRUTH = {"color": plot.ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
-_POINT = {"color": plot.BLUE, "marker": "o", "markersize": 5, "linestyle": "none"}
-_ESTIMATE = _POINT | {"capsize": 3}
-_UNDETERMINED = _POINT | {"markerfacecolor": "white"}
+_DATA: dict[str, Any] = {"color": plot.BLACK, "fmt": ".", "markersize": 4, "elinewidth": 1}
+_START: dict[str, Any] = {"color": plot.GREY, "linestyle": "--", "label": "start"}
+_FIT: dict[str, Any] = {"color": plot.BLUE, "label": "fit"}
+_TRUTH: dict[str, Any] = {"color": plot.ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
+_POINT: dict[str, Any] = {"color": plot.BLUE, "marker": "o", "markersize": 5, "linestyle": "none"}
+_ESTIMATE: dict[str, Any] = _POINT | {"capsize": 3}
+_UNDETERMINED: dict[str, Any] = _POINT | {"markerfacecolor": "white"}
 _NAMES = (
     "input $I$\n(voltage)",
     "noise $a$\n(voltage² / time)",
@@ -94,7 +95,7 @@ def _input(ax: Axes, w, start: Network, truth: Network, fitted: Fit) -> None:
     for model, style in ((truth, _TRUTH), (start, _START), (fitted.model, _FIT)):
         ax.plot(w, model.drive(jnp.zeros(()), jnp.asarray(w)), **style)
     height, std = float(fitted.model.drive.height), fitted.uncertainty.std[-1]
-    place = {"xycoords": "axes fraction", "fontsize": "small", "color": plot.BLUE}
+    place: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": "small", "color": plot.BLUE}
     ax.annotate(f"height {height:.4g} {in_words(std)}", (0.03, 0.03), **place)
     plot.finish(ax, plot.WEIGHT, "input $I(w)$ (voltage)", "The input found")
 

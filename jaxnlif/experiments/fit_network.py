@@ -129,7 +129,7 @@ class Neuron(NamedTuple):
 
         **Raises:** `ValueError` if its noise is too weak for any grid.
         """
-        ends = {"threshold": self.threshold, "reset": self.reset}
+        ends: dict[str, Any] = {"threshold": self.threshold, "reset": self.reset}
         grid = VoltageGrid.for_model(model, rtol, **ends)
         part = (self.threshold - self.reset) / 5  # of which the grid has a whole number
         low = self.mean - _INITIAL_DEVIATIONS * math.sqrt(self.variance)

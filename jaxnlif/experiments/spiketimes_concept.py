@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -207,7 +207,7 @@ def _curves(
     shown = {name: np.isfinite(curve.time) for name, (curve, _, _) in curves.items()}
     times = {name: curves[name][0].time / found[name].model.duration for name in curves}
     slopes = [np.where(shown[name], curve.slope, np.nan) for name, (curve, _, _) in curves.items()]
-    options = {"labels": list(curves), "colors": [COLORS[name] for name in curves]}
+    options: dict[str, Any] = {"labels": list(curves), "colors": [COLORS[name] for name in curves]}
     plot.spike_times(along, np.stack(list(times.values()), 1), top, duration=1.0, **options)
     plot.gradients(along, np.stack(slopes, 1), bottom, **options)
     for name, (_, unit, examples) in curves.items():

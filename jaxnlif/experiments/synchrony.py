@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     directory = begin(arguments, _RESULTS, *figure_files("synchrony", arguments.format))
     results = directory / _RESULTS
     metadata = {"experiment": "synchrony", "case": arguments.case, "neurons": neurons}
-    runs: dict[str, list[Run]] = {}
+    name, runs = "", dict[str, list[Run]]()
     try:
         for name, seed in _plan(arguments.compare, seeds):
             bar = ProgressBar(f"{name} {seed}") if arguments.progress else NoProgress()

@@ -189,7 +189,7 @@ def iterate(
     def if_accepted(new, old):
         return jax.tree.map(lambda new, old: jnp.where(accepted, new, old), new, old)
 
-    fall = sum(jnp.vdot(g, u) for g, u in zip(gradient, updates, strict=True))
+    fall = _dot(gradient, updates)
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, old.best)
     new = Descent(
         point=if_accepted(trial, old.point),
@@ -252,7 +252,7 @@ def _next(problem, optimiser, rules, state, trial, value, gradient) -> tuple[Any
         return new, updates
     # A direction that does not lead down has a curvature in it that was none: forget the past.
     fresh, begun = extended.update(gradient, optimiser.init(trial), trial, **known)
-    down = sum(jnp.vdot(g, u) for g, u in zip(gradient, updates, strict=True)) < 0
+    down = _dot(gradient, updates) < 0
     return jax.tree.map(lambda x, y: jnp.where(down, x, y), (new, updates), (begun, fresh))
 
 
@@ -263,6 +263,12 @@ def _shorter(old: Descent, value: Array) -> Array:
     part = 0.5 * step / jnp.where(excess > 0, excess, 1)
     # Where the slope is beyond floating-point numbers, so is the parabola.
     return jnp.clip(jnp.where(jnp.isnan(part), 0, part), 0.1, 0.5)
+
+
+def _dot(one: Any, other: Any) -> Array:
+    """The product of two lists of arrays."""
+    products = [jnp.vdot(x, y) for x, y in zip(one, other, strict=True)]
+    return sum(products[1:], products[0])
 
 
 def _finite(leaves: Free) -> Array:

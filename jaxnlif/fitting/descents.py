@@ -108,7 +108,8 @@ class _Iteration:
         slices = [slice(k * num // parts, (k + 1) * num // parts) for k in range(parts)]
         each = [jax.tree.map(lambda x, s=s: x[s], descents) for s in slices]
         if self._compiled is None:
-            self._compiled = _iterate.lower(*self._given, each[0]).compile()
+            jitted: Any = _iterate
+            self._compiled = jitted.lower(*self._given, each[0]).compile()
         new = list(self._pool.map(self._part, each))
         return jax.tree.map(lambda *x: jnp.concatenate(x), *new)
 

@@ -220,8 +220,9 @@ def _gather(
         (end.result == FitResult.start_failed) | (end.result == FitResult.no_way_on)
     )
     at_bound = () if bool(failed[best]) else _at_bound(problem, values)
-    known = absolute is not None and bool(np.isfinite(end.lowest[best]))
-    uncertainty = _uncertainty(problem, values, absolute=absolute) if known else None
+    uncertainty = None
+    if absolute is not None and bool(np.isfinite(end.lowest[best])):
+        uncertainty = _uncertainty(problem, values, absolute=absolute)
     message = FitResult[result]
     if uncertainty is not None and not np.isfinite(uncertainty.noise):
         message += f"; no standard errors: {_NOISE_UNKNOWN}"

@@ -180,7 +180,7 @@ class FileRecorder(AbstractRecorder):
             position, stored, checksum, (rows, *waiting) = self._progress
             content = rows.view(np.uint8)
             self._file.seek(stored * self._row.itemsize)
-            left = memoryview(content)
+            left = content.data
             while left:
                 left = left[self._file.write(left) :]
             checksum = checksum.copy()

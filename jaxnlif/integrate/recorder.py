@@ -17,7 +17,7 @@ class Position(NamedTuple):
 
     state: Any
     step: int
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]: of tuples, not used
 
 
 class AbstractRecorder(AbstractContextManager):

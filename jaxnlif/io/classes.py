@@ -56,7 +56,7 @@ def known(types: Iterable[Any]) -> dict[str, Any]:
     """
     found = dict(own())
     for thing in types:
-        name = getattr(thing, "__name__", None)
+        name: Any = getattr(thing, "__name__", None)
         check(name is not None, f"types: {thing!r}: must be a class or a function")
         check(found.get(name, thing) is thing, f"types: two are named {name}")
         found[name] = thing

@@ -103,12 +103,12 @@ class _Member(NamedTuple):
     """One run of a batch, and the seconds in a unit of its times."""
 
     sol: Solution
-    index: tuple[int, ...]
+    place: tuple[int, ...]
     unit: float
 
     def get(self, array: Any) -> Any:
         """Its part of an array of the solution."""
-        return np.asarray(array, float)[self.index]
+        return np.asarray(array, float)[self.place]
 
     def seconds(self, array: Any) -> Any:
         """Its part of an array of times."""
@@ -117,7 +117,7 @@ class _Member(NamedTuple):
     def rows(self, log: Log) -> Any:
         """Its part of a record."""
         count = min(int(self.get(log.count)), log.capacity)
-        return type(log.rows)(*(np.asarray(rows)[self.index][:count] for rows in log.rows))
+        return type(log.rows)(*(np.asarray(rows)[self.place][:count] for rows in log.rows))
 
 
 def _segment(member: _Member, membrane_time: float) -> neo.Segment:
@@ -125,11 +125,11 @@ def _segment(member: _Member, membrane_time: float) -> neo.Segment:
     ts, end = member.seconds(sol.ts), float(member.seconds(sol.t_end))
     saved = ts <= end + _ROUNDING * abs(end)  # later entries of a batch repeat the last state
     end = max(end, float(ts[saved][-1]))
-    how = text(jax.tree.map(lambda x: x[member.index], sol.result))
-    segment = neo.Segment(name=" ".join(["run", *map(str, member.index)]), description=how)
+    how = text(jax.tree.map(lambda x: x[member.place], sol.result))
+    segment = neo.Segment(name=" ".join(["run", *map(str, member.place)]), description=how)
     segment.add(_signal(ts[saved], member.get(sol.rate)[saved] / membrane_time))
     if "raster" in sol.logs:
-        solver = sol.solver.micro if isinstance(sol.solver, MultiScale) else sol.solver
+        solver: Any = sol.solver.micro if isinstance(sol.solver, MultiScale) else sol.solver
         log = sol.logs["raster"]
         check(
             int(member.get(log.count)) <= log.capacity,

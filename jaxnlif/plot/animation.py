@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
@@ -63,19 +64,19 @@ def animate(
         start = np.asarray(sol.saved[0])
         title = ax.set_title("", loc="left")
         if grid.w is None:
-            line = density_curve(start, grid, ax)
+            drawn: Any = density_curve(start, grid, ax)
             ax.set_ylim(0, 1.05 * top)
         else:
-            image = density_map(start, grid, ax, vmax=top, clipped=bool(np.any(largest > top)))
+            drawn = density_map(start, grid, ax, vmax=top, clipped=bool(np.any(largest > top)))
 
     def show(frame: int):
         values = np.asarray(sol.saved[frame])
         title.set_text(f"$t$ = {times[frame]:.4g} ({unit})")
         if grid.w is None:
-            line.set_ydata(np.append(values, 0))
-            return title, line
-        image.set_data(values)
-        return title, image
+            drawn.set_ydata(np.append(values, 0))
+        else:
+            drawn.set_data(values)
+        return title, drawn
 
     show(0)
     whole = root(ax)
@@ -89,7 +90,7 @@ def animate(
     return moving
 
 
-def _writer(path: Path, fps: float | int) -> PillowWriter | FFMpegWriter:
+def _writer(path: Path, fps: Any) -> PillowWriter | FFMpegWriter:
     """What writes files of this suffix."""
     check(path.suffix in (".gif", ".mp4"), f"path = {str(path)!r}: must end in .gif or .mp4")
     check(path.parent.is_dir(), f"path = {str(path)!r}: its directory must exist")

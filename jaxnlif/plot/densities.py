@@ -157,6 +157,7 @@ def _mark(v: VoltageGrid, ax: Axes) -> None:
         (v.threshold, "threshold ", "$V_F$", BLACK, []),
     ):
         name = symbol if narrow else word + symbol
-        ax.axhline(position, **(GUIDE | {"color": color}))
+        keywords: dict[str, Any] = GUIDE | {"color": color}
+        ax.axhline(position, **keywords)
         place = {"ha": "right", "va": "bottom", "transform": blend, "path_effects": outline}
         ax.text(1, position, name + " ", color=color, **place)

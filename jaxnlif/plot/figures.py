@@ -49,7 +49,10 @@ class SizedFigure(_Shown, Figure):
         with matplotlib.rc_context(size.settings):
             super().__init__(**settings | {"dpi": size.dpi, "layout": "constrained"})
 
-    def add_subplot(self, *place: Any, **settings: Any) -> Axes:
+    # Matplotlib declares one signature for every form of a place.
+    def add_subplot(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *place: Any, **settings: Any
+    ) -> Axes:
         if settings.keys().isdisjoint(("projection", "polar", "axes_class")):
             settings["axes_class"] = SizedAxes
         with matplotlib.rc_context(self.size.settings):

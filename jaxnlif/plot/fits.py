@@ -53,7 +53,7 @@ def singular_values(fitted: Fit, ax: Axes | None = None, *, size: Size = SCREEN)
     with drawing(ax, size) as ax:
         ax.plot(number[known], values[known], "o", color=BLUE, label="determined")
         if sure.flat:
-            hollow = {"color": BLUE, "markerfacecolor": "white"}
+            hollow: dict[str, Any] = {"color": BLUE, "markerfacecolor": "white"}
             ax.plot(number[~known], values[~known], "o", label="flat", **hollow)
         if np.isfinite(sure.noise):
             ax.axhline(sure.noise, color=GREY, linestyle=":", label="noise")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -42,7 +43,8 @@ def make_room(ax: Axes) -> None:
     figure, place = root(ax), ax.get_subplotspec()
     if figure.get_layout_engine() is not None or place is None:
         return
-    default = tuple(matplotlib.rcParams[f"figure.subplot.{side}"] for side in _SIDES)
+    settings: Any = matplotlib.rcParams
+    default = tuple(settings[f"figure.subplot.{side}"] for side in _SIDES)
     outermost = place.get_topmost_subplotspec().get_gridspec()
     own = outermost.locally_modified_subplot_params()  # pyright: ignore
     if _sides(figure) == default and not own:
@@ -77,7 +79,7 @@ def fitting(text: str, ax: Axes, *, upright: bool) -> str:
     room = 72 * (1.15 * height * box.height if upright else width * box.width)
 
     def length(line: str) -> float:
-        return TextPath((0, 0), line, size=label.get_fontsize()).get_extents().width
+        return TextPath((0, 0), line, size=float(label.get_fontsize())).get_extents().width
 
     return "\n".join(_broken(line, length, room) for line in text.split("\n"))
 

@@ -48,7 +48,7 @@ class Size:
         return panels if self.widens else min(panels, max(1, int(self.width / _NARROWEST)))
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Any:
         """Matplotlib's settings for figures of this size; the rest is as the user has it."""
         scale = self.font / 10
         ticks = {

@@ -88,7 +88,7 @@ def _mark(
     nearby = found * (1 + 1e-3)
     repels = answer(nearby) > nearby
     for rate, hollow in zip(found, repels, strict=True):
-        fill = {"markerfacecolor": "white"} if hollow else {}
+        fill: dict[str, Any] = {"markerfacecolor": "white"} if hollow else {}
         label = f"$N$ = {rate:.4g}" + (", repels" if hollow else "")
         mark = {"color": color, "zorder": 3, "label": lines.once(ax, label)}
         ax.plot(rate, rate, "o", **mark, **fill)

@@ -21,7 +21,7 @@ VOLTAGE = "membrane potential $v$"
 RATE = "network rate $\\bar N$\n(spikes / neuron / membrane time)"
 RATES = "rate $N(w)$ (spikes /\nmembrane time / weight)"
 WEIGHT_DENSITY = "weight density $H(w)$\n(1 / weight)"
-GUIDE = {"color": GREY, "linestyle": "--", "linewidth": 1}
+GUIDE: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1}
 """Lines that mark a place."""
 
 

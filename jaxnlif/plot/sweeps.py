@@ -62,10 +62,10 @@ def phase_diagram(
     axes, values = [_axis(sweep, name) for name in names], _values(sweep, value)
     with drawing(ax, size) as ax:
         if len(axes) == 1:
-            _curve(sweep, *axes, values, ax)
+            _curve(sweep, axes[0], values, ax)
             return finish(ax, axes[0].label, label, above=True)
         draw = _cells if sweep.product else _points
-        image = draw(sweep, *axes, values, ax)
+        image = draw(sweep, axes[0], axes[1], values, ax)
         if np.any(np.isfinite(values)):
             colorbar(ax, image, label)
         return finish(ax, axes[0].label, axes[1].label, above=True)
@@ -168,7 +168,7 @@ def _cells(sweep: Sweep, horizontal: _Axis, vertical: _Axis, values: np.ndarray,
         x = horizontal.ends[columns[:, None] + [0, 1, 1, 0]]
         y = vertical.ends[rows[:, None] + [0, 0, 1, 1]]
         options = {"facecolor": "none", "edgecolor": GREY, "linewidth": 0}
-        cells = PolyCollection(np.stack([x, y], axis=-1), hatch=hatch, label=words, **options)
+        cells = PolyCollection(list(np.stack([x, y], axis=-1)), hatch=hatch, label=words, **options)
         ax.add_collection(cells)
     return image
 

@@ -37,7 +37,7 @@ class LayerSpikes(NamedTuple):
     times: Float[Array, "k b n"]
     cos: Float[Array, "b n"]
     sin: Float[Array, "b n"]
-    count: Float[Array, "b n"]
+    count: Float[Array, "b n"]  # pyright: ignore[reportIncompatibleMethodOverride]: of tuples
 
 
 def simulate(

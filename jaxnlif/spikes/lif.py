@@ -92,7 +92,7 @@ class LIF(AbstractNeuron):
 
     tau: Float[Array, ""] = eqx.field(converter=leaf("tau"), default=1.0)
 
-    dynamics: ClassVar[LIFDynamics] = LIFDynamics()
+    dynamics: ClassVar[LIFDynamics] = LIFDynamics()  # pyright: ignore[reportIncompatibleVariableOverride]: abstract
 
     def __check_init__(self):
         check_scalar("tau", self.tau)

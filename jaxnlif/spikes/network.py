@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -83,14 +84,14 @@ class FeedForward(Module):
 
     def __init__(
         self,
-        weights,
-        initial,
-        neuron,
+        weights: Any,
+        initial: Any,
+        neuron: Any,
         *,
-        duration=2.0,
-        delays=None,
-        max_spikes=2,
-        execution=AUTOMATIC,
+        duration: Any = 2.0,
+        delays: Any = None,
+        max_spikes: Any = 2,
+        execution: Any = AUTOMATIC,
     ):
         self.weights = as_layers("weights", weights)
         self.initial = as_layers("initial", initial)
@@ -221,14 +222,17 @@ def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) ->
     layers: list[LayerSpikes] = []
     for weights, phase, delay in zip(net.weights, net.initial, net.delays, strict=True):
         if layers:
-            events = _events(_within(layers[-1].times, end), omega, delay, end)
+            rows, times = _events(_within(layers[-1].times, end), omega, delay, end)
             table = weights / q
         elif isinstance(inputs, Volleys):
-            table, *events = _volleys(inputs, weights / q, omega, end)
+            table, rows, times = _volleys(inputs, weights / q, omega, end)
         else:
-            events = _events(_natural(inputs.reshape(1, samples, -1), omega), omega, delay, end)
+            rows, times = _events(
+                _natural(inputs.reshape(1, samples, -1), omega), omega, delay, end
+            )
             table = weights / q
-        layers.append(simulate(table, *events, omega * phase, end, net.max_spikes, net.execution))
+        start = omega * phase
+        layers.append(simulate(table, rows, times, start, end, net.max_spikes, net.execution))
 
     def shaped(array: Array) -> Array:
         return array.reshape(*batch, *array.shape[1:])

@@ -90,14 +90,18 @@ def theta_pseudorates(
     **Reference:** jaxnlif's, after `theta_pseudorate`.
     """
 
-    def excess(rates):
-        return rates - theta_pseudorate(c, s, weights @ rates)
+    def excess(rates, share=1.0):
+        return rates - theta_pseudorate(c, s, share * (weights @ rates))
 
     strength = 1 + jnp.max(jnp.sum(jnp.abs(weights), 1))
     tolerance = 8 * jnp.finfo(c.dtype).eps * strength
-    rates = lax.stop_gradient(_continued(*lax.stop_gradient((c, s, weights))))
+
+    def stage(k, rates):
+        return _newton(lambda x: excess(x, (k + 1) / _STAGES), rates, tolerance)
+
+    rates = lax.fori_loop(0, _STAGES, stage, theta_pseudorate(c, s, jnp.zeros_like(c)))
+    rates = lax.stop_gradient(rates)
     found = lax.stop_gradient(jnp.max(jnp.abs(excess(rates))) <= tolerance)
-    rates = jnp.where(found, rates, 0)
 
     # Where none is found the stand-in has a slope, so that what does not need them keeps its own.
     rates = lax.custom_root(
@@ -118,31 +122,34 @@ def shifted_angle(
     return jnp.where((s < 0) & (c < 0), angle + 2 * jnp.pi, angle)
 
 
-def _continued(
-    c: Float[Array, " n"], s: Float[Array, " n"], weights: Float[Array, "n n"]
-) -> Float[Array, " n"]:
-    """The pseudorates, by Newton's method at couplings that grow from none, if it converges."""
-    import optimistix as optx  # only here: most networks need none of it
+def _newton(function, start: Float[Array, " n"], tolerance: Array) -> Float[Array, " n"]:
+    """A zero of the function near `start`, by Newton steps that shrink until they help.
 
-    def excess(rates, share):
-        return rates - theta_pseudorate(c, s, share * (weights @ rates))
+    Where they no longer do, what they have come to. `optimistix.Newton` does not shorten its steps,
+    and with strong weights finds other solutions than those that the continuation leads to.
+    """
 
-    tolerance = float(jnp.finfo(c.dtype).eps) ** 0.75  # the last step squares what is left
-    newton = optx.Newton(rtol=tolerance, atol=tolerance)
-    bounds = {"lower": jnp.zeros_like(c), "upper": jnp.ones_like(c)}
+    def size(x):
+        return jnp.max(jnp.abs(function(x)))
 
-    def stage(k, rates):
-        return optx.root_find(
-            excess,
-            newton,
-            rates,
-            args=((k + 1) / _STAGES).astype(c.dtype),
-            options=bounds,
-            max_steps=_ITERATIONS,
-            throw=False,
-        ).value
+    def step(carry):
+        x, share, now, n = carry
+        change = jnp.linalg.solve(jax.jacfwd(function)(x), function(x))
+        tried = jnp.clip(x - share * change, 0, 1)
+        then = size(tried)
+        better = then < now
+        return (
+            jnp.where(better, tried, x),
+            jnp.where(better, jnp.minimum(2 * share, 1), share / 2),
+            jnp.where(better, then, now),
+            n + 1,
+        )
 
-    return lax.fori_loop(0, _STAGES, stage, theta_pseudorate(c, s, jnp.zeros_like(c)))
+    def unfinished(carry):
+        return (carry[2] > tolerance) & (carry[3] < _ITERATIONS)
+
+    begin = start, jnp.ones((), start.dtype), size(start), 0
+    return lax.while_loop(unfinished, step, begin)[0]
 
 
 # ---- QIF neurons with exponential currents ---------------------------------------------------

@@ -105,7 +105,7 @@ class QIF(AbstractSmoothNeuron):
 
     tau: Float[Array, ""] = eqx.field(converter=leaf("tau"), default=1.0)
 
-    dynamics: ClassVar[QIFDynamics] = QIFDynamics()
+    dynamics: ClassVar[QIFDynamics] = QIFDynamics()  # pyright: ignore[reportIncompatibleVariableOverride]: abstract
 
     def __check_init__(self):
         check_scalar("tau", self.tau)

@@ -17,7 +17,7 @@ from .._module import Module
 from .._quantity import brief
 from ..integrate.result import SolveError
 from ..model._leaf import as_integers, as_leaf
-from .event_loop import InputSpikes, follow
+from .event_loop import Events, InputSpikes, follow
 from .neuron import AbstractNeuron, AbstractSmoothNeuron
 
 
@@ -198,7 +198,7 @@ def _simulate(
     time_unit = neuron.time_unit.astype(dtype)
     duration = duration.astype(dtype)
     table = jnp.concatenate([_between(net.weights).T, net.input_weights.T])
-    events = follow(
+    events: Events = follow(
         neuron.dynamics,
         max_events,
         table / neuron.weight_unit.astype(dtype),
@@ -296,10 +296,10 @@ def sorted_spikes(times: Float[Array, " m"], sources: Int[Array, " m"]) -> Input
 
     **Raises:** `ValueError` if `sources` are no integers, or not as many as `times`.
     """
-    times, sources = as_leaf("times", times), as_integers("sources", sources)
+    given, numbers = as_leaf("times", times), as_integers("sources", sources)
     check(
-        times.ndim == 1 and times.shape == sources.shape,
-        f"sources: shape {sources.shape}: must be (m,), as of times, {times.shape}",
+        given.ndim == 1 and given.shape == numbers.shape,
+        f"sources: shape {numbers.shape}: must be (m,), as of times, {given.shape}",
     )
-    order = jnp.argsort(times)
-    return InputSpikes(times[order], jnp.asarray(sources)[order])
+    order = jnp.argsort(given)
+    return InputSpikes(jnp.asarray(given)[order], jnp.asarray(numbers)[order])

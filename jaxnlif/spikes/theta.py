@@ -109,7 +109,7 @@ class Theta(AbstractSmoothNeuron):
     tau: Float[Array, ""] = eqx.field(converter=leaf("tau"), default=1.0)
     I0: Float[Array, ""] = eqx.field(converter=leaf("I0"), default=1.25)
 
-    dynamics: ClassVar[ThetaDynamics] = ThetaDynamics()
+    dynamics: ClassVar[ThetaDynamics] = ThetaDynamics()  # pyright: ignore[reportIncompatibleVariableOverride]: abstract
 
     def __check_init__(self):
         check_scalar("tau", self.tau)

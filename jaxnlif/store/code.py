@@ -66,7 +66,7 @@ def defined(kind: type) -> dict[str, Any]:
     """What is defined in the body of a class: functions of every kind, and values."""
     found = {}
     for key, value in vars(kind).items():
-        value = value.fget if isinstance(value, property) else value
+        value: Any = value.fget if isinstance(value, property) else value
         value = value.__func__ if isinstance(value, staticmethod | classmethod) else value
         special = key.startswith("__") and not hasattr(inspect.unwrap(value), "__code__")
         if not special and not isinstance(value, _DATA) and key != "_abc_impl":

@@ -142,7 +142,7 @@ def pack(
         raise ValueError(f"metadata: must be what JSON can hold ({error})") from None
     columns = {name: np.asarray(array) for name, array in arrays.items()}
     file = io.BytesIO()
-    save = np.savez_compressed if compressed else np.savez
+    save: Any = np.savez_compressed if compressed else np.savez
     save(file, **columns, **{_METADATA: np.asarray(text)})
     with zipfile.ZipFile(file) as archive:
         declared = sum(entry.file_size for entry in archive.infolist())

@@ -139,8 +139,9 @@ class _Walker:
                 parts = {k: parts[k] for k in sorted(parts, key=str)}
                 yield from self._children(path, parts, above, "{}")
             case tuple() | list() if hasattr(tree, "_fields"):
+                named: Any = tree
                 yield path or "class", self._class(type(tree), above)
-                yield from self._children(path, tree._asdict(), above, "()")
+                yield from self._children(path, named._asdict(), above, "()")
             case tuple() | list() if len(tree) > _SHORT and _are_numbers(tree):
                 yield path, _array(np.asarray(tree))
             case tuple() | list():

@@ -42,7 +42,7 @@ def _is_array(leaf: Any) -> bool:
 
 def is_key(leaf: Any) -> bool:
     """Whether an array is one of random keys, which NumPy and files do not know."""
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def numbers(leaf: Any) -> Any:
@@ -76,5 +76,6 @@ def _restored(array: np.ndarray, leaf: Array | np.ndarray) -> Array:
     if is_key(leaf):
         restored = jax.random.wrap_key_data(restored, impl=jax.random.key_impl(leaf))
     # What lies where JAX puts it stays free to move, and compiles to the same.
-    spread = isinstance(leaf, jax.Array) and leaf.committed
-    return jax.device_put(restored, leaf.sharding) if spread else restored
+    if isinstance(leaf, jax.Array) and leaf.committed:
+        return jax.device_put(restored, leaf.sharding)
+    return restored

@@ -81,11 +81,6 @@ def flatten(tree: Any, own: Mapping[str, Any] = _NONE) -> tuple[Any, dict[str, n
                 "items": _items(kind),
                 "value": describe(path, value._value),
             }
-        if is_named_tuple(value):
-            return {"class": named(path, type(value)), "fields": fields(path, value._asdict())}
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            values = {name: getattr(value, name) for name in _fields(type(value))}
-            return {"class": named(path, type(value)), "fields": fields(path, values)}
         if type(value) is list:
             return [describe(f"{path}.{k}", x) for k, x in enumerate(value)]
         if type(value) is tuple:
@@ -93,6 +88,11 @@ def flatten(tree: Any, own: Mapping[str, Any] = _NONE) -> tuple[Any, dict[str, n
         if type(value) is dict:
             pairs = value.items()
             return {"dict": [[describe(path, k), describe(f"{path}.{k}", x)] for k, x in pairs]}
+        if is_named_tuple(value):
+            return {"class": named(path, type(value)), "fields": fields(path, value._asdict())}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            values = {name: getattr(value, name) for name in _fields(type(value))}
+            return {"class": named(path, type(value)), "fields": fields(path, values)}
         check(
             callable(value) and hasattr(value, "__name__"),
             f"{path} = {value!r}: cannot be written to a file; make it an eqx.Module",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
@@ -95,7 +96,7 @@ def _as_values(name: str, value: Any) -> Any:
     check(len({x.shape[0] for x in leaves}) == 1, rule)
     check(leaves[0].shape[0] > 0, f"{name}: must have at least one value")
     for leaf in leaves:
-        floating = jax.dtypes.issubdtype(leaf.dtype, np.floating)
+        floating = jnp.issubdtype(leaf.dtype, np.floating)
         check(
             not floating or bool(np.all(np.isfinite(np.asarray(leaf)))),
             f"{name}: all values must be finite",
@@ -106,7 +107,7 @@ def _as_values(name: str, value: Any) -> Any:
 def _has_numbers(leaf: Any) -> bool:
     kinds = (np.number, np.bool_, jax.dtypes.prng_key)
     array = hasattr(leaf, "dtype") and leaf.ndim > 0
-    return array and any(jax.dtypes.issubdtype(leaf.dtype, kind) for kind in kinds)
+    return array and any(jnp.issubdtype(leaf.dtype, kind) for kind in kinds)
 
 
 def _stack(name: str, values: Any) -> Any:

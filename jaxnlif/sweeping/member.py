@@ -55,7 +55,7 @@ def compute(run: Callable[..., Any], values: dict[str, Any]) -> tuple[Any, Resul
 
 def trace_member(run: Callable[..., Any], values: dict[str, Any]) -> Member:
     """Traces `run` with the values of one member."""
-    seen = []
+    seen: list[tuple[Any, list[Any]]] = []
 
     def traced(values):
         def observed(**values):
@@ -73,7 +73,8 @@ def trace_member(run: Callable[..., Any], values: dict[str, Any]) -> Member:
     # Every step of a loop holds its state a few times over.
     held = output + 6 * max(_sizes(trace.jaxpr.jaxpr))
     fingerprint = hashlib.sha256(trace.lower().as_text().encode()).hexdigest()
-    return Member(run, arrays, *seen[0], held, output, fingerprint)
+    rest, keys = seen[0]
+    return Member(run, arrays, rest, keys, held, output, fingerprint)
 
 
 def to_host(leaf: jax.Array) -> np.ndarray:

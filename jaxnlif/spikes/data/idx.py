@@ -53,7 +53,7 @@ def load_images(directory: str | os.PathLike) -> Images:
         f"directory {str(directory)!r}: must hold {', '.join(missing)} (plain or .gz); "
         "scripts/fetch_mnist.py gets them",
     )
-    train, train_labels, test, test_labels = (read_idx(found[name]) for name in FILES)
+    train, train_labels, test, test_labels = (read_idx(path) for path in found.values() if path)
     for name, images, labels in (("train", train, train_labels), ("t10k", test, test_labels)):
         _check_pair(Path(directory) / name, images, labels)
     check(
