@@ -128,7 +128,7 @@ class Cascade(Module):
             check_positive("mass_step", mass_step)
         self.mass_step = None if mass_step is None else as_leaf("mass_step", mass_step)
         self.max_events = check_integer("max_events", max_events, at_least=1)
-        self.max_substeps = max_substeps
+        self.max_substeps = check_integer("max_substeps", max_substeps, at_least=1)
         self.step_size()  # which has a rule for it
 
     def step_size(self) -> MassStep:

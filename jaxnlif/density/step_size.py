@@ -62,7 +62,7 @@ class AbstractStepSize(Module):
     def longest(self, situation: Situation) -> Float[Array, ""]:
         """The longest next part, which is positive (learning time)."""
 
-    def usual(self, situation: Situation) -> Float[Array, ""]:
+    def usual(self, situation: Situation) -> Float[Array, "..."]:
         """The length of parts by which long steps are warned of (learning time)."""
         return situation.dt
 
@@ -122,7 +122,7 @@ class MassStep(AbstractStepSize):
         brief = jnp.where(gain > 0.5, jnp.minimum(model.epsilon * _LONGEST, dt), dt)
         return jnp.minimum(self.usual(situation), brief)
 
-    def usual(self, situation: Situation) -> Float[Array, ""]:
+    def usual(self, situation: Situation) -> Float[Array, "..."]:
         spikes = self._spikes(situation)
         return spikes / jnp.maximum(situation.rate, spikes / situation.dt)
 

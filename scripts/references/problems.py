@@ -5,7 +5,8 @@ from __future__ import annotations
 import jax
 
 import jaxnlif as jn
-from jaxnlif.experiments.synchrony_cases import START
+
+START = (-1.0, 0.5)  # mean and variance of the initial potentials
 
 
 def line(num: int = 300, dtype=None, *, minimum: float = -4.0) -> jn.Grid:
