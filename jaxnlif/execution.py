@@ -37,7 +37,8 @@ class AbstractExecution(Module):
         `None` where there is none.
         """
 
-    def validate(self) -> None:
+    @staticmethod
+    def validate() -> None:
         """Requires a device here to go the chosen way.
 
         **Raises:** `ValueError` otherwise.
@@ -77,7 +78,8 @@ class Kernels(AbstractExecution):
             return LogDepth()(*arguments, loops=loops, log_depth=log_depth)
         return kernel(*arguments)
 
-    def validate(self) -> None:
+    @staticmethod
+    def validate() -> None:
         """Requires a GPU that runs kernels.
 
         **Raises:** `ValueError` otherwise.

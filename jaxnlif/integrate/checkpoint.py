@@ -6,7 +6,6 @@ import hashlib
 import os
 import time
 import warnings
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,9 @@ from .._module import Module
 from .._rotation import Rotation, exclusive, going_on_if_full
 from .keeper import AbstractKeeper, At
 from .looks import Look
+from .run import Run
+
+_TELLING = ("model", "solver", "saveat", "y0", "key", "t0", "dt", "steps")
 
 
 class Checkpoint(Module):
@@ -79,17 +81,17 @@ class Store(AbstractKeeper):
     `saved.bin` holds a record of known size for each look, one after the other, and the states say
     how many of them they know of, and their checksum. What comes after those is written again.
 
-    **Arguments:** `run`: what tells this run from others, a pytree.
+    **Arguments:** `run`: what tells this run from others.
 
     **Raises:** `OSError` if another process is using the directory or it cannot be written; `begin`
     a `ValueError` if it holds a run of another model, grid, precision or version, which then stays
     untouched.
     """
 
-    def __init__(self, checkpoint: Checkpoint, run: Mapping[str, Any]):
+    def __init__(self, checkpoint: Checkpoint, run: Run):
         self._directory, self._every = checkpoint.directory, checkpoint.every
         self._rotation = Rotation(checkpoint.directory, checkpoint.keep)
-        self._run = summarise(run)
+        self._run = summarise({name: getattr(run, name) for name in _TELLING})
         self._open = ExitStack()
 
     def __enter__(self) -> Store:

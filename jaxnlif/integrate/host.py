@@ -3,131 +3,135 @@
 from __future__ import annotations
 
 import time
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
-from ..machine.layout import AbstractLayout
-from .keeper import AbstractKeeper
-from .looks import Look, Passage, close, gather, look, running
+from .._compiled import Compiled
+from .._once import once
+from ..machine.layout import ONE_DEVICE
+from . import chunk as chunks
+from .keeper import AbstractKeeper, Kept
+from .looks import Look, Passage, gather, on_device
 from .result import Interrupted
-from .saveat import Saves
+from .run import Run
 from .solution import Solution
 
 _SECONDS_PER_CHUNK = 0.2
 _BYTES_PER_CHUNK = 2**24
 
+_begin = Compiled(chunks.begin)
+_finish = Compiled(chunks.finish)
 
-class _Chunk(eqx.Module):
-    """Where the run is after `step` steps, and what was saved since the chunk began."""
+
+class _Chunk(NamedTuple):
+    """What a chunk comes to.
+
+    - `passage`: at its end. `saved`: what was saved.
+    - `counts`: the steps made since the beginning of the run, the saves made in the chunk, and
+      whether the run can go on, shape `(3,)`.
+    - `ended`: what the last state says about the run, and what was recorded.
+    - `times`: those given, on the device, where they come faster so than alone.
+    """
 
     passage: Passage
-    step: Array
-    count: Array
     saved: Look
+    counts: Int[Array, " 3"]
+    ended: Any
+    times: Any
 
 
-@eqx.filter_jit
-def _begin(model, solver, fn, y0, key, span, between: bool) -> tuple[Passage, Look]:
-    """Where the first step begins, and what is saved of the first state: of every save's size."""
-    t0, dt = span
-    state = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
-    first = look(solver, fn, Passage.begin(state, between=False), jnp.ones_like(t0))
-    return Passage.begin(state, between=between), first
-
-
-_finish = eqx.filter_jit(close)
-
-
-@eqx.filter_jit
+@Compiled
 def _advance(
-    model, solver, fn, span, passage, step, stop, save_steps, save_parts, room: int
-) -> tuple[_Chunk, Array]:
-    """Steps up to `stop`, or until `room` saves are made; returns whether the run can go on."""
-    t0, dt = span
+    model, solver, fn, y0, key, span, between, passage, step, stop, upcoming, parts, room, times
+) -> _Chunk:
+    """A chunk, from a `passage`, or from the beginning of the run where `step` is negative."""
 
-    def to_next_save(chunk: _Chunk):
-        save = save_steps[chunk.count]
-        target = jnp.minimum(save, stop)
-        if chunk.passage.before is not None:  # a stop before the step of the save
-            target = jnp.where(chunk.step < save - 1, jnp.minimum(save - 1, stop), target)
-        state, n = solver.advance(model, t0, dt, chunk.passage.after, chunk.step, target)
-        passage = chunk.passage.to(state, n > chunk.step)
-        # A chunk may end between two saves: what it writes then is not counted.
-        saved = jax.tree.map(
-            lambda every, one: every.at[chunk.count].set(one),
-            chunk.saved,
-            look(solver, fn, passage, save_parts[chunk.count]),
-        )
-        due = (n == save) & running(solver, state)
-        return _Chunk(passage, n, chunk.count + due, saved)
+    def begun() -> Any:
+        return chunks.begin(model, solver, fn, y0, key, span, between)[0]
 
-    def unfinished(chunk: _Chunk):
-        more = (chunk.step < stop) | (save_steps[chunk.count] == chunk.step)
-        return more & (chunk.count < room) & running(solver, chunk.passage.after)
+    passage = lax.cond(step < 0, begun, lambda: passage)
+    step = jnp.maximum(step, 0)
+    arguments = model, solver, fn, span, passage, step, stop, upcoming, parts, room
+    chunk, more = chunks.advance(*arguments)
+    counts = jnp.stack([chunk.step, chunk.count, more.astype(jnp.int32)])
+    ended = chunks.finish(solver, chunk.passage.after)
+    return _Chunk(chunk.passage, chunk.saved, counts, ended, times)
 
-    saved = jax.eval_shape(lambda: look(solver, fn, passage, save_parts[0]))
-    empty = jax.tree.map(lambda x: jnp.zeros((room, *x.shape), x.dtype), saved)
-    begin = _Chunk(passage, step, jnp.zeros((), jnp.int32), empty)
-    chunk = lax.while_loop(unfinished, to_next_save, begin)
-    return chunk, running(solver, chunk.passage.after)
+
+class _Blank(NamedTuple):
+    """A passage and a look of zeros, as those at the beginning of a run are."""
+
+    passage: Passage
+    first: Look
+
+
+def _blank(*arguments: Any) -> _Blank | None:
+    """What `chunks.begin` returns, with zeros; `None` where that has random keys."""
+    shapes = eqx.filter_eval_shape(chunks.begin, *arguments)
+    if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) for x in jax.tree.leaves(shapes)):
+        return None
+    return _Blank(*jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes))
 
 
 def _padded(values: np.ndarray, length: int, fill: float | int) -> np.ndarray:
     """The first values, as many as `length`, filled up where there are fewer."""
-    values = values[:length]
-    return np.pad(values, (0, length - len(values)), constant_values=fill)
+    padded = np.full(length, fill, values.dtype)
+    padded[: len(values)] = values[:length]
+    return padded
 
 
-def run_from_host(
-    model,
-    solver,
-    saveat,
-    y0,
-    key,
-    span,
-    saves: Saves,
-    num_steps,
-    bar,
-    keeper: AbstractKeeper,
-    layout: AbstractLayout,
-) -> Solution:
-    given = model, solver
-    solver, (model, key) = layout.applied(solver), layout.placed((model, key))
-    y0 = layout.placed(y0, split=True)
-    passage, first = _begin(model, solver, saveat.fn, y0, key, span, saves.between)
-    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
+def _after(run: Run, steps: int) -> Float[np.ndarray, ""]:
+    """The time after so many steps (learning time)."""
+    return np.asarray(run.t0 + np.asarray(steps, run.t0.dtype) * run.dt)
+
+
+def run_from_host(run: Run, bar: Any, keeper: AbstractKeeper) -> Solution:
+    """Makes a run in chunks, after each of which `bar` and `keeper` are told what was done.
+
+    **Raises:** `Interrupted` at Ctrl-C, with what was saved so far.
+    """
+    layout, saves, num_steps = run.layout, run.saves, run.steps
+    solver, span, placed = layout.applied(run.solver), (run.t0, run.dt), layout.placed
+    model, key = placed((run.model, run.key))
+    y0 = placed(run.y0, split=True)
+    given = model, solver, run.fn, y0, key, span, saves.between
+    # Where nothing may be found to go on from, the first chunk begins the run by itself.
+    alone = isinstance(keeper, Kept) and layout is ONE_DEVICE
+    blank = once(_blank, *given) if alone else None
+    passage, first = _begin(*given) if blank is None else blank
+    size = sum(x.nbytes for x in jax.tree.leaves(first))
     # How many saves a chunk holds in memory before the host takes them.
     room = max(1, min(len(saves.steps), _BYTES_PER_CHUNK // size))
     never = num_steps + 1
-    steps, interrupt, going = 32, None, True
+    steps, stop, interrupt, going = 32, -1, None, True
     keeper.begin(passage, first)
-    begin, shown = keeper.at.step, 0
+    begin, shown, chunk = keeper.at.step, 0, None
     try:
-        if saves.steps[0] == keeper.at.step == keeper.at.count:
-            keeper.append(passage, 0, jax.tree.map(lambda x: x[None], layout.fetched(first)))
         while going and (keeper.at.step < num_steps or keeper.at.count < len(saves.steps)):
             began = time.perf_counter()
             passage, done, count = keeper.at
             upcoming = _padded(saves.steps[count:], room + 1, never).astype(np.int32)
             parts = _padded(saves.parts[count:], room + 1, 1)
-            stop = np.int32(min(done + steps, num_steps))
-            chunk, more = _advance(
-                model, solver, saveat.fn, span, passage, np.int32(done), stop, upcoming, parts, room
-            )
-            new = int(chunk.count)
-            saved = layout.fetched(chunk.saved)
-            saved = jax.tree.map(lambda x: np.asarray(x)[:new], saved)  # noqa: B023
+            stop = min(done + steps, num_steps)
+            first_step = -1 if blank is not None and passage is blank.passage else done
+            now = np.int32(first_step), np.int32(stop)
+            times = _after(run, stop), run.dt, saves.times
+            chunk = _advance(*given, passage, *now, upcoming, parts, room, times)
+            saved, counts = layout.fetched((chunk.saved, chunk.counts))
+            step, new, more = np.asarray(counts).tolist()
+            if new < room:
+                saved = jax.tree.map(lambda x: np.asarray(x)[:new], saved)  # noqa: B023
             going = bool(more)
-            keeper.append(chunk.passage, int(chunk.step), saved)
-            elapsed = layout.agreed(time.perf_counter() - began)
-            # The first chunk also compiles; later ones grow until they take a fixed time.
-            first_chunk = done == begin
-            steps = steps if first_chunk else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
+            keeper.append(chunk.passage, step, saved)
+            if done > begin:  # the first chunk also compiles; later ones grow to take a fixed time
+                elapsed = layout.agreed(time.perf_counter() - began)
+                steps = int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
             if keeper.due():
                 keeper.keep()
             bar.update(keeper.at.step - shown)
@@ -138,16 +142,16 @@ def run_from_host(
         interrupt = caught
     keeper.keep()
     passage, done, count = keeper.at
-    state = passage.after
-    t0, dt = span
-    ts = jnp.asarray(saves.times[:count])
-    t_end = jnp.asarray(t0 + np.asarray(done, t0.dtype) * dt)
-    closing, logs = jax.tree.map(
-        jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))
+    t_end, dt, ts = _after(run, done), run.dt, saves.times[:count]
+    if chunk is None or chunk.passage is not passage:
+        ended = _finish(solver, passage.after)
+    else:
+        ended, t_end = chunk.ended, chunk.times[0] if done == stop else t_end
+        dt, ts = chunk.times[1], chunk.times[2] if count == len(saves.times) else ts
+    (closing, logs), (t_end, dt, ts) = jax.tree.map(
+        on_device, layout.fetched((ended, (t_end, dt, ts)))
     )
-    solution = gather(
-        *given, saveat, state, closing, keeper.saved(), ts, t_end, jnp.asarray(dt), done, logs
-    )
+    solution = gather(run, passage.after, closing, keeper.saved(), ts, t_end, dt, done, logs)
     if interrupt is not None:
         raise Interrupted(solution) from interrupt
     return solution

@@ -59,6 +59,7 @@ class Kept(AbstractKeeper):
     """Keeps everything in memory, as long as the process lives."""
 
     def __init__(self):
+        self._first: Look | None = None
         self._pieces: list[Look] = []
         self._at = At(None, 0, 0)
 
@@ -70,7 +71,7 @@ class Kept(AbstractKeeper):
         return self._at
 
     def begin(self, state: Any, first: Look) -> None:
-        self._pieces.append(jax.tree.map(lambda x: np.zeros((0, *x.shape), x.dtype), first))
+        self._first = first
         self._at = At(state, 0, 0)
 
     def append(self, state: Any, step: int, saved: Look) -> None:
@@ -84,4 +85,8 @@ class Kept(AbstractKeeper):
         pass
 
     def saved(self) -> Look:
-        return jax.tree.map(lambda *parts: np.concatenate(parts)[: self._at.count], *self._pieces)
+        count = self._at.count
+        if len(self._pieces) == 1 and len(self._pieces[0].rate) == count:
+            return self._pieces[0]  # where it is, which may be on a device
+        nothing = jax.tree.map(lambda x: np.zeros((0, *x.shape), x.dtype), self._first)
+        return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], nothing, *self._pieces)

@@ -48,7 +48,8 @@ class ProgressBar(AbstractProgress):
 class NoProgress(AbstractProgress):
     """Shows nothing."""
 
-    def start(self, total: int) -> Any:
+    @staticmethod
+    def start(total: int) -> Any:
         return _Nothing()
 
 

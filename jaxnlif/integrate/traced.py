@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Array, Bool
 
 from ..machine.layout import AbstractLayout
 from .looks import Passage, close, gather, look, running
 from .refusal import refuse_derivatives, refuse_early_end
 from .result import Result
+from .run import Run
 from .scan import checkpointed_scan
 from .solution import Solution
 
@@ -36,26 +38,18 @@ class _Plan(NamedTuple):
 
 
 def run_traced(
-    model,
-    solver,
-    saveat,
-    fn,
-    y0,
-    key,
-    span,
-    saves,
-    num_steps,
-    layout,
-    store_every,
-    throw,
-    valid,
+    run: Run, store_every: int | None, throw: bool | None, valid: Bool[Array, ""] | None
 ) -> Solution:
     """One scan over the stretches between saves, in each a scan over steps: all that compiles.
 
     Stretches are as long as the longest; the steps that a shorter one has not are skipped, which
     under `vmap` costs as much as making them: equally spaced saves are the cheapest.
+
+    **Arguments:** `store_every` and `throw`, as in `solve`; `valid`, whether what is traced passed
+    the checks, `None` where nothing was left to check.
     """
-    t0, dt = (jnp.asarray(x) for x in span)
+    model, solver, y0, saves, num_steps = run.model, run.solver, run.y0, run.saves, run.steps
+    t0, dt = jnp.asarray(run.t0), jnp.asarray(run.dt)
     at_start, at_end = saves.steps[0] == 0, saves.steps[-1] == num_steps
     later = saves.steps > 0
     stops, parts = saves.steps[later].astype(np.int32), saves.parts[later]
@@ -66,8 +60,9 @@ def run_traced(
     # every step once, and a step stores about two states.
     block = max(1, store_every or math.isqrt(longest * len(stops) // 2))
     block, stretches = (None, block // longest) if block >= longest else (block, None)
-    plan = _Plan(longest, block, stretches, bool(at_start), bool(at_end), saves.between, layout)
-    arguments = model, solver, fn, y0, key, (t0, dt), stops, parts, valid
+    ends = bool(at_start), bool(at_end)
+    plan = _Plan(longest, block, stretches, *ends, saves.between, run.layout)
+    arguments = model, solver, run.fn, y0, run.key, (t0, dt), stops, parts, valid
     state, saved, stats, steps, result = _run(*arguments, plan)
     with jax.ensure_compile_time_eval():  # known, so that data can be held against them
         ts = jnp.asarray(saves.times)
@@ -79,7 +74,7 @@ def run_traced(
         found = refuse_early_end(found, result)
     state, saved, stats, t_end = found
     closing, logs = (result, stats), solver.logs(state)
-    return gather(model, solver, saveat, state, closing, saved, ts, t_end, dt, steps, logs)
+    return gather(run, state, closing, saved, ts, t_end, dt, steps, logs)
 
 
 # As a whole also where only `grad` or `vmap` trace, and once for all values.

@@ -65,25 +65,34 @@ class AbstractLayout(eqx.Module):
 class OneDevice(AbstractLayout):
     """Everything on one device."""
 
-    def applied(self, solver):
+    # Static, as a bound method of a module is made anew, slowly, whenever it is looked up.
+
+    @staticmethod
+    def applied(solver):
         return solver
 
-    def split(self, tree):
+    @staticmethod
+    def split(tree):
         return tree
 
-    def by_part(self, function, *, rank):
+    @staticmethod
+    def by_part(function, *, rank):
         return function
 
-    def everywhere(self, function):
+    @staticmethod
+    def everywhere(function):
         return function
 
-    def placed(self, tree, *, split=False):
+    @staticmethod
+    def placed(tree, *, split=False):
         return tree
 
-    def fetched(self, tree):
+    @staticmethod
+    def fetched(tree):
         return tree
 
-    def agreed(self, number):
+    @staticmethod
+    def agreed(number):
         return number
 
 
