@@ -13,7 +13,6 @@ from .density.coupling import Coupled as Coupled
 from .density.coupling import Implicit as Implicit
 from .density.coupling import Lagged as Lagged
 from .density.events import Cascade as Cascade
-from .density.interval import Interval as Interval
 from .density.solver import FluxShift as FluxShift
 from .fitting.bounds import Between as Between
 from .fitting.bounds import Free as Free

@@ -21,8 +21,10 @@ _MAX_EVALUATIONS = 60
 
 
 class Coupled(NamedTuple):
-    r"""The rate to couple with, the residual evaluations it took, and whether it exists.
+    r"""The rate that neurons see in a step, and how it was found.
 
+    - `rate`: $\bar N$ (spikes / neuron / membrane time).
+    - `evaluations`: how often the rate that results was computed; `found`: whether there is one.
     - `own`: whether it is the rate that results at the end of the step, if there is one.
     - `exhausted`: whether it was not found because the search took all its evaluations.
     """
@@ -52,8 +54,11 @@ class AbstractCoupling(Module):
     def __call__(self, interval: Interval, previous: Float[Array, ""]) -> Coupled:
         r"""Chooses the rate.
 
-        **Arguments:** `interval`, in which every rate results in one at the end; `previous`, the
-        rate at the beginning of the step (spikes / neuron / membrane time).
+        **Arguments:** `interval`, in which every rate results in one at the end,
+        `interval.firing(rate)`; `previous`, the rate at the beginning of the step
+        (spikes / neuron / membrane time).
+
+        **Returns:** a `Coupled`.
         """
 
 
