@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, cast
+
 import equinox as eqx
+
+if TYPE_CHECKING:
+    from .solution import Solution
 
 
 class Result(eqx.Enumeration):
@@ -47,13 +52,18 @@ class Result(eqx.Enumeration):
     )
 
 
+def message(result: Result) -> str:
+    """What a result says, and what to try."""
+    return cast(Any, Result)[result]  # equinox types the lookup by names alone
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during `solve`.
 
     **Arguments:** `solution`: a `Solution` with what was saved until then.
     """
 
-    def __init__(self, solution):
+    def __init__(self, solution: "Solution"):
         super().__init__("solve: interrupted")
         self.solution = solution
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from .._check import is_concrete
-from .result import Result
+from .result import Result, message
 from .warning import WarningFlag
 
 
@@ -26,7 +26,7 @@ def in_a_line(sol: Any) -> str:
     if len(saved) > 1:
         return f"Solution({saved[:-1]} runs with {times}: {_outcomes(sol.result)})"
     last = f", last rate {float(sol.rate[-1]):.4g}" if saved[-1] else ""
-    outcome = Result[sol.result].split(":")[0]  # pyright: ignore[reportIndexIssue]
+    outcome = message(sol.result).split(":")[0]
     return f"Solution({outcome} at t = {float(sol.t_end):.4g}, {times}{last}{_warned(sol)})"
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._check import check, check_integer, is_concrete
 from .log import Event, Log, Spike, Switch
 from .moment import Moment, at
-from .result import Result
+from .result import Result, message
 from .shown import in_a_line
 from .solver import AbstractSolver
 from .warning import warning_flags, warning_messages
@@ -87,7 +87,7 @@ class Solution(eqx.Module):
             is_concrete(self.result, self.t_end) and jnp.ndim(self.t_end) == 0,
             "message: is that of a single run outside jit; take one member of the batch",
         )
-        return " ".join([Result[self.result], *warning_messages(self)])  # pyright: ignore
+        return " ".join([message(self.result), *warning_messages(self)])
 
     def __repr__(self) -> str:
         return in_a_line(self)

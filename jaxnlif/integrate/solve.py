@@ -31,7 +31,7 @@ from .checkpoint import Checkpoint, Store
 from .host import run_from_host
 from .keeper import Kept
 from .progress import AbstractProgress, NoProgress
-from .result import Result, SolveError
+from .result import Result, SolveError, message
 from .run import Run
 from .saveat import SaveAt
 from .solution import Solution
@@ -144,7 +144,7 @@ def solve(
         if own:
             remember(model, solver, saveat)
         if throw and solution.result != Result.completed:
-            raise SolveError(f"t = {float(solution.t_end):g}: {Result[solution.result]}")  # pyright: ignore
+            raise SolveError(f"t = {float(solution.t_end):g}: {message(solution.result)}")
         return solution
     check(checkpoint is None, "checkpoint: none is written under jit, grad and vmap; leave it out")
     valid = jnp.all(jnp.stack(conditions)) if conditions else None
