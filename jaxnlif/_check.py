@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ._quantity import brief, has_unit
 
@@ -54,7 +55,7 @@ def shown(name: str, value: Any) -> str:
 
 def is_concrete(*trees: Any) -> bool:
     """Whether no leaf of these pytrees is being traced, so that values can be looked at."""
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(trees))
 
 
 def as_numbers(name: str, value: Any) -> np.ndarray:

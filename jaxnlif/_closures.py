@@ -9,6 +9,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+from jax.core import Tracer
 
 from ._check import check
 from ._code import cells
@@ -81,4 +82,4 @@ def _open(part: Any) -> Any:
 
 def _is_traced(thing: Any) -> bool:
     leaves = jax.tree.leaves(thing)
-    return any(isinstance(x, jax.core.Tracer) for x in leaves) or holds_traced(thing)
+    return any(isinstance(x, Tracer) for x in leaves) or holds_traced(thing)

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from . import _once
 from ._code import cells, package
@@ -49,7 +50,7 @@ def has_own(*trees: Any) -> bool:
 
 def holds_traced(*trees: Any) -> bool:
     """Whether a function or object in these trees that is no pytree holds a traced value."""
-    return any(hidden and isinstance(x, jax.core.Tracer) for x, hidden in _parts(trees))
+    return any(hidden and isinstance(x, Tracer) for x, hidden in _parts(trees))
 
 
 def forget_if_changed(*trees: Any) -> None:
@@ -129,7 +130,7 @@ def _is_plain(kind: type) -> bool:
         return True
     if issubclass(kind, np.generic | np.dtype):
         return not _is_own(kind.__module__)
-    return issubclass(kind, jax.Array) and not issubclass(kind, jax.core.Tracer)
+    return issubclass(kind, jax.Array) and not issubclass(kind, Tracer)
 
 
 def _is_own(module: str | None) -> bool:

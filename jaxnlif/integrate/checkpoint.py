@@ -98,7 +98,7 @@ class Store(AbstractKeeper):
         self._open.enter_context(exclusive(self._directory))
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: Any) -> None:
         self._open.close()
 
     @property

@@ -10,17 +10,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._compiled import Compiled
 from .._once import once
 from ..machine.layout import ONE_DEVICE
+from ..model import Network
 from . import chunk as chunks
 from .keeper import AbstractKeeper, Kept
 from .looks import Look, Passage, gather, on_device
 from .result import Interrupted
 from .run import Run
 from .solution import Solution
+from .solver import AbstractSolver
 
 _SECONDS_PER_CHUNK = 0.2
 _BYTES_PER_CHUNK = 2**24
@@ -48,7 +50,20 @@ class _Chunk(NamedTuple):
 
 @Compiled
 def _advance(
-    model, solver, fn, y0, key, span, between, passage, step, stop, upcoming, parts, room, times
+    model: Network,
+    solver: AbstractSolver,
+    fn: chunks.Fn,
+    y0: Any,
+    key: PRNGKeyArray | None,
+    span: chunks.Span,
+    between: bool,
+    passage: Passage,
+    step: Int[Array, ""],
+    stop: Int[Array, ""],
+    upcoming: Int[Array, " k"],
+    parts: Float[Array, " k"],
+    room: int,
+    times: Any,
 ) -> _Chunk:
     """A chunk, from a `passage`, or from the beginning of the run where `step` is negative."""
 

@@ -63,7 +63,7 @@ class Kept(AbstractKeeper):
         self._pieces: list[Look] = []
         self._at = At(None, 0, 0)
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: Any) -> None:
         pass
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -82,7 +82,7 @@ class Log(eqx.Module, Generic[Row]):
         """The log with one more `row` where `when` holds, a number."""
         place = jnp.minimum(self.count, self.capacity)
 
-        def write(old, new):
+        def write(old: Any, new: Any):
             new = jnp.where(when, jnp.asarray(new, old.dtype), 0)
             return lax.dynamic_update_index_in_dim(old, new, place, 0)
 

@@ -1,5 +1,8 @@
 """Progress of a long run, shown from the host between compiled chunks."""
 
+# pyright: reportIncompatibleMethodOverride=false
+# A static method stands for one that needs no object.
+
 from __future__ import annotations
 
 import abc

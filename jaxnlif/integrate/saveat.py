@@ -63,7 +63,7 @@ class SaveAt(Module):
     num: int | None = eqx.field(static=True)
     fn: Callable[[Snapshot], Any] | None = eqx.field(static=True)
 
-    def __init__(self, ts=None, *, num: int | None = None, fn=density):
+    def __init__(self, ts: Any = None, *, num: int | None = None, fn: Any = density):
         check((ts is None) != (num is None), "ts, num: give exactly one of the two")
         if ts is not None:
             check_finite("ts", ts)

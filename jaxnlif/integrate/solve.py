@@ -120,19 +120,21 @@ def solve(
     layout = layout_of(sharding)
     y0 = layout.fetched(_arrays(y0))
     num_steps = _count_steps(t0, t1, dt)
+    first, last = _number(t0), _number(t1)
+    step = (last - first) / num_steps
     # Inside jit what this computes is traced even where no argument is.
     eager = is_concrete(model, fn, y0, key, _nothing())
     if own:
         forget_if_changed(model, solver, saveat)
     with unseen() as conditions:
-        layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
+        layout.applied(solver).validate(model, y0, step, key)
         _check_again(model)
-    saves = saveat.saves(float(t0), float(t1), num_steps, solver.dtype)
+    saves = saveat.saves(first, last, num_steps, solver.dtype)
     if not is_still(model.drive):
-        _check_resolved(float(t0), float(t1), num_steps, solver.dtype)
+        _check_resolved(first, last, num_steps, solver.dtype)
     model = _cast(model, solver.dtype)
-    begin, step = (np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
-    run = Run(model, solver, saveat, fn, y0, key, begin, step, saves, num_steps, layout)
+    begin, dt = (np.asarray(x, solver.dtype) for x in (t0, step))
+    run = Run(model, solver, saveat, fn, y0, key, begin, dt, saves, num_steps, layout)
     if eager:
         check(
             checkpoint is None or jax.process_count() == 1,
@@ -162,7 +164,11 @@ def _arrays(y0: Any) -> Any:
     return y0 if known or isinstance(y0, jax.Array) else as_numbers("y0", y0)
 
 
-def _count_steps(t0, t1, dt) -> int:
+def _number(value: ArrayLike) -> float:
+    return float(np.asarray(value))
+
+
+def _count_steps(t0: ArrayLike, t1: ArrayLike, dt: ArrayLike) -> int:
     for name, value in (("t0", t0), ("t1", t1), ("dt", dt)):
         if type(value) is float and math.isfinite(value):
             continue
@@ -173,8 +179,8 @@ def _count_steps(t0, t1, dt) -> int:
         check_scalar(name, value)
         check_finite(name, value)
     check_positive("dt", dt)
-    check(float(t1) > float(t0), f"t1 = {t1}: must exceed t0 = {t0}")
-    steps = (float(t1) - float(t0)) / float(dt) * (1 - 1e-12)
+    check(_number(t1) > _number(t0), f"t1 = {t1}: must exceed t0 = {t0}")
+    steps = (_number(t1) - _number(t0)) / _number(dt) * (1 - 1e-12)
     check(steps < 2**31 - 2, f"dt = {dt}: gives {steps:.3g} steps, more than can be counted")
     return max(1, math.ceil(steps))
 

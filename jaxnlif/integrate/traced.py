@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -79,18 +79,29 @@ def run_traced(
 
 # As a whole also where only `grad` or `vmap` trace, and once for all values.
 @eqx.filter_jit
-def _run(model, solver, fn, y0, key, span, stops, parts, valid, plan: _Plan):
+def _run(
+    model: Any,
+    solver: Any,
+    fn: Any,
+    y0: Any,
+    key: Any,
+    span: Any,
+    stops: Any,
+    parts: Any,
+    valid: Any,
+    plan: _Plan,
+):
     """The last state, what was saved, what the last state says, the steps made, and the result."""
     solver = plan.layout.applied(solver)
     t0, dt = span
 
-    def to_stop(carry, save):
+    def to_stop(carry: Any, save: Any):
         stop = stops[save]
 
-        def step(carry, _):
+        def step(carry: Any, _):
             passage, n = carry
 
-            def go(passage):
+            def go(passage: Any):
                 state = solver.step(model, t0 + n * dt, dt, passage.after)
                 return passage.to(state), n + 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +31,7 @@ def in_blocks(function: Callable[..., Array], *columns: Array) -> Array:
         return function(*columns)
 
     def blockwise(*columns: Array) -> Array:
-        def one(block, done):
+        def one(block: Any, done: Any):
             start = jnp.minimum(block * width, num - width)
             part = function(*(lax.dynamic_slice_in_dim(x, start, width, -1) for x in columns))
             return lax.dynamic_update_slice_in_dim(done, part, start, -1)
