@@ -44,7 +44,7 @@ class _Opened(eqx.Module):
     keywords: dict[str, Any]
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        f = self.function
+        f: Any = self.function  # a static field, not a method
         bound = tuple(
             types.CellType(self.bound[k]) if k in self.bound else cell
             for k, cell in enumerate(f.__closure__ or ())

@@ -25,7 +25,7 @@ class Compiled(Generic[Result]):
 
     def __init__(self, function: Callable[..., Result]):
         self._function = function
-        self._run = jax.jit(partial(_run, function), static_argnums=0)
+        self._run: Any = jax.jit(partial(_run, function), static_argnums=0)
 
     def __call__(self, *arguments: Any) -> Result:
         leaves, tree = jax.tree.flatten(arguments)

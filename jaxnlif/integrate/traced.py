@@ -10,15 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, PRNGKeyArray
 
 from ..machine.layout import AbstractLayout
+from ..model import Network
+from .chunk import Fn, Span
 from .looks import Passage, close, gather, look, running
 from .refusal import refuse_derivatives, refuse_early_end
 from .result import Result
 from .run import Run
 from .scan import checkpointed_scan
 from .solution import Solution
+from .solver import AbstractSolver
 
 
 class _Plan(NamedTuple):
@@ -80,17 +83,17 @@ def run_traced(
 # As a whole also where only `grad` or `vmap` trace, and once for all values.
 @eqx.filter_jit
 def _run(
-    model: Any,
-    solver: Any,
-    fn: Any,
+    model: Network,
+    solver: AbstractSolver,
+    fn: Fn,
     y0: Any,
-    key: Any,
-    span: Any,
+    key: PRNGKeyArray | None,
+    span: Span,
     stops: Any,
     parts: Any,
     valid: Any,
     plan: _Plan,
-):
+) -> Any:
     """The last state, what was saved, what the last state says, the steps made, and the result."""
     solver = plan.layout.applied(solver)
     t0, dt = span

@@ -32,7 +32,8 @@ def run() -> None:
     seconds = _process_seconds()
     peers = {"import jaxnlif": "import jax, equinox", "jaxnlif list": "import jax"}
     for name, peer in peers.items():
-        print_value(f"{name}, of {peer}".replace(" ", "_"), seconds[name] / seconds[peer], "ratio")
+        label = f"{name} of {peer}".replace(",", "").replace(" ", "_")
+        print_value(label, seconds[name] / seconds[peer], "ratio")
     times = interleaved(_calls(), repeats=REPEATS)
     extra = times["plain"].step - times["jit"].step
     print_value("solve_again_beyond_jit", 1e3 * extra, "ms")
