@@ -34,7 +34,9 @@ class Compiled(Generic[Result]):
         try:
             done, result = self._run((tree, fixed), arrays)
             done.block_until_ready()
-        except jax.errors.JaxRuntimeError:
+        except (jax.errors.JaxRuntimeError, ValueError) as error:
+            if "_EquinoxRuntimeError" not in str(error):
+                raise
             return eqx.filter_jit(self._function)(*arguments)  # which says what went wrong
         return result
 

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -71,6 +72,19 @@ def test_a_drive_of_the_wrong_shape_is_refused_in_every_call():
     for _ in range(2):
         with pytest.raises(ValueError, match="drive: must return values for the 1 weights"):
             run(jn.Network(weight=0.5, drive=Wide(5)))
+
+
+def test_errors_of_a_drive_while_it_runs_are_told():
+    class Bounded(jn.AbstractDrive):
+        value: jax.Array
+
+        def __call__(self, t, w):
+            return eqx.error_if(jnp.full_like(w, self.value), self.value > 1, "drive is too large")
+
+    run(jn.Network(weight=0.5, drive=Bounded(jnp.asarray(0.5))))
+    for _ in range(2):
+        with pytest.raises(eqx.EquinoxRuntimeError, match="drive is too large"):
+            run(jn.Network(weight=0.5, drive=Bounded(jnp.asarray(2.0))))
 
 
 def test_chunks_are_the_same_run():
