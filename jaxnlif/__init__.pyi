@@ -7,7 +7,9 @@ from . import plot as plot
 from . import spikes as spikes
 from . import statistics as statistics
 from .density import stationary as stationary
+from .density.coupling import AbstractCoupling as AbstractCoupling
 from .density.coupling import Corrected as Corrected
+from .density.coupling import Coupled as Coupled
 from .density.coupling import Implicit as Implicit
 from .density.coupling import Lagged as Lagged
 from .density.events import Cascade as Cascade
@@ -30,6 +32,8 @@ from .initial import from_samples as from_samples
 from .initial import gaussian as gaussian
 from .initial import normalise as normalise
 from .integrate.checkpoint import Checkpoint as Checkpoint
+from .integrate.log import Log as Log
+from .integrate.progress import AbstractProgress as AbstractProgress
 from .integrate.progress import ProgressBar as ProgressBar
 from .integrate.result import Interrupted as Interrupted
 from .integrate.result import Result as Result
@@ -37,6 +41,7 @@ from .integrate.result import SolveError as SolveError
 from .integrate.saveat import SaveAt as SaveAt
 from .integrate.solution import Solution as Solution
 from .integrate.solve import solve as solve
+from .integrate.solver import AbstractSolver as AbstractSolver
 from .integrate.solver import Regime as Regime
 from .integrate.solver import Snapshot as Snapshot
 from .integrate.warning import WarningFlag as WarningFlag
@@ -64,8 +69,10 @@ from .model import Sinusoid as Sinusoid
 from .model import Table as Table
 from .model import Tabulated as Tabulated
 from .multiscale.solver import MultiScale as MultiScale
+from .multiscale.switch import AbstractSwitch as AbstractSwitch
 from .multiscale.switch import CascadeSwitch as CascadeSwitch
 from .multiscale.switch import RateSwitch as RateSwitch
+from .particles.restart import AbstractReset as AbstractReset
 from .particles.restart import Hold as Hold
 from .particles.restart import Shift as Shift
 from .particles.solver import Particles as Particles

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ._quantity import brief, has_unit
 
@@ -54,7 +55,7 @@ def shown(name: str, value: Any) -> str:
 
 def is_concrete(*trees: Any) -> bool:
     """Whether no leaf of these pytrees is being traced, so that values can be looked at."""
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(trees))
 
 
 def as_numbers(name: str, value: Any) -> np.ndarray:
@@ -63,6 +64,19 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
     **Raises:** `ValueError` for what are no numbers (bools and texts are none), for masked and
     complex ones, and for quantities.
     """
+    if type(value) is not float and not isinstance(value, jax.Array):
+        _check_bare(name, value)
+    try:
+        array = np.asarray(value)
+        if _are_real(array):
+            return array.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"{name} = {brief(value)}: must be a number or an array of numbers")
+
+
+def _check_bare(name: str, value: Any) -> None:
+    """Requires what has no unit and no masked entries."""
     if has_unit(value):
         raise ValueError(
             f"{name} = {brief(value)}: has a unit; must be a number, which a method of "
@@ -72,13 +86,6 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
         isinstance(value, (list, tuple)) and any(isinstance(x, np.ma.MaskedArray) for x in value)
     )
     check(not masked, f"{name}: has masked entries; must have a number in each")
-    try:
-        array = np.asarray(value)
-        if _are_real(array):
-            return array.astype(float)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise ValueError(f"{name} = {brief(value)}: must be a number or an array of numbers")
 
 
 def _are_real(array: np.ndarray) -> bool:
@@ -104,25 +111,31 @@ def check_plain(name: str, value: Any) -> None:
 
 def check_finite(name: str, value: Any) -> None:
     """Requires a real number or array without NaN or infinity."""
-    if not is_concrete(value):
+    if is_concrete(value):
+        _finite(name, value)
+    else:
         check(jnp.all(jnp.isfinite(jnp.asarray(value))), f"{name}: must be finite")
-        return
+
+
+def _finite(name: str, value: Any) -> np.ndarray:
+    """The numbers of what is known, which must be finite."""
     array = as_numbers(name, value)
-    if not np.all(np.isfinite(array)):
+    if not np.isfinite(array).all():
         raise ValueError(f"{name} = {_first(array, ~np.isfinite(array))}: must be finite")
+    return array
 
 
 def check_positive(name: str, value: Any, *, allow_zero: bool = False) -> None:
     """Requires finite values above zero (or at least zero)."""
-    check_finite(name, value)
     rule = "must not be negative" if allow_zero else "must be positive"
     if not is_concrete(value):
+        check_finite(name, value)
         values = jnp.asarray(value)
         check(jnp.all(values >= 0 if allow_zero else values > 0), f"{name}: {rule}")
         return
-    array = as_numbers(name, value)
+    array = _finite(name, value)
     bad = array < 0 if allow_zero else array <= 0
-    if np.any(bad):
+    if bad.any():
         raise ValueError(f"{name} = {_first(array, bad)}: {rule}")
 
 

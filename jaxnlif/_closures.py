@@ -9,6 +9,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+from jax.core import Tracer
 
 from ._check import check
 from ._fresh import holds_traced
@@ -43,7 +44,7 @@ class _Opened(eqx.Module):
     keywords: dict[str, Any]
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        f = self.function
+        f: Any = self.function  # a static field, not a method
         bound = tuple(
             types.CellType(self.bound[k]) if k in self.bound else cell
             for k, cell in enumerate(f.__closure__ or ())
@@ -81,4 +82,4 @@ def _open(part: Any) -> Any:
 
 def _is_traced(thing: Any) -> bool:
     leaves = jax.tree.leaves(thing)
-    return any(isinstance(x, jax.core.Tracer) for x in leaves) or holds_traced(thing)
+    return any(isinstance(x, Tracer) for x in leaves) or holds_traced(thing)

@@ -13,24 +13,49 @@ from weakref import WeakKeyDictionary
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
+from . import _once
 from .store.code import cells, package
 from .store.identity import summarise
 
 _MOST = 50_000
 """Of more parts than these, the first are looked at."""
 
+_MOST_BARE = 1000
+
+_bare: set[Any] = set()
+"""Structures of trees that hold nothing of the user's own."""
+
 _seen: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+
+
+def has_own(*trees: Any) -> bool:
+    """Whether these trees hold a function, class or object of the user's own, or hide something
+    else from JAX. Without, there is nothing to `forget`, to `remember` or to open."""
+    leaves, tree = jax.tree.flatten(trees)
+    structure = tree, tuple(map(type, leaves))
+    try:
+        if structure in _bare:
+            return False
+    except TypeError:  # something in it cannot be hashed
+        return True
+    if any(hidden for _, hidden in _parts(trees)) or any(True for _ in _own(trees)):
+        return True
+    if len(_bare) >= _MOST_BARE:
+        _bare.clear()
+    _bare.add(structure)
+    return False
 
 
 def holds_traced(*trees: Any) -> bool:
     """Whether a function or object in these trees that is no pytree holds a traced value."""
-    return any(hidden and isinstance(x, jax.core.Tracer) for x, hidden in _parts(trees))
+    return any(hidden and isinstance(x, Tracer) for x, hidden in _parts(trees))
 
 
 def forget_if_changed(*trees: Any) -> None:
-    """Has everything compiled anew if a function or class of the user's own in these trees reads
-    another value of a module, or closes over another, than when it was last remembered.
+    """Has everything checked and compiled anew if a function or class of the user's own in these
+    trees reads another value of a module, or closes over another, than when it was last remembered.
 
     JAX compiles a function with the values that it then reads, and asks for them never again.
     """
@@ -38,6 +63,7 @@ def forget_if_changed(*trees: Any) -> None:
     remember(*trees)
     if any(before[thing] != _seen[thing] for thing in before.keys() & _seen.keys()):
         jax.clear_caches()
+        _once.forget()
 
 
 def remember(*trees: Any) -> None:
@@ -60,11 +86,11 @@ def _own(trees: Any) -> Iterator[Any]:
 
 
 def _parts(trees: Any) -> Iterator[tuple[Any, bool]]:
-    """What these trees consist of, and whether it is hidden in what is no pytree."""
+    """What these trees consist of, but for plain values, and whether it is hidden in no pytree."""
     seen, left = set(), [(trees, False)]
     while left and len(seen) < _MOST:
         part, hidden = left.pop()
-        if id(part) in seen:
+        if id(part) in seen or _is_plain(type(part)):
             continue
         seen.add(id(part))
         yield part, hidden
@@ -95,6 +121,16 @@ def _inner(part: Any) -> tuple[Iterable[Any], bool]:
     if hasattr(part, "__wrapped__"):
         return (part.__wrapped__,), True
     return (attributes.values(), True) if _is_own(type(part).__module__) else ((), True)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_plain(kind: type) -> bool:
+    """Whether all there is to an object of this type is a value, which is not traced."""
+    if kind in (type(None), bool, int, float, complex, str, bytes, np.ndarray):
+        return True
+    if issubclass(kind, np.generic | np.dtype):
+        return not _is_own(kind.__module__)
+    return issubclass(kind, jax.Array) and not issubclass(kind, Tracer)
 
 
 def _is_own(module: str | None) -> bool:

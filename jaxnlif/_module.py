@@ -9,6 +9,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
 
 _WIDTH = 88
 """Columns of a line."""
@@ -53,7 +54,7 @@ def text(value: Any, indent: int = 0) -> str:
 def array_text(array: Any) -> str:
     """The numbers of an array; of a long one, how many and between which; else its shape."""
     summary = f"{array.dtype}[{','.join(map(str, array.shape))}]"
-    unknown = isinstance(array, jax.core.Tracer | jax.ShapeDtypeStruct)
+    unknown = isinstance(array, Tracer | jax.ShapeDtypeStruct)
     if unknown or jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
         return summary
     numbers = np.asarray(array)

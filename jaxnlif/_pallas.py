@@ -62,7 +62,7 @@ def launch(
 
     # Older JAX calls the argument by another name.
     known = inspect.signature(mosaic_gpu.kernel).parameters
-    outputs = {"out_type" if "out_type" in known else "out_shape": list(out)}
+    outputs: dict[str, Any] = {"out_type" if "out_type" in known else "out_shape": list(out)}
     return mosaic_gpu.kernel(
         lambda *refs: body(lax.axis_index("block"), *refs),
         grid=(blocks,),

@@ -19,6 +19,8 @@ from . import _pallas
 from ._check import check
 from ._module import Module
 
+Way = Callable[..., Any]
+
 
 class AbstractExecution(Module):
     """Chooses a way to compute something, while it is traced."""
@@ -27,9 +29,9 @@ class AbstractExecution(Module):
     def __call__(
         self,
         *arguments: Any,
-        loops: Callable[..., Any],
-        log_depth: Callable[..., Any] | None = None,
-        kernel: Callable[..., Any] | None = None,
+        loops: Way,
+        log_depth: Way | None = None,
+        kernel: Way | None = None,
     ) -> Any:
         """Goes the chosen way; where there is none, the next, from kernels to loops.
 
@@ -37,7 +39,8 @@ class AbstractExecution(Module):
         `None` where there is none.
         """
 
-    def validate(self) -> None:
+    @staticmethod
+    def validate() -> None:
         """Requires a device here to go the chosen way.
 
         **Raises:** `ValueError` otherwise.
@@ -47,7 +50,9 @@ class AbstractExecution(Module):
 class Automatic(AbstractExecution):
     """Loops on a CPU, and on a GPU kernels where it runs them, else logarithmic depth."""
 
-    def __call__(self, *arguments, loops, log_depth=None, kernel=None):
+    def __call__(
+        self, *arguments: Any, loops: Way, log_depth: Way | None = None, kernel: Way | None = None
+    ) -> Any:
         if not _on_gpus():
             return loops(*arguments)
         levels = loops if log_depth is None else log_depth
@@ -58,26 +63,33 @@ class Automatic(AbstractExecution):
 class Loops(AbstractExecution):
     """Row after row."""
 
-    def __call__(self, *arguments, loops, log_depth=None, kernel=None):
+    def __call__(
+        self, *arguments: Any, loops: Way, log_depth: Way | None = None, kernel: Way | None = None
+    ) -> Any:
         return loops(*arguments)
 
 
 class LogDepth(AbstractExecution):
     """Associative scans, whose depth is the logarithm of the number of rows."""
 
-    def __call__(self, *arguments, loops, log_depth=None, kernel=None):
+    def __call__(
+        self, *arguments: Any, loops: Way, log_depth: Way | None = None, kernel: Way | None = None
+    ) -> Any:
         return (loops if log_depth is None else log_depth)(*arguments)
 
 
 class Kernels(AbstractExecution):
     """One kernel for all rows; Hopper GPUs and newer."""
 
-    def __call__(self, *arguments, loops, log_depth=None, kernel=None):
+    def __call__(
+        self, *arguments: Any, loops: Way, log_depth: Way | None = None, kernel: Way | None = None
+    ) -> Any:
         if kernel is None:
             return LogDepth()(*arguments, loops=loops, log_depth=log_depth)
         return kernel(*arguments)
 
-    def validate(self) -> None:
+    @staticmethod
+    def validate() -> None:
         """Requires a GPU that runs kernels.
 
         **Raises:** `ValueError` otherwise.

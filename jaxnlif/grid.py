@@ -20,7 +20,7 @@ _SEARCHED = 100_000
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def _resolve_dtype(dtype) -> np.dtype:
+def _resolve_dtype(dtype: Any) -> np.dtype:
     """The floating dtype asked for, or JAX's default."""
     default = np.dtype(jax.dtypes.canonicalize_dtype(np.float64))
     if dtype is None or dtype is float:
@@ -90,7 +90,7 @@ class VoltageGrid(Module):
         *,
         reset: float | int,
         num: int,
-        dtype=None,
+        dtype: Any = None,
     ):
         _check_places(minimum=minimum, threshold=threshold, reset=reset)
         self.minimum, self.threshold, self.reset = float(minimum), float(threshold), float(reset)
@@ -119,7 +119,7 @@ class VoltageGrid(Module):
         w: WeightGrid | None = None,
         t0: float = 0.0,
         t1: float | None = None,
-        dtype=None,
+        dtype: Any = None,
     ) -> VoltageGrid:
         """The grid that a network needs: low enough, and fine enough for its noise.
 
@@ -253,7 +253,7 @@ class Grid(Module):
     v: VoltageGrid
     w: WeightGrid | None
 
-    def __init__(self, v: VoltageGrid, w: WeightGrid | None = None, *, dtype=None):
+    def __init__(self, v: VoltageGrid, w: WeightGrid | None = None, *, dtype: Any = None):
         for name, value, kind in (("v", v, VoltageGrid), ("w", w, WeightGrid | None)):
             rule = "must be a VoltageGrid" if name == "v" else "must be a WeightGrid, or None"
             check(isinstance(value, kind), f"{name} = {brief(value)}: {rule}")

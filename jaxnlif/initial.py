@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -122,14 +123,14 @@ def _check_entries(grid: Grid, density: ArrayLike, name: str = "y0") -> None:
     check_positive(name, density, allow_zero=True)
 
 
-def _check_weight_argument(grid: Grid, w) -> None:
+def _check_weight_argument(grid: Grid, w: Any) -> None:
     if grid.w is None:
         check(w is None, "w: must not be given for an unstructured network (a grid without w)")
     else:
         check(w is not None, "w: must be given for a structured network (a grid with w)")
 
 
-def _normal(name: str, moments, nodes: Array, low: float, high: float) -> Array:
+def _normal(name: str, moments: Any, nodes: Array, low: float, high: float) -> Array:
     try:
         mean, variance = moments
     except (TypeError, ValueError):
@@ -156,7 +157,9 @@ def _shares(nodes: Array, mean: Array, variance: Array) -> Array:
     return shares / jnp.sum(shares)
 
 
-def _bin(name: str, samples, low: float, high: float, num: int, *, offset: float) -> np.ndarray:
+def _bin(
+    name: str, samples: Any, low: float, high: float, num: int, *, offset: float
+) -> np.ndarray:
     check_finite(name, samples)
     samples = np.asarray(samples, dtype=float)
     check(samples.ndim == 1 and samples.size > 0, f"{name}: samples must be a non-empty 1-D array")

@@ -7,6 +7,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from ._check import as_numbers, check_finite, check_plain, check_positive, check_scalar
@@ -197,7 +198,7 @@ def _number(name: str, value: Any, unit: Unit | None = None) -> Any:
     """
     if unit is not None and is_quantity(value):
         value = magnitude(name, value, unit)
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return value
     numbers = as_numbers(name, value)
     counted = (

@@ -101,6 +101,8 @@ WITHOUT_REFERENCE = {
         *("jn.statistics.autocorrelation", "jn.statistics.remove_line"),
         "jn.statistics.remove_mean",
         *("jn.AbstractDelay", "jn.AbstractDrive", "jn.AbstractResponse", "jn.ExponentialDelay"),
+        *("jn.AbstractCoupling", "jn.AbstractReset", "jn.AbstractSwitch", "jn.Coupled"),
+        *("jn.spikes.AbstractNeuron", "jn.spikes.AbstractSmoothNeuron"),
         *("jn.Never", "jn.Bump", "jn.Constant", "jn.Pulse", "jn.Sinusoid", "jn.Table"),
         *("jn.Tabulated", "jn.Identity", "jn.Saturating", "jn.Hold"),
         *(
@@ -119,6 +121,7 @@ WITHOUT_REFERENCE = {
         *("jn.Grid", "jn.VoltageGrid", "jn.WeightGrid", "jn.SaveAt", "jn.solve", "jn.sweep"),
         *("jn.AbstractStepSize", "jn.FixedStep"),
         *("jn.Checkpoint", "jn.ProgressBar", "jn.Units", "jn.execution"),
+        *("jn.AbstractProgress", "jn.AbstractSolver"),
     },
     "holds what was computed, or says how that ended": {
         *(
@@ -130,7 +133,7 @@ WITHOUT_REFERENCE = {
             "jn.Snapshot",
             "jn.WarningFlag",
         ),
-        *("jn.Solution", "jn.SolveError", "jn.Sweep"),
+        *("jn.Log", "jn.Solution", "jn.SolveError", "jn.Sweep"),
         *("jn.spikes.InputSpikes", "jn.spikes.RecurrentTrial", "jn.spikes.Trial"),
         *("jn.spikes.Volleys", "returned.Event", "returned.Spike", "returned.Switch"),
     },

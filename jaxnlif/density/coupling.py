@@ -23,8 +23,11 @@ _MAX_EVALUATIONS = 60
 
 
 class Coupled(NamedTuple):
-    r"""The signals to couple with, the residual evaluations they took, and whether they exist.
+    r"""The signals that neurons feel in a step, and how they were found.
 
+    - `signals`: here the rate $\bar N$, shape `(s,)` (spikes / neuron / membrane time).
+    - `evaluations`: how often the signals that result were computed; `found`: whether there are
+      such that reproduce themselves.
     - `own`: whether they are those that result at the end of the step, if there are such.
     - `exhausted`: whether they were not found because the search took all its evaluations.
     """
@@ -54,8 +57,11 @@ class AbstractCoupling(Module):
     def __call__(self, step: VoltageStep, previous: Float[Array, " s"]) -> Coupled:
         r"""Chooses the signals.
 
-        **Arguments:** `step`, in which all signals result in others at the end; `previous`, the
-        signals at the beginning of the step, shape `(s,)` (spikes / neuron / membrane time).
+        **Arguments:** `step`, in which all signals result in others at the end,
+        `step.firing(signals)`; `previous`, the signals at the beginning of the step, shape `(s,)`
+        (spikes / neuron / membrane time).
+
+        **Returns:** a `Coupled`.
         """
 
 

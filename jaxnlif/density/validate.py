@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from .._check import check, known, unseen
+from .._once import once
 from ..grid import Grid
 from ..initial import check_density
 from ..model import Network
@@ -26,6 +27,11 @@ def check_arguments(
         "(structured network), one of the two",
     )
     check_density(grid, y0)
+    once(_check_functions, grid, weights, model)
+
+
+def _check_functions(grid: Grid, weights: Callable[[Network], Array], model: Network) -> None:
+    """Requires that drive and learning rule return values for the weights of the grid."""
     w = weights(model)
     t = jnp.zeros((), grid.dtype)
     for name, function, argument in (

@@ -20,6 +20,9 @@ from ..store.identity import summarise
 from ..store.leaves import from_arrays, to_arrays
 from .record import Record
 from .recorder import AbstractRecorder, Position
+from .run import Run
+
+_DISTINGUISHING = ("model", "solver", "saveat", "y0", "key", "t0", "dt", "steps")
 
 
 class Checkpoint(Module):
@@ -90,15 +93,15 @@ class FileRecorder(AbstractRecorder):
     `saved.bin` holds rows of known size, one for each record, and the states say how many of them
     they know of, and their checksum. What comes after those is written again.
 
-    **Arguments:** `run`: what distinguishes this run from others, a pytree.
+    **Arguments:** `run`: what distinguishes this run from others.
 
     **Raises:** `OSError` if another process is using the directory or it cannot be written; `start`
     a `ValueError` if it holds a run of another model, grid, precision or version, which then stays
     untouched.
     """
 
-    def __init__(self, checkpoint: Checkpoint, run: Mapping[str, Any]) -> None:
-        self._summary = summarise(run)
+    def __init__(self, checkpoint: Checkpoint, run: Run) -> None:
+        self._summary = summarise({name: getattr(run, name) for name in _DISTINGUISHING})
         identity = Identity("run", self._summary)
         self._directory = Directory(
             checkpoint.directory, identity, every=checkpoint.every, keep=checkpoint.keep

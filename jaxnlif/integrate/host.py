@@ -4,161 +4,191 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..machine.layout import AbstractLayout
+from .._compiled import Compiled
+from .._once import once
+from ..machine.layout import ONE_DEVICE
+from ..model import Network
+from . import chunk
 from .chunks import run_chunks
-from .record import Passage, Record, close, gather, record, running
-from .recorder import AbstractRecorder
+from .record import Passage, Record, gather, on_device
+from .recorder import AbstractRecorder, MemoryRecorder
 from .result import Interrupted
-from .saveat import Saves
+from .run import Run
 from .solution import Solution
+from .solver import AbstractSolver
 
 _SECONDS_PER_CHUNK = 0.2
 _BYTES_PER_CHUNK = 2**24
 
+_begin = Compiled(chunk.begin)
+_finish = Compiled(chunk.finish)
 
-class _Chunk(eqx.Module):
-    """Where the run is after `step` steps, and what was saved since the chunk began."""
+
+class _Chunk(NamedTuple):
+    """What a chunk comes to.
+
+    - `passage`: at its end. `saved`: what was saved.
+    - `counts`: the steps made since the beginning of the run, the saves made in the chunk, and
+      whether the run can go on, shape `(3,)`.
+    - `ended`: what the last state says about the run, and what was recorded.
+    - `times`: those given, on the device, where they come faster so than alone.
+    """
 
     passage: Passage
-    step: Array
-    count: Array
     saved: Record
+    counts: Int[Array, " 3"]
+    ended: Any
+    times: Any
 
 
-@eqx.filter_jit
-def _begin(model, solver, fn, y0, key, span, between: bool) -> tuple[Passage, Record]:
-    """Where the first step begins, and what is saved of the first state: of every save's size."""
-    t0, dt = span
-    state = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
-    first = record(solver, fn, Passage.begin(state, between=False), jnp.ones_like(t0))
-    return Passage.begin(state, between=between), first
-
-
-_finish = eqx.filter_jit(close)
-
-
-@eqx.filter_jit
+@Compiled
 def _advance(
-    model, solver, fn, span, passage, step, stop, save_steps, save_parts, room: int
-) -> tuple[_Chunk, Array]:
-    """Steps up to `stop`, or until `room` saves are made; returns whether the run can go on."""
-    t0, dt = span
+    model: Network,
+    solver: AbstractSolver,
+    fn: chunk.Fn,
+    y0: Any,
+    key: PRNGKeyArray | None,
+    span: chunk.Span,
+    between: bool,
+    passage: Passage,
+    step: Int[Array, ""],
+    stop: Int[Array, ""],
+    upcoming: Int[Array, " k"],
+    parts: Float[Array, " k"],
+    room: int,
+    times: Any,
+) -> _Chunk:
+    """A chunk, from a `passage`, or from the beginning of the run where `step` is negative."""
 
-    def to_next_save(chunk: _Chunk):
-        save = save_steps[chunk.count]
-        target = jnp.minimum(save, stop)
-        if chunk.passage.before is not None:  # a stop before the step of the save
-            target = jnp.where(chunk.step < save - 1, jnp.minimum(save - 1, stop), target)
-        state, n = solver.advance(model, t0, dt, chunk.passage.after, chunk.step, target)
-        passage = chunk.passage.to(state, n > chunk.step)
-        # A chunk may end between two saves: what it writes then is not counted.
-        saved = jax.tree.map(
-            lambda every, one: every.at[chunk.count].set(one),
-            chunk.saved,
-            record(solver, fn, passage, save_parts[chunk.count]),
-        )
-        due = (n == save) & running(solver, state)
-        return _Chunk(passage, n, chunk.count + due, saved)
+    def begun() -> Any:
+        return chunk.begin(model, solver, fn, y0, key, span, between)[0]
 
-    def unfinished(chunk: _Chunk):
-        more = (chunk.step < stop) | (save_steps[chunk.count] == chunk.step)
-        return more & (chunk.count < room) & running(solver, chunk.passage.after)
+    passage = lax.cond(step < 0, begun, lambda: passage)
+    step = jnp.maximum(step, 0)
+    arguments = model, solver, fn, span, passage, step, stop, upcoming, parts, room
+    found, more = chunk.advance(*arguments)
+    counts = jnp.stack([found.step, found.count, more.astype(jnp.int32)])
+    ended = chunk.finish(solver, found.passage.after)
+    return _Chunk(found.passage, found.saved, counts, ended, times)
 
-    saved = jax.eval_shape(lambda: record(solver, fn, passage, save_parts[0]))
-    empty = jax.tree.map(lambda x: jnp.zeros((room, *x.shape), x.dtype), saved)
-    begin = _Chunk(passage, step, jnp.zeros((), jnp.int32), empty)
-    chunk = lax.while_loop(unfinished, to_next_save, begin)
-    return chunk, running(solver, chunk.passage.after)
+
+class _Blank(NamedTuple):
+    """A passage and a record of zeros, as those at the beginning of a run are."""
+
+    passage: Passage
+    first: Record
+
+
+def _blank(*arguments: Any) -> _Blank | None:
+    """What `chunk.begin` returns, with zeros; `None` where that has random keys."""
+    shapes = eqx.filter_eval_shape(chunk.begin, *arguments)
+    if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) for x in jax.tree.leaves(shapes)):
+        return None
+    return _Blank(*jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes))
 
 
 def _padded(values: np.ndarray, length: int, fill: float | int) -> np.ndarray:
     """The first values, as many as `length`, filled up where there are fewer."""
-    values = values[:length]
-    return np.pad(values, (0, length - len(values)), constant_values=fill)
+    padded = np.full(length, fill, values.dtype)
+    padded[: len(values)] = values[:length]
+    return padded
 
 
-def run_from_host(
-    model,
-    solver,
-    saveat,
-    y0,
-    key,
-    span,
-    saves: Saves,
-    num_steps,
-    bar,
-    recorder: AbstractRecorder,
-    layout: AbstractLayout,
-) -> Solution:
-    given = model, solver
-    solver, (model, key) = layout.applied(solver), layout.placed((model, key))
-    y0 = layout.placed(y0, split=True)
-    passage, first = _begin(model, solver, saveat.fn, y0, key, span, saves.between)
-    recorder.start(passage, first)
-    arguments = model, solver, saveat.fn, span
-    chunks = _chunks(arguments, first, saves, num_steps, recorder, layout)
-    stopped = run_chunks(chunks, bar, due=recorder.due, save=recorder.save)
+def _after(run: Run, steps: int) -> Float[np.ndarray, ""]:
+    """The time after so many steps (learning time)."""
+    return np.asarray(run.t0 + np.asarray(steps, run.t0.dtype) * run.dt)
+
+
+def run_from_host(run: Run, bar: Any, recorder: AbstractRecorder) -> Solution:
+    """Makes a run in chunks, after each of which `bar` and `recorder` are told what was done.
+
+    **Raises:** `Interrupted` at Ctrl-C, with what was saved so far.
+    """
+    course = _Course(run, recorder)
+    stopped = run_chunks(course.chunks(), bar, due=recorder.due, save=recorder.save)
     if stopped is not None and recorder.position.step == recorder.position.count == 0:
         raise stopped
     recorder.save()
-    passage, done, count = recorder.position
-    state = passage.after
-    t0, dt = span
-    ts = jnp.asarray(saves.times[:count])
-    t_end = jnp.asarray(t0 + np.asarray(done, t0.dtype) * dt)
-    closing, logs = jax.tree.map(
-        jnp.asarray, layout.fetched((_finish(solver, state), solver.logs(state)))
-    )
-    solution = gather(
-        *given, saveat, state, closing, recorder.records(), ts, t_end, jnp.asarray(dt), done, logs
-    )
+    solution = course.solution()
     if stopped is not None:
         raise Interrupted(solution) from stopped
     return solution
 
 
-def _chunks(
-    arguments: tuple[Any, ...],
-    first: Record,
-    saves: Saves,
-    num_steps: int,
-    recorder: AbstractRecorder,
-    layout: AbstractLayout,
-) -> Iterator[int]:
-    """Takes a run to its end in chunks, and yields after each how many steps were made."""
-    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(first))
-    # How many saves a chunk holds in memory before the host takes them.
-    room = max(1, min(len(saves.steps), _BYTES_PER_CHUNK // size))
-    never = num_steps + 1
-    passage, done, count = recorder.position
-    steps, going, begin = 32, True, done
-    if saves.steps[0] == done == count:
-        recorder.append(passage, 0, jax.tree.map(lambda x: x[None], layout.fetched(first)))
-    while going:
-        passage, done, count = recorder.position
-        if done == num_steps and count == len(saves.steps):
-            return
-        began = time.perf_counter()
-        upcoming = _padded(saves.steps[count:], room + 1, never).astype(np.int32)
-        parts = _padded(saves.parts[count:], room + 1, 1)
-        stop = np.int32(min(done + steps, num_steps))
-        chunk, more = _advance(*arguments, passage, np.int32(done), stop, upcoming, parts, room)
-        new = int(chunk.count)
-        saved = layout.fetched(chunk.saved)
-        saved = jax.tree.map(lambda x: np.asarray(x)[:new], saved)  # noqa: B023
-        going = bool(more)
-        recorder.append(chunk.passage, int(chunk.step), saved)
-        elapsed = layout.agreed(time.perf_counter() - began)
-        # The first chunk also compiles; later ones grow until they take a fixed time.
-        first_chunk = done == begin
-        steps = steps if first_chunk else int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
-        yield recorder.position.step
+class _Course:
+    """Where a run is, and how it goes on.
+
+    Where nothing may be found to go on from, the first chunk begins the run by itself.
+    """
+
+    def __init__(self, run: Run, recorder: AbstractRecorder) -> None:
+        self._run, self._recorder, layout = run, recorder, run.layout
+        model, key = layout.placed((run.model, run.key))
+        y0 = layout.placed(run.y0, split=True)
+        solver, span = layout.applied(run.solver), (run.t0, run.dt)
+        self._given = model, solver, run.fn, y0, key, span, run.saves.between
+        alone = isinstance(recorder, MemoryRecorder) and layout is ONE_DEVICE
+        self._blank = once(_blank, *self._given) if alone else None
+        passage, first = _begin(*self._given) if self._blank is None else self._blank
+        size = sum(x.nbytes for x in jax.tree.leaves(first))
+        # How many saves a chunk holds in memory before the host takes them.
+        self._room = max(1, min(len(run.saves.steps), _BYTES_PER_CHUNK // size))
+        self._last: _Chunk | None = None
+        recorder.start(passage, first)
+
+    def chunks(self) -> Iterator[int]:
+        """Takes the run to its end in chunks, and yields after each how many steps were made."""
+        run, recorder, layout = self._run, self._recorder, self._run.layout
+        steps, going, first = 32, True, recorder.position.step
+        while going:
+            _, done, count = recorder.position
+            if done == run.steps and count == len(run.saves.steps):
+                return
+            began = time.perf_counter()
+            chunk = self._last = self._chunk(min(done + steps, run.steps))
+            saved, counts = layout.fetched((chunk.saved, chunk.counts))
+            step, new, going = np.asarray(counts).tolist()
+            if new < self._room:
+                saved = jax.tree.map(lambda x: np.asarray(x)[:new], saved)  # noqa: B023
+            recorder.append(chunk.passage, step, saved)
+            if done > first:  # the first chunk also compiles; later ones grow to take a fixed time
+                elapsed = layout.agreed(time.perf_counter() - began)
+                steps = int(steps * min(4, _SECONDS_PER_CHUNK / elapsed) + 1)
+            yield recorder.position.step
+
+    def solution(self) -> Solution:
+        """What the run has come to."""
+        run = self._run
+        passage, done, count = self._recorder.position
+        t_end, dt, ts = _after(run, done), run.dt, run.saves.times[:count]
+        if self._last is None or self._last.passage is not passage:
+            ended = _finish(self._given[1], passage.after)
+        else:
+            ended, times = self._last.ended, self._last.times
+            t_end, dt = times[0] if done == self._stop else t_end, times[1]
+            ts = times[2] if count == len(run.saves.times) else ts
+        (closing, logs), (t_end, dt, ts) = jax.tree.map(
+            on_device, run.layout.fetched((ended, (t_end, dt, ts)))
+        )
+        saved = self._recorder.records()
+        return gather(run, passage.after, closing, saved, ts, t_end, dt, done, logs)
+
+    def _chunk(self, stop: int) -> _Chunk:
+        """The chunk that follows, up to a step."""
+        run, self._stop = self._run, stop
+        passage, done, count = self._recorder.position
+        upcoming = _padded(run.saves.steps[count:], self._room + 1, run.steps + 1).astype(np.int32)
+        parts = _padded(run.saves.parts[count:], self._room + 1, 1)
+        begins = self._blank is not None and passage is self._blank.passage
+        now = np.int32(-1 if begins else done), np.int32(stop)
+        times = _after(run, stop), run.dt, run.saves.times
+        return _advance(*self._given, passage, *now, upcoming, parts, self._room, times)

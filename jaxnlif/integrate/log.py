@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -79,17 +79,17 @@ class Log(eqx.Module, Generic[Row]):
         return self.count > self.capacity
 
     def append(self, when: Bool[Array, ""], row: Row) -> Log[Row]:
-        """The log with one more row where `when` holds."""
+        """The log with one more `row` where `when` holds, a number."""
         place = jnp.minimum(self.count, self.capacity)
 
-        def write(old, new):
+        def write(old: Any, new: Any):
             new = jnp.where(when, jnp.asarray(new, old.dtype), 0)
             return lax.dynamic_update_index_in_dim(old, new, place, 0)
 
         return Log(jax.tree.map(write, self.rows, row), self.count + when)
 
     def extend(self, mask: Bool[Array, " k"], rows: Row) -> Log[Row]:
-        """The log with those of k rows for which `mask` holds, in their order."""
+        """The log with those of k `rows` for which `mask` holds, shape `(k,)`, in their order."""
         place = jnp.where(mask, self.count + jnp.cumsum(mask) - 1, self.capacity)
         place = jnp.minimum(place, self.capacity)
         written = jax.tree.map(

@@ -30,20 +30,22 @@ def bounded_while(arguments: Any, carry: Any, *, unfinished: Callable, body: Cal
 
 
 @bounded_while.def_jvp
-def _bounded_while_jvp(primals, tangents, *, unfinished, body):
-    def iterations(arguments, carry):
-        def skip(condition, function, carry):
+def _bounded_while_jvp(
+    primals: Any, tangents: Any, *, unfinished: Callable[..., Any], body: Callable[..., Any]
+):
+    def iterations(arguments: Any, carry: Any):
+        def skip(condition: Any, function: Callable[..., Any], carry: Any):
             return lax.cond(condition, function, lambda carry: carry, carry)
 
-        def iteration(carry, _):
+        def iteration(carry: Any, _):
             return skip(unfinished(arguments, carry), partial(body, arguments), carry), None
 
         @jax.checkpoint
-        def block(carry):
+        def block(carry: Any):
             return lax.scan(iteration, carry, length=_BLOCK)[0]
 
-        def blocks(carry):
-            def one(carry, _):
+        def blocks(carry: Any):
+            def one(carry: Any, _):
                 return skip(unfinished(arguments, carry), block, carry), None
 
             return lax.scan(one, carry, length=_BLOCK)[0]
@@ -52,7 +54,7 @@ def _bounded_while_jvp(primals, tangents, *, unfinished, body):
         carry, _ = iteration(carry, None)
         return skip(unfinished(arguments, carry), blocks, carry)
 
-    def run(arguments, carry):
+    def run(arguments: Any, carry: Any):
         dynamic, static = eqx.partition((arguments, carry), eqx.is_array)
 
         return jax.checkpoint(lambda dynamic: iterations(*eqx.combine(dynamic, static)))(dynamic)

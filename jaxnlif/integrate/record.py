@@ -12,9 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from .._check import is_concrete
 from . import saveat as saveat_module
 from .interpolate import interpolate, is_smooth
+from .log import Log
 from .result import Result
+from .run import Run
 from .solution import Solution
 from .solver import AbstractSolver, Snapshot
 
@@ -84,6 +87,11 @@ def _observe(solver: AbstractSolver, passage: Passage, part: Array) -> Snapshot:
     return replace(seen, spikes=interpolate(before.spikes, after.spikes, part))
 
 
+def on_device(x: Array | np.ndarray) -> Array | np.memmap:
+    """An array of JAX; what was streamed to a file, as it may be larger than memory, unchanged."""
+    return x if isinstance(x, jax.Array | np.memmap) else jnp.asarray(x)
+
+
 def running(solver: AbstractSolver, state: Any) -> Array:
     return solver.result(state) == Result.completed
 
@@ -95,19 +103,29 @@ def close(solver: AbstractSolver, state: Any) -> tuple[Result, dict[str, Array]]
 
 
 def gather(
-    model, solver, saveat, state, closing, saved: Record, ts, t_end, dt, steps, logs
+    run: Run,
+    state: Any,
+    closing: tuple[Result, dict[str, Any]],
+    saved: Record,
+    ts: Array,
+    t_end: Array,
+    dt: Array,
+    steps: Any,
+    logs: dict[str, Log],
 ) -> Solution:
+    """The solution that is made of a last state, of what it says, and of what was saved."""
     result, stats = closing
-    drift = abs(saved.mass - saved.mass[:1]).max(initial=0)
+    mass, minimum = saved.mass, saved.minimum
+    if is_concrete(mass):  # NumPy's maximum is faster
+        mass, minimum = np.asarray(mass), np.asarray(minimum)
     stats = {
-        "mass_drift": drift,
-        "minimum": saved.minimum.min(initial=np.inf),
+        "mass_drift": abs(mass - mass[:1]).max(initial=0),
+        "minimum": minimum.min(initial=np.inf),
         "steps": steps,
         "dt": dt,
         **stats,
     }
-    # What was streamed to a file may be larger than memory.
-    saved = jax.tree.map(lambda x: x if isinstance(x, np.memmap) else jnp.asarray(x), saved)
+    saved = jax.tree.map(on_device, saved)
     return Solution(
         ts=ts,
         rate=saved.rate,
@@ -122,7 +140,7 @@ def gather(
         stats=stats,
         logs=logs,
         state=state,
-        model=model,
-        solver=solver,
-        holds_density=saveat.fn is saveat_module.density,
+        model=run.model,
+        solver=run.solver,
+        holds_density=run.saveat.fn is saveat_module.density,
     )

@@ -59,6 +59,7 @@ class MemoryRecorder(AbstractRecorder):
     """Holds the records in memory, as long as the process lives."""
 
     def __init__(self) -> None:
+        self._first: Record | None = None
         self._pieces: list[Record] = []
         self._position = Position(None, 0, 0)
 
@@ -70,7 +71,7 @@ class MemoryRecorder(AbstractRecorder):
         return self._position
 
     def start(self, state: Any, first: Record) -> None:
-        self._pieces.append(jax.tree.map(lambda x: np.zeros((0, *x.shape), x.dtype), first))
+        self._first = first
         self._position = Position(state, 0, 0)
 
     def append(self, state: Any, step: int, records: Record) -> None:
@@ -85,4 +86,7 @@ class MemoryRecorder(AbstractRecorder):
 
     def records(self) -> Record:
         count = self._position.count
-        return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *self._pieces)
+        if len(self._pieces) == 1 and len(self._pieces[0].rate) == count:
+            return self._pieces[0]  # where it is, which may be on a device
+        nothing = jax.tree.map(lambda x: np.zeros((0, *x.shape), x.dtype), self._first)
+        return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], nothing, *self._pieces)

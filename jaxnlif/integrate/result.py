@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import equinox as eqx
+
+if TYPE_CHECKING:
+    from .solution import Solution
 
 
 class Result(eqx.Enumeration):
@@ -51,7 +54,7 @@ class Result(eqx.Enumeration):
 
 def text(result: Any) -> str:
     """The message of one result."""
-    return Result[result]  # pyright: ignore[reportIndexIssue]: of the class `Enumeration`
+    return cast(Any, Result)[result]  # equinox types the lookup by names alone
 
 
 def outcome(result: Any) -> str:
@@ -65,7 +68,7 @@ class Interrupted(KeyboardInterrupt):
     **Arguments:** `solution`: a `Solution` with what was saved until then.
     """
 
-    def __init__(self, solution: Any) -> None:
+    def __init__(self, solution: "Solution") -> None:
         super().__init__("solve: interrupted")
         self.solution = solution
 

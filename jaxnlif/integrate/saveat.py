@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -62,7 +63,7 @@ class SaveAt(Module):
     num: int | None = eqx.field(static=True)
     fn: Callable[[Snapshot], Any] | None = eqx.field(static=True)
 
-    def __init__(self, ts=None, *, num: int | None = None, fn=density):
+    def __init__(self, ts: Any = None, *, num: int | None = None, fn: Any = density):
         check((ts is None) != (num is None), "ts, num: give exactly one of the two")
         if ts is not None:
             check_finite("ts", ts)
@@ -82,18 +83,33 @@ class SaveAt(Module):
 
         **Raises:** `ValueError` if a time lies outside the run, or two are equal in this dtype.
         """
-        times = np.linspace(t0, t1, self.num or 0) if self.ts is None else np.array(self.ts)
-        slack = 1e-9 * (t1 - t0)
-        for time in times[(times < t0 - slack) | (times > t1 + slack)][:1]:
-            raise ValueError(f"saveat: ts = {time:g} lies outside t0 = {t0:g} … t1 = {t1:g}")
-        rounded = times.astype(dtype)
-        for time in times[1:][np.diff(rounded) <= 0][:1]:
-            raise ValueError(
-                f"saveat: ts = {time:.9g} is that before in {dtype}; save fewer, or in float64"
-            )
-        places = np.clip((times - t0) / (t1 - t0) * num_steps, 0, num_steps)
-        whole = np.rint(places)
-        on_step = np.abs(places - whole) <= _ON_STEP
-        steps = np.where(on_step, whole, np.ceil(places))
-        parts = np.where(on_step, 1, places - np.floor(places))
-        return Saves(rounded, steps.astype(np.int64), parts.astype(dtype))
+        return _saves(self.ts, self.num, t0, t1, num_steps, np.dtype(dtype))
+
+
+@lru_cache(maxsize=32)
+def _saves(
+    ts: tuple[float, ...] | None,
+    num: int | None,
+    t0: float,
+    t1: float,
+    num_steps: int,
+    dtype: np.dtype,
+) -> Saves:
+    times = np.linspace(t0, t1, num or 0) if ts is None else np.array(ts)
+    slack = 1e-9 * (t1 - t0)
+    for time in times[(times < t0 - slack) | (times > t1 + slack)][:1]:
+        raise ValueError(f"saveat: ts = {time:g} lies outside t0 = {t0:g} … t1 = {t1:g}")
+    rounded = times.astype(dtype)
+    for time in times[1:][np.diff(rounded) <= 0][:1]:
+        raise ValueError(
+            f"saveat: ts = {time:.9g} is that before in {dtype}; save fewer, or in float64"
+        )
+    places = np.clip((times - t0) / (t1 - t0) * num_steps, 0, num_steps)
+    whole = np.rint(places)
+    on_step = np.abs(places - whole) <= _ON_STEP
+    steps = np.where(on_step, whole, np.ceil(places))
+    parts = np.where(on_step, 1, places - np.floor(places))
+    found = Saves(rounded, steps.astype(np.int64), parts.astype(dtype))
+    for array in found:
+        array.flags.writeable = False  # they are shared by all runs with these times
+    return found

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from .._check import (
     as_numbers,
@@ -23,7 +23,7 @@ from .._check import (
     unseen,
 )
 from .._closures import opened
-from .._fresh import forget_if_changed, remember
+from .._fresh import forget_if_changed, has_own, remember
 from ..machine.layout import layout_of
 from ..model import Network
 from ..model.drive import is_still
@@ -32,10 +32,18 @@ from .host import run_from_host
 from .progress import AbstractProgress, NoProgress
 from .recorder import MemoryRecorder
 from .result import Result, SolveError, text
+from .run import Run
 from .saveat import SaveAt
 from .solution import Solution
 from .solver import AbstractSolver
 from .traced import run_traced
+
+_SILENT = NoProgress()
+
+
+@jax.jit
+def _nothing() -> Array:
+    return jnp.zeros(())
 
 
 def solve(
@@ -96,7 +104,7 @@ def solve(
     another process is using it.
     """
     saveat = SaveAt(num=101) if saveat is None else saveat
-    progress = NoProgress() if progress is None else progress
+    progress = _SILENT if progress is None else progress
     for name, value, kind, rule in (
         ("saveat", saveat, SaveAt, "must be a SaveAt"),
         ("progress", progress, AbstractProgress, "must be a progress display, as ProgressBar()"),
@@ -106,51 +114,45 @@ def solve(
     ):
         if not isinstance(value, kind):
             raise ValueError(f"{name} = {value!r}: {rule}")
-    model, solver = opened("model", model), opened("solver", solver)
-    fn = opened("saveat", saveat.fn)
+    own, fn = has_own(model, solver, saveat), saveat.fn
+    if own:
+        model, solver, fn = opened("model", model), opened("solver", solver), opened("saveat", fn)
     layout = layout_of(sharding)
     y0 = layout.fetched(_arrays(y0))
     num_steps = _count_steps(t0, t1, dt)
-    # Inside jit the sum is traced even where no argument is.
-    eager = is_concrete(model, fn, y0, key, jnp.zeros(()) + 0)
-    forget_if_changed(model, solver, saveat)
+    first, last = _number(t0), _number(t1)
+    step = (last - first) / num_steps
+    # Inside jit what this computes is traced even where no argument is.
+    eager = is_concrete(model, fn, y0, key, _nothing())
+    if own:
+        forget_if_changed(model, solver, saveat)
     with unseen() as conditions:
-        layout.applied(solver).validate(model, y0, (float(t1) - float(t0)) / num_steps, key)
+        layout.applied(solver).validate(model, y0, step, key)
         _check_again(model)
-    saves = saveat.saves(float(t0), float(t1), num_steps, solver.dtype)
+    saves = saveat.saves(first, last, num_steps, solver.dtype)
     if not is_still(model.drive):
-        _check_resolved(float(t0), float(t1), num_steps, solver.dtype)
+        _check_resolved(first, last, num_steps, solver.dtype)
     model = _cast(model, solver.dtype)
-    span = tuple(np.asarray(x, solver.dtype) for x in (t0, (float(t1) - float(t0)) / num_steps))
+    begin, dt = (np.asarray(x, solver.dtype) for x in (t0, step))
+    run = Run(model, solver, saveat, fn, y0, key, begin, dt, saves, num_steps, layout)
     if eager:
-        run = {
-            "model": model,
-            "solver": solver,
-            "saveat": saveat,
-            "y0": y0,
-            "key": key,
-            "t0": span[0],
-            "dt": span[1],
-            "steps": num_steps,
-        }
         check(
             checkpoint is None or jax.process_count() == 1,
             "checkpoint: a run of several processes is not written; leave it out",
         )
         recorder = MemoryRecorder() if checkpoint is None else FileRecorder(checkpoint, run)
         with recorder, closing(progress.start(num_steps)) as bar:
-            solution = run_from_host(
-                model, solver, saveat, y0, key, span, saves, num_steps, bar, recorder, layout
-            )
-        remember(model, solver, saveat)
+            solution = run_from_host(run, bar, recorder)
+        if own:
+            remember(model, solver, saveat)
         if throw and solution.result != Result.completed:
             raise SolveError(f"t = {float(solution.t_end):g}: {text(solution.result)}")
         return solution
     check(checkpoint is None, "checkpoint: none is written under jit, grad and vmap; leave it out")
     valid = jnp.all(jnp.stack(conditions)) if conditions else None
-    arguments = model, solver, saveat, fn, y0, key, span, saves, num_steps
-    solution = run_traced(*arguments, layout, store_every, throw, valid)
-    remember(model, solver, saveat)
+    solution = run_traced(run, store_every, throw, valid)
+    if own:
+        remember(model, solver, saveat)
     return solution
 
 
@@ -162,8 +164,14 @@ def _arrays(y0: Any) -> Any:
     return y0 if known or isinstance(y0, jax.Array) else as_numbers("y0", y0)
 
 
-def _count_steps(t0, t1, dt) -> int:
+def _number(value: ArrayLike) -> float:
+    return float(np.asarray(value))
+
+
+def _count_steps(t0: ArrayLike, t1: ArrayLike, dt: ArrayLike) -> int:
     for name, value in (("t0", t0), ("t1", t1), ("dt", dt)):
+        if type(value) is float and math.isfinite(value):
+            continue
         check(
             is_concrete(value),
             f"{name}: must be a plain number, also under jit, because it sets the number of steps",
@@ -171,8 +179,8 @@ def _count_steps(t0, t1, dt) -> int:
         check_scalar(name, value)
         check_finite(name, value)
     check_positive("dt", dt)
-    check(float(t1) > float(t0), f"t1 = {t1}: must exceed t0 = {t0}")
-    steps = (float(t1) - float(t0)) / float(dt) * (1 - 1e-12)
+    check(_number(t1) > _number(t0), f"t1 = {t1}: must exceed t0 = {t0}")
+    steps = (_number(t1) - _number(t0)) / _number(dt) * (1 - 1e-12)
     check(steps < 2**31 - 2, f"dt = {dt}: gives {steps:.3g} steps, more than can be counted")
     return max(1, math.ceil(steps))
 
@@ -201,7 +209,9 @@ def _check_again(tree: Any) -> None:
 def _cast(model: Any, dtype: np.dtype) -> Any:
     """Floating-point leaves in the dtype of the run, so that new values never recompile."""
 
-    def cast(leaf):
+    def cast(leaf: Any) -> Any:
+        if isinstance(leaf, jax.Array) and leaf.dtype == dtype and not leaf.weak_type:
+            return leaf
         inexact = isinstance(leaf, float) or eqx.is_inexact_array(leaf)
         return jnp.asarray(leaf, dtype) if inexact else leaf
 

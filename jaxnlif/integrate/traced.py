@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Array, Bool, PRNGKeyArray
 
 from ..machine.layout import AbstractLayout
+from ..model import Network
+from .chunk import Fn, Span
 from .errors import raise_on_derivatives, raise_on_early_end
 from .record import Passage, close, gather, record, running
 from .result import Result
+from .run import Run
 from .scan import checkpointed_scan
 from .solution import Solution
+from .solver import AbstractSolver
 
 
 class _Plan(NamedTuple):
@@ -36,26 +41,18 @@ class _Plan(NamedTuple):
 
 
 def run_traced(
-    model,
-    solver,
-    saveat,
-    fn,
-    y0,
-    key,
-    span,
-    saves,
-    num_steps,
-    layout,
-    store_every,
-    throw,
-    valid,
+    run: Run, store_every: int | None, throw: bool | None, valid: Bool[Array, ""] | None
 ) -> Solution:
     """One scan over the stretches between saves, in each a scan over steps: all that compiles.
 
     Stretches are as long as the longest; the steps that a shorter one has not are skipped, which
     under `vmap` costs as much as making them: equally spaced saves are the cheapest.
+
+    **Arguments:** `store_every` and `throw`, as in `solve`; `valid`, whether what is traced passed
+    the checks, `None` where nothing was left to check.
     """
-    t0, dt = (jnp.asarray(x) for x in span)
+    model, solver, y0, saves, num_steps = run.model, run.solver, run.y0, run.saves, run.steps
+    t0, dt = jnp.asarray(run.t0), jnp.asarray(run.dt)
     at_start, at_end = saves.steps[0] == 0, saves.steps[-1] == num_steps
     later = saves.steps > 0
     stops, parts = saves.steps[later].astype(np.int32), saves.parts[later]
@@ -66,8 +63,9 @@ def run_traced(
     # every step once, and a step stores about two states.
     block = max(1, store_every or math.isqrt(longest * len(stops) // 2))
     block, stretches = (None, block // longest) if block >= longest else (block, None)
-    plan = _Plan(longest, block, stretches, bool(at_start), bool(at_end), saves.between, layout)
-    arguments = model, solver, fn, y0, key, (t0, dt), stops, parts, valid
+    ends = bool(at_start), bool(at_end)
+    plan = _Plan(longest, block, stretches, *ends, saves.between, run.layout)
+    arguments = model, solver, run.fn, y0, run.key, (t0, dt), stops, parts, valid
     state, saved, stats, steps, result = _run(*arguments, plan)
     with jax.ensure_compile_time_eval():  # known, so that data can be held against them
         ts = jnp.asarray(saves.times)
@@ -79,23 +77,34 @@ def run_traced(
         found = raise_on_early_end(found, result)
     state, saved, stats, t_end = found
     closing, logs = (result, stats), solver.logs(state)
-    return gather(model, solver, saveat, state, closing, saved, ts, t_end, dt, steps, logs)
+    return gather(run, state, closing, saved, ts, t_end, dt, steps, logs)
 
 
 # As a whole also where only `grad` or `vmap` trace, and once for all values.
 @eqx.filter_jit
-def _run(model, solver, fn, y0, key, span, stops, parts, valid, plan: _Plan):
+def _run(
+    model: Network,
+    solver: AbstractSolver,
+    fn: Fn,
+    y0: Any,
+    key: PRNGKeyArray | None,
+    span: Span,
+    stops: Any,
+    parts: Any,
+    valid: Any,
+    plan: _Plan,
+) -> Any:
     """The last state, what was saved, what the last state says, the steps made, and the result."""
     solver = plan.layout.applied(solver)
     t0, dt = span
 
-    def to_stop(carry, save):
+    def to_stop(carry: Any, save: Any):
         stop = stops[save]
 
-        def step(carry, _):
+        def step(carry: Any, _):
             passage, n = carry
 
-            def go(passage):
+            def go(passage: Any):
                 state = solver.step(model, t0 + n * dt, dt, passage.after)
                 return passage.to(state), n + 1
 

@@ -5,6 +5,9 @@ arrays. What treats every column by itself runs on each device for its own colum
 over columns or neurons and conditions on them, the compiler partitions by itself.
 """
 
+# pyright: reportIncompatibleMethodOverride=false
+# A static method stands for one that needs no object.
+
 from __future__ import annotations
 
 import abc
@@ -66,25 +69,34 @@ class AbstractLayout(eqx.Module):
 class OneDevice(AbstractLayout):
     """Everything on one device."""
 
-    def applied(self, solver):
+    # Static, as a bound method of a module is made anew, slowly, whenever it is looked up.
+
+    @staticmethod
+    def applied(solver: Any) -> Any:
         return solver
 
-    def split(self, tree):
+    @staticmethod
+    def split(tree: Any) -> Any:
         return tree
 
-    def by_part(self, function, *, rank):
+    @staticmethod
+    def by_part(function: Callable[..., Array], *, rank: int) -> Callable[..., Array]:
         return function
 
-    def everywhere(self, function):
+    @staticmethod
+    def everywhere(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
-    def placed(self, tree, *, split=False):
+    @staticmethod
+    def placed(tree: Any, *, split: bool = False) -> Any:
         return tree
 
-    def fetched(self, tree):
+    @staticmethod
+    def fetched(tree: Any) -> Any:
         return tree
 
-    def agreed(self, number):
+    @staticmethod
+    def agreed(number: float) -> float:
         return number
 
 
@@ -115,31 +127,31 @@ class Sharded(AbstractLayout):
                 f"must be a multiple of {self.parts}, such as {' or '.join(near)}"
             )
 
-    def applied(self, solver):
+    def applied(self, solver: "AbstractSolver") -> "AbstractSolver":
         return solver.sharded(self)
 
-    def split(self, tree):
-        def one(x):
+    def split(self, tree: Any) -> Any:
+        def one(x: Any) -> Any:
             return lax.with_sharding_constraint(x, NamedSharding(self.mesh, self._spec(x.ndim)))
 
         return jax.tree.map(one, tree)
 
-    def by_part(self, function, *, rank):
-        def spec(x):
+    def by_part(self, function: Callable[..., Array], *, rank: int) -> Callable[..., Array]:
+        def spec(x: Any) -> PartitionSpec:
             shared = jnp.ndim(x) > 0 and jnp.shape(x)[-1] == 1
             return PartitionSpec() if shared else self._spec(jnp.ndim(x))
 
-        def run(*arguments):
+        def run(*arguments: Any) -> Array:
             given = jax.tree.map(spec, arguments)
             return self._mapped(function, given, self._spec(rank))(*arguments)
 
         return run
 
-    def everywhere(self, function):
+    def everywhere(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._mapped(function, PartitionSpec(), PartitionSpec())
 
-    def placed(self, tree, *, split=False):
-        def one(x):
+    def placed(self, tree: Any, *, split: bool = False) -> Any:
+        def one(x: Any) -> Any:
             if not isinstance(x, jax.Array | np.ndarray) or not is_concrete(x):
                 return x
             if is_key(x):
@@ -154,8 +166,8 @@ class Sharded(AbstractLayout):
 
         return jax.tree.map(one, tree)
 
-    def fetched(self, tree):
-        def one(x):
+    def fetched(self, tree: Any) -> Any:
+        def one(x: Any) -> Any:
             if not isinstance(x, jax.Array) or not is_concrete(x):
                 return x
             if not x.is_fully_addressable:
@@ -166,7 +178,7 @@ class Sharded(AbstractLayout):
 
         return jax.tree.map(one, tree)
 
-    def agreed(self, number):
+    def agreed(self, number: float) -> float:
         if len({device.process_index for device in self.mesh.devices.flat}) == 1:
             return number
         each = jax.make_array_from_callback(
@@ -186,7 +198,7 @@ class Sharded(AbstractLayout):
         """
         every = lax.all_gather(jnp.append(end, factor), self.axis)  # one exchange, not two
 
-        def hand_on(entering, device):
+        def hand_on(entering: Array, device: Array) -> tuple[Array, Array]:
             return device[:-1] + device[-1] * entering, entering
 
         entering = lax.scan(hand_on, jnp.zeros_like(end), every, reverse=reverse)[1]
@@ -196,7 +208,9 @@ class Sharded(AbstractLayout):
         """That of an array with its last axis split."""
         return PartitionSpec(*[None] * (rank - 1), self.axis) if rank else PartitionSpec()
 
-    def _mapped(self, function, given, returned):
+    def _mapped(
+        self, function: Callable[..., Any], given: Any, returned: Any
+    ) -> Callable[..., Any]:
         # Unchecked, what all devices know is summed over them at the entrance when transposed, and
         # nowhere inside, where devices may take different branches.
         return jax.shard_map(
@@ -207,7 +221,7 @@ class Sharded(AbstractLayout):
 def with_layout(solver: Any, layout: AbstractLayout) -> Any:
     """The solver with another `layout`."""
 
-    def is_layout(node):
+    def is_layout(node: Any) -> bool:
         return isinstance(node, AbstractLayout)
 
     return eqx.tree_at(lambda solver: solver.layout, solver, layout, is_leaf=is_layout)
@@ -235,4 +249,4 @@ def layout_of(sharding: Any) -> OneDevice | Sharded:
     check(len(axes) == 1, f"sharding: axes {axes} of a mesh with {mesh.axis_names}: {rule}")
     # The compiler is to partition what is left to it, whatever kind the axes are elsewhere.
     kinds = (AxisType.Auto,) * len(mesh.axis_names)
-    return Sharded(Mesh(mesh.devices, mesh.axis_names, axis_types=kinds), axes[0])
+    return Sharded(Mesh(np.asarray(mesh.devices), mesh.axis_names, axis_types=kinds), axes[0])

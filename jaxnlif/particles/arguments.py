@@ -10,6 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from .._check import check, check_finite, known, shown, unseen
+from .._once import once
 from ..grid import Grid, WeightGrid
 from ..initial import check_density
 from ..model import Network
@@ -32,6 +33,11 @@ def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
     )
     model.connections.validate(dt)
     model.rest.validate(dt)
+    once(_check_drive, grid, num, model)
+
+
+def _check_drive(grid: Grid, num: int, model: Network) -> None:
+    """Requires that the drive returns values for the weights of the neurons."""
     w = jax.ShapeDtypeStruct((1 if grid.w is None else num,), grid.dtype)
     t = jax.ShapeDtypeStruct((), grid.dtype)
     try:

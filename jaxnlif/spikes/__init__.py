@@ -9,6 +9,8 @@ from .losses import first_spike_cross_entropy as first_spike_cross_entropy
 from .losses import spike_time_loss as spike_time_loss
 from .network import FeedForward as FeedForward
 from .network import Trial as Trial
+from .neuron import AbstractNeuron as AbstractNeuron
+from .neuron import AbstractSmoothNeuron as AbstractSmoothNeuron
 from .pseudospikes import qif_pseudorate as qif_pseudorate
 from .pseudospikes import qif_pseudospikes as qif_pseudospikes
 from .pseudospikes import theta_pseudorate as theta_pseudorate

@@ -65,6 +65,7 @@ def is_installed(thing: Any) -> bool:
 def defined(kind: type) -> dict[str, Any]:
     """What is defined in the body of a class: functions of every kind, and values."""
     found = {}
+    value: Any
     for key, value in vars(kind).items():
         value: Any = value.fget if isinstance(value, property) else value
         value = value.__func__ if isinstance(value, staticmethod | classmethod) else value
