@@ -63,7 +63,7 @@ class AbstractStepSize(Module):
         """The longest next part, which is positive (learning time)."""
 
     def usual(self, situation: Situation) -> Float[Array, "..."]:
-        """The length of parts by which long steps are warned of (learning time)."""
+        """The length of parts by which long steps are warned of, shape `(…)` (learning time)."""
         return situation.dt
 
     def cover(

@@ -83,8 +83,9 @@ def test_flows_solve_their_equation(make, time, dtype):
     v = jnp.linspace(-6, 1.0, 40, dtype=dtype)
     time = jnp.asarray(time, dtype)
     found = membrane.flow(v, time)
-    for _ in range(200):
-        v = AbstractMembrane.flow(membrane, v, time / 200)
+    num = 200 if dtype == np.float64 else 20  # more would only add rounding
+    for _ in range(num):
+        v = AbstractMembrane.flow(membrane, v, time / num)
     np.testing.assert_allclose(found, v, rtol=0, atol=2e-9 if dtype == np.float64 else 2e-5)
 
 
