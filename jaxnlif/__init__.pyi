@@ -17,6 +17,7 @@ from .density.solver import FluxShift as FluxShift
 from .density.step_size import AbstractStepSize as AbstractStepSize
 from .density.step_size import FixedStep as FixedStep
 from .density.transport import AbstractTransport as AbstractTransport
+from .density.transport import Moved as Moved
 from .density.upwind import Upwind as Upwind
 from .fitting.bounds import Between as Between
 from .fitting.bounds import Free as Free

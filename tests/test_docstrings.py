@@ -133,7 +133,7 @@ WITHOUT_REFERENCE = {
             "jn.Snapshot",
             "jn.WarningFlag",
         ),
-        *("jn.Log", "jn.Solution", "jn.SolveError", "jn.Sweep"),
+        *("jn.Log", "jn.Moved", "jn.Solution", "jn.SolveError", "jn.Sweep"),
         *("jn.spikes.InputSpikes", "jn.spikes.RecurrentTrial", "jn.spikes.Trial"),
         *("jn.spikes.Volleys", "returned.Event", "returned.Spike", "returned.Switch"),
     },

@@ -38,7 +38,11 @@ class Learning(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """The density after a step, the iterations it took, and whether they converged."""
+    """What a step of the weights comes to.
+
+    - `density`: that after the step, shape `(v, w)` (1 / voltage / weight).
+    - `iterations`: how many it took; `converged`: whether they converged.
+    """
 
     density: Float[Array, "v w"]
     iterations: Int[Array, ""]
