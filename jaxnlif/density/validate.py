@@ -26,6 +26,7 @@ def check_arguments(
         "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
         "(structured network), one of the two",
     )
+    model.membrane.validate(grid.v.interfaces)
     check_density(grid, y0)
     once(_check_functions, grid, weights, model)
 

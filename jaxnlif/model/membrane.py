@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from .._check import check_finite, check_positive, check_scalar
+from .._check import check, check_finite, check_positive, check_scalar, is_concrete
 from .._module import Module
 from ._leaf import leaf
 
@@ -68,6 +69,22 @@ class AbstractMembrane(Module):
         (voltage² / membrane time).
         """
         return noise
+
+    def validate(self, v: Float[np.ndarray, " v"]) -> None:
+        """Requires a drift that is a finite number at each potential.
+
+        **Arguments:** `v`: potentials of a grid, shape `(v,)` (voltage).
+        """
+        if self.linear:
+            return
+        drift = self.drift(jnp.asarray(v))
+        check(
+            drift.shape == v.shape,
+            f"membrane: drift of shape {drift.shape}: must be {v.shape}, a number for each potential",
+        )
+        finite = jnp.isfinite(drift)
+        where = f" at v = {v[np.argmin(finite)]:g}" if is_concrete(finite) else ""
+        check(jnp.all(finite), f"membrane: drift{where}: must be finite on the voltage grid")
 
 
 class Leaky(AbstractMembrane):

@@ -31,6 +31,7 @@ def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
         known(model.epsilon) > 0,
         "epsilon = 0: must be positive for Particles; FluxShift solves the quasi-static limit",
     )
+    model.membrane.validate(grid.v.interfaces)
     model.connections.validate(dt)
     model.rest.validate(dt)
     once(_check_drive, grid, num, model)
