@@ -299,31 +299,6 @@ def test_under_jit_and_vmap():
 
 
 @pytest.mark.slow
-def test_gradients_without_events():
-    # At low rates the step is that of the corrected scheme; at high ones it is divided.
-    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24))
-
-    def spikes(drive, solver):
-        network = jn.Network(noise=1.0, weight=0.5, drive=drive)
-        y0 = jn.gaussian(grid, v=(-1.0, 0.5))
-        saveat = jn.SaveAt(num=3, fn=None)
-        sol = jn.solve(network, solver, y0=y0, t1=0.5, dt=5e-2, saveat=saveat)
-        return sol.spikes[-1], sol.stats["substeps"]
-
-    events, corrected = jn.FluxShift(grid, events=jn.Cascade()), jn.FluxShift(grid, jn.Corrected())
-    gradient = jax.jit(jax.value_and_grad(lambda x: spikes(x, events), has_aux=True))
-    (_, steps), low = gradient(0.0)
-    same = jax.jit(jax.grad(lambda x: spikes(x, corrected)[0]))(0.0)
-    assert int(steps) == 10
-    assert float(low) == pytest.approx(float(same), rel=1e-10)
-
-    (_, steps), high = gradient(8.0)
-    assert int(steps) > 20
-    expected = (gradient(8 + 1e-4)[0][0] - gradient(8 - 1e-4)[0][0]) / 2e-4
-    # The central difference errs by its step squared.
-    assert float(high) == pytest.approx(float(expected), rel=1e-6)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
