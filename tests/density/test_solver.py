@@ -98,9 +98,14 @@ def test_steady_state_of_an_unstructured_network():
 
 
 @pytest.mark.parametrize(
-    ("num", "weights", "reset"), [(2, 1, -1.0), (6, 2, 1.0), (60, 2, 1.9), (60, 1, -3.9)]
+    ("num", "weights", "reset", "coupling"),
+    [
+        (2, 1, -1.0, jn.Implicit()),
+        (6, 2, 1.0, jn.Lagged()),
+        (60, 2, 1.9, jn.Implicit()),
+        (60, 1, -3.9, jn.Lagged()),
+    ],
 )
-@pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
 def test_the_smallest_grids_learn(num, weights, reset, coupling, dtype):
     sol = run(learning(), make_grid(num, weights, reset=reset), coupling=coupling)
     assert sol.result == jn.Result.completed
@@ -175,15 +180,15 @@ def test_counts_of_iterations():
     assert int(run(learning(learning=None), make_grid()).stats["transport_iterations"]) == 0
 
 
-def test_a_tabulated_gain_acts_like_the_same_gain_per_cell(dtype):
+def test_a_tabulated_gain_acts_like_the_same_gain_per_cell():
     grid = make_grid()
     table = jn.Table([0.0, 1.0], [0.4, -0.2])
-    by_cell = table(jnp.asarray(grid.w.centers, dtype))
+    by_cell = table(jnp.asarray(grid.w.centers))
     results = [
         np.asarray(run(learning(learning=jn.Hebbian(gain)), grid).density(-1))
         for gain in (table, by_cell)
     ]
-    np.testing.assert_allclose(*results, rtol=1e-10 if dtype == np.float64 else 1e-4, atol=1e-12)
+    np.testing.assert_allclose(*results, rtol=1e-10, atol=1e-12)
 
 
 def test_test_phase_continues_from_the_learned_density():

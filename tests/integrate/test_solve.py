@@ -64,8 +64,10 @@ def assert_same(one, other, dtype):
 # ---- host, traced, batched ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
-@pytest.mark.parametrize("saveat", [jn.SaveAt(num=6), jn.SaveAt(ts=[0.1, 0.5, 0.6])])
+@pytest.mark.parametrize(
+    ("coupling", "saveat"),
+    [(jn.Lagged(), jn.SaveAt(num=6)), (jn.Implicit(), jn.SaveAt(ts=[0.1, 0.5, 0.6]))],
+)
 def test_traced_run_equals_host_run(coupling, saveat, dtype):
     model = network()
     host = run(model, coupling=coupling, saveat=saveat)

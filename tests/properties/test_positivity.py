@@ -18,8 +18,13 @@ pytestmark = pytest.mark.slow  # the run in double precision makes both
 STEPS = 3
 DTYPES = [np.float32, np.float64]
 # (voltages, weights, reset node): a network, one weight, and the smallest grid there is.
-SHAPES = [(24, 6, 18), (12, 1, 11), (2, 2, 1)]
-COUPLINGS = [jn.Lagged(), jn.Implicit()]
+NETWORK, ONE_WEIGHT, SMALLEST = (24, 6, 18), (12, 1, 11), (2, 2, 1)
+CASES = [
+    (NETWORK, jn.Lagged()),
+    (NETWORK, jn.Implicit()),
+    (ONE_WEIGHT, jn.Lagged()),
+    (SMALLEST, jn.Implicit()),
+]
 
 
 class Columns(jn.AbstractDrive):
@@ -136,7 +141,7 @@ def check(shape, dtype, coupling, data):
 
 
 COMMON = {
-    "max_examples": 25,  # 12 (6 in a float32 run) combinations, twice: 600 (300) cases
+    "max_examples": 40,  # of 8 combinations, twice: 640 cases
     "deadline": None,
     "database": None,
     "print_blob": True,
@@ -144,7 +149,7 @@ COMMON = {
 }
 every = pytest.mark.parametrize(
     ("shape", "dtype", "coupling"),
-    [(s, d, c) for s in SHAPES for d in DTYPES for c in COUPLINGS],
+    [(shape, dtype, coupling) for shape, coupling in CASES for dtype in DTYPES],
     ids=lambda value: (
         getattr(value, "__name__", None)
         or ("x".join(map(str, value)) if isinstance(value, tuple) else type(value).__name__)
