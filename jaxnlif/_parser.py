@@ -36,14 +36,14 @@ class Parser(argparse.ArgumentParser):
             near = f": the nearest is {nearest(word, options)}"
         self.error(f"unknown option {word}{near}")
 
-    def _get_value(self, action: argparse.Action, text: str) -> Any:
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         try:
-            value = super()._get_value(action, text)
+            value = super()._get_value(action, arg_string)
         except argparse.ArgumentError as error:
             rule = _RULES.get(action.type, error.message)  # pyright: ignore
-            self.error(f"{_name(action)} = {text!r}: {rule}")
+            self.error(f"{_name(action)} = {arg_string!r}: {rule}")
         if isinstance(value, int) and abs(value) > _LARGEST:
-            self.error(f"{_name(action)} = {text}: must be an integer of at most 64 bits")
+            self.error(f"{_name(action)} = {arg_string}: must be an integer of at most 64 bits")
         return value
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

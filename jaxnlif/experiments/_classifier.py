@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..spikes.losses import first_spike_cross_entropy
 from ..spikes.network import FeedForward, Trial
@@ -46,6 +46,17 @@ Encoder = Callable[[Array, Any], Any]
 """Turns a batch of samples, and a random key or `None` for no augmentation, into inputs."""
 
 
+class Task(NamedTuple):
+    """What is learned: samples to learn from and to judge by, and how they become spikes."""
+
+    name: str
+    train: Samples
+    test: Samples
+    classes: int
+    inputs: int
+    encoder: Encoder
+
+
 class State(NamedTuple):
     """A training between two epochs: the network, and the state of the optimiser."""
 
@@ -53,7 +64,7 @@ class State(NamedTuple):
     optimiser: Any
 
 
-def start(setting: Setting, sizes: tuple[int, int], steps: int, key) -> State:
+def start(setting: Setting, sizes: tuple[int, int], steps: int, key: PRNGKeyArray) -> State:
     """A network for `sizes` inputs and classes, and a fresh optimiser."""
     inputs = sizes[0] * setting.copies
     net = FeedForward.init(
@@ -76,7 +87,9 @@ class Trainer(eqx.Module):
     steps: int = eqx.field(static=True)
 
     @eqx.filter_jit
-    def epoch(self, state: State, data: Samples, key) -> tuple[State, Float[Array, ""]]:
+    def epoch(
+        self, state: State, data: Samples, key: PRNGKeyArray
+    ) -> tuple[State, Float[Array, ""]]:
         """A pass through the data in random order; also the mean loss on the way.
 
         What is left over beyond whole batches takes its turn in another epoch.
@@ -86,7 +99,9 @@ class Trainer(eqx.Module):
         order = jax.random.permutation(order_key, n)[: self.steps * batch]
         fixed = _split(state.net)[1]
 
-        def step(carry, inputs):
+        def step(
+            carry: tuple[Any, Any], inputs: tuple[Int[Array, " batch"], PRNGKeyArray]
+        ) -> tuple[tuple[Any, Any], Float[Array, ""]]:
             params, optimiser = carry
             rows, key = inputs
             net, optimiser, loss = self.step(
@@ -101,12 +116,14 @@ class Trainer(eqx.Module):
         carry, losses = lax.scan(step, carry, (order.reshape(self.steps, batch), keys))
         return State(eqx.combine(carry[0], fixed), carry[1]), jnp.mean(losses)
 
-    def step(self, state: State, data: Samples, key) -> tuple[FeedForward, Any, Float[Array, ""]]:
+    def step(
+        self, state: State, data: Samples, key: PRNGKeyArray
+    ) -> tuple[FeedForward, Any, Float[Array, ""]]:
         """Loss, gradient and update for one batch."""
         params, fixed = _split(state.net)
         inputs = self.encoder(data.x, key)
 
-        def loss(params):
+        def loss(params: Any) -> Float[Array, ""]:
             times = eqx.combine(params, fixed)(inputs)[..., 0]
             return jnp.mean(self._loss(times, data.label))
 
@@ -120,7 +137,7 @@ class Trainer(eqx.Module):
     def evaluate(self, net: FeedForward, data: Samples) -> Measures:
         """Measures on a whole set, batch by batch."""
 
-        def one(batch: Samples):
+        def one(batch: Samples) -> tuple[Measures, Array]:
             trial = net.trial(self.encoder(batch.x, None))
             return self._measures(trial, batch.label)
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from .. import plot
 from ..spikes.network import FeedForward
-from ._classifier import start
+from ._classifier import Task, start
 from ._classifier_setting import Setting
 
 _TIME = "time $t$ (unit of $τ$)"
@@ -22,7 +22,7 @@ _TIME = "time $t$ (unit of $τ$)"
 
 def draw(
     setting: Setting,
-    task,
+    task: Task,
     nets: Sequence[FeedForward],
     histories: Sequence[Mapping[str, np.ndarray]],
 ) -> Figure:
@@ -41,7 +41,7 @@ def draw(
     return figure
 
 
-def _raster(ax: Axes, net: FeedForward, inputs, title: str) -> None:
+def _raster(ax: Axes, net: FeedForward, inputs: Any, title: str) -> None:
     trial = net.trial(inputs)
     begin, last = 0, len(trial.spikes) - 1
     for n, spikes in enumerate(trial.spikes):
@@ -56,7 +56,7 @@ def _raster(ax: Axes, net: FeedForward, inputs, title: str) -> None:
     plot.finish(ax, _TIME, "neuron", title, above=True)
 
 
-def _potentials(ax: Axes, net: FeedForward, inputs, label: int) -> None:
+def _potentials(ax: Axes, net: FeedForward, inputs: Any, label: int) -> None:
     times = np.linspace(0, float(net.duration), 400)[1:]
 
     # the phases at the end of ever longer trials

@@ -24,7 +24,7 @@ from ..store.directory import Directory, NoDirectory
 from ..store.files import write_arrays
 from ..store.leaves import to_arrays
 from . import _checkpoint as checkpoints
-from ._classifier import EVALUATED, Encoder, Measures, Samples, State, Trainer, start
+from ._classifier import EVALUATED, Measures, State, Task, Trainer, start
 from ._classifier_figure import draw
 from ._classifier_setting import Setting
 from ._figures import figure_files, write_figures
@@ -33,17 +33,6 @@ from ._output import begin
 
 _MOST_EPOCHS = 1_000_000
 _COPIES = 10  # of the weights: gradient, moments, their changes, and what is written
-
-
-class Task(NamedTuple):
-    """What is learned: samples to learn from and to judge by, and how they become spikes."""
-
-    name: str
-    train: Samples
-    test: Samples
-    classes: int
-    inputs: int
-    encoder: Encoder
 
 
 class Training(NamedTuple):

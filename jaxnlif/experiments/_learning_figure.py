@@ -29,7 +29,9 @@ def draw(setting: Setting, done: Sequence[Phase]) -> Figure:
     return figure
 
 
-def _inputs(ax: Axes, setting: Setting, learned: Phase, tests, colors) -> None:
+def _inputs(
+    ax: Axes, setting: Setting, learned: Phase, tests: Sequence[Phase], colors: Sequence[str]
+) -> None:
     ax.plot(
         setting.weights, learned.signal, color=plot.BLACK, linewidth=4, alpha=0.3, label="learned"
     )
@@ -47,7 +49,9 @@ def _weights(ax: Axes, setting: Setting, learned: Phase) -> None:
     plot.finish(ax, plot.WEIGHT, plot.WEIGHT_DENSITY, "Learning redistributes the weights")
 
 
-def _rates(ax: Axes, setting: Setting, learned: Phase, tests, colors) -> None:
+def _rates(
+    ax: Axes, setting: Setting, learned: Phase, tests: Sequence[Phase], colors: Sequence[str]
+) -> None:
     w = setting.weights
     for test, color in zip(tests, colors, strict=True):
         ax.plot(w, test.rates[-1], color=color, label=test.name)
@@ -55,7 +59,7 @@ def _rates(ax: Axes, setting: Setting, learned: Phase, tests, colors) -> None:
     plot.finish(ax, plot.WEIGHT, plot.RATES, "Responses, with the weights frozen")
 
 
-def _course(ax: Axes, learned: Phase, tests, colors) -> None:
+def _course(ax: Axes, learned: Phase, tests: Sequence[Phase], colors: Sequence[str]) -> None:
     ax.plot(learned.t, learned.rate, color=plot.BLACK, label="learning")
     start = learned.t[-1]
     for test, color in zip(tests, colors, strict=True):

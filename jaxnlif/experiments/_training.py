@@ -28,6 +28,10 @@ SECONDS = 20.0
 Step = Callable[[Any], tuple[Any, dict[str, jax.Array]]]
 
 
+Carry = tuple[jax.Array, Any, dict[str, jax.Array]]
+"""Of the trials of a chunk: how many were made, the state, and the records."""
+
+
 class Training(NamedTuple):
     """What to train: `step(state)` makes one trial and returns the new state and a record of it.
 
@@ -116,12 +120,14 @@ def _record(training: Training) -> dict[str, jax.ShapeDtypeStruct]:
     return jax.eval_shape(training.step, training.state)[1]
 
 
-def _compiled(step: Step, shapes: Mapping[str, jax.ShapeDtypeStruct]):
+def _compiled(
+    step: Step, shapes: Mapping[str, jax.ShapeDtypeStruct]
+) -> Callable[[Any, int], tuple[Any, dict[str, jax.Array]]]:
     """Up to `CHUNK` trials in one call; how many is a value, not a shape."""
 
     @jax.jit
-    def chunk(state, num):
-        def trial(carry):
+    def chunk(state: Any, num: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
+        def trial(carry: Carry) -> Carry:
             k, state, records = carry
             state, record = step(state)
             records = {name: records[name].at[k].set(record[name]) for name in records}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ..density.solver import FluxShift
@@ -26,7 +27,7 @@ class Switched(Hebbian):
 
     speed: Float[Array, ""]
 
-    def __init__(self, gain, *, on: bool):
+    def __init__(self, gain: ArrayLike, *, on: bool) -> None:
         super().__init__(gain)
         # A field here, of the class elsewhere.
         self.speed = as_leaf("speed", float(on))  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -132,7 +133,14 @@ def phases(setting: Setting) -> Iterator[Phase]:
         yield from _phase(setting, name, signal, density, learns=False)
 
 
-def _phase(setting: Setting, name, signal, density, *, learns: bool):
+def _phase(
+    setting: Setting,
+    name: str,
+    signal: Float[np.ndarray, " w"],
+    density: Float[Array, "v w"],
+    *,
+    learns: bool,
+) -> Generator[Phase, None, Solution]:
     """One phase, yielded; returns its solution."""
     try:
         solution = solve(

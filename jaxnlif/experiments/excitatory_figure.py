@@ -123,14 +123,24 @@ def _courses(arrays: _Arrays, ax: Axes) -> None:
     finish(ax, _TIME, _RATE, f"f  Bounded σ prevents blow-up (coupling {coupling:g})")
 
 
-def _branch(ax: Axes, control: np.ndarray, rate: np.ndarray, *, label=None, **style) -> None:
+def _branch(
+    ax: Axes, control: np.ndarray, rate: np.ndarray, *, label: str | None = None, **style: Any
+) -> None:
     """Stationary rates against what controls them: solid where they attract, else dashed."""
     rising = np.gradient(control) > 0
     ax.plot(np.where(rising, control, np.nan), rate, label=label, **style)
     ax.plot(np.where(rising, np.nan, control), rate, linestyle="--", **style)
 
 
-def _course(ax: Axes, arrays: _Arrays, run: str, which: int, *, against=None, **style) -> None:
+def _course(
+    ax: Axes,
+    arrays: _Arrays,
+    run: str,
+    which: int,
+    *,
+    against: np.ndarray | None = None,
+    **style: Any,
+) -> None:
     """A rate against time, or against what changes in time, with a cross where it blows up."""
     time, rate = arrays[f"{run}_time"], arrays[f"{run}_rate"][which]
     along = time if against is None else against

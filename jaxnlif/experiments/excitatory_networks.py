@@ -103,7 +103,7 @@ class Family:
         **Returns:** (spikes / neuron / membrane time).
         """
 
-        def excess(rate):
+        def excess(rate: np.ndarray) -> np.ndarray:
             return self.excess(rate, mean, drive)
 
         rate = np.geomspace(1e-8, 100, 400)

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "neuron and trial (default: none; recover K(w) and I(w) of a network that has learned)",
     )
 
-    def option(group: Any, name: str, kind: Any, metavar: Any, text: str, **others) -> None:
+    def option(group: Any, name: str, kind: Any, metavar: Any, text: str, **others: Any) -> None:
         group.add_argument(name, type=kind, metavar=metavar, help=text, **others)
 
     both = parser.add_argument_group("the fit")

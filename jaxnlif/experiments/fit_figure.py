@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -59,7 +60,9 @@ def recovery(run: Run, data: Learned, start: Network, truth: Network, fitted: Fi
     return figure
 
 
-def _data_and_fit(ax: Axes, w, data: Counted, start, end) -> None:
+def _data_and_fit(
+    ax: Axes, w: Float[np.ndarray, " w"], data: Counted, start: ArrayLike, end: ArrayLike
+) -> None:
     ax.errorbar(w, data.values, data.std, label="data ± standard deviation", **_DATA)
     ax.plot(w, start, **_START)
     ax.plot(w, end, **_FIT)
@@ -90,7 +93,9 @@ def _table(model: Network) -> tuple[Array, Array]:
     return table.knots, table.values
 
 
-def _input(ax: Axes, w, start: Network, truth: Network, fitted: Fit) -> None:
+def _input(
+    ax: Axes, w: Float[np.ndarray, " w"], start: Network, truth: Network, fitted: Fit
+) -> None:
     assert fitted.uncertainty is not None
     for model, style in ((truth, _TRUTH), (start, _START), (fitted.model, _FIT)):
         ax.plot(w, model.drive(jnp.zeros(()), jnp.asarray(w)), **style)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, UInt8
+from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 
 from .._check import check
 from ..spikes.data.idx import CLASSES, Images, load_images
@@ -35,7 +35,7 @@ class ImageEncoder:
     shift: int
     side: int
 
-    def __call__(self, images: UInt8[Array, "n pixels"], key) -> Volleys:
+    def __call__(self, images: UInt8[Array, "n pixels"], key: PRNGKeyArray | None) -> Volleys:
         if key is None:
             return time_to_first_spike(images, bins=self.bins, duration=self.duration)
         flips, shifts = jax.random.split(key)
@@ -46,13 +46,13 @@ class ImageEncoder:
 
 
 def shifted(
-    images: UInt8[Array, "n pixels"], side: int, most: int, *, key
+    images: UInt8[Array, "n pixels"], side: int, most: int, *, key: PRNGKeyArray
 ) -> UInt8[Array, "n pixels"]:
     """Each image shifted by up to `most` pixels in each direction, black moving in."""
     padded = jnp.pad(images.reshape(-1, side, side), ((0, 0), (most, most), (most, most)))
     offsets = jax.random.randint(key, (images.shape[0], 2), 0, 2 * most + 1)
 
-    def window(image, offset):
+    def window(image: UInt8[Array, "h w"], offset: Int[Array, "2"]) -> UInt8[Array, "y x"]:
         return jax.lax.dynamic_slice(image, offset, (side, side))
 
     return jax.vmap(window)(padded, offsets).reshape(images.shape)

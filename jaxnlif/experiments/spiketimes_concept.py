@@ -97,7 +97,7 @@ def explore(points: int = POINTS, progress: AbstractProgress | None = None) -> d
 
 
 def _both(model: Model, points: int) -> Found:
-    def first(weight, inhibition, time):
+    def first(weight: Array, inhibition: Array, time: Array) -> Float[Array, ""]:
         return trial(model, weight, inhibition, time)[1].spike_times(1)[0, 0]
 
     slopes = jax.jit(jax.vmap(jax.value_and_grad(first, (0, 2))))
@@ -177,7 +177,13 @@ def draw(found: Mapping[str, Found]) -> Figure:
     return figure
 
 
-def _potentials(ax: Axes, name: str, model: Model, examples, labels: Sequence[str]) -> None:
+def _potentials(
+    ax: Axes,
+    name: str,
+    model: Model,
+    examples: Sequence[tuple[float, float, float]],
+    labels: Sequence[str],
+) -> None:
     times = np.linspace(0, model.duration, 3000)
     for example, color, label in zip(examples, SHADES[name], labels, strict=True):
         net, one = trial(model, *(jnp.asarray(x, float) for x in example))
@@ -196,7 +202,9 @@ def _potentials(ax: Axes, name: str, model: Model, examples, labels: Sequence[st
 
 
 def _curves(
-    axes, found: Mapping[str, Found], curves: Mapping[str, tuple[Curve, float, tuple[float, ...]]]
+    axes: np.ndarray,
+    found: Mapping[str, Found],
+    curves: Mapping[str, tuple[Curve, float, tuple[float, ...]]],
 ) -> None:
     """Spike times and gradients of both neurons, and the examples on them.
 

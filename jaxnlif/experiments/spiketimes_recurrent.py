@@ -9,7 +9,7 @@ neuron is to spike at the times of a Poisson train of rate 1, the second at thos
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -99,19 +99,20 @@ def training(reservoir: Reservoir, seed: int) -> Training:
     """AdaBelief with a decaying rate."""
     optimiser = optax.adabelief(optax.exponential_decay(RATE, DECAY, 1 / np.e))
 
-    def loss(learned):
+    def loss(learned: Learned) -> tuple[Float[Array, ""], tuple[list[Array], Array]]:
         net, trial = reservoir.trial(learned)
         outputs = reservoir.outputs(net, trial)
         return reservoir.loss(outputs), (outputs, trial.counts)
 
-    def step(state):
+    def step(state: tuple[Learned, Any]) -> tuple[tuple[Learned, Any], dict[str, Array]]:
         learned, memory = state
         (value, (outputs, counts)), slope = jax.value_and_grad(loss, has_aux=True)(learned)
         change, memory = optimiser.update(slope, memory)
         record = {"loss": value, "counts": counts}
         record |= {f"spikes_{k}": times for k, times in enumerate(outputs)}
         record |= _parameters(learned)
-        return (optax.apply_updates(learned, change), memory), record
+        changed: Any = optax.apply_updates(learned, change)
+        return (changed, memory), record
 
     zero = jnp.zeros(NEURONS)
     start = Learned(jnp.zeros((NEURONS, NEURONS)), (zero, zero))
@@ -189,7 +190,7 @@ def draw(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def _raster(ax: Axes, reservoir: Reservoir, history, trial: int) -> None:
+def _raster(ax: Axes, reservoir: Reservoir, history: Mapping[str, np.ndarray], trial: int) -> None:
     _, run = reservoir.trial(learned_at(history, trial))
     times, sources = np.asarray(run.times), np.asarray(run.sources)
     spikes = [times[sources == i] for i in range(NEURONS)]
@@ -205,7 +206,7 @@ def _raster(ax: Axes, reservoir: Reservoir, history, trial: int) -> None:
     plot.finish(ax, plot.MEMBRANE_TIME, "neuron", f"trial {trial}", above=True)
 
 
-def _spike_times(ax: Axes, reservoir: Reservoir, history, k: int) -> None:
+def _spike_times(ax: Axes, reservoir: Reservoir, history: Mapping[str, np.ndarray], k: int) -> None:
     spikes, targets = history[f"spikes_{k}"], reservoir.targets[k]
     trials = np.arange(1, len(spikes) + 1)
     colors = [_TRAINED[k]] * len(targets) + [plot.BLACK]

@@ -9,7 +9,7 @@ of the first two spike times, pseudospikes where ordinary ones are missing (Klos
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -73,11 +73,11 @@ def training(single: Single, seed: int) -> Training:
     """Gradient descent on the mean squared error of the spike times."""
     optimiser = optax.chain(optax.clip(BOUND), optax.sgd(RATE))
 
-    def loss(learned):
+    def loss(learned: Learned) -> tuple[Float[Array, ""], Float[Array, "2"]]:
         times = single.outputs(learned)
         return jnp.mean((times - jnp.asarray(TARGETS, times.dtype)) ** 2), times
 
-    def step(state):
+    def step(state: tuple[Learned, Any]) -> tuple[tuple[Learned, Any], dict[str, Array]]:
         learned, memory = state
         (value, times), slope = jax.value_and_grad(loss, has_aux=True)(learned)
         change, memory = optimiser.update(slope, memory)
@@ -133,7 +133,7 @@ def draw(single: Single, history: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def _dynamics(axes, single: Single, learned: Learned, spikes: np.ndarray) -> None:
+def _dynamics(axes: np.ndarray, single: Single, learned: Learned, spikes: np.ndarray) -> None:
     net, trial = single.trial(learned)
     times = np.linspace(0, DURATION, 4001)
     potential, current = (np.asarray(x)[:, 0] for x in net.trace(trial, times))

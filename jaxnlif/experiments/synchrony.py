@@ -14,7 +14,7 @@ import numpy as np
 
 from .._check import check_integer
 from .._memory import check_memory
-from ..integrate.progress import NoProgress, ProgressBar
+from ..integrate.progress import AbstractProgress, NoProgress, ProgressBar
 from ..integrate.result import Interrupted, Result, SolveError
 from ..integrate.solution import Solution
 from ..integrate.solver import Regime
@@ -105,7 +105,7 @@ def _case(arguments: argparse.Namespace) -> Case:
     seeds = check_integer("--seeds", arguments.seeds, at_least=2)
     case = CASES[arguments.case]
     if arguments.weight is None:
-        arguments.weight = float(case.network.weight)
+        arguments.weight = case.weight
     check_between("--weight", arguments.weight, -100, 100)
     check_between("--noise", arguments.noise, 0.05, 20)
     check_between("--t1", arguments.t1, 0.1, 1e6)
@@ -125,7 +125,9 @@ def _plan(compare: bool, seeds: int) -> list[tuple[str, int]]:
     return [("density", 0), ("density", 1), *drawn]
 
 
-def _run(name: str, case: Case, neurons: int, seed: int, t1: float, progress) -> Run:
+def _run(
+    name: str, case: Case, neurons: int, seed: int, t1: float, progress: AbstractProgress
+) -> Run:
     solver = {
         "density": density_solver,
         "multi-scale": lambda: multiscale_solver(neurons),

@@ -37,10 +37,15 @@ class Case:
     title: str
     network: Network
 
+    @property
+    def weight(self) -> float:
+        """The weight of all neurons (voltage × membrane time)."""
+        assert self.network.weight is not None
+        return float(self.network.weight)
+
     def with_values(self, *, weight: float, noise: float) -> Case:
         """The same with another weight (voltage × membrane time) and noise."""
-        own = float(self.network.weight), float(self.network.noise)
-        if own == (weight, noise):
+        if (self.weight, float(self.network.noise)) == (weight, noise):
             return self
         title = f"{self.title}; weight {weight:g}, noise {noise:g}"
         return Case(title, replace(self.network, weight=weight, noise=noise))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..spikes.data.yin_yang import yin_yang
 from . import _classifier_run as classifier
@@ -30,7 +30,9 @@ class PointEncoder:
 
     copies: int
 
-    def __call__(self, points: Float[Array, "n x"], key) -> Float[Array, "n inputs"]:
+    def __call__(
+        self, points: Float[Array, "n x"], key: PRNGKeyArray | None
+    ) -> Float[Array, "n inputs"]:
         return jnp.tile(_FIRST + _RANGE * points, (1, self.copies))
 
 

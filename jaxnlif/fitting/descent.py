@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -66,7 +67,7 @@ def as_number(residuals: Any) -> Float[Array, ""]:
     return jnp.asarray(0.5) * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(residuals))
 
 
-def _huge(dtype) -> float:
+def _huge(dtype: np.dtype) -> float:
     """A loss beyond every other, of which an optimiser can still compute."""
     return float(jnp.finfo(dtype).max) ** 0.25
 
@@ -186,7 +187,7 @@ def iterate(
     result = FitResult.where(stuck, FitResult.no_way_on, result)
     result = FitResult.where(failed, FitResult.start_failed, result)
 
-    def if_accepted(new, old):
+    def if_accepted(new: Any, old: Any) -> Any:
         return jax.tree.map(lambda new, old: jnp.where(accepted, new, old), new, old)
 
     fall = _dot(gradient, updates)
@@ -239,7 +240,15 @@ def _appreciably_below(reference: Array, rules: Rules) -> Array:
     return jnp.where(jnp.isfinite(reference), known - rules.progress * jnp.abs(known), jnp.inf)
 
 
-def _next(problem, optimiser, rules, state, trial, value, gradient) -> tuple[Any, Any]:
+def _next(
+    problem: Problem,
+    optimiser: optax.GradientTransformation,
+    rules: Rules,
+    state: Any,
+    trial: Free,
+    value: Float[Array, ""],
+    gradient: Free,
+) -> tuple[Any, Any]:
     """The optimiser's state and way on from an accepted point."""
     extended = optax.with_extra_args_support(optimiser)
     known = {

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._check import check, check_finite, check_integer, check_key, check_positive, is_concrete
 from .._fresh import forget_if_changed, holds_traced, remember
@@ -139,7 +139,15 @@ def fit(
 
 
 def _check_arguments(
-    run, loss, optimiser, steps, patience, spread, tolerance, progress, checkpoint
+    run: Any,
+    loss: Any,
+    optimiser: Any,
+    steps: Any,
+    patience: Any,
+    spread: Any,
+    tolerance: Any,
+    progress: Any,
+    checkpoint: Any,
 ) -> None:
     for name, function in (("run", run), ("loss", loss)):
         check(callable(function), f"{name} = {function!r}: must be a function")
@@ -173,7 +181,9 @@ def _check_loss(written: Any) -> None:
     )
 
 
-def _starts(parameters: Parameters, starts: Any, spread: float, key) -> list[jax.Array]:
+def _starts(
+    parameters: Parameters, starts: Any, spread: float, key: PRNGKeyArray | None
+) -> list[jax.Array]:
     """The unbounded coordinates of all starts, with a leading axis."""
     own = parameters.free(parameters.start)
     if isinstance(starts, (int, np.integer)):
@@ -181,6 +191,7 @@ def _starts(parameters: Parameters, starts: Any, spread: float, key) -> list[jax
         if num == 1:
             return [x[None] for x in own]
         check_key(key)
+        assert key is not None
         keys = jax.random.split(key, len(own))
         return [
             x + spread * jax.random.normal(k, (num, *x.shape), x.dtype).at[0].set(0)
@@ -268,12 +279,14 @@ def _at_bound(problem: Problem, values: list) -> tuple[str, ...]:
 
 
 @eqx.filter_jit
-def _driven(problem: Problem, values: list, places) -> Bool[Array, " k"]:
+def _driven(
+    problem: Problem, values: list[Array], places: Int[Array | np.ndarray, " k"]
+) -> Bool[Array, " k"]:
     """Whether the loss is no larger half as far from the bound, for each of these numbers alone."""
     parameters = problem.parameters
     row, nearer = (parameters.flat(x) for x in (values, parameters.nearer_bound(values)))
 
-    def loss(row):
+    def loss(row: Float[Array, " p"]) -> Float[Array, ""]:
         return problem.value(parameters.unflat(row))[0]
 
     here = loss(row)
@@ -294,13 +307,13 @@ def _uncertainty(problem: Problem, values: list, *, absolute: bool) -> Uncertain
 
 
 @eqx.filter_jit
-def _linearised(problem: Problem, row):
+def _linearised(problem: Problem, row: Float[Array, " p"]) -> tuple[Array, Array]:
     """The residuals in one row, and the derivatives of predictions in units of the noise."""
 
-    def in_one_row(values):
+    def in_one_row(values: Any) -> Float[Array, " r"]:
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(values)])
 
-    def in_deviations(row):
+    def in_deviations(row: Float[Array, " p"]) -> Float[Array, " r"]:
         return in_one_row(problem.in_deviations(problem.parameters.unflat(row)))
 
     residuals, _ = problem.residuals(problem.parameters.unflat(row))

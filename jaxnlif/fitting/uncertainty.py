@@ -59,7 +59,7 @@ def jacobian(
 ) -> Float[Array, "r p"]:
     """The Jacobian by forward mode, several columns at once in bounded memory."""
 
-    def column(direction):
+    def column(direction: Float[Array, " p"]) -> Float[Array, " r"]:
         return jax.jvp(function, (at,), (direction,))[1]
 
     return lax.map(column, jnp.eye(at.size, dtype=at.dtype), batch_size=_AT_ONCE).T

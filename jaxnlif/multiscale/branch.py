@@ -30,7 +30,7 @@ def once_in_place(when: Bool[Array, ""], change: Callable[[Any], Any], state: An
     """
     arrays, rest = eqx.partition(state, eqx.is_array)
 
-    def turn(carry):
+    def turn(carry: tuple[Array, Any]) -> tuple[Array, Any]:
         _, arrays = carry
         return jnp.zeros((), bool), eqx.filter(change(eqx.combine(arrays, rest)), eqx.is_array)
 

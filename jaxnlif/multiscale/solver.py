@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,7 +12,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from .._check import check, check_integer
+from .._check import check_integer
 from ..density.coupling import Corrected, Lagged
 from ..density.solver import DensityState, FluxShift
 from ..density.voltage import frozen
@@ -19,12 +20,14 @@ from ..grid import Grid
 from ..integrate.log import Log, Switch
 from ..integrate.result import Result
 from ..integrate.solver import AbstractSolver, Regime, Snapshot
+from ..integrate.warning import WarningFlag
 from ..machine.layout import Sharded
 from ..model import Network
 from ..particles.expectation import next_expected
 from ..particles.solver import Particles, ParticlesState
 from .branch import choose, once, once_in_place
 from .switch import AbstractSwitch, CascadeSwitch
+from .validate import check_arguments, check_network, check_spacing
 
 
 class Watch(eqx.Module):
@@ -94,18 +97,8 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         finite_size_noise: bool = True,
         max_switches: int = 4096,
     ):
-        for name, value, kind in (("macro", macro, FluxShift), ("micro", micro, Particles)):
-            check(
-                isinstance(value, kind),
-                f"{name}: is a {type(value).__name__}, must be a {kind.__name__}",
-            )
         switch = CascadeSwitch() if switch is None else switch
-        check(
-            isinstance(switch, AbstractSwitch),
-            f"switch = {switch!r}: must be a switch such as CascadeSwitch() or RateSwitch()",
-        )
-        check(macro.events is None, "macro: has events; particles follow them here, so leave them")
-        check(macro.neurons is None, "macro: has neurons; those of micro count here, so leave them")
+        check_arguments(macro, micro, switch)
         coupling = Corrected() if isinstance(macro.coupling, Lagged) else macro.coupling
         neurons = micro.num if finite_size_noise else None
         self.macro = replace(macro, coupling=coupling, neurons=neurons)
@@ -115,26 +108,17 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         self.max_switches = check_integer("max_switches", max_switches, at_least=1)
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> Grid:  # pyright: ignore[reportIncompatibleVariableOverride]: abstract
         """The `Grid` of the density, which the particles share."""
         return self.macro.grid
 
     def validate(
         self, model: Network, y0: ArrayLike, dt: ArrayLike, key: PRNGKeyArray | None
     ) -> None:
-        check(
-            not model.connections.delayed,
-            "delay: delayed networks have no instantaneous events to follow",
-        )
-        check(not model.rest.rests, "refractory: must be None for a multi-scale solver")
+        check_network(model)
         self.macro.validate(model, y0, dt, key)
         self.micro.validate(model, y0, dt, key)
-        h, gap = self.grid.v.spacing, self.grid.v.threshold - self.grid.v.reset
-        check(
-            h <= gap / 15 * (1 + 1e-9),
-            f"grid: spacing {h:g} must be at most {gap / 15:g}, a 15th of threshold - reset, "
-            "to receive particles near the reset potential",
-        )
+        check_spacing(self.grid.v)
 
     def sharded(self, layout: Sharded) -> MultiScale:
         """This solver with its neurons and, along a weight axis, its density split over devices.
@@ -149,19 +133,21 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         self, model: Network, t0: Array, y0: ArrayLike, key: PRNGKeyArray | None
     ) -> MultiScaleState:
         assert key is not None
-        key, macro_key, micro_key = jax.random.split(key, 3)
+        own_key, macro_key, micro_key = jax.random.split(key, 3)
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
         watch = Watch(
-            particles=self._unused_particles(*frozen((model, t0)), micro_key),
+            particles=self._unused_particles(frozen(model), frozen(t0), micro_key),
             regime=jnp.asarray(Regime.density, jnp.int32),
             calm_since=jnp.asarray(t0, self.dtype),
             sleeps=jnp.zeros((), bool),
             switches=Log.empty(Switch(zero, none, zero), self.max_switches),
-            key=key,
+            key=own_key,
         )
         return MultiScaleState(self.macro.init(model, t0, y0, macro_key), watch)
 
-    def start(self, model: Network, t0: Array, dt: Array, state: MultiScaleState):
+    def start(
+        self, model: Network, t0: Array, dt: Array, state: MultiScaleState
+    ) -> MultiScaleState:
         return replace(state, density=self.macro.start(model, t0, dt, state.density))
 
     def _unused_particles(self, model: Network, t0: Array, key: PRNGKeyArray) -> ParticlesState:
@@ -174,19 +160,21 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         density, calm = self._calm_step(model, t, dt, state.density, state.watch.regime)
         return self._restless_step(model, t, dt, MultiScaleState(density, state.watch), ~calm)
 
-    def advance(self, model, t0, dt, state, n, stop):
+    def advance(
+        self, model: Network, t0: Array, dt: Array, state: MultiScaleState, n: Array, stop: Array
+    ) -> tuple[MultiScaleState, Array]:
         """As `AbstractSolver.advance`, from `t0` and step `n` to `stop`.
 
         Calm steps run in a loop of their own, which costs what the density alone costs.
         """
 
-        def calm_steps(state, n):
-            def step(carry):
+        def calm_steps(state: MultiScaleState, n: Array) -> tuple[MultiScaleState, Array, Array]:
+            def step(carry: tuple[DensityState, Array, Array]) -> tuple[DensityState, Array, Array]:
                 density, n, _ = carry
                 density, calm = self._calm_step(model, t0 + n * dt, dt, density, state.watch.regime)
                 return density, n + calm, calm
 
-            def unfinished(carry):
+            def unfinished(carry: tuple[DensityState, Array, Array]) -> Bool[Array, ""]:
                 density, n, calm = carry
                 return calm & (n < stop) & (self.macro.result(density) == Result.completed)
 
@@ -194,18 +182,18 @@ class MultiScale(AbstractSolver[MultiScaleState]):
             density, n, calm = lax.while_loop(unfinished, step, (state.density, n, quiet))
             return MultiScaleState(density, state.watch), n, ~calm
 
-        def steps(carry):
+        def steps(carry: tuple[MultiScaleState, Array]) -> tuple[MultiScaleState, Array]:
             state, n, restless = calm_steps(*carry)
             return self._restless_step(model, t0 + n * dt, dt, state, restless), n + restless
 
-        def unfinished(carry):
+        def unfinished(carry: tuple[MultiScaleState, Array]) -> Bool[Array, ""]:
             state, n = carry
             return (n < stop) & (self.result(state) == Result.completed)
 
         return lax.while_loop(unfinished, steps, (state, n))
 
     def _calm_step(
-        self, model: Network, t, dt, state: DensityState, regime
+        self, model: Network, t: Array, dt: Array, state: DensityState, regime: Array
     ) -> tuple[DensityState, Bool[Array, ""]]:
         """The density after a step, where it is followed, calm, and does not blow up in it; and
         whether that is so. If not, it is that from before the step."""
@@ -216,7 +204,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         return choose(calm, density, state), calm
 
     def _restless_step(
-        self, model: Network, t, dt, state: MultiScaleState, restless: Bool[Array, ""]
+        self, model: Network, t: Array, dt: Array, state: MultiScaleState, restless: Array
     ) -> MultiScaleState:
         """The state after a step of the particles, which are deposited if they have calmed down."""
         model, density = frozen((model, state.density))
@@ -232,9 +220,11 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         )
         return MultiScaleState(density, watch)
 
-    def _wake(self, model, t, dt, density: DensityState, watch: Watch) -> Watch:
+    def _wake(
+        self, model: Network, t: Array, dt: Array, density: DensityState, watch: Watch
+    ) -> Watch:
         """The watch with particles, which are drawn from the density where none were followed."""
-        fresh = watch.regime == Regime.density
+        fresh, regime = watch.regime == Regime.density, jnp.asarray(Regime.particles, jnp.int32)
         gain = self._gain_of_density(model, density)
         key, draw = jax.random.split(watch.key)
         return replace(
@@ -243,11 +233,11 @@ class MultiScale(AbstractSolver[MultiScaleState]):
                 fresh, lambda old: self._draw(model, t, dt, density, old, draw), watch.particles
             ),
             calm_since=jnp.where(fresh, t, watch.calm_since),
-            switches=watch.switches.append(fresh, Switch(t, Regime.particles, gain)),
+            switches=watch.switches.append(fresh, Switch(t, regime, gain)),
             key=key,
         )
 
-    def _follow(self, model, t, dt, watch: Watch) -> Watch:
+    def _follow(self, model: Network, t: Array, dt: Array, watch: Watch) -> Watch:
         """The watch after a step of the density, which the particles make in steps of their own."""
         step, end = dt / self.substeps, t + dt
         particles = lax.fori_loop(
@@ -263,7 +253,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         going = self.micro.result(particles) == Result.completed
         sleeps = ~restless & (end - calm_since >= self.switch.dwell) & going
         regime = jnp.where(sleeps, Regime.density, Regime.particles).astype(jnp.int32)
-        switches = watch.switches.append(sleeps, Switch(end, Regime.density, gain))
+        switches = watch.switches.append(sleeps, Switch(end, regime, gain))
         return Watch(particles, regime, calm_since, sleeps, switches, watch.key)
 
     def _gain_of_density(self, model: Network, state: DensityState) -> Array:
@@ -275,7 +265,13 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         return self.switch.of_particles(self.grid, state.potentials, state.rate, kick)
 
     def _draw(
-        self, model, t, dt, density: DensityState, old: ParticlesState, key
+        self,
+        model: Network,
+        t: Array,
+        dt: Array,
+        density: DensityState,
+        old: ParticlesState,
+        key: PRNGKeyArray,
     ) -> ParticlesState:
         """Particles from the density; records and counts go on."""
         new = self.micro.init(model, t, density.density, key)
@@ -293,7 +289,9 @@ class MultiScale(AbstractSolver[MultiScaleState]):
             long_step=old.long_step,
         )
 
-    def _deposit(self, model, t, dt, particles: ParticlesState, old: DensityState) -> DensityState:
+    def _deposit(
+        self, model: Network, t: Array, dt: Array, particles: ParticlesState, old: DensityState
+    ) -> DensityState:
         """The density of the particles; records and counts go on."""
         key = None if old.key is None else jax.random.fold_in(old.key, 0)
         new = self.macro.init(model, t, self.micro.observe(particles).density, key)
@@ -320,15 +318,22 @@ class MultiScale(AbstractSolver[MultiScaleState]):
             quiet, self.macro.result(state.density), self.micro.result(state.watch.particles)
         )
 
-    def unresolved(self, model, dt, state, ts, rate, rates):
+    def unresolved(
+        self,
+        model: Network,
+        dt: Array,
+        state: MultiScaleState,
+        ts: Array,
+        rate: Array,
+        rates: Array,
+    ) -> Bool[Array, " flags"]:
         return self.macro.unresolved(model, dt, state.density, ts, rate, rates)
 
-    def advice(self, flag, solution):
+    def advice(self, flag: WarningFlag, solution: Any) -> str:
         return self.macro.advice(flag, solution)
 
     def warnings(self, state: MultiScaleState) -> Bool[Array, " flags"]:
-        particles = self.micro.warnings(state.watch.particles)
-        return self.macro.warnings(state.density) | particles
+        return self.macro.warnings(state.density) | self.micro.warnings(state.watch.particles)
 
     def iterations(self, state: MultiScaleState) -> dict[str, Array]:
         return self.macro.iterations(state.density) | self.micro.iterations(state.watch.particles)

@@ -90,10 +90,22 @@ class RateSwitch(AbstractSwitch):
     def __check_init__(self):
         self._check_thresholds()
 
-    def of_density(self, grid, density, rate, kick):
+    def of_density(
+        self,
+        grid: Grid,
+        density: Float[Array, "v w"],
+        rate: Float[Array, ""],
+        kick: Float[Array, " w"],
+    ) -> Float[Array, ""]:
         return rate
 
-    def of_particles(self, grid, potentials, rate, kick):
+    def of_particles(
+        self,
+        grid: Grid,
+        potentials: Float[Array, " m"],
+        rate: Float[Array, ""],
+        kick: Float[Array, "#m"],
+    ) -> Float[Array, ""]:
         return rate
 
 
@@ -119,14 +131,26 @@ class CascadeSwitch(AbstractSwitch):
     def __check_init__(self):
         self._check_thresholds()
 
-    def of_density(self, grid, density, rate, kick):
+    def of_density(
+        self,
+        grid: Grid,
+        density: Float[Array, "v w"],
+        rate: Float[Array, ""],
+        kick: Float[Array, " w"],
+    ) -> Float[Array, ""]:
         # Cells within the depth whole, the one at its end in part; that at V_F is half a cell.
         cells = jnp.asarray((grid.v.threshold - grid.v.nodes) / grid.v.spacing, grid.dtype)
         share = jnp.clip(self._depth(grid) / grid.v.spacing - cells + 0.5, 0, 1)
         near = share @ density * grid.v.spacing
         return jnp.sum(jnp.maximum(kick, 0) * near) * grid.weight_spacing / self._depth(grid)
 
-    def of_particles(self, grid, potentials, rate, kick):
+    def of_particles(
+        self,
+        grid: Grid,
+        potentials: Float[Array, " m"],
+        rate: Float[Array, ""],
+        kick: Float[Array, "#m"],
+    ) -> Float[Array, ""]:
         near = potentials > grid.v.threshold - self._depth(grid)
         return jnp.mean(jnp.maximum(kick, 0) * near) / self._depth(grid)
 

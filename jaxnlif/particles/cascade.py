@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 class Cascade(NamedTuple):
     """Everybody who fires in a step: how many, who was carried over the threshold, rounds taken."""
 
-    count: Int[Array, ""]
+    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]: of tuples
     carried: Bool[Array, " m"]
     rounds: Int[Array, ""]
 
@@ -42,15 +42,15 @@ def cascade(
     seeds = jnp.sum(fired, dtype=jnp.int32)
     lift = jnp.maximum(weights, 0)
 
-    def carried_by(count):
+    def carried_by(count: Int[Array, ""]) -> Bool[Array, " m"]:
         kick = lift * (count.astype(potentials.dtype) / num - expected)
         return free & (potentials + kick >= threshold)
 
-    def unfinished(carry):
+    def unfinished(carry: tuple[Array, Array, Array]) -> Bool[Array, ""]:
         previous, count, _ = carry
         return count > previous
 
-    def widen(carry):
+    def widen(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         _, count, rounds = carry
         return count, seeds + jnp.sum(carried_by(count), dtype=jnp.int32), rounds + 1
 

@@ -58,7 +58,12 @@ def _words(key: PRNGKeyArray, num: int) -> tuple[UInt32[Array, " m"], UInt32[Arr
     return _threefry(first, second, counter, jnp.zeros_like(counter))
 
 
-def _threefry(key0, key1, x0, x1):
+def _threefry(
+    key0: UInt32[Array, ""],
+    key1: UInt32[Array, ""],
+    x0: UInt32[Array, "*m"],
+    x1: UInt32[Array, "*m"],
+) -> tuple[UInt32[Array, "*m"], UInt32[Array, "*m"]]:
     """The block function Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw, SC 2011)."""
     keys = key0, key1, key0 ^ key1 ^ jnp.uint32(_PARITY)
     x0, x1 = x0 + keys[0], x1 + keys[1]

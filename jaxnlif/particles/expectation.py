@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 _TOLERANCE = 0.01
 _MAX_ITERATIONS = 30
@@ -51,10 +51,10 @@ def expected_fraction(
     """
     num = margin.shape[0]
 
-    def excess(x):
+    def excess(x: Float[Array, ""]) -> Float[Array, ""]:
         return jnp.sum(margin + slope * x > 0, dtype=jnp.int32).astype(margin.dtype) / num - x
 
-    def unfinished(s: _Bracket):
+    def unfinished(s: _Bracket) -> Bool[Array, ""]:
         opposite = s.f * s.other_f < 0
         return (
             opposite
@@ -62,7 +62,7 @@ def expected_fraction(
             & (s.iterations < _MAX_ITERATIONS)
         )
 
-    def narrow(s: _Bracket):
+    def narrow(s: _Bracket) -> _Bracket:
         x = s.x - s.f * (s.x - s.other_x) / (s.f - s.other_f)
         f = excess(x)
         crossed = f * s.f < 0

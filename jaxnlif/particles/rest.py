@@ -73,7 +73,13 @@ class AllAwake(AbstractResting):
         restarted = motion.restarted(spikes.potentials, spikes.lift)
         return jnp.where(spikes.fired, restarted, motion.finished(spikes.potentials))
 
-    def after(self, motion, spikes, carried, potentials):
+    def after(
+        self,
+        motion: AbstractMotion,
+        spikes: Spikes,
+        carried: Bool[Array, " m"],
+        potentials: Float[Array, " m"],
+    ) -> tuple[Float[Array, " m"], None]:
         return potentials, None
 
 
@@ -97,7 +103,13 @@ class SomeResting(AbstractResting):
     def restarted(self, motion: AbstractMotion, spikes: Spikes) -> Float[Array, " m"]:
         return motion.finished(spikes.potentials)
 
-    def after(self, motion, spikes, carried, potentials):
+    def after(
+        self,
+        motion: AbstractMotion,
+        spikes: Spikes,
+        carried: Bool[Array, " m"],
+        potentials: Float[Array, " m"],
+    ) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
         since = motion.since(spikes.moved, spikes.potentials)
         # Counted in steps, which are taken off without rounding.
         left = jnp.maximum(self.left - 1, 0)

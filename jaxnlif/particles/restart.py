@@ -38,10 +38,14 @@ class AbstractReset(Module):
 class Hold(AbstractReset):
     """Neurons that fired are held at $V_R$ while the event lasts: its kicks do not move them."""
 
-    def seeds(self, potentials, kick):
+    def seeds(
+        self, potentials: Float[Array, " m"], kick: Float[Array, "..."]
+    ) -> Float[Array, " m"]:
         return potentials
 
-    def carried(self, kicked, threshold, reset):
+    def carried(
+        self, kicked: Float[Array, " m"], threshold: float, reset: float
+    ) -> Float[Array, " m"]:
         return jnp.full_like(kicked, reset)
 
 
@@ -51,10 +55,14 @@ class Shift(AbstractReset):
     **Reference:** F. Delarue, J. Inglis, S. Rubenthaler, E. Tanré, *Ann. Appl. Probab.* (2015).
     """
 
-    def seeds(self, potentials, kick):
+    def seeds(
+        self, potentials: Float[Array, " m"], kick: Float[Array, "..."]
+    ) -> Float[Array, " m"]:
         return potentials + kick
 
-    def carried(self, kicked, threshold, reset):
+    def carried(
+        self, kicked: Float[Array, " m"], threshold: float, reset: float
+    ) -> Float[Array, " m"]:
         return kicked - (threshold - reset)
 
 

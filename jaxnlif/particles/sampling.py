@@ -62,7 +62,9 @@ def _quantiles(
 
     # In thin tails rounding moves quantiles: the sums are made everywhere, in the same order.
     @layout.everywhere
-    def intervals(mass, offset):
+    def intervals(
+        mass: Float[Array, "k w"], offset: Float[Array, ""]
+    ) -> tuple[Array, Array, Array]:
         mass = mass * (num / jnp.sum(mass))
         # One after the other: sums in another order need not be monotone, nor flat where mass is 0.
         within = _running_sum(mass)
@@ -83,7 +85,7 @@ def _quantiles(
 
 
 def _running_sum(rows: Float[Array, "k ..."]) -> Float[Array, "k ..."]:
-    def add(total, row):
+    def add(total: Array, row: Array) -> tuple[Array, Array]:
         total = total + row
         return total, total
 

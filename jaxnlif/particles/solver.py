@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -99,7 +99,7 @@ class Particles(AbstractSolver[ParticlesState]):
         layout: AbstractLayout = ONE_DEVICE,
     ):
         self.num = check_integer("num", num, at_least=2)
-        self.grid = grid
+        self.grid = cast(Grid, grid)  # `validate` requires one, `MultiScale` fills it in
         self.reset = Hold() if reset is None else reset
         check(
             isinstance(self.reset, AbstractReset),
@@ -125,7 +125,8 @@ class Particles(AbstractSolver[ParticlesState]):
         return with_layout(self, layout)
 
     def init(self, model: Network, t0: Array, y0: Any, key: PRNGKeyArray | None) -> ParticlesState:
-        draw, key = jax.random.split(key)
+        assert key is not None
+        draw, later = jax.random.split(key)
         if isinstance(y0, tuple):
             potentials, weights = (jnp.asarray(values, self.dtype) for values in y0)
         elif jnp.ndim(y0) == 1:
@@ -140,7 +141,7 @@ class Particles(AbstractSolver[ParticlesState]):
             weights=weights,
             fired=None if weights is None else jnp.zeros(self.num, bool),
             resting=nobody_rests(model, potentials),
-            key=key,
+            key=later,
             expected=zero,
             rate=zero,
             memory=model.connections.start(zero[None]),
@@ -225,11 +226,11 @@ class Particles(AbstractSolver[ParticlesState]):
 
     def _draws(self, model: Network, key: PRNGKeyArray, duration: Float[Array, ""]) -> Draws:
         """The random numbers of a step, where it has a length."""
-        some = self.layout.split(normal_and_uniform(key, self.num, duration > 0))
+        normal, uniform = self.layout.split(normal_and_uniform(key, self.num, duration > 0))
         if model.membrane.linear:
-            return Draws(*some)
+            return Draws(normal, uniform)
         more = normal_and_uniform(jax.random.fold_in(key, 1), self.num, duration > 0)
-        return Draws(*some, self.layout.split(more[0]))
+        return Draws(normal, uniform, self.layout.split(more[0]))
 
     def weights(self, model: Network, state: ParticlesState) -> Float[Array, " w"]:
         """The weight of every neuron, shape `(m,)`, or the one weight of all, `(1,)` (weight)."""
@@ -249,7 +250,9 @@ class Particles(AbstractSolver[ParticlesState]):
         kicks = jnp.any(kick != 0)
         return jnp.where(kicks, state.expected / duration, state.rate)[None]
 
-    def _record(self, raster: Log[Spike] | None, fired, time) -> Log[Spike] | None:
+    def _record(
+        self, raster: Log[Spike] | None, fired: Bool[Array, " m"], time: Float[Array, ""]
+    ) -> Log[Spike] | None:
         if raster is None:
             return None
         chosen = (2 * np.arange(self.raster) + 1) * self.num // (2 * self.raster)
@@ -259,7 +262,7 @@ class Particles(AbstractSolver[ParticlesState]):
     def observe(self, state: ParticlesState) -> Snapshot:
         awake = None if state.resting is None else state.resting <= 0
         rates, weights = state.rate[None], jnp.ones(1, self.dtype)
-        if state.weights is not None:
+        if state.weights is not None and state.fired is not None:
             everybody = jnp.ones(self.num, bool)
             sent = weight_counts(self.grid, state.weights, state.fired)
             share = sent / jnp.maximum(jnp.sum(sent), 1)
@@ -294,7 +297,7 @@ class Particles(AbstractSolver[ParticlesState]):
         return jnp.asarray(jnp.inf, self.dtype)
 
 
-def _outcome(potentials, events: Log[Event], in_a_row: InARow) -> Result:
+def _outcome(potentials: Float[Array, " m"], events: Log[Event], in_a_row: InARow) -> Result:
     stands_still = (in_a_row.events >= _CONSECUTIVE_EVENTS) | (
         in_a_row.bursts >= _CONSECUTIVE_BURSTS
     )

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
 from ..model._leaf import as_integers, as_leaf, leaf
@@ -97,7 +97,7 @@ def time_to_first_spike(
     return Volleys(bin_times(bins, as_leaf("duration", duration)), pixel_bins(images, bins))
 
 
-def flip(inputs: Volleys, probability: float, *, key) -> Volleys:
+def flip(inputs: Volleys, probability: float, *, key: PRNGKeyArray) -> Volleys:
     """Turns each pixel into its negative with a given probability, silent ones included.
 
     **Arguments:** `inputs`: of `time_to_first_spike`; `probability`: of each pixel; `key`: a random

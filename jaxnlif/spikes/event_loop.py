@@ -9,7 +9,7 @@ were made, in reverse; see `neuron` for the equations.
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -66,6 +66,10 @@ class _Moment(NamedTuple):
     arrived: Array
 
 
+_Made = tuple[Int[Array, ""], _Moment, Int[Array, " c"], Any]
+"""Blocks made, where the trial is, how many events there were of each kind, what was written."""
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def follow(
     dynamics: AbstractDynamics,
@@ -89,7 +93,18 @@ def follow(
     return _forward(dynamics, budget, table, start, inputs, end)[0]
 
 
-def _forward(dynamics, budget, table, start, inputs, end):
+Residuals = tuple[Array, InputSpikes, Array, Events]
+"""What the way back needs: the table with a row of zeros, inputs, blocks made, events."""
+
+
+def _forward(
+    dynamics: AbstractDynamics,
+    budget: int,
+    table: Float[Array, "s n"],
+    start: State,
+    inputs: InputSpikes,
+    end: Float[Array, ""],
+) -> tuple[Events, Residuals]:
     blocks = -(-(budget + 1) // BLOCK)  # the end of the trial takes one
     num_sources, n = table.shape
     weights = jnp.concatenate([table, jnp.zeros_like(table[:1])])
@@ -97,7 +112,7 @@ def _forward(dynamics, budget, table, start, inputs, end):
     sources = jnp.append(inputs.sources, 0) + n
     neurons = jnp.arange(n)
 
-    def event(now: _Moment, _):
+    def event(now: _Moment, _: None) -> tuple[_Moment, tuple[Array, Array, Array, State]]:
         first, wait = dynamics.next_spike(now.state)
         arrival = times[now.arrived]
         arrives = arrival - now.time < wait
@@ -114,7 +129,7 @@ def _forward(dynamics, budget, table, start, inputs, end):
         state = dynamics.reset(state, fired)
         return _Moment(time, state, now.arrived + arrives), (time, source, dt, state)
 
-    def block(carry):
+    def block(carry: _Made) -> _Made:
         number, now, counts, written = carry
         now, (time, source, dt, state) = lax.scan(event, now, None, length=BLOCK)
         ranks, counts = _count(
@@ -161,21 +176,23 @@ def _count(kinds: Int[Array, " b"], counts: Int[Array, " c"]) -> tuple[Array, Ar
     return counts[kinds] + ranks, counts + made
 
 
-def _backward(dynamics, budget, residuals, cotangent: Events):
+def _backward(
+    dynamics: AbstractDynamics, budget: int, residuals: Residuals, cotangent: Events
+) -> tuple[Array, State, InputSpikes, Array]:
     weights, inputs, made, events = residuals
     num_sources, n = weights.shape[0] - 1, weights.shape[1]
     neurons = jnp.arange(n)
 
-    def event(carried, row):
+    def event(carried: Any, row: tuple[Any, Array, Array]) -> tuple[Any, tuple[Array, Array]]:
         coefficients, direct, is_input = row
         carried, weight, time = dynamics.pull(coefficients, carried, direct)
         return carried, (weight, jnp.where(is_input, time, 0))
 
-    def block(carry):
+    def block(carry: tuple[Array, Any, Array, Array]) -> tuple[Array, Any, Array, Array]:
         number, carried, weight_sum, time_sum = carry
         at = (number - 1) * BLOCK
 
-        def rows(x, shift=0):
+        def rows(x: Array, shift: int = 0) -> Array:
             return lax.dynamic_slice_in_dim(x, at + shift, BLOCK)
 
         source = rows(events.sources)

@@ -62,14 +62,34 @@ def simulate(
     return _simulate(weights, rows, times, start, end, max_spikes, execution)
 
 
-def _simulate_plain(weights, rows, times, start, end, max_spikes, execution):
+Saved = tuple[Array, Array, Array, Array, LayerSpikes, Array, Array]
+"""What the way back needs: arguments, result, and squared sizes and scales of the points."""
+
+
+def _simulate_plain(
+    weights: Float[Array, "r n"],
+    rows: Int[Array, "e b"],
+    times: Float[Array, "e b"],
+    start: Float[Array, " n"],
+    end: Float[Array, ""],
+    max_spikes: int,
+    execution: AbstractExecution,
+) -> LayerSpikes:
     return _forward(weights, rows, times, start, end, max_spikes, execution)[0]
 
 
 _simulate = jax.custom_vjp(_simulate_plain, nondiff_argnums=(5, 6))
 
 
-def _forward(weights, rows, times, start, end, max_spikes, execution):
+def _forward(
+    weights: Float[Array, "r n"],
+    rows: Int[Array, "e b"],
+    times: Float[Array, "e b"],
+    start: Float[Array, " n"],
+    end: Float[Array, ""],
+    max_spikes: int,
+    execution: AbstractExecution,
+) -> tuple[LayerSpikes, Saved]:
     steps = _prepare(weights, rows, times)
     point, slots = _run(steps, _initial(start, rows.shape[1]), max_spikes, execution)
     last = steps.begin[steps.number]
@@ -87,7 +107,9 @@ def _forward(weights, rows, times, start, end, max_spikes, execution):
     return result, (weights, rows, times, start, result, square, scale)
 
 
-def _backward(max_spikes, execution, saved, cotangent):
+def _backward(
+    max_spikes: int, execution: AbstractExecution, saved: Saved, cotangent: LayerSpikes
+) -> tuple[Array, None, Array, Array, Array]:
     weights, rows, times, start, result, square, scale = saved
     steps = _prepare(weights, rows, times)
     angle = result.cos * cotangent.sin - result.sin * cotangent.cos
@@ -102,7 +124,9 @@ def _backward(max_spikes, execution, saved, cotangent):
 _simulate.defvjp(_forward, _backward)
 
 
-def _run(steps: Steps, point, max_spikes: int, execution: AbstractExecution) -> tuple[Point, Slots]:
+def _run(
+    steps: Steps, point: Point, max_spikes: int, execution: AbstractExecution
+) -> tuple[Point, Slots]:
     """From the beginning to the last event."""
     fits = layer_kernel.fits(point.c.dtype, max_spikes)
     return execution(
@@ -114,7 +138,12 @@ def _run(steps: Steps, point, max_spikes: int, execution: AbstractExecution) -> 
 
 
 def _run_back(
-    steps: Steps, point, spikes, ends, scale, execution: AbstractExecution
+    steps: Steps,
+    point: Point,
+    spikes: Float[Array, "k b n"],
+    ends: Float[Array, "l b n"],
+    scale: Float[Array, "l b n"],
+    execution: AbstractExecution,
 ) -> tuple[Array, Array]:
     """Cotangents of the table, and of the times of events."""
     kernel = layer_kernel.run_back if layer_kernel.fits(point.c.dtype, len(spikes)) else None
@@ -123,15 +152,18 @@ def _run_back(
 
 # ---- loops -----------------------------------------------------------------------------------
 
+Carry = tuple[Point, Array, Array]
+"""Of the way back: the point, and the cotangents of the table and of the times."""
+
 
 def run(steps: Steps, point: Point, max_spikes: int) -> tuple[Point, Slots]:
     """`_run` as a loop over events."""
     steps = _in_chunks(steps)
 
-    def chunk(n, carry):
+    def chunk(n: Int[Array, ""], carry: tuple[Point, Slots]) -> tuple[Point, Slots]:
         rows, begin, _, turns, number = _chunk(steps, n)
 
-        def step(k, carry):
+        def step(k: Int[Array, ""], carry: tuple[Point, Slots]) -> tuple[Point, Slots]:
             point, slots = carry
             slots = _noted(slots, point, begin[k])
             point = jax.tree.map(lambda x: x[k], turns)(point)
@@ -147,16 +179,22 @@ def run(steps: Steps, point: Point, max_spikes: int) -> tuple[Point, Slots]:
     return lax.fori_loop(0, _chunks(steps), chunk, (point, slots))
 
 
-def run_back(steps: Steps, point: Point, spikes, ends, scale) -> tuple[Array, Array]:
+def run_back(
+    steps: Steps,
+    point: Point,
+    spikes: Float[Array, "k b n"],
+    ends: Float[Array, "l b n"],
+    scale: Float[Array, "l b n"],
+) -> tuple[Array, Array]:
     """`_run_back` as a loop over events."""
     e = len(steps.times)
     steps = _in_chunks(steps)
     ones = jnp.ones(point.c.shape[-1], point.c.dtype)
 
-    def chunk(n, carry):
+    def chunk(n: Int[Array, ""], carry: Carry) -> Carry:
         rows, _, times, turns, number = _chunk(steps, n)
 
-        def step(k, carry):
+        def step(k: Int[Array, ""], carry: Carry) -> Carry:
             point, table_bar, times_bar = carry
             point = jax.tree.map(lambda x: x[k], turns)(point)
             weight = _weights(steps, rows[k])
@@ -189,7 +227,7 @@ def _in_chunks(steps: Steps) -> Steps:
     return steps._replace(rows=rows, begin=begin, times=times)
 
 
-def _chunk(steps: Steps, n) -> tuple[Array, Array, Array, Turn, Array]:
+def _chunk(steps: Steps, n: Int[Array, ""]) -> tuple[Array, Array, Array, Turn, Array]:
     """Rows, begins, times and turns of chunk n, and how many of it there are."""
     rows, begin, times = (
         lax.dynamic_slice_in_dim(x, n * steps.stride, _CHUNK)
@@ -210,7 +248,9 @@ def _weights(steps: Steps, row: Array) -> Array:
 # ---- what loops and kernels share ------------------------------------------------------------
 
 
-def _prepare(weights, rows, times) -> Steps:
+def _prepare(
+    weights: Float[Array, "r n"], rows: Int[Array, "e b"], times: Float[Array, "e b"]
+) -> Steps:
     number = longest(rows < weights.shape[0])
     table = jnp.concatenate([weights, jnp.zeros_like(weights[:1])])
     begin = jnp.concatenate([jnp.zeros_like(times[:1]), times])
@@ -260,11 +300,11 @@ def _spike_times(slots: Slots, point: Point) -> Array:
     """
     number = 1 + _numbers(slots)
 
-    def times(c, s, time, number):
+    def times(c: Array, s: Array, time: Array, number: Array) -> Array:
         until = number * math.pi - jnp.arctan2(jnp.abs(s), jnp.where(s > 0, c, -c))
         return jnp.where(point.spikes[None] >= number, time + until, jnp.inf)
 
-    def times_if_any(*later):
+    def times_if_any(*later: Array) -> Array:
         return lax.cond(
             jnp.any(point.spikes > 1), times, lambda c, *_: jnp.full_like(c, jnp.inf), *later
         )

@@ -7,17 +7,22 @@ of weights, which XLA then sums, for so many samples at a time that this takes l
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import Ref, lax
 from jaxtyping import Array, Float, Int
 
 from .. import _pallas
 from .._pallas import LANES
 from .projective import Point, Slots, Turn, event_cotangents, scaled, still_to_come
+
+Arrays = tuple[Array, ...]
+Carry = tuple[Point, list[Slots]]
+State = TypeVar("State")
+Launch = Callable[[Arrays, Array, Arrays, Arrays], list[Array]]
 
 _MOST_SPIKES = 16
 """For which there are registers."""
@@ -51,11 +56,24 @@ def run(
 ) -> tuple[Point, Slots]:
     """The point at the last event, and the slots; `point` is that at time 0."""
 
-    def body(block, number, stride, table, rows, begin, half, cos, sin, c, s, *outputs):
+    def body(
+        block: Array,
+        number: Ref,
+        stride: Ref,
+        table: Ref,
+        rows: Ref,
+        begin: Ref,
+        half: Ref,
+        cos: Ref,
+        sin: Ref,
+        c: Ref,
+        s: Ref,
+        *outputs: Ref,
+    ) -> None:
         sample, _, lanes = _place(block, c)
 
-        def chunk(first, last, carry):
-            def step(k, carry):
+        def chunk(first: Array, last: Array, carry: Carry) -> Carry:
+            def step(k: Array, carry: Carry) -> Carry:
                 point, slots = carry
                 time = begin[k, sample]
                 slots = [slot.noted(point, time, float(j)) for j, slot in enumerate(slots)]
@@ -75,7 +93,7 @@ def run(
                 output[max(j - 1, 0) * c.shape[0] + sample, lanes] = x
 
     @_with_mapped_samples
-    def launch(counts, table, events, points):
+    def launch(counts: Arrays, table: Array, events: Arrays, points: Arrays) -> list[Array]:
         b, n = points[0].shape
         width = _whole(n)
         one, all_ = (jax.ShapeDtypeStruct((k * b, width), table.dtype) for k in (1, max_spikes))
@@ -111,13 +129,13 @@ def run_back(
     size = max(1, min(b, room // (e * _whole(point.c.shape[1]))))
     groups = -(-b // size)
 
-    def grouped(x, axis, fill=0):
+    def grouped(x: Array, axis: int, fill: int = 0) -> Array:
         padding = [(0, 0)] * x.ndim
         padding[axis] = (0, groups * size - b)
         x = jnp.pad(x, padding, constant_values=fill)
         return jnp.moveaxis(x.reshape(*x.shape[:axis], groups, size, *x.shape[axis + 1 :]), axis, 0)
 
-    def group(table_bar, x):
+    def group(table_bar: Array, x: Sequence[Array]) -> tuple[Array, Array]:
         rows, begin, times, c, s, *rest = x
         part = steps._replace(rows=rows, begin=begin, times=times)
         rows_bar, times_bar = _event_cotangents(part, Point.at(c, s), *rest, interpret=interpret)
@@ -143,22 +161,41 @@ def run_back(
 
 
 def _event_cotangents(
-    steps: Steps, point: Point, spikes, ends, scale, *, interpret: bool
+    steps: Steps,
+    point: Point,
+    spikes: Float[Array, "k b n"],
+    ends: Float[Array, "l b n"],
+    scale: Float[Array, "l b n"],
+    *,
+    interpret: bool,
 ) -> tuple[Float[Array, "e b n"], Float[Array, "e b"]]:
     """Cotangents of the row and the time of each event."""
 
-    def body(block, number, stride, table, rows, times, half, cos, sin, c, s, *more):
+    def body(
+        block: Array,
+        number: Ref,
+        stride: Ref,
+        table: Ref,
+        rows: Ref,
+        times: Ref,
+        half: Ref,
+        cos: Ref,
+        sin: Ref,
+        c: Ref,
+        s: Ref,
+        *more: Ref,
+    ) -> None:
         spikes, ends, scales, rows_bar, times_bar = more
         sample, column, lanes = _place(block, c)
         b, width = c.shape
 
-        def of_sample(ref):
+        def of_sample(ref: Ref) -> list[Array]:
             return [ref[j * b + sample, lanes] for j in range(ref.shape[0] // b)]
 
         spikes, ends, scales = of_sample(spikes), of_sample(ends), of_sample(scales)
 
-        def chunk(first, last, point):
-            def step(k, point):
+        def chunk(first: Array, last: Array, point: Point) -> Point:
+            def step(k: Array, point: Point) -> Point:
                 point = Turn(half[k, sample], cos[k, sample], sin[k, sample])(point)
                 weight = table[rows[k, sample], lanes]
                 after = point.sheared(weight)
@@ -176,7 +213,7 @@ def _event_cotangents(
         _over_chunks(chunk, number[0], stride[0], point)
 
     @_with_mapped_samples
-    def launch(counts, table, events, points):
+    def launch(counts: Arrays, table: Array, events: Arrays, points: Arrays) -> list[Array]:
         c, s, *more = points
         e, (b, n) = len(events[0]), c.shape
         width = _whole(n)
@@ -204,17 +241,19 @@ def _event_cotangents(
 # ---- in a kernel -----------------------------------------------------------------------------
 
 
-def _place(block, c):
+def _place(block: Array, c: Ref) -> tuple[Array, Array, Any]:
     """Of a block the sample, the number among its neurons, and which neurons."""
     columns = c.shape[1] // LANES
     sample, column = lax.div(block, jnp.int32(columns)), lax.rem(block, jnp.int32(columns))
     return sample, column, _pallas.lanes(column * LANES)
 
 
-def _over_chunks(chunk: Callable[..., Any], number, stride, carry):
+def _over_chunks(
+    chunk: Callable[[Array, Array, State], State], number: Array, stride: Array, carry: State
+) -> State:
     """Calls `chunk(first, last, carry)` for all events, from `first` to before `last`."""
 
-    def one(n, carry):
+    def one(n: Array, carry: State) -> State:
         first = n * stride
         return chunk(first, jnp.minimum(first + stride, number), carry)
 
@@ -224,7 +263,7 @@ def _over_chunks(chunk: Callable[..., Any], number, stride, carry):
 # ---- around kernels --------------------------------------------------------------------------
 
 
-def _with_mapped_samples(launch: Callable[..., list[Array]]) -> Callable[..., list[Array]]:
+def _with_mapped_samples(launch: Launch) -> Launch:
     """A launch whose samples under `vmap` are one by one those of all that is mapped.
 
     It takes counts, a table, events `(…, b)` of which the first are rows, and points `(…, b, n)`,
@@ -233,8 +272,15 @@ def _with_mapped_samples(launch: Callable[..., list[Array]]) -> Callable[..., li
     folded = jax.custom_batching.custom_vmap(launch)
 
     @folded.def_vmap
-    def _(size, mapped, counts, table, events, points):
-        def everywhere(x, is_mapped):
+    def _(
+        size: int,
+        mapped: Sequence[Any],
+        counts: Arrays,
+        table: Array,
+        events: Arrays,
+        points: Arrays,
+    ) -> tuple[list[Array], list[bool]]:
+        def everywhere(x: Array, is_mapped: bool) -> Array:
             return x if is_mapped else jnp.broadcast_to(x[None], (size, *x.shape))
 
         # counts are never mapped: they are those of all, see `order`

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._check import check_positive, check_scalar
 from ..model._leaf import leaf
 from . import currents
-from .neuron import AbstractDynamics, AbstractNeuron
+from .neuron import AbstractDynamics, AbstractNeuron, State
 
 
 class LIFState(NamedTuple):
@@ -54,12 +54,21 @@ class LIFDynamics(AbstractDynamics):
     def state_cotangent(self, state: LIFState, cotangents: currents.Cotangents) -> LIFState:
         return LIFState(*cotangents)
 
-    def end_time_cotangent(self, state: LIFState, cotangents) -> Float[Array, ""]:
+    def end_time_cotangent(
+        self, state: LIFState, cotangents: currents.Cotangents
+    ) -> Float[Array, ""]:
         membrane, current = cotangents
         speed = state.current - state.potential
         return jnp.sum(membrane * speed - 2 * current * state.current)
 
-    def linearise(self, before: LIFState, dt, after: LIFState, weights, fired):
+    def linearise(
+        self,
+        before: LIFState,
+        dt: Float[Array, "k 1"],
+        after: LIFState,
+        weights: Float[Array, "k n"],
+        fired: Bool[Array, "k n"],
+    ) -> currents.Linearised:
         decay = jnp.exp(-dt)
         # at the threshold V' = I - 1, after the reset V' = I
         speed = jnp.where(fired, after.current - 1, 1)
@@ -73,7 +82,12 @@ class LIFDynamics(AbstractDynamics):
             decay=decay**2,
         )
 
-    def pull(self, coefficients, cotangents, time):
+    def pull(
+        self,
+        coefficients: currents.Linearised,
+        cotangents: currents.Cotangents,
+        time: Float[Array, ""],
+    ) -> tuple[currents.Cotangents, Float[Array, " n"], Float[Array, ""]]:
         return currents.pull(coefficients, cotangents, time)
 
 
@@ -110,7 +124,7 @@ class LIF(AbstractNeuron):
         """Potentials and currents of neurons at rest, $V = I = 0$, shape `(n,)` each (voltage)."""
         return jnp.zeros(num, self.tau.dtype), jnp.zeros(num, self.tau.dtype)
 
-    def state(self, initial) -> LIFState:
+    def state(self, initial: State) -> LIFState:
         return LIFState(*initial)
 
     def values(self, state: LIFState) -> tuple[Array, Array]:

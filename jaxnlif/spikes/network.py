@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._check import check, check_integer, check_key
 from .._module import Module
@@ -111,12 +111,12 @@ class FeedForward(Module):
         sizes: Sequence[int],
         neuron: Theta,
         *,
-        key,
+        key: PRNGKeyArray,
         duration: float = 2.0,
         scale: float = 0.5,
         max_spikes: int = 2,
         delayed: Sequence[int] = (),
-        dtype=None,
+        dtype: Any = None,
         execution: AbstractExecution = AUTOMATIC,
     ) -> FeedForward:
         r"""A network with random weights whose neurons start in the middle of their period.
@@ -266,7 +266,12 @@ def _output_times(net: FeedForward, layers: list[LayerSpikes]) -> Float[Array, "
 # ---- the events of a layer, in natural units -------------------------------------------------
 
 
-def _events(times: Float[Array, "k b n"], omega, delay, end) -> tuple[Array, Array]:
+def _events(
+    times: Float[Array, "k b n"],
+    omega: Float[Array, ""],
+    delay: Float[Array, " n"] | None,
+    end: Float[Array, ""],
+) -> tuple[Array, Array]:
     """Rows of the weights and times of what arrives in the trial, sample by sample in order."""
     k, b, n = times.shape
     if delay is not None:
@@ -285,7 +290,12 @@ def _within(times: Float[Array, "k b n"], end: Float[Array, ""]) -> Float[Array,
     return times - jax.lax.stop_gradient(jnp.where(jnp.isfinite(times), late, 0))
 
 
-def _volleys(inputs: Volleys, weights, omega, end) -> tuple[Array, Array, Array]:
+def _volleys(
+    inputs: Volleys,
+    weights: Float[Array, "before n"],
+    omega: Float[Array, ""],
+    end: Float[Array, ""],
+) -> tuple[Array, Array, Array]:
     """A table of what each volley adds in each sample, its rows, and the times."""
     which = inputs.which.reshape(-1, inputs.which.shape[-1])
     e, b = inputs.times.shape[0], which.shape[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -20,7 +22,7 @@ def longest(present: Bool[Array, "m b"]) -> Int[Array, ""]:
 
 
 @longest.def_vmap
-def _(_size, _batched, present):
+def _(_size: int, _batched: Sequence[bool], present: Bool[Array, "k m b"]) -> tuple[Array, bool]:
     wide = jnp.moveaxis(present, 0, 1)
     return longest(wide.reshape(wide.shape[0], -1)), False
 
@@ -32,7 +34,7 @@ def largest(x: Float[Array, "..."]) -> Float[Array, ""]:
 
 
 @largest.def_vmap
-def _(_size, _batched, x):
+def _(_size: int, _batched: Sequence[bool], x: Float[Array, "..."]) -> tuple[Array, bool]:
     return largest(x), False
 
 
@@ -71,11 +73,11 @@ def by_counting(times: Float[Array, "m b"], present: Bool[Array, "m b"]) -> Int[
     early = times.at[moved, column].get(mode="fill", fill_value=jnp.inf)
     early = jnp.pad(early, ((0, blocks * _BLOCK - m), (0, 0)), constant_values=jnp.inf)
 
-    def place_block(n, places):
+    def place_block(n: Int[Array, ""], places: Int[Array, "m b"]) -> Int[Array, "m b"]:
         ours = lax.dynamic_slice_in_dim(early, n * _BLOCK, _BLOCK)
         row = n * _BLOCK + jnp.arange(_BLOCK)[:, None]
 
-        def count_before(j, before):
+        def count_before(j: Int[Array, ""], before: Int[Array, "m b"]) -> Int[Array, "m b"]:
             other = early[j][None]
             return before + jnp.where((other < ours) | ((other == ours) & (j < row)), 1, 0)
 

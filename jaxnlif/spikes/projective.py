@@ -114,7 +114,9 @@ def scaled(part: Array, now: Array | float, scale: Array) -> Array:
     return part * jnp.exp(2 * (now - scale))
 
 
-def still_to_come(parts: Iterable[Array], spikes: Iterable[Array], end: Array, time: Array):
+def still_to_come(
+    parts: Iterable[Array], spikes: Iterable[Array], end: Array, time: Array
+) -> Array:
     """g just after an event at `time`: the sum over the spikes still to come and the end."""
     g = end
     for spike, part in zip(spikes, parts, strict=True):

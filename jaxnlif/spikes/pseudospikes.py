@@ -22,10 +22,12 @@ jaxnlif's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, ArrayLike, Float, Num
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num
 
 SOFTNESS = 10.0
 """How softly the pseudodynamics of QIF neurons makes a drive positive (α in the reference)."""
@@ -90,13 +92,15 @@ def theta_pseudorates(
     **Reference:** jaxnlif's, after `theta_pseudorate`.
     """
 
-    def excess(rates, share=1.0):
+    def excess(
+        rates: Float[Array, " n"], share: Float[Array, ""] | float = 1.0
+    ) -> Float[Array, " n"]:
         return rates - theta_pseudorate(c, s, share * (weights @ rates))
 
     strength = 1 + jnp.max(jnp.sum(jnp.abs(weights), 1))
     tolerance = 8 * jnp.finfo(c.dtype).eps * strength
 
-    def stage(k, rates):
+    def stage(k: Int[Array, ""], rates: Float[Array, " n"]) -> Float[Array, " n"]:
         return _newton(lambda x: excess(x, (k + 1) / _STAGES), rates, tolerance)
 
     rates = lax.fori_loop(0, _STAGES, stage, theta_pseudorate(c, s, jnp.zeros_like(c)))
@@ -122,17 +126,19 @@ def shifted_angle(
     return jnp.where((s < 0) & (c < 0), angle + 2 * jnp.pi, angle)
 
 
-def _newton(function, start: Float[Array, " n"], tolerance: Array) -> Float[Array, " n"]:
+def _newton(
+    function: Callable[[Array], Array], start: Float[Array, " n"], tolerance: Array
+) -> Float[Array, " n"]:
     """A zero of the function near `start`, by Newton steps that shrink until they help.
 
     Where they no longer do, what they have come to. `optimistix.Newton` does not shorten its steps,
     and with strong weights finds other solutions than those that the continuation leads to.
     """
 
-    def size(x):
+    def size(x: Float[Array, " n"]) -> Float[Array, ""]:
         return jnp.max(jnp.abs(function(x)))
 
-    def step(carry):
+    def step(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         x, share, now, n = carry
         change = jnp.linalg.solve(jax.jacfwd(function)(x), function(x))
         tried = jnp.clip(x - share * change, 0, 1)
@@ -145,10 +151,10 @@ def _newton(function, start: Float[Array, " n"], tolerance: Array) -> Float[Arra
             n + 1,
         )
 
-    def unfinished(carry):
+    def unfinished(carry: tuple[Array, Array, Array, Array]) -> Bool[Array, ""]:
         return (carry[2] > tolerance) & (carry[3] < _ITERATIONS)
 
-    begin = start, jnp.ones((), start.dtype), size(start), 0
+    begin = start, jnp.ones((), start.dtype), size(start), jnp.zeros((), jnp.int32)
     return lax.while_loop(unfinished, step, begin)[0]
 
 

@@ -20,12 +20,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check_positive, check_scalar
 from ..model._leaf import as_leaf, leaf
 from . import currents, pseudospikes
-from .neuron import AbstractDynamics, AbstractSmoothNeuron
+from .neuron import AbstractDynamics, AbstractSmoothNeuron, State
 
 
 class QIFState(NamedTuple):
@@ -68,11 +69,20 @@ class QIFDynamics(AbstractDynamics):
         membrane, current = cotangents
         return QIFState(membrane * state.d, -membrane * state.n, current)
 
-    def end_time_cotangent(self, state: QIFState, cotangents) -> Float[Array, ""]:
+    def end_time_cotangent(
+        self, state: QIFState, cotangents: currents.Cotangents
+    ) -> Float[Array, ""]:
         membrane, current = cotangents
         return jnp.sum(membrane * _speed(state) - 2 * current * state.current)
 
-    def linearise(self, before: QIFState, dt, after: QIFState, weights, fired):
+    def linearise(
+        self,
+        before: QIFState,
+        dt: Float[Array, "k 1"],
+        after: QIFState,
+        weights: Float[Array, "k n"],
+        fired: Bool[Array, "k n"],
+    ) -> currents.Linearised:
         membrane, current = _variation(before, dt)
         return currents.Linearised(
             # the neuron that fired leaves its reset at speed 1, the others are kicked
@@ -85,7 +95,12 @@ class QIFDynamics(AbstractDynamics):
             decay=jnp.exp(-2 * dt),
         )
 
-    def pull(self, coefficients, cotangents, time):
+    def pull(
+        self,
+        coefficients: currents.Linearised,
+        cotangents: currents.Cotangents,
+        time: Float[Array, ""],
+    ) -> tuple[currents.Cotangents, Float[Array, " n"], Float[Array, ""]]:
         return currents.pull(coefficients, cotangents, time)
 
 
@@ -123,7 +138,7 @@ class QIF(AbstractSmoothNeuron):
         """Potentials and currents of neurons at rest, $V = I = 0$, shape `(n,)` each (voltage)."""
         return jnp.zeros(num, self.tau.dtype), jnp.zeros(num, self.tau.dtype)
 
-    def state(self, initial) -> QIFState:
+    def state(self, initial: State) -> QIFState:
         potential, current = initial
         scale = lax.rsqrt(1 + potential**2)
         return QIFState(potential * scale, scale, current)
@@ -141,7 +156,9 @@ class QIF(AbstractSmoothNeuron):
         n, d, current = (x[:, None] for x in state)
         return self.tau * pseudospikes.qif_pseudospikes(n, d, current + drive[:, None], numbers)
 
-    def flow(self, potential, current, dt) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    def flow(
+        self, potential: ArrayLike, current: ArrayLike, dt: ArrayLike
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """Potential and current a time later; the potential passes through ∞ at a spike.
 
         Differentiable everywhere, also where the current is 0.
@@ -154,7 +171,7 @@ class QIF(AbstractSmoothNeuron):
         start = as_leaf("potential", potential), as_leaf("current", current)
         return _flow(*jnp.broadcast_arrays(*start, scaled))
 
-    def next_spike(self, potential, current) -> Float[Array, "..."]:
+    def next_spike(self, potential: ArrayLike, current: ArrayLike) -> Float[Array, "..."]:
         """The time until $V = ∞$ if nothing arrives before; `inf` if there is no spike.
 
         Differentiable everywhere, also where the current is 0; the derivative is 0 where there is
@@ -271,7 +288,9 @@ def _flow(potential: Array, current: Array, dt: Array) -> tuple[Array, Array]:
 
 
 @_flow.defjvp
-def _flow_jvp(primals, tangents):
+def _flow_jvp(
+    primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     potential, current, dt = primals
     potential_dot, current_dot, dt_dot = tangents
     later, decayed = _flow(*primals)
@@ -291,7 +310,9 @@ def _next_spike(potential: Array, current: Array) -> Array:
 
 
 @_next_spike.defjvp
-def _next_spike_jvp(primals, tangents):
+def _next_spike_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
     dt = _next_spike(*primals)
     spikes = jnp.isfinite(dt)
     potential, current = primals

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
@@ -79,7 +80,9 @@ class Recurrent(Module):
     input_weights: Float[Array, "n m"]
     initial: tuple[Float[Array, " n"], ...]
 
-    def __init__(self, neuron: AbstractNeuron, weights, input_weights, initial=None):
+    def __init__(
+        self, neuron: AbstractNeuron, weights: Any, input_weights: Any, initial: Any = None
+    ) -> None:
         check(
             isinstance(neuron, AbstractNeuron),
             f"neuron = {neuron!r}: must be a QIF(), Theta() or LIF()",
@@ -114,7 +117,9 @@ class Recurrent(Module):
         self.input_weights = self.input_weights.astype(dtype)
         self.initial = tuple(x.astype(dtype) for x in initial)
 
-    def __call__(self, inputs: InputSpikes, *, duration, max_events: int) -> RecurrentTrial:
+    def __call__(
+        self, inputs: InputSpikes, *, duration: ArrayLike, max_events: int
+    ) -> RecurrentTrial:
         """Follows the network through a trial; differentiable and `vmap`-able.
 
         **Arguments:** `inputs`: input spikes at ascending times ≥ 0, `inf` where there is none;
@@ -173,7 +178,7 @@ class Recurrent(Module):
         later = jnp.where(found, later, jnp.nan)
         return jnp.where(ordinary, trial.spike_times(num)[chosen], later)
 
-    def trace(self, trial: RecurrentTrial, times) -> tuple[Float[Array, "t n"], ...]:
+    def trace(self, trial: RecurrentTrial, times: ArrayLike) -> tuple[Float[Array, "t n"], ...]:
         """What the neurons go through, looked up at some times of a trial.
 
         **Arguments:** `trial`: of this network; `times`: within it, shape `(t,)` (time).
@@ -212,7 +217,7 @@ def _simulate(
     ascend = jnp.all(times >= 0) & jnp.all(times[1:] >= times[:-1])
     finished = events.finished & ascend & jnp.all((sources >= 0) & (sources < m))
 
-    def valid(x):
+    def valid(x: Array) -> Array:
         return jnp.where(finished, x, jnp.nan)
 
     happened = events.sources < table.shape[0]

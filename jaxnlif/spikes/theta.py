@@ -12,12 +12,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from .._check import check, check_finite, check_positive, check_scalar, is_concrete
 from ..model._leaf import leaf
 from . import pseudospikes
-from .neuron import AbstractDynamics, AbstractSmoothNeuron
+from .neuron import AbstractDynamics, AbstractSmoothNeuron, State
 
 
 class ThetaState(NamedTuple):
@@ -75,7 +76,14 @@ class ThetaDynamics(AbstractDynamics):
     def end_time_cotangent(self, state: ThetaState, cotangents: Array) -> Float[Array, ""]:
         return jnp.sum(cotangents)
 
-    def linearise(self, before: ThetaState, dt, after: ThetaState, weights, fired):
+    def linearise(
+        self,
+        before: ThetaState,
+        dt: Float[Array, "k 1"],
+        after: ThetaState,
+        weights: Float[Array, "k n"],
+        fired: Bool[Array, "k n"],
+    ) -> Linearised:
         c, s = after
         stretch = (c + weights * s) ** 2 + s**2
         once = fired.astype(dt.dtype)
@@ -83,7 +91,9 @@ class ThetaDynamics(AbstractDynamics):
             time=stretch - 1 - once, stretch=stretch * (1 - once), spike=-once, weight=s**2
         )
 
-    def pull(self, coefficients: Linearised, cotangents, time):
+    def pull(
+        self, coefficients: Linearised, cotangents: Array, time: Float[Array, ""]
+    ) -> tuple[Array, Float[Array, " n"], Float[Array, ""]]:
         k = coefficients
         time = time + jnp.sum(k.time * cotangents)
         return k.stretch * cotangents + k.spike * time, k.weight * cotangents, time
@@ -170,10 +180,10 @@ class Theta(AbstractSmoothNeuron):
         """Phases of neurons in the middle of their period, shape `(n,)` (time)."""
         return (jnp.full(num, self.period / 2),)
 
-    def check_initial(self, initial) -> None:
+    def check_initial(self, initial: State) -> None:
         check_phases("initial", initial[0], self)
 
-    def state(self, initial) -> ThetaState:
+    def state(self, initial: State) -> ThetaState:
         angle = self.omega * initial[0]
         # the sine of the rounded π may be negative
         return ThetaState(jnp.cos(angle), jnp.maximum(jnp.sin(angle), 0))
@@ -192,7 +202,7 @@ class Theta(AbstractSmoothNeuron):
         return pseudospikes.theta_pseudospikes(c, s, total, numbers) / self.omega
 
 
-def check_phases(name: str, phases, neuron: Theta) -> None:
+def check_phases(name: str, phases: ArrayLike, neuron: Theta) -> None:
     """Requires phases in [0, Θ]; traced values pass."""
     check_positive(name, phases, allow_zero=True)
     if is_concrete(phases, neuron):

@@ -57,8 +57,8 @@ def trace_member(run: Callable[..., Any], values: dict[str, Any]) -> Member:
     """Traces `run` with the values of one member."""
     seen: list[tuple[Any, list[Any]]] = []
 
-    def traced(values):
-        def observed(**values):
+    def traced(values: dict[str, Any]) -> tuple[Any, Result]:
+        def observed(**values: Any) -> Any:
             output = run(**values)
             arrays, rest = eqx.partition(output, _is_array)
             leaves = jax.tree.leaves(arrays)

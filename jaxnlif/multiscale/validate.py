@@ -1,0 +1,46 @@
+"""What `MultiScale` requires of its arguments, of a model and of a grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._check import check
+from ..density.solver import FluxShift
+from ..grid import VoltageGrid
+from ..model import Network
+from ..particles.solver import Particles
+from .switch import AbstractSwitch
+
+
+def check_arguments(macro: Any, micro: Any, switch: Any) -> None:
+    """Requires a density without events and neurons, particles, and a switch."""
+    for name, value, kind in (("macro", macro, FluxShift), ("micro", micro, Particles)):
+        check(
+            isinstance(value, kind),
+            f"{name}: is a {type(value).__name__}, must be a {kind.__name__}",
+        )
+    check(
+        isinstance(switch, AbstractSwitch),
+        f"switch = {switch!r}: must be a switch such as CascadeSwitch() or RateSwitch()",
+    )
+    check(macro.events is None, "macro: has events; particles follow them here, so leave them")
+    check(macro.neurons is None, "macro: has neurons; those of micro count here, so leave them")
+
+
+def check_network(model: Network) -> None:
+    """Requires spikes that act at once, and neurons that restart at once."""
+    check(
+        not model.connections.delayed,
+        "delay: delayed networks have no instantaneous events to follow",
+    )
+    check(not model.rest.rests, "refractory: must be None for a multi-scale solver")
+
+
+def check_spacing(v: VoltageGrid) -> None:
+    """Requires a grid on which particles near the reset potential can be deposited."""
+    h, gap = v.spacing, v.threshold - v.reset
+    check(
+        h <= gap / 15 * (1 + 1e-9),
+        f"grid: spacing {h:g} must be at most {gap / 15:g}, a 15th of threshold - reset, "
+        "to receive particles near the reset potential",
+    )
