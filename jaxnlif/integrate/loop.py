@@ -37,7 +37,7 @@ def _bounded_while_jvp(
         def skip(condition: Any, function: Callable[..., Any], carry: Any):
             return lax.cond(condition, function, lambda carry: carry, carry)
 
-        def iteration(carry: Any, _):
+        def iteration(carry: Any, _: None):
             return skip(unfinished(arguments, carry), partial(body, arguments), carry), None
 
         @jax.checkpoint
@@ -45,7 +45,7 @@ def _bounded_while_jvp(
             return lax.scan(iteration, carry, length=_BLOCK)[0]
 
         def blocks(carry: Any):
-            def one(carry: Any, _):
+            def one(carry: Any, _: None):
                 return skip(unfinished(arguments, carry), block, carry), None
 
             return lax.scan(one, carry, length=_BLOCK)[0]

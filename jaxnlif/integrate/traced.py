@@ -101,7 +101,7 @@ def _run(
     def to_stop(carry: Any, save: Any):
         stop = stops[save]
 
-        def step(carry: Any, _):
+        def step(carry: Any, _: Array):
             passage, n = carry
 
             def go(passage: Any):
