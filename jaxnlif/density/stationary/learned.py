@@ -67,7 +67,7 @@ class LearnedState(Module):
         rates = w / (self.network.gain_at(w) * self.rate)
         return jnp.where(inside, rates * jnp.exp(-self.network.log_rate(w, self.rate)), 0)
 
-    def _inside(self, w):
+    def _inside(self, w: ArrayLike) -> tuple[Array, Array]:
         """The weights, those outside of $[0, A]$ replaced, and which are inside."""
         w = jnp.asarray(w, self.support.dtype)
         inside = (w >= 0) & (w <= self.support)
