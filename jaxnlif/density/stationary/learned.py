@@ -167,7 +167,9 @@ class _LearningNetwork(eqx.Module):
         """$K(w)$."""
         return self.gain(w) if callable(self.gain) else self.gain
 
-    def log_rate(self, w: Float[Array, "..."], network_rate: Float[Array, ""]):
+    def log_rate(
+        self, w: Float[Array, "..."], network_rate: Float[Array, ""]
+    ) -> Float[Array, "..."]:
         r"""$\log r(I(w) + w σ(\bar N))$."""
         drive = self.drive_fn(w) + w * self.response_fn(network_rate)
         noise = self.noise + self.noise_slope * network_rate

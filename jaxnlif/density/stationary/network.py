@@ -212,14 +212,16 @@ def _sign_changes(x: np.ndarray, values: np.ndarray) -> Iterator[tuple[Any, Any,
 
 
 @jax.jit
-def _sample(curve: Curve, network: Network):
+def _sample(curve: Curve, network: Network) -> tuple[Array, Array, Array]:
     """The grid, and on it the excess and its slope."""
     grid = curve.grid(network)
     return grid, *jax.vmap(partial(with_slope, partial(curve.excess, network)))(grid)
 
 
 @jax.jit
-def _turn(curve: Curve, network: Network, lower: Array, upper: Array, falling: Array):
+def _turn(
+    curve: Curve, network: Network, lower: Array, upper: Array, falling: Array
+) -> tuple[Array, Array]:
     """A local extremum of the excess, and the excess there."""
     excess = partial(curve.excess, network)
     turn = bisect(lambda distance: with_slope(excess, distance)[1], lower, upper, falling)
@@ -246,7 +248,7 @@ def _differentiable(curve: Curve, network: Network, log_n: Array) -> Array:
 
 
 @jax.jit
-def _rate_near(curve: Curve, network: Network, start: Array):
+def _rate_near(curve: Curve, network: Network, start: Array) -> tuple[Array, Bool[Array, ""]]:
     """Logarithm of a stationary rate by Newton's method, and whether it is one."""
     residual = partial(_residual, curve, network)
     log_n = implicit_root(residual, partial(newton, max_step=2.0), start)
