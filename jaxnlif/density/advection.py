@@ -102,6 +102,10 @@ def _improved(
     return jnp.where(moved < 0, 0, moved)
 
 
+_Point = tuple[Array, Array, Array, Array]
+"""An iterate, its residual, and the exchange rates of the Jacobian there."""
+
+
 def _search(courant: Courant, weights: Array, machine: Machine) -> Advected:
     r"""Newton's method with full steps.
 
@@ -113,31 +117,32 @@ def _search(courant: Courant, weights: Array, machine: Machine) -> Advected:
     """
     total = jnp.sum(weights)
 
-    def begin(moved):
+    def begin(moved: Array) -> _Point:
         return moved, *_linearised(courant, weights, moved)
 
-    def improve(carry):
-        *point, iterations = carry
-        point = lax.cond(
+    def improve(carry: tuple[_Point, Array]) -> tuple[_Point, Array]:
+        point, iterations = carry
+        moved, residual, up, down = lax.cond(
             iterations == _SPREAD_AT,
-            lambda *_: begin(reach(courant, weights, machine)),
-            lambda *same: same,
-            *point,
+            lambda _: begin(reach(courant, weights, machine)),
+            lambda same: same,
+            point,
         )
-        return *begin(jnp.minimum(_improved(*point, machine), total)), iterations + 1
+        moved = _improved(moved, residual, up, down, machine)
+        return begin(jnp.minimum(moved, total)), iterations + 1
 
-    def excess(moved, residual, up, down):  # NaN ends the search, and is not converged
+    def excess(point: _Point) -> Array:  # NaN ends the search, and is not converged
+        moved, residual, up, down = point
         rounding = _tolerance.rounding(weights.dtype) * jnp.sum((1 + up + down) * moved)
         return jnp.sum(jnp.abs(residual)) - jnp.maximum(rounding, _ENOUGH * total)
 
-    def unfinished(carry):
-        *point, iterations = carry
-        return (excess(*point) > 0) & (iterations < _MAX_ITERATIONS)
+    def unfinished(carry: tuple[_Point, Array]) -> Array:
+        point, iterations = carry
+        return (excess(point) > 0) & (iterations < _MAX_ITERATIONS)
 
-    *end, iterations = lax.while_loop(
-        unfinished, improve, (*begin(weights), jnp.zeros((), jnp.int32))
-    )
-    return Advected(end[0], iterations, excess(*end) <= 0)
+    start = begin(weights), jnp.zeros((), jnp.int32)
+    end, iterations = lax.while_loop(unfinished, improve, start)
+    return Advected(end[0], iterations, excess(end) <= 0)
 
 
 def reach(
@@ -168,7 +173,7 @@ def _both_ways(column: Float[Array, "w 1"]) -> Float[Array, "w 2"]:
 def _row_by_row(own: Float[Array, "w 2"], lost: Float[Array, "w 2"]) -> Float[Array, "w 2"]:
     """The larger of what each row has and what the row before hands on, less what is lost."""
 
-    def row(above, inputs):
+    def row(above: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         own, lost = inputs
         carried = _larger(own, above - lost)
         return carried, carried
@@ -177,7 +182,7 @@ def _row_by_row(own: Float[Array, "w 2"], lost: Float[Array, "w 2"]) -> Float[Ar
 
 
 def _in_levels(own: Float[Array, "w 2"], lost: Float[Array, "w 2"]) -> Float[Array, "w 2"]:
-    def compose(first, second):
+    def compose(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
         return _larger(second[0], first[0] - second[1]), first[1] + second[1]
 
     return lax.associative_scan(compose, (own, lost))[0]

@@ -97,14 +97,15 @@ def self_consistent_inputs(
     rest = float(in_membrane_times(model.rest.period, model.epsilon))
 
     @jax.jit
-    def inputs(rate):
+    def inputs(rate: Float[Array, " k"]) -> tuple[Float[Array, "k w"], Float[Array, "k w"]]:
         drive = jax.vmap(lambda t, rate: model.input(t, w, rate))(ts, rate)
         return drive, jnp.broadcast_to(jax.vmap(model.diffusion)(rate)[:, None], drive.shape)
 
-    def too_low(rate):
-        rate = jnp.asarray(rate, grid.dtype)
-        given = (*inputs(rate), grid.threshold, grid.reset)
-        firing = np.asarray(firing_rate(*given, membrane=model.membrane))
+    def too_low(rate: np.ndarray) -> np.ndarray:
+        rates = jnp.asarray(rate, grid.dtype)
+        drive, noise = inputs(rates)
+        found = firing_rate(drive, noise, grid.threshold, grid.reset, membrane=model.membrane)
+        firing = np.asarray(found)
         return np.mean(firing / (1 + rest * firing), 1) > rate
 
     tried = np.geomspace(1e-6, _HIGHEST_RATE, 64)

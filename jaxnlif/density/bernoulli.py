@@ -24,7 +24,7 @@ def bernoulli(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 @bernoulli.defjvp
-def _bernoulli_jvp(primals, tangents):
+def _bernoulli_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
     return bernoulli(x), bernoulli_slope(x) * dx
 

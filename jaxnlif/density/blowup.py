@@ -17,6 +17,9 @@ from ..model.synapse import is_event, visible_jump
 MAX_RATE = 1e6  # spikes per neuron and membrane time: beyond every physical rate
 _MAX_ITERATIONS = 1000
 
+_Iterates = tuple[Array, Array, Array]
+"""The mass before, the mass, and how many iterations led to it."""
+
 
 class CascadeMass(NamedTuple):
     """The mass that fires together, and whether it carries itself."""
@@ -46,11 +49,11 @@ def cascade(
     tolerance = _tolerance.coupling(grid.dtype)
     possible = may_carry(grid, density, fired, kick, edge)
 
-    def unfinished(carry):
+    def unfinished(carry: _Iterates) -> Array:
         previous, mass, iterations = carry
         return (mass > previous * (1 + tolerance)) & (iterations < _MAX_ITERATIONS)
 
-    def grow(carry):
+    def grow(carry: _Iterates) -> _Iterates:
         _, mass, iterations = carry
         return mass, fired + jnp.sum(reached(grid, density, kick * mass, edge)), iterations + 1
 
@@ -60,7 +63,13 @@ def cascade(
     return CascadeMass(mass, possible & is_event(mass, fired, jump, _visible(grid.v)))
 
 
-def may_carry(grid, density, fired, kick, edge=0.5) -> Bool[Array, ""]:
+def may_carry(
+    grid: Grid,
+    density: Float[Array, "v w"],
+    fired: Float[Array, ""],
+    kick: Float[Array, " w"],
+    edge: Float[ArrayLike, "..."] = 0.5,
+) -> Bool[Array, ""]:
     r"""A cheap condition without which `cascade` finds no event.
 
     No cascade carries itself unless $\max_v ∑_j k_j^+ p(v, w_j) Δw > 1$; and none reaches a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,6 +17,9 @@ from ..grid import VoltageGrid
 from ..model import AbstractMembrane
 from ..tridiagonal.exchange import Rates, shifted
 from .bernoulli import EVEN_LIMIT, bernoulli, bernoulli_even, bernoulli_even_slope, bernoulli_slope
+
+Common = tuple[Array, Array, Array, Array]
+"""The inputs that all columns may share: all but the last of `Inputs`."""
 
 
 class Inputs(NamedTuple):
@@ -36,7 +40,7 @@ class Inputs(NamedTuple):
     drive: Float[Array, " w"]
 
     @property
-    def common(self) -> tuple[Array, Array, Array, Array]:
+    def common(self) -> Common:
         """What all columns may share."""
         return self.kappa, self.noise, self.force, self.extremes
 
@@ -130,21 +134,21 @@ def _polynomial(grid: VoltageGrid, inputs: Inputs) -> Cells:
     drive_cells = inputs.drive * inverse if common else inputs.drive
     rows = inputs.force * inverse[None] if common else inputs.force
 
-    def peclet(rows):
+    def peclet(rows: Array) -> Array:
         """Of a row, or of all of them."""
         above = (None,) * (rows.ndim - 1)
         x = drive_cells[above] + rows
         return x if common else x * inverse[above]
 
-    def even_and_odd(x):
+    def even_and_odd(x: Array) -> tuple[Array, Array]:
         return scale * bernoulli_even(x), (0.5 * scale) * x
 
-    def at(rows):
+    def at(rows: tuple[Array, Array]) -> tuple[Array, Array, Array]:
         below, row = rows
         even, odd = even_and_odd(peclet(row))
-        return sum(even_and_odd(peclet(below))), even + odd, even - odd
+        return operator.add(*even_and_odd(peclet(below))), even + odd, even - odd
 
-    def flux(density, above):
+    def flux(density: Array, above: Array) -> tuple[Array, Array]:
         difference, total = density - above, density + above
         x, rates = peclet(rows), scale[None]
         even, odd, slope = rates * bernoulli_even(x), (0.5 * rates) * x, bernoulli_even_slope(x)
@@ -157,7 +161,7 @@ def _exponential(grid: VoltageGrid, inputs: Inputs) -> Cells:
     """For all Péclet numbers; rates are a table."""
     up, down = exchange_rates(grid, inputs)
 
-    def flux(density, above):
+    def flux(density: Array, above: Array) -> tuple[Array, Array]:
         # B(-x) = B(x) + x, so that the flux is (a/h²) (B(x) (p_i - p_{i+1}) + x p_i).
         slope = bernoulli_slope(_peclet(grid, inputs))
         scale = inputs.noise[None] / grid.spacing**2
@@ -173,7 +177,7 @@ def _in_all_of_a_batch(condition: Array) -> Array:
 
 
 @_in_all_of_a_batch.def_vmap
-def _(axis_size, in_batched, condition):
+def _(axis_size: int, in_batched: list[bool], condition: Array) -> tuple[Array, bool]:
     return jnp.all(condition), False
 
 

@@ -76,7 +76,7 @@ class Lagged(AbstractCoupling):
     Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667.
     """
 
-    def __call__(self, step, previous):
+    def __call__(self, step: object, previous: Float[Array, " s"]) -> Coupled:
         return given(previous)
 
 
@@ -94,14 +94,15 @@ class Corrected(AbstractCoupling):
 
     may_cycle: ClassVar[bool] = False
 
-    def __call__(self, step, previous):
+    def __call__(self, step: VoltageStep, previous: Float[Array, " s"]) -> Coupled:
         fired = step.firing(previous)
         predicted = jnp.minimum(fired, 2 * previous + 1)
-        still, *known = frozen((step, previous, fired, predicted))
-        inhibits = _inhibits(still, known[0], known[2])
+        still, start, first, bounded = frozen((step, previous, fired, predicted))
+        inhibits = _inhibits(still, start, bounded)
         response = _of_one(still.firing)
-        root = overshot_root(response, *(x[0] for x in known), inhibits, _MAX_EVALUATIONS)
-        root = remember(root)
+        root = remember(
+            overshot_root(response, start[0], first[0], bounded[0], inhibits, _MAX_EVALUATIONS)
+        )
         rate = chosen_rate(step, predicted[0], root.rate, root.found)
         return Coupled(rate[None], root.evaluations, ~root.exhausted, exhausted=root.exhausted)
 
@@ -141,7 +142,7 @@ class Implicit(AbstractCoupling):
     def __check_init__(self):
         check_integer("max_evaluations", self.max_evaluations, at_least=1)
 
-    def __call__(self, step, previous):
+    def __call__(self, step: VoltageStep, previous: Float[Array, " s"]) -> Coupled:
         firing, start = _of_one(frozen(step).firing), lax.stop_gradient(previous[0])
         root = remember(nearest_root(firing, start, self.max_evaluations))
         rate = own_rate(step, root.rate)

@@ -9,8 +9,9 @@ arXiv 2603.18475).
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -25,7 +26,7 @@ from ..grid import Grid
 from ..integrate.log import Event, Log
 from ..integrate.result import Result
 from ..model._leaf import as_leaf
-from .blowup import MAX_RATE, blows_up, cascade, reached
+from .blowup import MAX_RATE, CascadeMass, blows_up, cascade, reached
 from .coupling import AbstractCoupling, Corrected, Coupled, Lagged
 from .own_rate import own_step
 from .state import DensityState
@@ -69,23 +70,25 @@ class AbstractEvents(Module):
 class NoEvents(AbstractEvents):
     """A run in which neurons would fire together ends as a blow-up."""
 
-    def coupling(self, coupling):
+    def coupling(self, coupling: AbstractCoupling) -> AbstractCoupling:
         return coupling
 
-    def step_size(self):
+    def step_size(self) -> AbstractStepSize:
         return FixedStep()
 
-    def log(self, dtype):
+    def log(self, dtype: np.dtype) -> None:
         return None
 
-    def fire(self, step, signals, own):
+    def fire(self, step: VoltageStep, signals: Float[Array, " s"], own: bool) -> Fired:
         after = own_step(step, signals[0]) if own else step.after(signals)
         return Fired.alone(*after)
 
-    def logged(self, log, step, fired):
+    def logged(self, log: Log[Event] | None, step: VoltageStep, fired: Fired) -> Log[Event] | None:
         return log
 
-    def lost(self, step, state, seen):
+    def lost(
+        self, step: VoltageStep, state: DensityState, seen: Coupled
+    ) -> tuple[Bool[Array, ""], Result]:
         resolved = step.kappa > 0
         duration = jnp.where(resolved, 1 / jnp.where(resolved, step.kappa, 1), jnp.inf)
         kick, edge = step.kick(), step.edge(state.rate[None])
@@ -122,7 +125,9 @@ class Cascade(Module):
     max_events: int = eqx.field(static=True)
     max_substeps: int = eqx.field(static=True)
 
-    def __init__(self, mass_step=None, *, max_events: int = 4096, max_substeps: int = 10_000):
+    def __init__(
+        self, mass_step: Any = None, *, max_events: int = 4096, max_substeps: int = 10_000
+    ):
         if mass_step is not None:
             check_scalar("mass_step", mass_step)
             check_positive("mass_step", mass_step)
@@ -152,25 +157,27 @@ class Together(AbstractEvents):
 
     cascade: Cascade
 
-    def coupling(self, coupling):
+    def coupling(self, coupling: AbstractCoupling) -> AbstractCoupling:
         return Corrected() if isinstance(coupling, Lagged) else coupling
 
-    def step_size(self):
+    def step_size(self) -> AbstractStepSize:
         return self.cascade.step_size()
 
-    def log(self, dtype):
+    def log(self, dtype: np.dtype) -> Log[Event]:
         return self.cascade.log(dtype)
 
-    def fire(self, step, signals, own):
+    def fire(self, step: VoltageStep, signals: Float[Array, " s"], own: bool) -> Fired:
         return fire(step, signals)
 
-    def logged(self, log, step, fired):
+    def logged(self, log: Log[Event] | None, step: VoltageStep, fired: Fired) -> Log[Event] | None:
         assert log is not None
         size = step.network_rate(fired.mass)
         event = lax.stop_gradient(Event(step.time, size))
         return log.append(fired.together, event)
 
-    def lost(self, step, state, seen):
+    def lost(
+        self, step: VoltageStep, state: DensityState, seen: Coupled
+    ) -> tuple[Bool[Array, ""], Result]:
         assert state.events is not None
         # An unbounded rate in spite of events is a step too long for them.
         lost = state.events.overflowed | ~(state.rate < MAX_RATE)
@@ -201,11 +208,11 @@ def fire(step: VoltageStep, signals: Float[Array, " s"]) -> Fired:
     still, signals, usual_still = frozen((step, signals, usual))
     grid, kick, edge = still.grid, still.kick(), still.edge(signals)
 
-    def cascade_after(density, rates):
+    def cascade_after(density: Array, rates: Array) -> CascadeMass:
         fired = still.network_rate(rates) / still.kappa
         return cascade(grid, density, fired, kick, edge)
 
-    def together():
+    def together() -> Fired:
         rest, rates = still.absorbed(signals)
         event = cascade_after(rest, rates)
         jump = kick * event.mass
@@ -237,17 +244,17 @@ def move_up(
     whole = whole.astype(jnp.int32)
     rows, last = jnp.arange(grid.v.num)[:, None], grid.v.num - 1
 
-    def of_both(shares):
+    def of_both(shares: Callable[[int, Array], Array]) -> Array:
         return shares(0, 1 - part) + shares(1, part)
 
     # Gathered by the goal: XLA compiles loops around a scatter to slower code on a CPU.
-    def reaching(more, share):
+    def reaching(more: int, share: Array) -> Array:
         origin = rows - (whole + more)[None]
         mass = jnp.take_along_axis(density, jnp.clip(origin, 0, last), 0)
         return jnp.where((origin >= 0) & (origin <= last), share[None] * mass, 0)
 
-    def passing(beyond):
-        def shares(more, share):
+    def passing(beyond: Callable[[Array], Array]) -> Array:
+        def shares(more: int, share: Array) -> Array:
             goal = rows + (whole + more)[None]
             return jnp.sum(jnp.where(beyond(goal), share[None] * density, 0), 0)
 

@@ -75,22 +75,31 @@ class AbstractSize(Module):
 class Infinite(AbstractSize):
     """So many that their spikes are their expectation."""
 
-    def validate(self, key):
+    def validate(self, key: PRNGKeyArray | None) -> None:
         pass
 
-    def key(self, key):
+    def key(self, key: PRNGKeyArray | None) -> None:
         return None
 
-    def debt(self, coupling, delayed, dtype):
+    def debt(self, coupling: AbstractCoupling, delayed: bool, dtype: Any) -> None:
         return None
 
-    def owing(self, step, debt):
+    def owing(self, step: VoltageStep, debt: Array | None) -> VoltageStep:
         return step
 
-    def drawn(self, step, signals, key):
+    def drawn(
+        self, step: VoltageStep, signals: Float[Array, " s"], key: PRNGKeyArray | None
+    ) -> tuple[VoltageStep, PRNGKeyArray | None]:
         return step, key
 
-    def debt_after(self, debt, step, signals, rate, event):
+    def debt_after(
+        self,
+        debt: Array | None,
+        step: VoltageStep,
+        signals: Float[Array, " s"],
+        rate: Float[Array, ""],
+        event: Bool[Array, ""],
+    ) -> Array | None:
         return debt
 
     @property
@@ -106,20 +115,22 @@ class Finite(AbstractSize):
 
     neurons: Int[Array, ""]
 
-    def validate(self, key):
+    def validate(self, key: PRNGKeyArray | None) -> None:
         check_key(key)
 
-    def key(self, key):
+    def key(self, key: PRNGKeyArray | None) -> PRNGKeyArray | None:
         return key
 
-    def debt(self, coupling, delayed, dtype):
+    def debt(self, coupling: AbstractCoupling, delayed: bool, dtype: Any) -> Array | None:
         # Of delayed signals all is felt anyway, later; lagged ones must not be negative.
         return None if delayed or coupling.may_cycle else jnp.zeros((), dtype)
 
-    def owing(self, step, debt):
+    def owing(self, step: VoltageStep, debt: Array | None) -> VoltageStep:
         return step if debt is None else replace(step, extra=(debt * step.kappa)[None])
 
-    def drawn(self, step, signals, key):
+    def drawn(
+        self, step: VoltageStep, signals: Float[Array, " s"], key: PRNGKeyArray | None
+    ) -> tuple[VoltageStep, PRNGKeyArray | None]:
         assert key is not None
         key, draw = jax.random.split(key)
         spikes_per_rate = self.neurons / step.kappa
@@ -130,7 +141,14 @@ class Finite(AbstractSize):
         surplus = lax.stop_gradient(spikes / spikes_per_rate - expected)
         return replace(step, extra=step.extra + surplus[None]), key
 
-    def debt_after(self, debt, step, signals, rate, event):
+    def debt_after(
+        self,
+        debt: Array | None,
+        step: VoltageStep,
+        signals: Float[Array, " s"],
+        rate: Float[Array, ""],
+        event: Bool[Array, ""],
+    ) -> Array | None:
         if debt is None:
             return None
         kept = ~event & _kicks_alone(step)

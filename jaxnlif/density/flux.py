@@ -7,6 +7,7 @@ and Zhou, arXiv 1911.07619, and He, Hu and Zhou 2022, arXiv 2109.04667).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -22,7 +23,15 @@ from ..machine.machine import HERE, Machine
 from ..tridiagonal import log_depth, loops
 from ..tridiagonal.exchange import Rates
 from . import kernel
-from .cells import Inputs, firing_rates, positive, with_cells, with_inflow
+from .cells import (
+    CellsOf,
+    Common,
+    Inputs,
+    firing_rates,
+    positive,
+    with_cells,
+    with_inflow,
+)
 from .tangent import absorb_flux_tangent, needed, shift_flux_tangent
 
 
@@ -60,7 +69,9 @@ def shift_flux(
     )
 
 
-def _shift_flux_jvp(grid, machine, primals, tangents):
+def _shift_flux_jvp(
+    grid: VoltageGrid, machine: Machine, primals: Any, tangents: Any
+) -> tuple[Array, Array]:
     new = shift_flux(grid, *primals, machine)
     return new, shift_flux_tangent(grid, machine, *needed(primals[:-1], tangents[:-1]), new)
 
@@ -68,10 +79,10 @@ def _shift_flux_jvp(grid, machine, primals, tangents):
 shift_flux.defjvp(_shift_flux_jvp, symbolic_zeros=True)
 
 
-def _shift(grid: VoltageGrid, way: ModuleType, common: Any, columns: Any) -> Array:
+def _shift(grid: VoltageGrid, way: ModuleType, common: Common, columns: Any) -> Array:
     inputs, density = _inputs(common, columns)
 
-    def step(cells):
+    def step(cells: CellsOf) -> Array:
         rates = cells(grid, inputs).rates
         return way.sweep_down(rates, *_sweep_up(grid, way, inputs.kappa, rates, density))
 
@@ -112,7 +123,9 @@ def absorb_flux(
     )
 
 
-def _absorb_flux_jvp(grid, machine, primals, tangents):
+def _absorb_flux_jvp(
+    grid: VoltageGrid, machine: Machine, primals: Any, tangents: Any
+) -> tuple[Array, Array]:
     new = absorb_flux(grid, *primals, machine)
     return new, absorb_flux_tangent(grid, machine, *needed(primals[:-1], tangents[:-1]), new)
 
@@ -120,12 +133,12 @@ def _absorb_flux_jvp(grid, machine, primals, tangents):
 absorb_flux.defjvp(_absorb_flux_jvp, symbolic_zeros=True)
 
 
-def _absorb(grid: VoltageGrid, way: ModuleType, common: Any, columns: Any) -> Array:
+def _absorb(grid: VoltageGrid, way: ModuleType, common: Common, columns: Any) -> Array:
     inputs, density, inflow = _inputs(common, columns)
     kappas = jnp.broadcast_to(inputs.kappa, density[0].shape)
     given = with_inflow(grid, inputs.kappa[None] * density, inflow)
 
-    def step(cells):
+    def step(cells: CellsOf) -> Array:
         rates = cells(grid, inputs).rates
         return way.sweep_down(rates, *way.sweep_up(rates, kappas, given))
 
@@ -158,11 +171,11 @@ def probe_firing(
     return firing_rates(grid, inputs, last)
 
 
-def _probe(grid: VoltageGrid, way: ModuleType, common: Any, columns: Any) -> Array:
+def _probe(grid: VoltageGrid, way: ModuleType, common: Common, columns: Any) -> Array:
     inputs, density, *inflow = _inputs(common, columns)
     kappa = inputs.kappa
 
-    def last(cells):
+    def last(cells: CellsOf) -> Array:
         rates = cells(grid, inputs).rates
         if not inflow:
             return kappa * _sweep_up(grid, way, kappa, rates, density)[0][-1]
@@ -173,8 +186,10 @@ def _probe(grid: VoltageGrid, way: ModuleType, common: Any, columns: Any) -> Arr
 
 
 @probe_firing.defjvp
-def _probe_firing_jvp(grid, machine, primals, tangents):
-    def firing(inputs, density, inflow):
+def _probe_firing_jvp(
+    grid: VoltageGrid, machine: Machine, primals: Any, tangents: Any
+) -> tuple[Array, Array]:
+    def firing(inputs: Inputs, density: Array, inflow: Array | None) -> Array:
         step = shift_flux if inflow is None else partial(absorb_flux, inflow=inflow)
         density = step(grid, inputs, density, machine=machine)
         return firing_rates(grid, inputs, density[-1])
@@ -182,11 +197,18 @@ def _probe_firing_jvp(grid, machine, primals, tangents):
     return jax.jvp(firing, primals, tangents)
 
 
-def _run(grid: VoltageGrid, machine: Machine, inputs: Inputs, *columns: Array, kernel, **ways):
+def _run(
+    grid: VoltageGrid,
+    machine: Machine,
+    inputs: Inputs,
+    *columns: Array,
+    kernel: Callable[..., Array],
+    **ways: Callable[[Any, Any], Any],
+) -> Array:
     """The result of the way that the machine chooses, for all columns of a batch at once."""
     inputs = inputs._replace(kappa=positive(inputs.kappa))
 
-    def by_kernel(common, columns):
+    def by_kernel(common: Common, columns: Any) -> Array:
         return kernel(grid, *_inputs(common, columns))
 
     given = inputs.common, (inputs.drive, *columns)
@@ -194,13 +216,15 @@ def _run(grid: VoltageGrid, machine: Machine, inputs: Inputs, *columns: Array, k
     return machine.run(*given, **ways)
 
 
-def _inputs(common: Any, columns: Any) -> tuple[Inputs, *tuple[Array, ...]]:
+def _inputs(common: Common, columns: Any) -> tuple[Inputs, *tuple[Array, ...]]:
     """The inputs of the columns of a batch, and what else the columns have."""
     drive, *others = columns
     return Inputs(*common, drive), *others
 
 
-def _sweep_up(grid: VoltageGrid, way: ModuleType, kappa: Array, rates: Rates, density: Array):
+def _sweep_up(
+    grid: VoltageGrid, way: ModuleType, kappa: Array, rates: Rates, density: Array
+) -> tuple[Array, Array]:
     r"""$\hat y + s z$ on the way up, and the excesses."""
     kappas = jnp.broadcast_to(kappa, density[0].shape)
     n = grid.reset_index

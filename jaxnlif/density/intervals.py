@@ -96,7 +96,7 @@ def intervals(
             is_concrete(model) and own is not None,
             "grid, rate: give both under jit and grad, and for a structured network",
         )
-    grid = VoltageGrid.for_model(model, t0=float(t)) if grid is None else grid
+    grid = VoltageGrid.for_model(model, t0=float(np.asarray(t))) if grid is None else grid
     check(isinstance(grid, VoltageGrid), f"grid = {type(grid).__name__}: must be a VoltageGrid")
     w = jnp.reshape(jnp.asarray(own if weight is None else weight, grid.dtype), 1)
     time = jnp.asarray(t, grid.dtype)
@@ -118,7 +118,7 @@ def intervals(
     check(ts.ndim == 1 and ts.shape[0] > 0, f"ts: shape {ts.shape}: must be (k,) with k at least 1")
     since = jnp.where(ts > rest, ts - rest, 1)
 
-    def density(refine, terms):
+    def density(refine: int, terms: int) -> Array:
         found = _density(grid, membrane, since, drive, noise, refine, terms)
         return jnp.where(ts > rest, found, 0)
 
@@ -136,8 +136,14 @@ def intervals(
 
 
 def _density(
-    grid: VoltageGrid, membrane: AbstractMembrane, ts: Array, drive, noise, refine: int, num: int
-) -> Array:
+    grid: VoltageGrid,
+    membrane: AbstractMembrane,
+    ts: Float[Array, " k"],
+    drive: Float[Array, ""],
+    noise: Float[Array, ""],
+    refine: int,
+    num: int,
+) -> Float[Array, " k"]:
     r"""The density at times above 0, by the Euler method for inverse Laplace transforms.
 
     $f(t) = \frac{e^{A/2}}t \bigl(\tfrac12 F(\tfrac A{2t}) + ∑_{k≥1} (-1)^k\,

@@ -8,8 +8,9 @@ the density is read three times and written once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -104,6 +105,10 @@ class _Sum(NamedTuple):
         return _Sum(total, (total - self.total) - part)
 
 
+_Sums = tuple[Array, _Sum]
+"""On the way down: the solution in the row above, and the sum of it."""
+
+
 class _Way(NamedTuple):
     """The way up: the rate from the row below, excess, substituted right sides and sums."""
 
@@ -135,13 +140,15 @@ def _launch(grid: _Voltages, columns: Columns, probing: bool, interpret: bool) -
     return new[..., :width]
 
 
-def _body(grid: _Voltages, absorbs: bool, probing: bool, width: int, block, *refs):
+def _body(
+    grid: _Voltages, absorbs: bool, probing: bool, width: int, block: Array, *refs: Any
+) -> None:
     # The last block overlaps the one before it where the width does not divide.
     at = _pallas.lanes(jnp.minimum(block * _pallas.LANES, width - _pallas.LANES))
-    drive, cells, kappa, density, *refs = refs
-    inflow = refs.pop(0)[at] if absorbs else None
+    drive, cells, kappa, density, *others = refs
+    inflow = others.pop(0)[at] if absorbs else None
     column = _Column(grid, at, drive[at], cells[at], kappa[at], inflow, density)
-    new, *kept = refs
+    new, *kept = others
     if probing:
         new[at] = column.last(column.up(()))
     else:
@@ -153,19 +160,31 @@ def _body(grid: _Voltages, absorbs: bool, probing: bool, width: int, block, *ref
 
 
 class _Column:
-    """The columns of a block, one in each thread."""
+    """The columns of a block, one in each thread.
 
-    def __init__(self, grid: _Voltages, at, drive, cells, kappa, inflow, density):
+    `at` is where they are in the arrays of the kernel, of which `density` and what is `kept` are.
+    """
+
+    def __init__(
+        self,
+        grid: _Voltages,
+        at: Any,
+        drive: Array,
+        cells: Array,
+        kappa: Array,
+        inflow: Array | None,
+        density: Any,
+    ):
         self.grid, self.at, self.density = grid, at, density
         self.drive, self.cells, self.kappa, self.inflow = drive, cells, kappa, inflow
         # The first segment takes the rows that do not fill one.
         self.first = grid.num % _SEGMENT or _SEGMENT
         self.segments = -(-grid.num // _SEGMENT)
 
-    def begin(self, segment):
+    def begin(self, segment: Array) -> Array:
         return self.first + (segment - 1) * _SEGMENT
 
-    def rates(self, row) -> tuple[Array, Array]:
+    def rates(self, row: int | Array) -> tuple[Array, Array]:
         """B(-x) and B(x) of the cell above a row."""
         dtype = self.drive.dtype
         face = jnp.asarray(row, jnp.int32).astype(dtype) * jnp.asarray(self.grid.spacing, dtype)
@@ -178,10 +197,10 @@ class _Column:
         larger = smaller + size
         return jnp.where(x > 0, larger, smaller), jnp.where(x > 0, smaller, larger)
 
-    def source(self, row) -> Array:
+    def source(self, row: int | Array) -> Array:
         return jnp.where(row == self.grid.reset, 1, 0).astype(self.drive.dtype)
 
-    def given(self, start, rows: int) -> list[Array]:
+    def given(self, start: int | Array, rows: int) -> list[Array]:
         """The right sides of some rows: the density, or with an inflow, fluxes."""
         density = [self.density[start + k, self.at] for k in range(rows)]
         if self.inflow is None:
@@ -189,10 +208,10 @@ class _Column:
         entering = (self.source(start + k) * self.inflow for k in range(rows))
         return [self.kappa * p + f for p, f in zip(density, entering, strict=True)]
 
-    def up(self, kept) -> _Way:
+    def up(self, kept: Sequence[Any]) -> _Way:
         """The way up, of which the beginning of each segment is kept."""
 
-        def rows(start, number: int, way: _Way) -> _Way:
+        def rows(start: int | Array, number: int, way: _Way) -> _Way:
             below, excess, y, z, held, mass = way
             given = self.given(start, number)
             for k, right in enumerate(given):
@@ -205,11 +224,11 @@ class _Column:
                 below, excess = up, self.kappa + down * inverse * excess
             return _Way(below, excess, y, z, held, mass.add(given))
 
-        def segment(number, way: _Way) -> _Way:
+        def segment(number: Array, way: _Way) -> _Way:
             keep(number, way)
             return rows(self.begin(number), _SEGMENT, way)
 
-        def keep(number, way: _Way) -> None:
+        def keep(number: int | Array, way: _Way) -> None:
             for ref, value in zip(kept, (way.excess, way.y, way.z), strict=False):
                 ref[number, self.at] = value
 
@@ -238,11 +257,11 @@ class _Column:
         """The density in units of the solution."""
         return self.kappa if self.inflow is None else jnp.ones_like(self.kappa)
 
-    def down(self, way: _Way, kept, write=None) -> Array:
+    def down(self, way: _Way, kept: Sequence[Any], write: tuple[Any, Array] | None = None) -> Array:
         """The sum of the solution; with `write`, an array and a factor, its multiple goes there."""
         entering = self.reentering(way) if self.inflow is None else None
 
-        def rows(number, start, length: int, carry):
+        def rows(number: int | Array, start: int | Array, length: int, carry: _Sums) -> _Sums:
             x, total = carry
             excess, y = (ref[number, self.at] for ref in kept[:2])
             if entering is not None:
@@ -268,7 +287,7 @@ class _Column:
                     new[start + k, self.at] = factor * x_k
             return x, total.add(solved)
 
-        def segment(turn, carry):
+        def segment(turn: Array, carry: _Sums) -> _Sums:
             number = self.segments - 1 - turn
             return rows(number, self.begin(number), _SEGMENT, carry)
 

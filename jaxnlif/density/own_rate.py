@@ -8,6 +8,8 @@ one transposed solve for the rest. The root is not searched again, nor is the st
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -43,7 +45,7 @@ def own_step(
 
 
 @own_rate.def_jvp
-def _own_rate_jvp(primals, tangents):
+def _own_rate_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     step, root = primals
     rate = own_rate(step, root)
     density, _ = own_step(step, root)
@@ -51,22 +53,22 @@ def _own_rate_jvp(primals, tangents):
 
 
 @chosen_rate.def_jvp
-def _chosen_rate_jvp(primals, tangents):
+def _chosen_rate_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     step, predicted, root, found = primals
     d_step, d_predicted = tangents[:2]
 
-    def of_root():
+    def of_root() -> Array:
         density, _ = own_step(step, root)
         return _tangent(step, root, density, d_step)[0]
 
-    def of_prediction():
+    def of_prediction() -> Array:
         return jnp.zeros_like(predicted) if d_predicted is None else d_predicted
 
     return chosen_rate(*primals), lax.cond(found, of_root, of_prediction)
 
 
 @own_step.def_jvp
-def _own_step_jvp(primals, tangents):
+def _own_step_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     step, root = primals
     density, rates = own_step(step, root)
     rate = own_rate(step, root)
@@ -74,12 +76,14 @@ def _own_step_jvp(primals, tangents):
 
 
 @eqx.filter_checkpoint(prevent_cse=False)
-def _tangent(step: VoltageStep, rate: Array, density: Array, tangent: VoltageStep):
+def _tangent(
+    step: VoltageStep, rate: Array, density: Array, tangent: VoltageStep
+) -> tuple[Array, Any]:
     """The tangents of the rate, and of density and firing rates."""
     given = jax.tree.map(lambda x: x is not None, tangent, is_leaf=lambda x: x is None)
     moving, fixed = eqx.partition(step, given)
 
-    def after(moving, rate):
+    def after(moving: VoltageStep, rate: Array) -> Any:
         return eqx.combine(moving, fixed).after(rate[None], known=density)
 
     push = jax.linearize(after, moving, rate)[1]

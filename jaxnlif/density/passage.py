@@ -38,6 +38,10 @@ class Moments(NamedTuple):
         return jnp.sqrt(self.variance) / self.mean
 
 
+_Way = tuple[Array, Array, Array, Moments]
+"""The rate down from a node, mean and variance of the time from the one below, sums so far."""
+
+
 def interval_moments(
     grid: VoltageGrid,
     membrane: AbstractMembrane,
@@ -90,7 +94,14 @@ def tail_length(
 
 
 def moments(
-    membrane: AbstractMembrane, minimum, h, first, num, drive: Array, noise: Array, below=None
+    membrane: AbstractMembrane,
+    minimum: float | Array,
+    h: float | Array,
+    first: int | Array,
+    num: int | Array,
+    drive: Array,
+    noise: Array,
+    below: tuple[Array, Array] | None = None,
 ) -> Moments:
     """The same for a grid given by its numbers: lowest node, spacing, index of reset, nodes; and
     mean and variance of the time it takes to the lowest node from the one below, if there is one.
@@ -99,7 +110,7 @@ def moments(
     need a known `num`.
     """
 
-    def up_one_node(node, carry):
+    def up_one_node(node: Array, carry: _Way) -> _Way:
         down, time, spread, total = carry
         up, down_next = _exchange(membrane, minimum, h, node, drive, noise)
         new_time = (1 + down * time) / up
@@ -134,7 +145,7 @@ def interval_transform(
     """
     minimum, h, first, num = _numbers(grid, refine)
 
-    def up_one_node(node, carry):
+    def up_one_node(node: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         down, below, total = carry
         up, down_next = _exchange(membrane, minimum, h, node, drive, noise)
         stays = frequency + down * below
@@ -150,7 +161,12 @@ def _numbers(grid: VoltageGrid, refine: int) -> tuple[float, float, int, int]:
 
 
 def _exchange(
-    membrane: AbstractMembrane, minimum, h, node, drive: Array, noise: Array
+    membrane: AbstractMembrane,
+    minimum: float | Array,
+    h: float | Array,
+    node: int | Array,
+    drive: Array,
+    noise: Array,
 ) -> tuple[Array, Array]:
     """The rates from a node to the next one and back."""
     interface = jnp.asarray(minimum + h * (node + 0.5), drive.dtype)

@@ -52,17 +52,28 @@ class AbstractReentry(eqx.Module):
 class AtOnce(AbstractReentry):
     """Who fires re-enters in the same instant."""
 
-    def after(self, grid, inputs, density, known, machine):
+    def after(
+        self,
+        grid: VoltageGrid,
+        inputs: Inputs,
+        density: Float[Array, "v w"],
+        known: Float[Array, "v w"] | None,
+        machine: Machine,
+    ) -> Float[Array, "v w"]:
         step = _by_part(shift_flux, grid, machine, rank=2)
         return step(inputs, density, known)
 
-    def rates(self, grid, inputs, density, machine):
+    def rates(
+        self, grid: VoltageGrid, inputs: Inputs, density: Float[Array, "v w"], machine: Machine
+    ) -> Float[Array, " w"]:
         return _by_part(probe_firing, grid, machine, rank=1)(inputs, density, None)
 
-    def inflow(self, weights):
+    def inflow(self, weights: Float[Array, " w"]) -> Float[Array, " w"]:
         return jnp.zeros_like(weights)
 
-    def returned(self, grid, density, fired):
+    def returned(
+        self, grid: Grid, density: Float[Array, "v w"], fired: Float[Array, " w"]
+    ) -> Float[Array, "v w"]:
         reset = np.arange(grid.v.num)[:, None] == grid.v.reset_index
         return density + jnp.where(reset, fired[None] / grid.v.spacing, 0)
 
@@ -75,17 +86,28 @@ class Later(AbstractReentry):
 
     entering: Float[Array, " w"]
 
-    def after(self, grid, inputs, density, known, machine):
+    def after(
+        self,
+        grid: VoltageGrid,
+        inputs: Inputs,
+        density: Float[Array, "v w"],
+        known: Float[Array, "v w"] | None,
+        machine: Machine,
+    ) -> Float[Array, "v w"]:
         step = _by_part(absorb_flux, grid, machine, rank=2)
         return step(inputs, density, self.entering, known)
 
-    def rates(self, grid, inputs, density, machine):
+    def rates(
+        self, grid: VoltageGrid, inputs: Inputs, density: Float[Array, "v w"], machine: Machine
+    ) -> Float[Array, " w"]:
         return _by_part(probe_firing, grid, machine, rank=1)(inputs, density, self.entering)
 
-    def inflow(self, weights):
+    def inflow(self, weights: Float[Array, " w"]) -> Float[Array, " w"]:
         return self.entering
 
-    def returned(self, grid, density, fired):
+    def returned(
+        self, grid: Grid, density: Float[Array, "v w"], fired: Float[Array, " w"]
+    ) -> Float[Array, "v w"]:
         return density
 
 

@@ -13,7 +13,7 @@ They are averages over neurons and some of the saved times, weighted by the rate
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, Float
 from ..grid import Grid
 from ..integrate.warning import WarningFlag
 from ..model import AbstractMembrane, Network
-from .passage import interval_moments
+from .passage import Moments, interval_moments
 from .walls import Walls
 
 RATE_ERROR = 3e-3
@@ -70,10 +70,10 @@ def neurons_at(
     or `(k,)` (learning time); times, network rates and rates $N(w)$ then, as in `Solution`.
     """
 
-    def inputs(t, rate):
+    def inputs(t: Array, rate: Array) -> tuple[Array, Array]:
         return model.input(t, weights, rate), model.diffusion(rate)[None]
 
-    def at(t, rate):
+    def at(t: Array, rate: Array) -> Any:
         return jax.jvp(partial(inputs, t), (rate,), (jnp.ones_like(rate),))
 
     (drive, noise), (d_drive, d_noise) = jax.vmap(at)(ts, rate)
@@ -118,7 +118,7 @@ def discretisation_errors(grid: Grid, membrane: AbstractMembrane, neurons: Neuro
     known = jnp.isfinite(coarse.variance + fine.variance + slope.mean) & (fine.variance > 0)
     share = jnp.where(known, rate, 0)
 
-    def mean(values):
+    def mean(values: Array) -> Array:
         total = jnp.sum(share)
         values = jnp.where(known, values, 0)
         return jnp.sum(share * values) / jnp.where(total > 0, total, 1)
@@ -128,11 +128,11 @@ def discretisation_errors(grid: Grid, membrane: AbstractMembrane, neurons: Neuro
     feedback = jnp.sum(jnp.where(known, -slope.mean / period, 0) * share, 1, keepdims=True)
     gain = 1 / (1 - jnp.minimum(mean(feedback), _STRONGEST_FEEDBACK))
 
-    def cv_error(one, other):
+    def cv_error(one: Moments, other: Moments) -> Array:
         cv, true = (jnp.sqrt(variance) / (m + rest) for m, variance in (one, other))
         return mean(jnp.abs(cv / true - 1))
 
-    def stepped(moments):
+    def stepped(moments: Moments) -> Moments:
         return moments._replace(variance=moments.variance + step * moments.mean)
 
     return Errors(
@@ -148,7 +148,7 @@ def discretisation_errors(grid: Grid, membrane: AbstractMembrane, neurons: Neuro
 def warnings(errors: Errors, walls: Walls) -> Bool[Array, " flags"]:
     """The flags of a run with these errors, in the order of `WarningFlag`."""
 
-    def due(part):
+    def due(part: Array) -> Array:
         return (part > CV_ERROR) | ((errors.cv > CV_ERROR) & (part > errors.cv / 3))
 
     flags = {

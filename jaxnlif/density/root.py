@@ -47,7 +47,7 @@ def nearest_root(response: Response, start: Float[Array, ""], max_evaluations: i
     no root ahead.
     """
 
-    def unfinished(s: _Iterate):
+    def unfinished(s: _Iterate) -> Array:
         searching = ~_solved(s) & (s.x < MAX_RATE) & (s.evaluations < max_evaluations)
         return searching | (s.evaluations == 0)
 
@@ -77,11 +77,11 @@ def overshot_root(
     that is not found if the response does not fall.
     """
 
-    def unfinished(s: _Iterate):
+    def unfinished(s: _Iterate) -> Array:
         passed = ~_solved(s) & (s.bracketed | _falls(s)) & (s.evaluations < max_evaluations)
         return jnp.where(s.evaluations == 1, inhibits, passed)
 
-    def improve(s: _Iterate):
+    def improve(s: _Iterate) -> _Iterate:
         return _improved(response, s, jnp.where(s.evaluations == 1, predicted, _next(s)))
 
     end = lax.while_loop(unfinished, improve, _begin(start, fired - start, 1))

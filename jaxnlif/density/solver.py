@@ -8,7 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer
 from .._sum import Sum
@@ -17,7 +17,7 @@ from ..grid import Grid
 from ..integrate.log import Log
 from ..integrate.result import Result
 from ..integrate.solver import AbstractSolver, Regime, Snapshot
-from ..integrate.warning import no_warnings
+from ..integrate.warning import WarningFlag, no_warnings
 from ..machine.layout import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..machine.machine import Machine
 from ..model import Network
@@ -149,14 +149,17 @@ class FluxShift(AbstractSolver[DensityState]):
     ) -> DensityState:
         density = self.machine.layout.split(jnp.asarray(y0, self.dtype))
         synapse, w = model.connections, self.weights(model)
-        rate = jnp.zeros((), self.dtype)
-        for _ in range(2):  # the flux through the threshold depends, weakly, on the rate itself
-            seen = jnp.zeros_like(rate) if synapse.delayed else rate
-            drive, noise = model.input(t0, w, seen), model.diffusion(seen)
-            inputs = inputs_of(self.grid.v, model.membrane, jnp.zeros_like(rate), drive, noise)
-            rates = firing_rates(self.grid.v, inputs, density[-1])
-            rate = jnp.sum(rates) * self.grid.weight_spacing
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
+
+        def fired(rate: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, " w"]]:
+            seen = zero if synapse.delayed else rate
+            drive, noise = model.input(t0, w, seen), model.diffusion(seen)
+            inputs = inputs_of(self.grid.v, model.membrane, zero, drive, noise)
+            rates = firing_rates(self.grid.v, inputs, density[-1])
+            return jnp.sum(rates) * self.grid.weight_spacing, rates
+
+        # The flux through the threshold depends, weakly, on the rate itself.
+        rate, rates = fired(fired(zero)[0])
         state = DensityState(
             density=density,
             rates=rates,
@@ -261,7 +264,7 @@ class FluxShift(AbstractSolver[DensityState]):
         transport = self.transport if rule.moves else Still()
         signals = state.rate[None] if arriving.signals is None else arriving.signals
 
-        def firing(columns):
+        def firing(columns: Float[Array, "v w"]) -> Float[Array, " w"]:
             step = self._voltage_step(model, time, dt, Arriving(None, AtOnce()), columns)
             return step.rates(signals)
 
@@ -307,7 +310,15 @@ class FluxShift(AbstractSolver[DensityState]):
     def result(self, state: DensityState) -> Result:
         return state.result
 
-    def unresolved(self, model, dt, state, ts, rate, rates):
+    def unresolved(
+        self,
+        model: Network,
+        dt: Array,
+        state: DensityState,
+        ts: Float[Array, " k"],
+        rate: Float[Array, " k"],
+        rates: Float[Array, "k w"],
+    ) -> Bool[Array, " flags"]:
         if state.walls is None:  # written by an older version
             return no_warnings()
         w = self.weights(model)
@@ -316,7 +327,7 @@ class FluxShift(AbstractSolver[DensityState]):
         errors = discretisation_errors(self.grid, model.membrane, neurons)
         return warnings(errors, state.walls)
 
-    def advice(self, flag, solution):
+    def advice(self, flag: WarningFlag, solution: Any) -> str:
         return advice(flag, solution, self.weights(solution.model))
 
     def iterations(self, state: DensityState) -> dict[str, Array]:

@@ -34,7 +34,7 @@ def first_rates(step: VoltageStep) -> tuple[Float[Array, ""], Float[Array, " w"]
     still = frozen(step)
     kappas = jnp.stack([jnp.maximum(still.kappa, 1 / _BRIEF), still.kappa])
 
-    def search(begin, kappa):
+    def search(begin: Array, kappa: Array) -> tuple[Array, None]:
         brief = replace(still, kappa=kappa)
         root = nearest_root(lambda x: brief.firing(x[None])[0], begin, _MAX_EVALUATIONS)
         return jnp.where(root.found, root.rate, begin), None

@@ -92,7 +92,9 @@ class FixedStep(AbstractStepSize):
     def longest(self, situation: Situation) -> Float[Array, ""]:
         return situation.dt
 
-    def cover(self, solver, model, t, dt, arriving, state):
+    def cover(
+        self, solver: Any, model: Network, t: Array, dt: Array, arriving: Any, state: DensityState
+    ) -> tuple[DensityState, Float[Array, " w"]]:
         time = lookup_time(t, dt, model.jumps().astype(dt.dtype))
         return solver.part(model, time, dt, arriving, state)
 

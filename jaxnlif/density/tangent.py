@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,11 +11,12 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from ..execution import LogDepth, Loops
+from ..execution import AbstractExecution, LogDepth, Loops
 from ..grid import VoltageGrid
 from ..machine.machine import Machine
 from ..tridiagonal import mmatrix
-from .cells import Cells, CellsOf, Inputs, exchange_rates, positive, with_cells, with_inflow
+from ..tridiagonal.exchange import Rates
+from .cells import Cells, CellsOf, Common, Inputs, exchange_rates, positive, with_cells, with_inflow
 
 
 def needed(primals: Any, tangents: Any) -> tuple[Any, Any]:
@@ -35,8 +37,10 @@ def needed(primals: Any, tangents: Any) -> tuple[Any, Any]:
 
 
 def _filled(tangent: Any) -> Any:
-    zero = isinstance(tangent, SymbolicZero)
-    return jnp.zeros(tangent.shape, tangent.dtype) if zero else tangent
+    if not isinstance(tangent, SymbolicZero):
+        return tangent
+    like: Any = tangent.aval
+    return jnp.zeros(like.shape, like.dtype)
 
 
 @partial(jax.checkpoint, static_argnums=(0, 1), prevent_cse=False)
@@ -53,14 +57,14 @@ def shift_flux_tangent(
     """
     inputs, pin = primals[0], jnp.argmax(new, 0)
 
-    def product(x):
+    def product(x: Array) -> Array:
         return mmatrix.apply(*_matrix(grid, inputs), x)
 
-    def by(execution, *, branch):
+    def by(execution: AbstractExecution, *, branch: bool) -> Callable[[], Array]:
         way = Machine(execution, machine.layout)
 
-        def step(cells: CellsOf):
-            def rates_of(common, drive):
+        def step(cells: CellsOf) -> Array:
+            def rates_of(common: Common, drive: Array) -> tuple[Rates, Array]:
                 inputs = Inputs(*common, drive)
                 kappa = jnp.broadcast_to(positive(inputs.kappa), drive.shape)
                 return cells(grid, inputs).rates, kappa
@@ -89,7 +93,7 @@ def absorb_flux_tangent(
     *tangents, d_inflow = tangents
     inputs = primals[0]
 
-    def step(cells: CellsOf):
+    def step(cells: CellsOf) -> Array:
         return _differentiate(grid, cells(grid, inputs), new, primals, tangents)
 
     right = with_cells(grid, inputs, step, branch=True)
@@ -97,7 +101,9 @@ def absorb_flux_tangent(
     return mmatrix.solve(*_matrix(grid, inputs), rhs, machine=machine)
 
 
-def _differentiate(grid: VoltageGrid, cells: Cells, new: Array, primals: Any, tangents: Any):
+def _differentiate(
+    grid: VoltageGrid, cells: Cells, new: Array, primals: Any, tangents: Any
+) -> Array:
     """Right side of the differentiated step, with what it changes in the exit left out."""
     (kappa, noise, force, _, drive), density = primals
     (d_kappa, d_noise, d_force, _, d_drive), d_density = tangents

@@ -103,7 +103,7 @@ class _Flow(eqx.Module):
         """The exchange of a step at given conditional rates, and the weight density at the end."""
         courant = Courant(*(number / _PARTS for number in _courant(self, conditional)))
 
-        def advance(weights, _):
+        def advance(weights: Array, _: None) -> tuple[Array, tuple[Array, Array, Array, Array]]:
             moved = advect(courant, weights, self.machine)
             up, down, iterations, converged = _exchange(courant, moved)
             climbs, falls = up * moved.weights, down * _above(moved.weights)

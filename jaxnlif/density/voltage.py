@@ -100,7 +100,12 @@ class VoltageStep(eqx.Module):
         leaky = isinstance(self.model.membrane, Leaky)
         return Machine(self.machine.execution, self.machine.layout, leaky)
 
-    def _after(self, reentry: AbstractReentry, signals, known):
+    def _after(
+        self,
+        reentry: AbstractReentry,
+        signals: Float[Array, " s"],
+        known: Float[Array, "v w"] | None,
+    ) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
         inputs = self.inputs(signals)
         density = reentry.after(self.grid.v, inputs, self.density, known, self._machine)
         return density, firing_rates(self.grid.v, inputs, density[-1])

@@ -70,9 +70,10 @@ class Walls(NamedTuple):
             return self
         first_and_last = np.array([0, -1])
         given = lax.stop_gradient((learning.strength(weights), density, rates))
-        ends = (x[..., first_and_last] for x in given)
+        strength, density, rates = (x[..., first_and_last] for x in given)
         rate, dt = lax.stop_gradient((rate, learning.speed * dt))
-        held = dt * grid.v.spacing * jnp.sum(flow_beyond(grid.w, *ends, rate))
+        beyond = flow_beyond(grid.w, strength, density, rates, rate)
+        held = dt * grid.v.spacing * jnp.sum(beyond)
         return Walls(self.voltage, self.weight + held)
 
 

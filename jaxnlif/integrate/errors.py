@@ -55,7 +55,7 @@ def _guarded(tree: Any, inputs: Any, wrong: tuple[Bool[Array, ""], Int[Array, ""
 
 
 @_guarded.def_jvp
-def _guarded_jvp(primals: Any, tangents: Any):
+def _guarded_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     tree, _, (wrong, which) = primals
     reasons = [text(end) for end in _EARLY_ENDS] + [_STOPPED]
     messages = [f"solve, differentiated (throw=False allows it): {reason}" for reason in reasons]
@@ -64,7 +64,7 @@ def _guarded_jvp(primals: Any, tangents: Any):
     one = eqx.branched_error_if(jnp.ones(()), wrong, which, messages)
     nothing = sum((0 * jnp.sum(tangent) for tangent in jax.tree.leaves(tangents[1])), 0)
 
-    def scaled(leaf: Any, tangent: Any):
+    def scaled(leaf: Any, tangent: Any) -> Array:
         factor = one.astype(leaf.dtype)
         if tangent is None:
             return jnp.full_like(leaf, factor * nothing)

@@ -82,7 +82,7 @@ class Log(eqx.Module, Generic[Row]):
         """The log with one more `row` where `when` holds, a number."""
         place = jnp.minimum(self.count, self.capacity)
 
-        def write(old: Any, new: Any):
+        def write(old: Any, new: Any) -> Array:
             new = jnp.where(when, jnp.asarray(new, old.dtype), 0)
             return lax.dynamic_update_index_in_dim(old, new, place, 0)
 

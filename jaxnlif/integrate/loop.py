@@ -16,7 +16,9 @@ MAX_ITERATIONS = _BLOCK**2
 
 
 @eqx.filter_custom_jvp
-def bounded_while(arguments: Any, carry: Any, *, unfinished: Callable, body: Callable) -> Any:
+def bounded_while(
+    arguments: Any, carry: Any, *, unfinished: Callable[..., Any], body: Callable[..., Any]
+) -> Any:
     """Applies `body` while `unfinished` holds: a while loop that costs what its iterations cost.
 
     When differentiated, in either mode, the first 10 000 iterations are two nested scans that skip
@@ -32,20 +34,20 @@ def bounded_while(arguments: Any, carry: Any, *, unfinished: Callable, body: Cal
 @bounded_while.def_jvp
 def _bounded_while_jvp(
     primals: Any, tangents: Any, *, unfinished: Callable[..., Any], body: Callable[..., Any]
-):
-    def iterations(arguments: Any, carry: Any):
-        def skip(condition: Any, function: Callable[..., Any], carry: Any):
+) -> tuple[Any, Any]:
+    def iterations(arguments: Any, carry: Any) -> Any:
+        def skip(condition: Any, function: Callable[..., Any], carry: Any) -> Any:
             return lax.cond(condition, function, lambda carry: carry, carry)
 
-        def iteration(carry: Any, _):
+        def iteration(carry: Any, _: None) -> tuple[Any, None]:
             return skip(unfinished(arguments, carry), partial(body, arguments), carry), None
 
         @jax.checkpoint
-        def block(carry: Any):
+        def block(carry: Any) -> Any:
             return lax.scan(iteration, carry, length=_BLOCK)[0]
 
-        def blocks(carry: Any):
-            def one(carry: Any, _):
+        def blocks(carry: Any) -> Any:
+            def one(carry: Any, _: None) -> tuple[Any, None]:
                 return skip(unfinished(arguments, carry), block, carry), None
 
             return lax.scan(one, carry, length=_BLOCK)[0]
@@ -54,7 +56,7 @@ def _bounded_while_jvp(
         carry, _ = iteration(carry, None)
         return skip(unfinished(arguments, carry), blocks, carry)
 
-    def run(arguments: Any, carry: Any):
+    def run(arguments: Any, carry: Any) -> Any:
         dynamic, static = eqx.partition((arguments, carry), eqx.is_array)
 
         return jax.checkpoint(lambda dynamic: iterations(*eqx.combine(dynamic, static)))(dynamic)

@@ -16,12 +16,14 @@ _FOUND = "found"
 _POLICY = jax.checkpoint_policies.save_only_these_names(_FOUND)
 
 
-def remember(found: Any):
+def remember(found: Any) -> Any:
     """The same, stored in every step, so that reverse mode need not search for it again."""
     return jax.tree.map(lambda x: checkpoint_name(x, _FOUND), found)
 
 
-def checkpointed_scan(function: Callable, init: Any, xs: Array, *, block: int | None):
+def checkpointed_scan(
+    function: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Array, *, block: int | None
+) -> tuple[Any, Any]:
     """`lax.scan(function, init, xs)` in blocks, of which reverse mode stores the first states only.
 
     With k blocks of b steps reverse mode holds k states and what one block stores, and steps twice
@@ -41,7 +43,7 @@ def checkpointed_scan(function: Callable, init: Any, xs: Array, *, block: int | 
     xs = jnp.concatenate([xs, jnp.repeat(xs[-1:], missing, axis=0)])
 
     @partial(jax.checkpoint, prevent_cse=False, policy=_POLICY)
-    def run_block(carry: Any, xs: Any):
+    def run_block(carry: Any, xs: Any) -> tuple[Any, Any]:
         return lax.scan(function, carry, xs)
 
     carry, ys = lax.scan(run_block, init, xs.reshape(blocks, block, *xs.shape[1:]))

@@ -112,11 +112,11 @@ class AbstractSolver(Module, Generic[State]):
         solver whose steps differ may replace this loop by one that pays for each only its cost.
         """
 
-        def step(carry: Any):
+        def step(carry: Any) -> tuple[State, Array]:
             state, n = carry
             return self.step(model, t0 + n * dt, dt, state), n + 1
 
-        def unfinished(carry: Any):
+        def unfinished(carry: Any) -> Array:
             return (carry[1] < stop) & (self.result(carry[0]) == Result.completed)
 
         return lax.while_loop(unfinished, step, (state, n))

@@ -98,13 +98,13 @@ def _run(
     solver = plan.layout.applied(solver)
     t0, dt = span
 
-    def to_stop(carry: Any, save: Any):
+    def to_stop(carry: Any, save: Any) -> tuple[Any, Any]:
         stop = stops[save]
 
-        def step(carry: Any, _):
+        def step(carry: Any, _: Array) -> tuple[Any, None]:
             passage, n = carry
 
-            def go(passage: Any):
+            def go(passage: Any) -> tuple[Any, Any]:
                 state = solver.step(model, t0 + n * dt, dt, passage.after)
                 return passage.to(state), n + 1
 

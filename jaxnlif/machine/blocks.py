@@ -35,7 +35,7 @@ def in_blocks(function: Callable[[Any, Any], Array]) -> Callable[[Any, Any], Arr
             return function(common, columns)
 
         def blockwise(common: Any, columns: Any) -> Array:
-            def one(block, done):
+            def one(block: Array, done: Array) -> Array:
                 start = jnp.minimum(block * width, num - width)
 
                 def part(x: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .._check import check, check_integer, check_positive, check_scalar, known, shown
@@ -44,7 +45,7 @@ class AbstractDelay(Module):
     def record(self, memory: Any, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Any:
         """The memory after a step in which `sent` was sent."""
 
-    def validate(self, name: str, dt: Float[Array, ""] | float) -> None:
+    def validate(self, name: str, dt: ArrayLike) -> None:
         """Checks that steps of `dt` resolve the delay, which an error calls `name`.
 
         **Raises:** `ValueError` if the delay is shorter than a step, or more steps than it holds.
@@ -90,7 +91,7 @@ class Delay(AbstractDelay):
         check_scalar("duration", self.duration)
         check_positive("duration", self.duration)
 
-    def validate(self, name: str, dt: Float[Array, ""] | float) -> None:
+    def validate(self, name: str, dt: ArrayLike) -> None:
         super().validate(name, dt)
         check(
             known(self.duration) <= dt * (self.slots - 2) * (1 + 1e-6),

@@ -147,7 +147,7 @@ class Tabulated(AbstractDrive):
     w: Float[Array, " w"] | None = None
     t: Float[Array, " t"] | None = None
 
-    def __init__(self, values, *, w=None, t=None):
+    def __init__(self, values: Any, *, w: Any = None, t: Any = None):
         self.values = as_leaf("values", values)
         self.w = None if w is None else as_leaf("w", w)
         self.t = None if t is None else as_leaf("t", t)

@@ -51,7 +51,7 @@ class Hebbian(AbstractLearning):
 
     gain: Float[Array, "..."] | Callable[..., Any]
 
-    def __init__(self, gain):
+    def __init__(self, gain: Any):
         self.gain = gain if callable(gain) else as_leaf("gain", gain)
         if not callable(self.gain):
             check_finite("gain", self.gain)

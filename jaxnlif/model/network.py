@@ -74,15 +74,15 @@ class Network(Module):
     def __init__(
         self,
         *,
-        noise=1.0,
-        drive=0.0,
+        noise: Any = 1.0,
+        drive: Any = 0.0,
         response: Callable[[Array], Array] | None = None,
         learning: AbstractLearning | None = None,
-        epsilon=1.0,
-        weight=None,
-        noise_slope=0.0,
-        delay=None,
-        refractory=None,
+        epsilon: Any = 1.0,
+        weight: Any = None,
+        noise_slope: Any = 0.0,
+        delay: Any = None,
+        refractory: Any = None,
         membrane: AbstractMembrane | None = None,
         synapse: AbstractSynapse | None = None,
     ):
@@ -116,7 +116,7 @@ class Network(Module):
         )
         self.noise, self.noise_slope = as_leaf("noise", noise), as_leaf("noise_slope", noise_slope)
         self.epsilon = as_leaf("epsilon", epsilon)
-        self.drive = drive if callable(drive) else Constant(drive)
+        self.drive = _as_drive(drive)
         self.response = Identity() if response is None else response
         self.learning = learning
         self.weight = None if weight is None else as_leaf("weight", weight)
@@ -190,6 +190,11 @@ class Network(Module):
         **Arguments:** `rate`: $\bar N$ (spikes / neuron / membrane time).
         """
         return self.membrane.diffusion(self.noise + self.noise_slope * rate)
+
+
+def _as_drive(value: Any) -> Any:
+    """A number as the drive that is constant; callables unchanged."""
+    return value if callable(value) else Constant(value)
 
 
 def _as_delay(name: str, value: Any, kinds: tuple[type, ...]) -> Any:

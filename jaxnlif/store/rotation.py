@@ -77,7 +77,7 @@ class Rotation(NamedTuple):
         """
         for path in self._paths():
             fault = "is damaged: its content is not what its name says"
-            if _checksum(path) == _NAME.fullmatch(path.name)[2]:  # pyright: ignore
+            if _checksum(path) == path.stem.split("-")[2]:
                 saved = _read(path)
                 if saved.number == _number(path):
                     yield saved

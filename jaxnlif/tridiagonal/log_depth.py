@@ -11,6 +11,7 @@ which begins with a large number, may not underflow there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -45,7 +46,7 @@ class _Moebius(NamedTuple):
     def iterates(self, start: Array, *, axis: int = 0, reverse: bool = False) -> Array:
         """What row after row, from `start` on, is before it is mapped."""
 
-        def compose(first, second):
+        def compose(first: _Moebius, second: _Moebius) -> _Moebius:
             return second.after(first)
 
         through = _scan(compose, self.scaled(), axis=axis, reverse=reverse)
@@ -61,7 +62,7 @@ def recurrence(
     **Arguments:** `factors` f and `rows` r (one array or several), with the rows along `axis`.
     """
 
-    def compose(first, second):
+    def compose(first: tuple[Array, Any], second: tuple[Array, Any]) -> tuple[Array, Any]:
         (f, x), (g, y) = first, second
         return g * f, jax.tree.map(lambda x, y: y + g * x, x, y)
 
@@ -137,7 +138,7 @@ def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array
     entering = shifted(up_above, reverse=True) / pivots_above
     q_above, y_above = recurrence(entering, given, reverse=True)[1]
 
-    def into_source(below, above):
+    def into_source(below: Array, above: Array) -> Array:
         arriving = [down_below[-1:] * below[-1:], up_above[:1] * above[:1]]
         return jnp.sum(jnp.concatenate(arriving), 0)
 
@@ -147,7 +148,7 @@ def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array
     return jnp.concatenate([below, alpha[None], above])
 
 
-def _scan(compose, rows, *, axis: int, reverse: bool):
+def _scan(compose: Callable[[Any, Any], Any], rows: Any, *, axis: int, reverse: bool) -> Any:
     """An associative scan, of no rows too."""
     if jax.tree.leaves(rows)[0].shape[axis] == 0:
         return rows

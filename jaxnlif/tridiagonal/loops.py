@@ -16,6 +16,9 @@ from jaxtyping import Array, Float
 
 from .exchange import Rates
 
+_Two = tuple[Array, Array]
+_Three = tuple[Array, Array, Array]
+
 
 def sweep_up(
     rates: Rates,
@@ -34,7 +37,7 @@ def sweep_up(
     by row, at which more leaves; they are part of the excesses.
     """
 
-    def row(carry, inputs):
+    def row(carry: tuple[Array, Any], inputs: Any) -> tuple[tuple[Array, Any], tuple[Any, Array]]:
         excess, y = carry
         rhs, rates_row, kill = inputs
         if kill is not None:
@@ -54,7 +57,7 @@ def sweep_down(
 ) -> Float[Array, "n w"]:
     r"""Back substitution $x_j = y_j + down_j x_{j+1} / d_j$."""
 
-    def row(above, inputs):
+    def row(above: Array, inputs: Any) -> _Two:
         y, excess, rates_row = inputs
         _, up, down = rates.at(rates_row)
         x = y + down / (excess + up) * above
@@ -75,7 +78,7 @@ def solve_transposed(rates: Rates, kappa: Array, rhs: Array, *, axis: int = 0) -
     if axis == 1:
         return solve_transposed(rates, kappa, rhs.T).T
 
-    def up_row(carry, inputs):
+    def up_row(carry: _Two, inputs: Any) -> tuple[_Two, _Two]:
         excess, carried = carry
         rhs, rates_row = inputs
         _, up, down = rates.at(rates_row)
@@ -83,7 +86,7 @@ def solve_transposed(rates: Rates, kappa: Array, rhs: Array, *, axis: int = 0) -
         y = (carried + rhs) * inverse
         return (kappa + down * inverse * excess, down * y), (y, excess)
 
-    def down_row(above, inputs):
+    def down_row(above: Array, inputs: Any) -> _Two:
         y, excess, rates_row = inputs
         _, up, _ = rates.at(rates_row)
         x = y + up * above / (excess + up)
@@ -102,7 +105,7 @@ def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array
     part $κ q_j$ stays, and $1 - κ q_j$ comes from above; above R some of it also exits.
     """
 
-    def from_below(carry, inputs):
+    def from_below(carry: _Two, inputs: Any) -> tuple[_Two, _Two]:
         ones, right = carry
         rhs, rates_row = inputs
         _, up, down = rates.at(rates_row)
@@ -111,7 +114,7 @@ def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array
         q, y = ones * inverse, right * inverse
         return (down * q, down * y), (y, q)
 
-    def from_above(carry, inputs):
+    def from_above(carry: _Three, inputs: Any) -> tuple[_Three, _Three]:
         exiting, ones, right = carry
         rhs, rates_row = inputs  # of the row below
         _, up, down = rates.at(rates_row)
@@ -120,7 +123,7 @@ def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array
         q, y = ones * inverse, right * inverse
         return (up * inverse * excess, up * q, up * y), (y, q, down * inverse)
 
-    def rows(first, last):
+    def rows(first: int, last: int) -> Any:
         return jax.tree.map(lambda rows: rows[first:last], rates.rows)
 
     zero = jnp.zeros_like(rhs[0])
@@ -132,7 +135,7 @@ def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array
     _, ones_above, right_above = end
     alpha = (rhs[source] + right_below + right_above) / (1 + ones_below + ones_above)
 
-    def outwards(x, inputs):
+    def outwards(x: Array, inputs: _Three) -> _Two:
         y, q, ratio = inputs
         x = y - alpha * q + ratio * x
         return x, x
@@ -148,7 +151,7 @@ def recurrence(
 ) -> tuple[Float[Array, "n 1"], Float[Array, "n v"]]:
     r"""Products of the $f$, and $x_j = r_j + f_j x_{j-1}$, or in `reverse` $x_{j+1}$."""
 
-    def add(before, inputs):
+    def add(before: _Two, inputs: _Two) -> tuple[_Two, _Two]:
         (through, x), (factor, row) = before, inputs
         after = factor * through, row + factor * x
         return after, after

@@ -40,7 +40,7 @@ def apply(
 ) -> Float[Array, "rows columns"]:
     r"""The product $(κ + A)\,x$ along an axis, along which `up` and `down` are given too."""
 
-    def shifted(rows, by):
+    def shifted(rows: Array, by: int) -> Array:
         edges = [(0, 0, 0)] * rows.ndim
         edges[axis] = (by, -by, 0)
         return lax.pad(rows, jnp.zeros((), rows.dtype), edges)
@@ -86,7 +86,8 @@ def solve(
         return lambda _, rhs: _run(run, fixed, rhs, machine, columns_last=axis == 0)
 
     @partial(jax.checkpoint, prevent_cse=False)
-    def product(kappa, up, down, x):  # of which reverse mode stores the factors alone
+    def product(kappa: Array, up: Array, down: Array, x: Array) -> Array:
+        # Of which reverse mode stores the factors alone.
         if axis == 1:
             up, down = (repeated(rates[:, 0], x.shape[0]) for rates in (up, down))
             return apply(kappa, up, down, x, axis=1)
@@ -122,7 +123,7 @@ def solve_shifted(
     fixed = lax.stop_gradient((columns, pin))
     common = lax.stop_gradient(common)
 
-    def product(x):
+    def product(x: Array) -> Array:
         return matvec(x).at[source].set(jnp.sum(x, 0))
 
     def forward(way: ModuleType, common: Any, columns: Any) -> Array:
@@ -142,7 +143,9 @@ def solve_shifted(
     )
 
 
-def _pinned(way: ModuleType, rates: Rates, kappa: Array, source: int, pin: Array, right: Array):
+def _pinned(
+    way: ModuleType, rates: Rates, kappa: Array, source: int, pin: Array, right: Array
+) -> Array:
     r"""The solution of `solve_shifted`, however seldom the last row is reached.
 
     What is missing at row R is what leaves, $s = up_{n-1} x_{n-1}$, and what makes up for the sum

@@ -14,6 +14,7 @@ nothing is subtracted, so that the result is non-negative in floating point.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,17 +44,18 @@ def solve_along_weights(
         return mmatrix.solve(one, up, down, rhs, axis=1, machine=machine)
 
     @partial(jax.checkpoint, prevent_cse=False)
-    def product(up, down, x):
+    def product(up: Array, down: Array, x: Array) -> Array:
         up, down = (mmatrix.repeated(rates[:, 0], x.shape[0]) for rates in (up, down))
         return mmatrix.apply(one, up, down, x, axis=1)
 
     rates = lax.stop_gradient((up, down))
     eliminate, substitute = partial(_eliminate, machine), partial(_substitute, layout, machine)
 
-    def forward(_, rhs):
-        return substitute(*layout.everywhere(eliminate)(*rates), rhs)
+    def forward(_: Any, rhs: Array) -> Array:
+        inverse, climb, fall = layout.everywhere(eliminate)(*rates)
+        return substitute(inverse, climb, fall, rhs)
 
-    def adjoint(_, rhs):
+    def adjoint(_: Any, rhs: Array) -> Array:
         inverse, climb, fall = layout.everywhere(partial(eliminate, transposed=True))(*rates)
         return substitute(inverse, climb, fall, rhs)
 
@@ -80,7 +82,7 @@ def _substitute(
     fall: Array,
     rhs: Array,
 ) -> Array:
-    def columns(inverse, climb, fall, rhs):
+    def columns(inverse: Array, climb: Array, fall: Array, rhs: Array) -> Array:
         rows = _recurrence(layout, machine, climb, (rhs * inverse[None]).T)
         return _recurrence(layout, machine, fall, rows, reverse=True).T
 

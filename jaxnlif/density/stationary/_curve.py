@@ -64,7 +64,7 @@ class Curve(NamedTuple):
     def state(self, distance: Float[Array, ""]) -> State:
         """The stationary state at $A$."""
 
-        def residual(log_n):
+        def residual(log_n: Float[Array, ""]) -> Float[Array, ""]:
             return log_n - self.log_rate(distance, jnp.sqrt(self.noise_at(log_n)))
 
         # From so low a rate the first step leads to the solution for the noise a0.

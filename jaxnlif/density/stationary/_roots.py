@@ -10,12 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, PyTree
 
 from ..._check import as_numbers
 
 Scalar = Float[Array, ""]
 ScalarFunction = Callable[[Scalar], Scalar]
+_Iterate = tuple[int | Array, Scalar, Bool[Array, ""]]
 
 
 def implicit_root(
@@ -52,7 +54,7 @@ def bisect(
     `optimistix.Bisection` takes twice as long, and three times as long to compile.
     """
 
-    def halve(_, ends):
+    def halve(_: Array, ends: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
         middle = 0.5 * (ends[0] + ends[1])
         left = (function(middle) > 0) == falling
         return jnp.where(left, middle, ends[0]), jnp.where(left, ends[1], middle)
@@ -69,7 +71,7 @@ def newton(function: ScalarFunction, start: Scalar, max_step: float, steps: int 
     """
     last_step = jnp.finfo(start.dtype).eps ** 0.5
 
-    def improve(state):
+    def improve(state: _Iterate) -> _Iterate:
         count, x, _ = state
         value, slope = with_slope(function, x)
         done = is_root(x, value, slope)
@@ -77,7 +79,7 @@ def newton(function: ScalarFunction, start: Scalar, max_step: float, steps: int 
         bound = jnp.where(done, last_step, max_step)
         return count + 1, x - jnp.clip(value / slope, -bound, bound), done
 
-    def unfinished(state):
+    def unfinished(state: _Iterate) -> Bool[Array, ""]:
         count, _, done = state
         return (count < steps) & ~done
 
@@ -92,7 +94,7 @@ def is_root(x: Scalar, value: Scalar, slope: Scalar) -> Bool[Array, ""]:
 def check_numbers(**arguments: Any) -> None:
     """Requires numbers of what is known, under `grad` too."""
     for name, value in arguments.items():
-        if not isinstance(value, jax.core.Tracer):
+        if not isinstance(value, Tracer):
             as_numbers(name, value)
 
 
@@ -124,10 +126,9 @@ _TAKEN = ("int32", "int64", "float16", "float32", "float64")
 def require(name: str, holds: Callable[..., Any], rule: str, *values: Any) -> None:
     """Requires `holds(*values)` of known values, under `grad` too; the first is called `name`."""
     values = tuple(
-        lax.stop_gradient(value) if isinstance(value, jax.core.Tracer) else value
-        for value in values
+        lax.stop_gradient(value) if isinstance(value, Tracer) else value for value in values
     )
-    if any(isinstance(value, jax.core.Tracer) for value in values):
+    if any(isinstance(value, Tracer) for value in values):
         return
     values = tuple(as_numbers(name, value) for value in values)
     try:
@@ -141,7 +142,7 @@ def require(name: str, holds: Callable[..., Any], rule: str, *values: Any) -> No
 def raise_if(failed: Bool[Array, ""], value: Array, message: str) -> Array:
     """`value`, unless `failed`: `ValueError` now, or an error at run time if that is traced."""
     known = lax.stop_gradient(failed)
-    if isinstance(known, jax.core.Tracer):
+    if isinstance(known, Tracer):
         return eqx.error_if(value, known, message)
     if known:
         raise ValueError(message)

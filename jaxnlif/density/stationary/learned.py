@@ -67,7 +67,7 @@ class LearnedState(Module):
         rates = w / (self.network.gain_at(w) * self.rate)
         return jnp.where(inside, rates * jnp.exp(-self.network.log_rate(w, self.rate)), 0)
 
-    def _inside(self, w):
+    def _inside(self, w: ArrayLike) -> tuple[Array, Array]:
         """The weights, those outside of $[0, A]$ replaced, and which are inside."""
         w = jnp.asarray(w, self.support.dtype)
         inside = (w >= 0) & (w <= self.support)
@@ -167,7 +167,9 @@ class _LearningNetwork(eqx.Module):
         """$K(w)$."""
         return self.gain(w) if callable(self.gain) else self.gain
 
-    def log_rate(self, w: Float[Array, "..."], network_rate: Float[Array, ""]):
+    def log_rate(
+        self, w: Float[Array, "..."], network_rate: Float[Array, ""]
+    ) -> Float[Array, "..."]:
         r"""$\log r(I(w) + w σ(\bar N))$."""
         drive = self.drive_fn(w) + w * self.response_fn(network_rate)
         noise = self.noise + self.noise_slope * network_rate

@@ -9,16 +9,18 @@ explicit; in general the states are a curve, see `Curve`, on which they are foun
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Real
+from jaxtyping import Array, Bool, Float, Int, Real
 
-from ..._check import check
+from ..._check import check, is_concrete
 from ..._module import Module
 from ._curve import Curve, Network, State
 from ._roots import (
@@ -91,7 +93,7 @@ def self_consistent_rates(
     """
     curve, network = _network(weight, drive, noise, noise_slope, threshold, reset, refractory)
     search = jax.tree.map(lax.stop_gradient, (curve, network))
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(search)):
+    if not is_concrete(search):
         raise ValueError(
             "self_consistent_rates: the number of rates is not known under jit or vmap; "
             "use self_consistent_rate with a guess there"
@@ -183,7 +185,13 @@ def fold(
 
 
 def _network(
-    weight, drive, noise, noise_slope, threshold, reset, refractory=0.0
+    weight: ArrayLike,
+    drive: ArrayLike,
+    noise: ArrayLike,
+    noise_slope: ArrayLike,
+    threshold: ArrayLike,
+    reset: ArrayLike,
+    refractory: ArrayLike = 0.0,
 ) -> tuple[Curve, Network]:
     """The arguments, checked, as a curve of states and a network that picks some of them."""
     others = {"weight": weight, "noise_slope": noise_slope}
@@ -196,22 +204,24 @@ def _network(
     return Curve(noise, noise_slope, threshold, reset, rest), Network(weight, drive)
 
 
-def _sign_changes(x, values):
+def _sign_changes(x: np.ndarray, values: np.ndarray) -> Iterator[tuple[Any, Any, Any]]:
     """Neighbours in `x` between which `values` change sign, and whether they fall."""
-    positive = np.asarray(values) > 0
+    positive = values > 0
     for k in np.flatnonzero(positive[1:] != positive[:-1]):
         yield x[k], x[k + 1], positive[k]
 
 
 @jax.jit
-def _sample(curve: Curve, network: Network):
+def _sample(curve: Curve, network: Network) -> tuple[Array, Array, Array]:
     """The grid, and on it the excess and its slope."""
     grid = curve.grid(network)
     return grid, *jax.vmap(partial(with_slope, partial(curve.excess, network)))(grid)
 
 
 @jax.jit
-def _turn(curve: Curve, network: Network, lower: Array, upper: Array, falling: Array):
+def _turn(
+    curve: Curve, network: Network, lower: Array, upper: Array, falling: Array
+) -> tuple[Array, Array]:
     """A local extremum of the excess, and the excess there."""
     excess = partial(curve.excess, network)
     turn = bisect(lambda distance: with_slope(excess, distance)[1], lower, upper, falling)
@@ -238,7 +248,7 @@ def _differentiable(curve: Curve, network: Network, log_n: Array) -> Array:
 
 
 @jax.jit
-def _rate_near(curve: Curve, network: Network, start: Array):
+def _rate_near(curve: Curve, network: Network, start: Array) -> tuple[Array, Bool[Array, ""]]:
     """Logarithm of a stationary rate by Newton's method, and whether it is one."""
     residual = partial(_residual, curve, network)
     log_n = implicit_root(residual, partial(newton, max_step=2.0), start)
@@ -252,10 +262,10 @@ def _fold(curve: Curve, drive: Array) -> Fold:
     has_peak = (slopes[:-1] > 0) & (slopes[1:] <= 0)
     heights = jnp.where(has_peak, jnp.maximum(heights[:-1], heights[1:]), -jnp.inf)
 
-    def slope(distance):
+    def slope(distance: Float[Array, ""]) -> Float[Array, ""]:
         return curve.coupling_slope(drive, distance)[0]
 
-    def peak(k):
+    def peak(k: Int[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The state where the coupling has a local maximum, and the logarithm of that."""
         found = has_peak[k]
         top = bisect(slope, grid[k], grid[k + 1], jnp.array(True))

@@ -14,6 +14,7 @@ $y = 1/g$ is exact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 
 import jax
@@ -29,6 +30,8 @@ _PANELS = 128
 _SAMPLES = 1025
 _DEPTH = 42.0  # e^{-42} is nothing
 _FARTHEST = 1e6  # times the natural length
+
+_Growth = Callable[[Array], Array]
 
 
 def log_rate_by_quadrature(
@@ -58,8 +61,14 @@ def density_by_quadrature(
 
 
 @jax.jit
-def _log_rate(membrane: AbstractMembrane, drive, noise, threshold, reset) -> Float[Array, ""]:
-    def growth(v):
+def _log_rate(
+    membrane: AbstractMembrane,
+    drive: Float[Array, ""],
+    noise: Float[Array, ""],
+    threshold: Float[Array, ""],
+    reset: Float[Array, ""],
+) -> Float[Array, ""]:
+    def growth(v: Float[Array, ""]) -> Float[Array, ""]:
         return (membrane.drift(v) + drive) / noise
 
     lowest, found = _lowest(*lax.stop_gradient((membrane, drive, noise, threshold, reset)))
@@ -70,8 +79,15 @@ def _log_rate(membrane: AbstractMembrane, drive, noise, threshold, reset) -> Flo
 
 
 @jax.jit
-def _density(membrane: AbstractMembrane, drive, noise, threshold, reset, v) -> Float[Array, ""]:
-    def growth(v):
+def _density(
+    membrane: AbstractMembrane,
+    drive: Float[Array, ""],
+    noise: Float[Array, ""],
+    threshold: Float[Array, ""],
+    reset: Float[Array, ""],
+    v: Float[Array, ""],
+) -> Float[Array, ""]:
+    def growth(v: Float[Array, ""]) -> Float[Array, ""]:
         return (membrane.drift(v) + drive) / noise
 
     log_r = _log_rate(membrane, drive, noise, threshold, reset)
@@ -85,7 +101,7 @@ def _density(membrane: AbstractMembrane, drive, noise, threshold, reset, v) -> F
     return jnp.where(inside & (log_r > -jnp.inf), jnp.exp(log_p), 0)
 
 
-def _march(growth, begin: Array, end: Array, log_start: Array) -> tuple[Array, Array]:
+def _march(growth: _Growth, begin: Array, end: Array, log_start: Array) -> tuple[Array, Array]:
     r"""Logarithms of $y$ at the end of a path, where $y' = 1 - g y$ with $'$ along the path, and of
     $∫ y$ over it."""
     nodes, matrix = _radau()
@@ -100,7 +116,7 @@ def _march(growth, begin: Array, end: Array, log_start: Array) -> tuple[Array, A
     answers = jnp.linalg.solve(system, given)  # to a start of 1, and to the source
     means = h[:, None] * jnp.einsum("j,kji->ki", a[-1], answers)
 
-    def panel(log_y, inputs):
+    def panel(log_y: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         (to_start, to_source), (part_start, part_source) = inputs
         scale = jnp.maximum(log_y, 0)
         y, one = jnp.exp(log_y - scale), jnp.exp(-scale)
@@ -116,7 +132,7 @@ def _log(x: Array) -> Array:
     return jnp.log(jnp.maximum(x, tiny))
 
 
-def _integral(growth, begin: Array, end: Array) -> Float[Array, ""]:
+def _integral(growth: _Growth, begin: Array, end: Array) -> Float[Array, ""]:
     r"""$-∫ g$ along a path."""
     nodes, matrix = _radau()
     c, b = (jnp.asarray(x, begin.dtype) for x in (nodes, matrix[-1]))
@@ -126,7 +142,7 @@ def _integral(growth, begin: Array, end: Array) -> Float[Array, ""]:
     return -jnp.sum(rate @ b * jnp.diff(edges)) * jnp.abs(end - begin)
 
 
-def _edges(growth, begin: Array, end: Array) -> Float[Array, " edges"]:
+def _edges(growth: _Growth, begin: Array, end: Array) -> Float[Array, " edges"]:
     """Fractions of a path, from 0 to 1, between which the integrals of |g| are about equal."""
     share = jnp.linspace(0, 1, _SAMPLES, dtype=begin.dtype)
     begin, end = lax.stop_gradient((begin, end))
@@ -140,7 +156,9 @@ def _edges(growth, begin: Array, end: Array) -> Float[Array, " edges"]:
     return inner.at[0].set(0).at[-1].set(1)
 
 
-def _lowest(membrane: AbstractMembrane, drive, noise, threshold, reset) -> tuple[Array, Array]:
+def _lowest(
+    membrane: AbstractMembrane, drive: Array, noise: Array, threshold: Array, reset: Array
+) -> tuple[Array, Array]:
     """A potential that is hardly ever reached from above, and whether there is one."""
     unit = jnp.minimum(threshold - reset, jnp.sqrt(noise)) / 64
     steps = jnp.linspace(0, np.log(64 * _FARTHEST), 4 * _SAMPLES, dtype=drive.dtype)

@@ -263,7 +263,13 @@ def _inverse_softplus(y: Float[Array, ""]) -> Float[Array, ""]:
 
 @jax.jit
 @partial(jnp.vectorize, signature="(),(),(),(),()->()")
-def _scaled_density(x, top, span, to_top, to_reset):
+def _scaled_density(
+    x: Float[Array, ""],
+    top: Float[Array, ""],
+    span: Float[Array, ""],
+    to_top: Float[Array, ""],
+    to_reset: Float[Array, ""],
+) -> Float[Array, ""]:
     r"""$\sqrt a\,p = r e^{-x^2/2} \int_B^A e^{y^2/2}\,dy$ with $x = (v - μ)/\sqrt a$.
 
     $B$ is the larger of $x$ and $A - D$. A threshold out of reach leaves $e^{-x^2/2}/\sqrt{2π}$.
