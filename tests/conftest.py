@@ -9,9 +9,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jaxtyping import install_import_hook
+import jaxtyping
 
-install_import_hook("jaxnlif", "beartype.beartype").__enter__()
+check_types = jaxtyping.jaxtyped
+
+
+def check_types_once(**typechecker):
+    """As `jaxtyped`, but for local functions: they would be compiled again in every call."""
+    checked = check_types(**typechecker)
+    return lambda item: item if "<locals>" in item.__qualname__ else checked(item)
+
+
+jaxtyping.jaxtyped = check_types_once
+jaxtyping.install_import_hook("jaxnlif", "beartype.beartype").__enter__()
 
 # Tests compile more than they compute: XLA's older code for fused loops takes half the time, and
 # two thirds of that if it is not optimised.
