@@ -144,17 +144,12 @@ class VoltageGrid(Module):
         check_positive("rtol", rtol)
         _check_places(threshold=threshold, reset=reset, t0=t0, t1=t0 if t1 is None else t1)
         check(rtol < 0.1, f"rtol = {rtol}: must be less than 0.1")
-        check(
-            (getattr(model, "weight", None) is None) == (w is not None),
-            "w: give a WeightGrid where the model has no weight of its own, and only there",
-        )
         check(reset < threshold, f"reset = {reset}: must be below threshold = {threshold}")
         threshold, reset = float(threshold), float(reset)
         gap = threshold - reset
         like = cls(reset - gap, threshold, reset=reset, num=2, dtype=dtype)
-        weights = np.reshape(np.asarray(model.weight), 1) if w is None else w.centers
         span = float(t0), float(t0 if t1 is None else t1)
-        return grid_for_model(model, float(rtol), like, weights, span)
+        return grid_for_model(model, float(rtol), like, w, span)
 
     def _reset_is_node(self, num: np.ndarray) -> np.ndarray:
         position = (self.reset - self.minimum) / (self.threshold - self.minimum) * num

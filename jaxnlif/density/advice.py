@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._check import check
-from ..grid import VoltageGrid
+from ..grid import VoltageGrid, WeightGrid
 from ..integrate.warning import WarningFlag
 from ..model import AbstractMembrane, Leaky, Network
 from . import passage
@@ -59,17 +59,24 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str
 
 
 def grid_for_model(
-    model: Network,
+    model: Any,
     rtol: float,
     like: VoltageGrid,
-    weights: Float[np.ndarray, " w"],
+    axis: WeightGrid | None,
     times: tuple[float, float],
 ) -> VoltageGrid:
     """The `sufficient_grid` of a network in its stationary states, at times from first to last.
 
-    **Arguments:** `like`, a grid with threshold, reset and dtype; `weights` of neurons (weight).
+    **Arguments:** `like`, a grid with threshold, reset and dtype; `axis`, the weights of a
+    structured network.
     """
-    w = jnp.asarray(weights, like.dtype)
+    check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
+    own = model.connections.weight
+    check(
+        (own is None) == (axis is not None),
+        "w: give a WeightGrid where the model has no weight of its own, and only there",
+    )
+    w = jnp.asarray(own[None] if axis is None else axis.centers, like.dtype)
     ts = jnp.linspace(*times, _TIMES if times[1] > times[0] else 1, dtype=like.dtype)
     _, drive, noise = self_consistent_inputs(model, like, w, ts)
     check(bool(np.all(np.isfinite(drive))), "drive: must be finite")

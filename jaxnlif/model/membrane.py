@@ -80,7 +80,7 @@ class AbstractMembrane(Module):
         drift = self.drift(jnp.asarray(v))
         check(
             drift.shape == v.shape,
-            f"membrane: drift of shape {drift.shape}: must be {v.shape}, a number for each potential",
+            f"membrane: drift of shape {drift.shape}: must be {v.shape}, one for each potential",
         )
         finite = jnp.isfinite(drift)
         where = f" at v = {v[np.argmin(finite)]:g}" if is_concrete(finite) else ""

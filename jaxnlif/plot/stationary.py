@@ -53,16 +53,19 @@ def firing_rate_curve(
     """
     keywords = lines.options(line, label="$G(N)$")
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
-    if model.weight is None:
+    weight = model.connections.weight
+    if weight is None:
         raise ValueError("model: must be an unstructured network, which has one weight")
-    t, w = jnp.zeros(()), model.weight[None]
+    t, w = jnp.zeros(()), jnp.asarray(weight)[None]
     # in membrane times, as rates are
     rest = 0.0 if model.refractory is None else model.refractory.duration / model.epsilon
+    neuron = threshold, reset, rest
     check(bool(jnp.isfinite(rest)), "model: has no stationary rate with refractory = Never()")
 
     def answer(rate: np.ndarray) -> np.ndarray:
         total, noise = jax.vmap(lambda n: (model.input(t, w, n)[0], model.diffusion(n)))(rate)
-        return np.asarray(stationary.firing_rate(total, noise, threshold, reset, rest))
+        rates = stationary.firing_rate(total, noise, *neuron, membrane=model.membrane)
+        return np.asarray(rates)
 
     if rates is None:
         found = _roots(answer, np.geomspace(_LOWEST, _HIGHEST, 2000))

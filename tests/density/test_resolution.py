@@ -12,6 +12,7 @@ import pytest
 import jaxnlif as jn
 from jaxnlif import WarningFlag
 from jaxnlif.density.advice import advice
+from jaxnlif.model.synapse import Synapse
 
 
 def run(low, num, *, drive=0.5, noise=1.0, weight=0.0, dt=0.02, t1=6.0):
@@ -99,6 +100,8 @@ def test_a_grid_for_a_model_scales_with_threshold_and_reset():
         jn.Network(weight=0.0, drive=5.0, noise=100.0), threshold=20, reset=10
     )
     assert (large.minimum, large.num) == (pytest.approx(10 * small.minimum), small.num)
+    synapse = Synapse(jnp.asarray(0.0), jn.Identity())
+    assert jn.VoltageGrid.for_model(jn.Network(synapse=synapse, drive=0.5)) == small
 
 
 @pytest.mark.parametrize(
@@ -113,6 +116,8 @@ def test_a_grid_for_a_model_scales_with_threshold_and_reset():
 def test_grids_that_cannot_be_made_are_refused(kwargs, options, message):
     with pytest.raises(ValueError, match=message):
         jn.VoltageGrid.for_model(jn.Network(**kwargs), **options)
+    with pytest.raises(ValueError, match="model = str: must be a Network"):
+        jn.VoltageGrid.for_model("network")
 
 
 @pytest.mark.parametrize(("top", "warned"), [(1.2, False), (0.5, True)])

@@ -1,6 +1,5 @@
 """`FluxShift`: whole steps, their conservation, their limits, and what it refuses."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -203,10 +202,3 @@ def test_a_constant_drive_equals_a_table_of_it():
     table = jn.Tabulated(np.full((2, 2), 1.5), t=[0.0, 1.0], w=[0.0, 1.0])
     first, second = (run(learning(drive=d), grid).density(-1) for d in (1.5, table))
     np.testing.assert_allclose(first, second, rtol=1e-5)
-
-
-def test_everything_is_a_pytree_with_differentiable_leaves():
-    sol = run(learning(), make_grid(), steps=2)
-    leaves, structure = jax.tree.flatten(sol)
-    again = jax.tree.unflatten(structure, leaves)
-    np.testing.assert_array_equal(again.density(-1), sol.density(-1))

@@ -123,3 +123,31 @@ def test_what_is_no_membrane_is_refused():
         jn.Network(membrane=3)
     with pytest.raises(ValueError, match=r"slope = -1: must be positive"):
         Exponential(slope=-1.0)
+
+
+class Steep(AbstractMembrane):
+    def drift(self, v):
+        return jnp.exp(1000 * v)
+
+
+class Single(AbstractMembrane):
+    def drift(self, v):
+        return jnp.sum(v)
+
+
+@pytest.mark.parametrize(
+    ("membrane", "message"),
+    [
+        (Steep(), r"membrane: drift at v = \S+: must be finite on the voltage grid"),
+        (Exponential(slope=1e-3), r"membrane: drift at v = \S+: must be finite"),
+        (Single(), r"membrane: drift of shape \(\): must be \(60,\), one for each potential"),
+    ],
+    ids=["steep", "exponential", "single"],
+)
+def test_a_drift_that_no_grid_can_hold_is_refused(membrane, message):
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
+    model, y0 = jn.Network(weight=0.0, membrane=membrane), jn.gaussian(grid, v=(-1.0, 0.5))
+    solvers = jn.FluxShift(grid), jn.Particles(100, grid)
+    for solver in (*solvers, jn.MultiScale(*solvers)):
+        with pytest.raises(ValueError, match=message):
+            jn.solve(model, solver, y0=y0, t1=0.1, dt=0.01, key=jax.random.key(0))

@@ -1,9 +1,11 @@
 """Firing-rate curves and their roots."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxnlif as jn
+from jaxnlif.model.synapse import Synapse
 
 from ._artists import legend, lines
 
@@ -48,6 +50,16 @@ def test_the_curve_is_the_rate_in_answer_to_the_rate():
     np.testing.assert_array_equal(drawn["$G(N)$"][:, 0], rates)
     np.testing.assert_allclose(drawn["$G(N)$"][:, 1], expected, rtol=1e-5)
     np.testing.assert_array_equal(drawn["$G(N) = N$"], [[0, 0], [2, 2]])
+
+
+def test_the_curve_is_that_of_the_membrane_and_of_the_synapse():
+    model = jn.Network(
+        synapse=Synapse(jnp.asarray(0.5), jn.Identity()), membrane=jn.Quadratic(), noise=0.5
+    )
+    ends, rates = {"threshold": 5.0, "reset": -5.0}, np.linspace(0, 1, 5)
+    drawn = lines(jn.plot.firing_rate_curve(model, rates=rates, **ends))["$G(N)$"][:, 1]
+    expected = jn.stationary.firing_rate(0.5 * rates, 0.5, *ends.values(), membrane=jn.Quadratic())
+    np.testing.assert_allclose(drawn, expected, rtol=1e-5)
 
 
 def test_a_bounded_response_may_have_three_roots():
