@@ -6,6 +6,7 @@ disabled; all other tests run once, in double precision.
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -35,6 +36,9 @@ import pytest  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_traceback_in_locations_limit", 0)  # where each operation was written
+
+gc.set_threshold(100_000, 50, 50)  # what was traced and compiled is many objects, which stay
 
 # Tests compile the same functions again and again: each worker keeps what it compiled.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -93,7 +97,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 MEMORY_MAPS = Path("/proc/self/maps")
-MANY_MAPS = 30_000  # Linux allows a process 65 530
+MANY_MAPS = 12_000  # Linux allows a process 65 530; this many take some 3 GB
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -6,6 +6,7 @@ import abc
 from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -74,10 +75,15 @@ class AbstractMembrane(Module):
         """Requires a drift that is a finite number at each potential.
 
         **Arguments:** `v`: potentials of a grid, shape `(v,)` (voltage).
+
+        **Raises:** `ValueError` where the drift is of another shape, or not finite.
         """
         if self.linear:
             return
-        drift = self.drift(jnp.asarray(v))
+        # In the precision of a run.
+        numbers, rest = eqx.partition(self, eqx.is_inexact_array)
+        own = eqx.combine(jax.tree.map(lambda leaf: leaf.astype(v.dtype), numbers), rest)
+        drift = own.drift(jnp.asarray(v))
         check(
             drift.shape == v.shape,
             f"membrane: drift of shape {drift.shape}: must be {v.shape}, one for each potential",

@@ -17,6 +17,7 @@ from jaxnlif.machine.machine import Machine
 from jaxnlif.tridiagonal import log_depth, loops, mmatrix
 from jaxnlif.tridiagonal.exchange import Rates
 
+from ..conftest import needs_double
 from ..density import _leaky
 from .test_mmatrix import exact_solution
 
@@ -185,14 +186,14 @@ def make_drive():
     return jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1)
 
 
+@needs_double
 def test_a_run_with_learning_and_its_gradient(dtype):
     found, expected = (
         jax.jit(jax.value_and_grad(partial(learned, way=way)))(make_drive())
         for way in (LogDepth(), Loops())
     )
-    tolerance = 1e-11 if dtype == np.float64 else 1e-3
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(one, other, rtol=tolerance)
+        np.testing.assert_allclose(one, other, rtol=1e-11)
 
 
 def test_the_automatic_choice(monkeypatch):
