@@ -80,6 +80,15 @@ def test_what_differs_is_named_with_both_values(change, message):
     assert len(found) == (2 if "num" in change else 1)  # another grid has another y0
 
 
+def test_fields_that_older_versions_had_not_are_what_they_computed_with():
+    new, old = summarise(problem()), summarise(problem())
+    assert old.pop("model.membrane").endswith(".Leaky")
+    assert old.pop("solver.transport").endswith(".Upwind")
+    assert differences(old, new) == []
+    found = differences(old, summarise(problem(membrane=jn.Quadratic())))
+    assert found == ["model.membrane = absent, here jaxnlif.model.membrane.Quadratic"]
+
+
 def test_another_precision_is_named_once_and_first():
     single = problem(np.float32, noise=jnp.float32(1))
     assert told_apart(problem(), single) == ["precision = float64, here float32"]

@@ -63,9 +63,9 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     others: list[str] = []
     differing: list[str] = []
     for name in {**a, **b}:
-        if _same(a.get(name), b.get(name)) or any(_lies_in(name, parent) for parent in differing):
+        one, other = _entry(a, name), _entry(b, name)
+        if _same(one, other) or any(_lies_in(name, parent) for parent in differing):
             continue
-        one, other = a.get(name), b.get(name)
         if one and other and _differ_in_precision(one, other):
             precisions[f"precision = {one['dtype']}, here {other['dtype']}"] = None
             if _rounded(one) == _rounded(other):
@@ -265,10 +265,18 @@ def _sha256(content: Any) -> str:
 _RENAMED = {"Look": "Record"}
 """New names of classes of jaxnlif by their old ones, which files may have."""
 
+_LATER = {"membrane": "jaxnlif.Leaky", "transport": "jaxnlif.Upwind"}
+"""Fields that later versions added, and the classes of what there was before."""
+
 
 def _same(one: Any, other: Any) -> bool:
     """Whether two entries are equal, wherever in jaxnlif a class that they name is defined."""
     return one == other or (_own_name(one) is not None and _own_name(one) == _own_name(other))
+
+
+def _entry(summary: Mapping[str, Any], name: str) -> Any:
+    """That of a name; of a field that older versions had not, what they computed with."""
+    return summary.get(name, _LATER.get(name.rpartition(".")[2]))
 
 
 def _own_name(entry: Any) -> str | None:
