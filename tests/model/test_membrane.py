@@ -7,6 +7,7 @@ import pytest
 from jaxtyping import TypeCheckError
 
 import jaxnlif as jn
+from jaxnlif.density.stationary.quadrature import density_by_quadrature, log_rate_by_quadrature
 from jaxnlif.model import AbstractMembrane, Exponential, Leaky, Perfect, Quadratic
 
 # Membrane, threshold, reset, lowest voltage, drive, noise; and the rate by independent quadrature.
@@ -97,12 +98,39 @@ def test_flows_of_sharp_onsets_are_numbers(dtype):
 
 
 def test_the_density_of_leaky_neurons_by_quadrature():
-    from jaxnlif.density.stationary.quadrature import density_by_quadrature
-
     v = np.linspace(-3, 2.2, 9)
     given = (jnp.full(9, x) for x in (0.5, 0.7, 2.0, 1.0))
     found = density_by_quadrature(Leaky(), *given, jnp.asarray(v))
     np.testing.assert_allclose(found, jn.stationary.density(v, 0.5, 0.7), rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("drive", "noise"), [(-20.0, 1.0), (-25.0, 1.0), (1.9, 1e-4), (50.0, 1e-3), (0.0, 100.0)]
+)
+def test_rates_of_leaky_neurons_by_quadrature_where_spikes_are_rare_or_noise_is_weak(drive, noise):
+    given = (jnp.asarray(x) for x in (drive, noise, 2.0, 1.0))
+    found = log_rate_by_quadrature(Leaky(), *given)
+    expected = jn.stationary.log_firing_rate(drive, noise)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9)
+
+
+def test_spikes_too_rare_to_be_resolved_have_no_rate():
+    for drive in (-40.0, -300.0):
+        assert float(jn.stationary.firing_rate(drive, membrane=Exponential())) == 0
+        assert np.isnan(jn.stationary.density(drive, drive, membrane=Exponential()))
+
+
+@pytest.mark.parametrize("membrane", [Leaky(), Exponential(0.2, 1.0)], ids=["l", "e"])
+def test_the_density_has_the_mass_of_those_that_do_not_rest(membrane):
+    given, rest = (1.2, 0.25, 2.0, 0.0), 0.4
+    nodes, weights = np.polynomial.legendre.leggauss(32)
+    mass = 0.0
+    for low, high in ((-4.0, 0.0), (0.0, 2.0)):  # below the reset, where there is a kink, and above
+        v = low + 0.5 * (high - low) * (1 + nodes)
+        density = jn.stationary.density(v, *given, refractory=rest, membrane=membrane)
+        mass += 0.5 * (high - low) * float(weights @ np.asarray(density))
+    free = float(jn.stationary.firing_rate(*given, membrane=membrane))
+    assert mass == pytest.approx(1 - rest / (1 / free + rest), rel=1e-8)
 
 
 def test_derivatives_by_the_membrane():

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ...model import AbstractMembrane
 
@@ -30,6 +30,7 @@ _PANELS = 128
 _SAMPLES = 1025
 _DEPTH = 42.0  # e^{-42} is nothing
 _FARTHEST = 1e6  # times the natural length
+_MOST_GROWTH = 6.0  # the logarithm of a factor that a panel resolves to nine digits
 
 _Growth = Callable[[Array], Array]
 
@@ -41,9 +42,12 @@ def log_rate_by_quadrature(
     threshold: Float[Array, "..."],
     reset: Float[Array, "..."],
 ) -> Float[Array, "..."]:
-    """Logarithm of the stationary rate, of arguments of one shape; $-∞$ where no neuron fires."""
-    one = partial(_log_rate, membrane)
-    return jnp.vectorize(one, signature="(),(),(),()->()")(drive, noise, threshold, reset)
+    r"""Logarithm of the stationary rate, of arguments of one shape.
+
+    It is $-∞$ where no neuron fires, and where spikes are rarer than about $e^{-380}$.
+    """
+    one = jnp.vectorize(partial(_log_rate, membrane), signature="(),(),(),()->(),()")
+    return one(drive, noise, threshold, reset)[0]
 
 
 def density_by_quadrature(
@@ -54,7 +58,7 @@ def density_by_quadrature(
     reset: Float[Array, "..."],
     v: Float[Array, "..."],
 ) -> Float[Array, "..."]:
-    """The stationary density at `v`, of arguments of one shape."""
+    """The stationary density at `v`, of arguments of one shape; NaN where spikes are too rare."""
     one = partial(_density, membrane)
     signature = "(),(),(),(),()->()"
     return jnp.vectorize(one, signature=signature)(drive, noise, threshold, reset, v)
@@ -67,15 +71,18 @@ def _log_rate(
     noise: Float[Array, ""],
     threshold: Float[Array, ""],
     reset: Float[Array, ""],
-) -> Float[Array, ""]:
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """It, and whether spikes are frequent enough to know it, or do not occur at all."""
+
     def growth(v: Float[Array, ""]) -> Float[Array, ""]:
         return (membrane.drift(v) + drive) / noise
 
     lowest, found = _lowest(*lax.stop_gradient((membrane, drive, noise, threshold, reset)))
     start = jnp.where(found, growth(lowest), 1)
-    at_reset, _ = _march(growth, lowest, reset, -jnp.log(start))
-    _, time = _march(growth, reset, threshold, at_reset)
-    return jnp.where(found, jnp.log(noise) - time, -jnp.inf)
+    at_reset, _, below = _march(growth, lowest, reset, -jnp.log(start))
+    _, time, above = _march(growth, reset, threshold, at_reset)
+    resolved = jnp.maximum(below, above) < _MOST_GROWTH
+    return jnp.where(found & resolved, jnp.log(noise) - time, -jnp.inf), resolved | ~found
 
 
 @jax.jit
@@ -90,20 +97,23 @@ def _density(
     def growth(v: Float[Array, ""]) -> Float[Array, ""]:
         return (membrane.drift(v) + drive) / noise
 
-    log_r = _log_rate(membrane, drive, noise, threshold, reset)
+    log_r, known = _log_rate(membrane, drive, noise, threshold, reset)
     inside = v < threshold
     v = jnp.where(inside, v, reset)
     above = jnp.maximum(v, reset)
     nothing = jnp.asarray(-jnp.inf, v.dtype)
-    log_chi, _ = _march(growth, threshold, above, nothing)
+    log_chi, _, _ = _march(growth, threshold, above, nothing)
     log_chi = log_chi + _integral(growth, reset, jnp.minimum(v, reset))
     log_p = log_r - jnp.log(noise) + log_chi
-    return jnp.where(inside & (log_r > -jnp.inf), jnp.exp(log_p), 0)
+    p = jnp.where(inside & (log_r > -jnp.inf), jnp.exp(log_p), 0)
+    return jnp.where(known, p, jnp.nan)
 
 
-def _march(growth: _Growth, begin: Array, end: Array, log_start: Array) -> tuple[Array, Array]:
+def _march(
+    growth: _Growth, begin: Array, end: Array, log_start: Array
+) -> tuple[Array, Array, Array]:
     r"""Logarithms of $y$ at the end of a path, where $y' = 1 - g y$ with $'$ along the path, and of
-    $∫ y$ over it."""
+    $∫ y$ over it; and the largest logarithm of the growth of a panel."""
     nodes, matrix = _radau()
     c, a = (jnp.asarray(x, begin.dtype) for x in (nodes, matrix))
     length = jnp.abs(end - begin)
@@ -113,7 +123,7 @@ def _march(growth: _Growth, begin: Array, end: Array, log_start: Array) -> tuple
     rate = jax.vmap(jax.vmap(growth))(begin + (end - begin) * at)
     system = jnp.eye(_STAGES, dtype=begin.dtype)[None] + h[:, None, None] * a[None] * rate[:, None]
     given = jnp.stack([jnp.ones_like(rate), h[:, None] * jnp.sum(a, 1)[None]], 2)
-    answers = jnp.linalg.solve(system, given)  # to a start of 1, and to the source
+    answers = _solved(system, given)  # to a start of 1, and to the source
     means = h[:, None] * jnp.einsum("j,kji->ki", a[-1], answers)
 
     def panel(log_y: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -124,7 +134,20 @@ def _march(growth: _Growth, begin: Array, end: Array, log_start: Array) -> tuple
         return new, _log(part_start * y + part_source * one) + scale
 
     log_y, parts = lax.scan(panel, log_start, (answers[:, -1], means))
-    return log_y, jax.nn.logsumexp(parts)
+    return log_y, jax.nn.logsumexp(parts), jnp.max(-h * (rate @ a[-1]))
+
+
+def _solved(matrix: Float[Array, "k s s"], given: Float[Array, "k s c"]) -> Float[Array, "k s c"]:
+    """Solutions of many small systems, by the elimination of Gauss and Jordan.
+
+    `jnp.linalg.solve` of so many inside a larger program sometimes never returns on a CPU (jax
+    0.10). No rows are exchanged: a matrix is the identity and a multiple of Radau's.
+    """
+    both = jnp.concatenate([matrix, given], -1)
+    for k in range(matrix.shape[-1]):
+        row = both[:, k, :] / both[:, k, k, None]
+        both = (both - both[:, :, k, None] * row[:, None, :]).at[:, k, :].set(row)
+    return both[..., matrix.shape[-1] :]
 
 
 def _log(x: Array) -> Array:
@@ -143,10 +166,14 @@ def _integral(growth: _Growth, begin: Array, end: Array) -> Float[Array, ""]:
 
 
 def _edges(growth: _Growth, begin: Array, end: Array) -> Float[Array, " edges"]:
-    """Fractions of a path, from 0 to 1, between which the integrals of |g| are about equal."""
+    """Fractions of a path, from 0 to 1, between which y grows by about the same factor.
+
+    Where y decays, it follows 1/g, however fast.
+    """
     share = jnp.linspace(0, 1, _SAMPLES, dtype=begin.dtype)
     begin, end = lax.stop_gradient((begin, end))
-    size = lax.stop_gradient(jnp.abs(jax.vmap(growth)(begin + (end - begin) * share)))
+    g = lax.stop_gradient(jax.vmap(growth)(begin + (end - begin) * share))
+    size = jnp.maximum(-g, 0) + jnp.log1p(jnp.maximum(g, 0))
     size = jnp.nan_to_num(size, posinf=float(jnp.finfo(size.dtype).max) ** 0.5)
     mean = jnp.mean(size)
     density = jnp.where(mean > 0, size / jnp.where(mean > 0, mean, 1), 0) + 1
