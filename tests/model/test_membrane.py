@@ -105,6 +105,20 @@ def test_the_density_of_leaky_neurons_by_quadrature():
     np.testing.assert_allclose(found, jn.stationary.density(v, 0.5, 0.7), rtol=1e-11)
 
 
+@pytest.mark.parametrize("membrane", [Leaky(), Exponential(0.2, 1.0)], ids=["l", "e"])
+def test_the_density_has_the_mass_of_those_that_do_not_rest(membrane):
+    given, rest = (1.2, 0.25, 2.0, 0.0), 0.4
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    mass = 0.0
+    for low, high in ((-3.0, 0.0), (0.0, 2.0)):  # below the reset, where there is a kink, and above
+        for node, weight in zip(nodes, weights, strict=True):
+            v = low + 0.5 * (high - low) * (1 + node)
+            density = jn.stationary.density(v, *given, refractory=rest, membrane=membrane)
+            mass += 0.5 * (high - low) * weight * float(density)
+    free = float(jn.stationary.firing_rate(*given, membrane=membrane))
+    assert mass == pytest.approx(1 - rest / (1 / free + rest), rel=1e-4)
+
+
 def test_derivatives_by_the_membrane():
     def quadrature(slope):
         return by_quadrature(Exponential(slope, 1.0), 2.0, 0.0, -3.0, 0.9, 0.25)
