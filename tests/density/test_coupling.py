@@ -163,6 +163,19 @@ def test_a_corrected_rate_does_not():
     np.testing.assert_allclose(sol.rate[3:], 0.9152, atol=3e-4)
 
 
+def test_a_few_excited_neurons_do_not_hide_inhibition():
+    grid = jn.Grid(
+        v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60), w=jn.WeightGrid(-1.0, 0.2, num=12)
+    )
+    network = jn.Network(noise=1.0, drive=4.0, response=Steep())
+    weights, zero = jnp.asarray(grid.w.centers), jnp.zeros(())
+    density = jn.gaussian(grid, v=(-1.0, 0.5), w=(-0.5, 0.005))
+    step = VoltageStep(grid, network, weights, zero, jnp.asarray(1e-4), density)
+    seen = jn.Corrected()(step, jnp.asarray([0.1]))
+    # What they see is what they fire at; the prediction is far from that.
+    np.testing.assert_allclose(step.firing(seen.signals), seen.signals, rtol=1e-6)
+
+
 class Falling(jn.AbstractResponse):
     def __call__(self, rate):
         return -5 * rate

@@ -11,6 +11,7 @@ import jaxnlif as jn
 from jaxnlif._sum import Sum
 from jaxnlif.density.blowup import cascade, edge_weight, reached
 from jaxnlif.density.events import fire, move_up, without_top
+from jaxnlif.density.finite import Finite
 from jaxnlif.density.substep import next_substep
 from jaxnlif.density.voltage import VoltageStep
 from jaxnlif.integrate import host as loop
@@ -66,6 +67,14 @@ def test_the_weight_of_the_boundary_layer():
 
 
 NEAR, FAR = slice(56, 60), slice(20, 40)
+
+
+def test_the_boundary_layer_has_the_drift_at_the_threshold():
+    # I + b N - V_F = 6 + 3 · 4 - 2, times h/a.
+    network, one = jn.Network(noise=1.0, weight=3.0, drive=6.0), jnp.ones(())
+    step = VoltageStep(COARSE, network, jnp.asarray([3.0]), 0 * one, one, masses((1.0, NEAR)))
+    expected = 1 / (1 - np.exp(-1.6)) - 1 / 1.6
+    np.testing.assert_allclose(step.edge(jnp.asarray([4.0])), [expected], rtol=1e-6)
 
 
 def test_the_smallest_mass_is_taken_not_the_largest():
@@ -207,6 +216,17 @@ def test_the_event_times_of_the_published_case():
     assert float(coarse.spikes[-1]) > float(np.sum(coarse.events.size))
 
 
+def test_epsilon_is_the_ratio_of_the_time_scales():
+    # Events at a quarter of the times, of the same sizes: a quarter is exact.
+    slow, fast = (
+        run(dt=0.1),
+        run(jn.Network(noise=1.0, weight=3.0, epsilon=0.25), t1=1.125, dt=0.025),
+    )
+    assert len(slow.events.time) > 3
+    np.testing.assert_allclose(4 * fast.events.time, slow.events.time, rtol=1e-9)
+    np.testing.assert_allclose(fast.events.size, slow.events.size, rtol=1e-9)
+
+
 def test_mass_and_sign_through_many_events(dtype):
     grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
     sol = run(jn.Network(noise=1.0, weight=10.0, drive=5.0), grid, t1=20.0, dt=1e-2)
@@ -280,6 +300,19 @@ def test_finite_networks_fire_at_random_times():
         times.append(float(sol.events.time[0]))
     assert 0.003 < np.std(times) < 0.06
     assert np.mean(times) == pytest.approx(3.416, abs=0.04)
+
+
+def test_what_has_fired_and_is_not_felt_is_felt_in_the_next_step():
+    size, rate = Finite(jnp.asarray(100)), jnp.asarray(3.0)
+    steps = [
+        VoltageStep(LINE, EXCITED, jnp.asarray([3.0]), jnp.zeros(()), jnp.asarray(kappa), START)
+        for kappa in (10.0, 20.0)
+    ]
+    # In a tenth of a membrane time 0.3 spikes were fired and 0.1 felt; in a twentieth 0.2 are 4.
+    debt = size.debt_after(jnp.zeros(()), steps[0], jnp.ones(1), rate, jnp.asarray(False))
+    assert float(debt) == pytest.approx(0.2)
+    np.testing.assert_allclose(size.owing(steps[1], debt).extra, [4.0])
+    assert float(size.debt_after(debt, steps[0], jnp.ones(1), rate, jnp.asarray(True))) == 0
 
 
 def test_new_values_do_not_recompile():

@@ -63,6 +63,30 @@ def test_a_step_with_an_inflow_keeps_sign_and_mass(kappa, dtype):
     np.testing.assert_allclose(after, before, rtol=200 * np.finfo(dtype).eps)
 
 
+def test_mass_of_many_steps_with_an_inflow_stays_within_rounding(dtype):
+    # What fires in a step returns in the next, and so does all mass.
+    grid, kappa = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300), jnp.asarray(0.1, dtype)
+    drive, noise = jnp.linspace(-2.0, 6.0, 5, dtype=dtype), jnp.asarray(1.0, dtype)
+    density = jnp.asarray(np.random.default_rng(2).uniform(0, 1, (300, 5)), dtype)
+
+    @jax.jit
+    def many(density, returning):
+        def step(_, carry):
+            new = _leaky.absorb_flux(grid, kappa, drive, noise, *carry)
+            return new, _leaky.firing_rates(grid, drive, noise, new[-1])
+
+        return jax.lax.fori_loop(0, 2000, step, (density, returning))
+
+    def total(density, returning):
+        given = float(kappa) * grid.spacing * np.sum(np.asarray(density, float), 0)
+        return given + np.asarray(returning, float)
+
+    begin = density, jnp.zeros(5, dtype)
+    drift = np.abs(total(*many(*begin)) / total(*begin) - 1)
+    # Rounding of single steps that is not returned adds up to 500 of these.
+    assert np.max(drift) <= 100 * np.finfo(dtype).eps
+
+
 def test_derivatives_of_a_step_with_an_inflow():
     density = jnp.asarray(np.random.default_rng(1).uniform(0, 1, (4, 2)))
 
@@ -88,6 +112,15 @@ def test_the_stationary_rate_of_resting_neurons(events, dtype):
         assert float(sol.refractory[-1]) == pytest.approx(0.5 * rate, rel=1e-5)
         assert float(sol.stats["mass_drift"]) <= 10 * int(sol.stats["substeps"]) * eps
         assert float(sol.stats["minimum"]) >= 0
+
+
+def test_resting_neurons_are_counted_in_membrane_times():
+    # A quarter of the learning time is half a membrane time.
+    network = jn.Network(noise=1.0, weight=0.0, drive=3.0, refractory=0.25, epsilon=0.5)
+    sol = run(network, dt=0.05, t1=20.0, num=3)
+    free = float(jn.stationary.firing_rate(3.0))
+    assert float(sol.refractory[-1]) == pytest.approx(0.5 / (1 / free + 0.5), rel=2e-3)
+    assert float(sol.stats["mass_drift"]) < 1e-12
 
 
 def test_neurons_rest_after_an_event():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
+from jaxnlif.density.start import _of_two_steps
 
 SAVEAT = jn.SaveAt(num=2, fn=None)
 
@@ -40,6 +41,13 @@ def test_spikes_do_not_depend_on_the_mesh(solver):
 
 def test_no_blow_up_because_of_the_mesh():
     assert run(0.9, 4800).result == jn.Result.completed
+
+
+@pytest.mark.parametrize("kappa", [1e-6, 0.3, 1.0, 1e6])
+def test_one_step_relaxes_as_two(kappa):
+    # An implicit step leaves κ / (1 + κ) of what decays at the rate 1.
+    one = float(_of_two_steps(jnp.asarray(kappa)))
+    assert one / (1 + one) == pytest.approx((kappa / (1 + kappa)) ** 2, rel=1e-9)
 
 
 def test_weights_do_not_move_before_voltages():

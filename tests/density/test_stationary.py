@@ -724,6 +724,15 @@ def test_learned_state_of_neurons_that_rest(dtype):
     )
 
 
+def test_learned_state_with_noise_that_grows_with_the_rate():
+    state = stationary.learned_state(0.3, Bump(), saturating, 0.8, 0.5)
+    w = np.linspace(0.01, 0.99, 9) * float(state.support)
+    drives = Bump()(jnp.asarray(w)) + w * saturating(state.rate)
+    noise = 0.8 + 0.5 * float(state.rate)
+    rates = state.weights(w) * stationary.firing_rate(drives, noise)
+    np.testing.assert_allclose(rates, state.rates(w), rtol=1e-12)
+
+
 def test_learned_state_with_another_rate(dtype):
     """If all fire at the rate 0.3 / a, then that is the rate of the network."""
     state = stationary.learned_state(

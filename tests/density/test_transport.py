@@ -255,6 +255,28 @@ def test_fronts_go_down_as_they_go_up(dtype):
     )
 
 
+def test_a_front_does_not_depend_on_the_unit_of_weight():
+    # In a unit of an eighth weights and faces are 8 times as many, densities and rates by weight
+    # an eighth; that is exact.
+    given = make_grid(12, -0.5, 1.0), make_grid(12, -4.0, 8.0)
+    shares = jnp.ones((3, 12)).at[:, 4:].set(0).at[0, 4:6].set(0.12)
+    speed = 1 + 0.8 * jnp.sin(jnp.arange(12.0))
+
+    def moved(grid, unit):
+        density = shares / unit
+
+        def firing(columns):
+            return speed * columns[1] * grid.v.spacing
+
+        rate, strength, dt = jnp.asarray(0.7), jnp.full(12, 60.0 * unit**2), jnp.asarray(0.1)
+        flow = firing(density), rate, strength, dt, firing
+        return unit * _leaky.move_weights(grid, density, *flow).density
+
+    own, other = (jax.jit(partial(moved, *x))() for x in zip(given, (1.0, 8.0), strict=True))
+    assert float(jnp.sum(own[:, 6:])) > 0.1  # a front enters empty cells
+    np.testing.assert_allclose(other, own, rtol=1e-12, atol=1e-15)
+
+
 def test_a_front_into_empty_weights():
     # 0.458: an explicit scheme of second order for ε → 0, 400 and 800 weights, to 3e-4.
     grid = jn.Grid(

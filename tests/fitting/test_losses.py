@@ -99,6 +99,18 @@ def test_silence_leaves_residuals_and_slopes_finite(dtype):
         assert np.isfinite(slope)
 
 
+def test_what_rounding_hides_has_no_derivative(dtype):
+    # Nothing fires in the first and the third bin, of which the third begins after a spike.
+    def expected(scale):
+        cumulative = scale * jnp.asarray([0, 0, 1, 1, 2], dtype)
+        return _deviance.differences(cumulative, jnp.asarray(20.0, dtype))
+
+    one = jnp.ones((), dtype)
+    found, slope = jax.jvp(expected, (one,), (one,))
+    assert np.all(np.asarray(found) > 0)
+    np.testing.assert_array_equal(slope, [0, 20, 0, 20])
+
+
 def test_counts_are_those_of_all_neurons_and_trials(sol):
     edges = np.array([0.0, 0.4, 1.0])
     spikes = np.array([sol.spikes[2], sol.spikes[5] - sol.spikes[2]])

@@ -2,12 +2,14 @@
 
 import functools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxnlif as jn
+from jaxnlif.integrate.log import Event
 
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30))
 START = jn.gaussian(GRID, v=(0.5, 0.3))
@@ -56,6 +58,16 @@ def test_the_nearest_where_neurons_fire_together():
     assert event < near
     np.testing.assert_array_equal(sol(near).saved, sol.density(k))
     np.testing.assert_allclose(sol(near).spikes, np.interp(near, sol.ts, sol.spikes), rtol=1e-5)
+
+
+def test_an_event_at_a_saved_time_belongs_to_what_came_before():
+    sol = run(0.5, jn.FluxShift(GRID, events=jn.Cascade()))
+    at = float(sol.ts[3])
+    events = sol.logs["events"].append(jnp.asarray(True), Event(sol.ts[3], jnp.asarray(0.5)))
+    told = eqx.tree_at(lambda sol: sol.logs["events"], sol, events)
+    before, after = at - 0.03, at + 0.03
+    np.testing.assert_array_equal(told(before).rate, sol.rate[3])
+    np.testing.assert_allclose(told(after).rate, np.interp(after, sol.ts, sol.rate), rtol=1e-6)
 
 
 def test_times_that_were_not_reached_are_refused():

@@ -1,5 +1,6 @@
 """The multi-scale solver: hand-over, regimes, events, cost-free when it never switches."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -82,6 +83,22 @@ def test_mass_and_spikes_go_on_through_switches(dtype):
     assert len(sol.raster.time) >= 0.9 * 50 * len(sol.events.time)
 
 
+def test_spikes_of_particles_come_within_their_step(line):
+    # From the first step on particles are followed, in steps of 0.01.
+    always = jn.RateSwitch(up=1e-9, down=1e-12, dwell=10.0)
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(200, raster=200), always, substeps=5)
+    saveat = jn.SaveAt(num=21, fn=None)
+    y0 = jn.gaussian(line, v=(1.0, 0.1))
+    sol = run(jn.Network(weight=0.0, drive=5.0), solver, t1=1.0, dt=0.05, y0=y0, saveat=saveat)
+    time = np.asarray(sol.raster.time)
+    assert np.all(np.asarray(sol.regime)[1:] == jn.Regime.particles)
+    # Every neuron is recorded: spikes up to a saved time are those counted until then.
+    counts = [np.sum(time <= t + 1e-6) / 200 for t in np.asarray(sol.ts)]
+    fired = np.asarray(sol.spikes - sol.spikes[1])[1:]
+    np.testing.assert_allclose(np.array(counts)[1:] - counts[1], fired, atol=1e-6)
+    assert fired[-1] > 1
+
+
 def test_a_network_that_never_switches_is_its_density(line):
     network = jn.Network(weight=0.5)
     solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(1000), finite_size_noise=False)
@@ -118,6 +135,17 @@ def test_a_hand_over_leaves_no_rate_of_the_mesh(line):
     handed = solver._deposit(network, zero, dt, particles, begun.density)
     assert float(begun.density.rate) > 5
     assert 1 < float(handed.rate) < 4.5
+
+
+def test_particles_expect_what_the_density_fires_in_one_of_their_steps(line):
+    # At 2 spikes per membrane time, 0.004 in each of five steps that make 0.01.
+    network, zero, dt = jn.Network(weight=3.0, epsilon=0.5), jnp.zeros(()), jnp.asarray(5e-3)
+    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(1000), substeps=5)
+    begun = solver.init(network, zero, jn.gaussian(line, v=(-1.0, 0.5)), KEY)
+    density = replace(begun.density, rate=jnp.asarray(2.0))
+    particles = solver._draw(network, zero, dt, density, begun.watch.particles, KEY)
+    assert float(particles.expected) == pytest.approx(2.0 * 0.01 / 5)
+    assert float(particles.rate) == 2.0
 
 
 def test_structured_networks_switch_as_unstructured_ones(line):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.model import Leaky
+from jaxnlif.model import Exponential, Leaky
 from jaxnlif.particles.draws import normal_and_uniform
 from jaxnlif.particles.motion import Draws, motion_of
+from jaxnlif.particles.rest import SomeResting
 from jaxnlif.particles.restart import kicked
 
 NUM = 100_000
@@ -52,3 +53,26 @@ def test_a_long_step_ends_where_short_ones_do(begin, drive, dtype):
         error = np.sqrt((one.var() + many.var()) / NUM)
         # The spikes of the step are not quite uniform in it: a second-order effect of 0.01.
         assert abs(one.mean() - many.mean()) <= 4 * error + 0.01
+
+
+@pytest.mark.parametrize("duration", [1e-3, 1e-2])
+def test_kicks_that_come_evenly_are_an_input(duration):
+    # Neurons that fired live half of the step, and feel what comes in that.
+    v = jn.VoltageGrid(-3.0, 2.0, reset=0.0, num=50)
+    numbers = (jnp.zeros(1, jnp.float32), jnp.full(1, 0.5, jnp.float32), jnp.zeros(1, jnp.float32))
+
+    def end(drive, kicks):
+        given = (jnp.asarray(x) for x in (drive, 1e-12, duration))
+        motion = motion_of(v, Exponential(0.2, 1.0), *given, Draws(*numbers))
+        return motion.restarted(jnp.full(1, 2.0), kicks * motion.lift)[0]
+
+    risen = float(end(1.0, 3.0) - end(1.0, 0.0))
+    assert risen == pytest.approx(float(end(4.0, 0.0) - end(1.0, 0.0)), rel=2 * duration)
+
+
+def test_who_wakes_in_a_step_can_be_carried_at_its_end():
+    left = jnp.asarray([0.0, 0.3, 1.0, 1.2, 0.0])
+    resting = SomeResting(jnp.asarray(0.1), left, jnp.asarray(0.5))
+    fired = jnp.asarray([False, False, False, False, True])
+    np.testing.assert_array_equal(resting.free(fired), [True, True, True, False, False])
+    np.testing.assert_allclose(resting.awake, [0.1, 0.07, 0.0, 0.0, 0.1], atol=1e-12)

@@ -27,6 +27,14 @@ def test_bins_are_ordered_and_the_last_is_silent(bins):
     assert np.all(np.isfinite(times))
 
 
+@pytest.mark.parametrize("bins", [1, 3, 99])
+def test_bins_spike_as_neurons_with_their_currents(bins):
+    # T log(I / (I - 0.01 n)) for the currents n, …, 1; that of the brightest is always the same.
+    currents = np.arange(bins, 0, -1)
+    expected = 2 * np.log(currents / (currents - 0.01 * bins))
+    np.testing.assert_allclose(bin_times(bins, 2.0), expected, rtol=1e-6)
+
+
 def test_flipped_pixels_are_negatives():
     inputs = time_to_first_spike(np.zeros((50, 40), np.uint8), bins=2)
     flipped = flip(inputs, 0.1, key=jax.random.key(0))

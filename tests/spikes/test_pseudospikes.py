@@ -108,6 +108,16 @@ def test_pseudorates_of_a_recurrent_network_are_consistent(dtype):
     assert float(rates.max()) < 1
 
 
+def test_pseudorates_are_phases_after_what_the_others_send(dtype):
+    # r = H_W(φ)/Θ, by the shift of a single neuron, where q is not 1.
+    neuron = Theta(dtype.type(1.5), dtype.type(0.8))
+    phase = neuron.period * jnp.asarray([0.2, 0.5, 0.9], dtype)
+    weights = jnp.asarray([[0, 0.8, -0.5], [-0.6, 0, 0.9], [0.4, -0.7, 0]], dtype)
+    rates = neuron.rates(neuron.state((phase,)), weights)
+    expected = neuron.shifted(phase, weights @ rates) / neuron.period
+    np.testing.assert_allclose(rates, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
+
+
 def test_pseudorates_of_strong_coupling_are_found(dtype):
     angle = jnp.asarray([2.3, 2.8], dtype)
     weights = jnp.asarray([[0, -6], [-9, 0]], dtype)

@@ -110,6 +110,13 @@ def test_flow_and_its_derivatives(neuron, states, dtype):
                 )
 
 
+def test_the_current_decays_with_its_derivatives(neuron, dtype):
+    given = (dtype.type(x) for x in (0.4, 3.0, 0.3))
+    slopes = jax.grad(lambda *x: neuron.flow(*x)[1], (0, 1, 2))(*given)
+    expected = 0, np.exp(-0.6), -6 * np.exp(-0.6)  # of I e^{-2t}
+    np.testing.assert_allclose(slopes, expected, rtol=1e-5)
+
+
 @needs_double
 def test_derivative_goes_on_through_current_zero(neuron):
     """At I = 0 the derivatives are the limits from both sides."""

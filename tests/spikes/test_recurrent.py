@@ -279,6 +279,16 @@ def test_a_budget_just_large_enough_changes_nothing(qif):
         net(inputs, duration=duration, max_events=num - 1)
 
 
+@pytest.mark.parametrize("num", [31, 32, 33, 64])
+def test_a_budget_holds_as_many_events(num):
+    """Whole blocks of them too: the end of the trial needs a place of its own."""
+    inputs = InputSpikes(np.linspace(0.01, 0.9, num), np.zeros(num, int))
+    net = Recurrent(QIF(1.0), np.zeros((1, 1)), np.zeros((1, 1)))
+    trial = net(inputs, duration=1.0, max_events=num)
+    assert int(trial.num) == num
+    np.testing.assert_allclose(trial.times[:num], inputs.times)
+
+
 def test_too_small_a_budget_shows_under_jit(qif):
     net, inputs, duration = qif
     trial = jax.jit(lambda net: net(inputs, duration=duration, max_events=20))(net)
