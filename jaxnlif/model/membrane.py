@@ -83,7 +83,7 @@ class AbstractMembrane(Module):
         # In the precision of a run.
         numbers, rest = eqx.partition(self, eqx.is_inexact_array)
         own = eqx.combine(jax.tree.map(lambda leaf: leaf.astype(v.dtype), numbers), rest)
-        drift = own.drift(jnp.asarray(v))
+        drift = jnp.asarray(own.drift(jnp.asarray(v)))
         check(
             drift.shape == v.shape,
             f"membrane: drift of shape {drift.shape}: must be {v.shape}, one for each potential",
