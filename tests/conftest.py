@@ -25,9 +25,13 @@ jaxtyping.jaxtyped = check_types_once
 jaxtyping.install_import_hook("jaxnlif", "beartype.beartype").__enter__()
 
 # Tests compile more than they compute: XLA's older code for fused loops takes half the time, and
-# two thirds of that if it is not optimised.
+# half of that if it is not optimised and comes in one piece.
 COMPILES_FAST = "--xla_cpu_use_fusion_emitters=false"
-COMPILES_FASTEST = f"{COMPILES_FAST} --xla_backend_optimization_level=0"
+COMPILES_FASTEST = (
+    f"{COMPILES_FAST} --xla_backend_optimization_level=0"
+    " --xla_cpu_parallel_codegen_split_count=1"
+    " --xla_disable_hlo_passes=while-loop-invariant-code-motion,tree_reduction_rewriter"
+)
 os.environ.setdefault("XLA_FLAGS", COMPILES_FASTEST)
 
 import jax  # noqa: E402
