@@ -75,9 +75,10 @@ def advect(
     **Arguments:** the Courant numbers and the weight density $H^*$, as a column; how to solve.
     """
     found = _search(*lax.stop_gradient((courant, weights)), machine)
-    moved = found.weights
+    moved, total = found.weights, jnp.sum(weights)
     for _ in range(_EXACT):
         moved = _improved(moved, *_linearised(courant, weights, moved), machine)
+        moved = jnp.where(moved > 2 * total, total, moved)  # where the search has not converged
     return Advected(moved, found.iterations + _EXACT, found.converged)
 
 

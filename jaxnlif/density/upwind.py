@@ -36,24 +36,16 @@ class Upwind(AbstractTransport):
     $r_j = N_j / H_j$ frozen, in four parts of the step, which cost little as H is small; $p$ is
     then carried with the resulting exchange rates, which conserve mass and positivity whatever the
     residual of that solve. If that brings more than 0.1 % of the mass into cells which held little
-    or nothing before, `_exchange_with_fronts` finds other rates. Each device solves the law for
+    or nothing before, `_with_arrivals` finds other rates. Each device solves the law for
     $H$, which is small, as a whole.
 
     **Reference:** jaxnlif's; the equation is that of Q. He, J. Hu, Z. Zhou, arXiv 2109.04667.
     """
 
     def move(self, learning: Learning, density: Float[Array, "v w"]) -> Moved:
-        machine = learning.machine
         flow = _Flow.of(learning, learning.grid.weight_density(density))
-        everywhere = machine.layout.everywhere
-        alone, gain = everywhere(_Flow.alone)(flow)
-        exchange = lax.cond(
-            _front(flow.weights, gain) > 0,
-            partial(_exchange_with_fronts, learning.firing),
-            lambda flow, density, alone, gain: alone,
-            *(flow, density, alone, gain),
-        )
-        moved = solve_along_weights(exchange.up, exchange.down, density, machine)
+        exchange = _exchange_of(flow, learning.firing, density)
+        moved = solve_along_weights(exchange.up, exchange.down, density, flow.machine)
         return Moved(moved, exchange.iterations, exchange.converged)
 
 
@@ -84,9 +76,9 @@ class _Flow(eqx.Module):
         flow = learning.strength, learning.dt, learning.machine
         return cls(learning.grid, weights, rates, rate, *flow)
 
-    def alone(self) -> tuple[_Exchange, Float[Array, " w"]]:
-        """The exchange if all in a cell fire as those who were there, and what cells gain by it."""
-        exchange, weights = self.exchange(self.conditional(self.rates))
+    def found(self, conditional: Float[Array, " w"]) -> tuple[_Exchange, Float[Array, " w"]]:
+        """The exchange at given conditional rates, and what cells gain by it."""
+        exchange, weights = self.exchange(conditional)
         return exchange, self.gain(weights, self.fastest())
 
     def arrivals(self, alone: Float[Array, " w"]) -> _Arrivals:
@@ -155,29 +147,52 @@ def _front(weights: Float[Array, " w"], gain: Float[Array, " w"]) -> Float[Array
     return jnp.maximum(jnp.sum(gain) / jnp.where(total > 0, total, 1) - _NEGLIGIBLE, 0)
 
 
-def _exchange_with_fronts(
-    firing: Firing,
-    flow: _Flow,
-    density: Float[Array, "v w"],
-    alone: _Exchange,
-    gain: Float[Array, " w"],
-) -> _Exchange:
-    r"""The exchange where mass comes into cells that held little or nothing.
+_Turn = tuple[_Exchange, Array, Array]
+"""An exchange, conditional rates, and whether the exchange at these is still to be found."""
+
+
+def _exchange_of(flow: _Flow, firing: Firing, density: Float[Array, "v w"]) -> _Exchange:
+    """The exchange if all in a cell fire as those who were there; where mass comes into cells that
+    held little or nothing, that at other rates.
+
+    Both are found by one loop, so that the search is compiled once.
+    """
+    everywhere = flow.machine.layout.everywhere
+    find, correct = everywhere(_Flow.found), partial(_with_arrivals, flow, firing, density)
+
+    def turn(carry: _Turn, first: Array) -> tuple[_Turn, None]:
+        before, conditional, missing = carry
+        keep = before._replace(iterations=zero), jnp.zeros_like(flow.weights)
+        found, gain = lax.cond(missing, lambda: find(flow, conditional), lambda: keep)
+        found = found._replace(iterations=before.iterations + found.iterations)
+        front = first & (_front(flow.weights, gain) > 0)
+        conditional = lax.cond(front, lambda: correct(gain), lambda: conditional)
+        return (found, conditional, front), None
+
+    nothing, zero = jnp.zeros_like(flow.weights[:, None]), jnp.zeros((), jnp.int32)
+    none = _Exchange(nothing, nothing, zero, jnp.ones((), bool))
+    start = none, flow.conditional(flow.rates), jnp.ones((), bool)
+    return lax.scan(turn, start, jnp.array([True, False]))[0][0]
+
+
+# Of what fronts need, reverse mode stores little and repeats the rest.
+@partial(jax.checkpoint, prevent_cse=False, static_argnums=1)
+def _with_arrivals(
+    flow: _Flow, firing: Firing, density: Float[Array, "v w"], gain: Float[Array, " w"]
+) -> Float[Array, " w"]:
+    r"""Conditional rates where mass comes into cells that held little or nothing.
 
     There the rate of those who were there says nothing about those who arrive, and 0/0 would hold
     them up for a step. They fire at $\hat r_j$, as neurons do after a voltage step with the input
     of cell j whom the fastest flow has brought there, and the rate of the cell is
     $r_j = (N_j + A_j \hat r_j) / (H_j + A_j)$, with $A_j$ what arrives.
     """
-    everywhere = flow.machine.layout.everywhere
-    arrivals = everywhere(_Flow.arrivals)(flow, gain)
+    arrivals = flow.machine.layout.everywhere(_Flow.arrivals)(flow, gain)
     brought = solve_along_weights(arrivals.up, arrivals.down, density, flow.machine)
     held = flow.grid.weight_density(brought)
     reached = held > _tolerance.divisor(density.dtype)
     arriving = jnp.where(reached, firing(brought), 0) / jnp.where(reached, held, 1)
-    conditional = flow.conditional(flow.rates + arrivals.mass * arriving, arrivals.mass)
-    found, _ = everywhere(_Flow.exchange)(flow, conditional)
-    return found._replace(iterations=alone.iterations + found.iterations)
+    return flow.conditional(flow.rates + arrivals.mass * arriving, arrivals.mass)
 
 
 def _above(column: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
