@@ -50,6 +50,7 @@ _KINDS = {
     "transport": AbstractTransport,
     "step_size": AbstractStepSize | None,
 }
+_INFINITE = Infinite()
 
 
 def _as_count(neurons: Any) -> Int[Array, ""] | None:
@@ -123,7 +124,7 @@ class FluxShift(AbstractSolver[DensityState]):
         self, model: Network, y0: ArrayLike, dt: ArrayLike, key: PRNGKeyArray | None
     ) -> None:
         self.execution.validate()
-        check_arguments(self.grid, self.weights, model, y0)
+        check_arguments(self, model, y0)
         check_times(model, dt, events=self.events, neurons=self.neurons)
         self._size.validate(key)
 
@@ -285,7 +286,7 @@ class FluxShift(AbstractSolver[DensityState]):
 
     @property
     def _size(self) -> AbstractSize:
-        return Infinite() if self.neurons is None else Finite(self.neurons)
+        return _INFINITE if self.neurons is None else Finite(self.neurons)
 
     @property
     def _coupling(self) -> AbstractCoupling:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +16,17 @@ from ..initial import check_density
 from ..model import Network
 
 
-def check_arguments(
-    grid: Grid, weights: Callable[[Network], Array], model: Network, y0: ArrayLike
-) -> None:
+class _Density(Protocol):
+    """What is asked of a solver of a density."""
+
+    grid: Grid
+
+    def weights(self, model: Network) -> Array: ...
+
+
+def check_arguments(solver: _Density, model: Network, y0: ArrayLike) -> None:
     """Requires that network, grid and initial density fit one another."""
+    grid = solver.grid
     check(
         (model.connections.weight is None) == (grid.w is not None),
         "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
@@ -28,13 +34,13 @@ def check_arguments(
     )
     model.membrane.validate(grid.v.interfaces)
     check_density(grid, y0)
-    once(_check_functions, grid, weights, model)
+    once(_check_functions, solver, model)
 
 
-def _check_functions(grid: Grid, weights: Callable[[Network], Array], model: Network) -> None:
+def _check_functions(solver: _Density, model: Network) -> None:
     """Requires that drive and learning rule return values for the weights of the grid."""
-    w = weights(model)
-    t = jnp.zeros((), grid.dtype)
+    w = solver.weights(model)
+    t = jnp.zeros((), solver.grid.dtype)
     for name, function, argument in (
         ("drive", lambda w: model.input(t, w, t), w),
         ("learning", model.plasticity.strength, w),
@@ -50,10 +56,11 @@ def _check_functions(grid: Grid, weights: Callable[[Network], Array], model: Net
 
 def check_times(model: Network, dt: ArrayLike, **fast: Any) -> None:
     """Requires that delays, refractory period and `fast`, if given, have a time to happen in."""
+    rest = model.rest
     model.connections.validate(dt)
-    model.rest.validate(dt)
+    rest.validate(dt)
     check(
-        not (model.rest.rests and model.plasticity.moves),
+        not (rest.rests and model.plasticity.moves),
         "refractory: resting neurons do not learn; give learning or refractory, not both",
     )
     for name, given in {"refractory": model.refractory, **fast}.items():

@@ -21,6 +21,8 @@ from .synapse import AbstractSynapse, DelayedSynapse, Synapse
 
 LEAKY = Leaky()
 
+_NO_REST = NoRest()
+
 
 class Network(Module):
     r"""A network of noisy integrate-and-fire neurons, structured by synaptic weight.
@@ -153,7 +155,7 @@ class Network(Module):
     @property
     def rest(self) -> AbstractRest:
         """What neurons do after a spike, by the refractory period."""
-        return NoRest() if self.refractory is None else Rest(self.refractory)
+        return _NO_REST if self.refractory is None else Rest(self.refractory)
 
     @property
     def plasticity(self) -> AbstractLearning:
