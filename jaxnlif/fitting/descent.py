@@ -36,11 +36,14 @@ class Problem(eqx.Module):
             completed = jnp.all(output.result == Result.completed)
         return jax.tree.map(jnp.asarray, self.loss(output)), completed
 
-    def in_deviations(self, values: list[Array]) -> Any:
-        """What has the derivatives of predictions in units of their noise: the residuals, unless
-        the loss has a better word, as where the noise follows from the prediction."""
-        loss = getattr(self.loss, "in_deviations", self.loss)
-        return jax.tree.map(jnp.asarray, loss(self.run(self.parameters.with_values(values))))
+    def in_deviations(self, values: list[Array]) -> tuple[Any, Any]:
+        """What has the derivatives of predictions in units of their noise, and the residuals; that
+        is these, unless the loss has a better word, as where the noise follows from the
+        prediction."""
+        output = self.run(self.parameters.with_values(values))
+        losses = getattr(self.loss, "in_deviations", self.loss), self.loss
+        deviations, residuals = (jax.tree.map(jnp.asarray, loss(output)) for loss in losses)
+        return deviations, residuals
 
     def objective(self, free: Free) -> tuple[Float[Array, ""], Bool[Array, ""]]:
         """The number to minimise, and whether it is one that a completed run gave."""

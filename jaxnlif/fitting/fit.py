@@ -185,7 +185,8 @@ def _starts(
     parameters: Parameters, starts: Any, spread: float, key: PRNGKeyArray | None
 ) -> list[jax.Array]:
     """The unbounded coordinates of all starts, with a leading axis."""
-    own = parameters.free(parameters.start)
+    # Weakly typed numbers would be others after a step, which would be compiled again.
+    own = [jnp.asarray(x, x.dtype) for x in parameters.free(parameters.start)]
     if isinstance(starts, (int, np.integer)):
         num = check_integer("starts", starts, at_least=1)
         if num == 1:
@@ -313,8 +314,9 @@ def _linearised(problem: Problem, row: Float[Array, " p"]) -> tuple[Array, Array
     def in_one_row(values: Any) -> Float[Array, " r"]:
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(values)])
 
-    def in_deviations(row: Float[Array, " p"]) -> Float[Array, " r"]:
-        return in_one_row(problem.in_deviations(problem.parameters.unflat(row)))
+    def both(row: Float[Array, " p"]) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
+        deviations, residuals = problem.in_deviations(problem.parameters.unflat(row))
+        return in_one_row(deviations), in_one_row(residuals)
 
-    residuals, _ = problem.residuals(problem.parameters.unflat(row))
-    return in_one_row(residuals), jacobian(in_deviations, row)
+    derivative, residuals = jacobian(both, row)
+    return residuals, derivative

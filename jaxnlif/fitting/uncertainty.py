@@ -10,7 +10,9 @@ directions are named and left out of the covariance; the parameters that they mo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -55,14 +57,23 @@ class Uncertainty(Module):
 
 
 def jacobian(
-    function: Callable[[Array], Float[Array, " r"]], at: Float[Array, " p"]
-) -> Float[Array, "r p"]:
-    """The Jacobian by forward mode, several columns at once in bounded memory."""
+    function: Callable[[Array], tuple[Float[Array, " r"], Any]], at: Float[Array, " p"]
+) -> tuple[Float[Array, "r p"], Any]:
+    """The Jacobian by forward mode, several columns at once in bounded memory.
 
-    def column(direction: Float[Array, " p"]) -> Float[Array, " r"]:
-        return jax.jvp(function, (at,), (direction,))[1]
+    **Arguments:** `function`, of numbers and anything else, which is returned too.
+    """
 
-    return lax.map(column, jnp.eye(at.size, dtype=at.dtype), batch_size=_AT_ONCE).T
+    def column(direction: Float[Array, " p"]) -> tuple[Float[Array, " r"], Any]:
+        _, slope, other = jax.jvp(function, (at,), (direction,), has_aux=True)
+        return slope, other
+
+    # Batches of one size are compiled once.
+    batches = math.ceil(at.size / _AT_ONCE)
+    size = math.ceil(at.size / batches)
+    directions = jnp.eye(batches * size, at.size, dtype=at.dtype)
+    columns, others = lax.map(column, directions, batch_size=size)
+    return columns[: at.size].T, jax.tree.map(lambda x: x[0], others)
 
 
 def estimate(

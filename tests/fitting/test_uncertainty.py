@@ -105,8 +105,16 @@ def test_as_many_residuals_as_parameters_leave_the_noise_unknown(residuals):
 
 def test_the_jacobian_by_forward_mode():
     def function(x):
-        return jnp.stack([x[0] * x[1], jnp.sin(x[2]), x[0]])
+        return jnp.stack([x[0] * x[1], jnp.sin(x[2]), x[0]]), 2 * x
 
     at = jnp.array([2.0, 3.0, 0.5])
+    found, doubled = jacobian(function, at)
     expected = [[3.0, 2.0, 0.0], [0.0, 0.0, np.cos(0.5)], [1.0, 0.0, 0.0]]
-    np.testing.assert_allclose(jacobian(function, at), expected, rtol=1e-6)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(doubled, [4.0, 6.0, 1.0])
+
+
+@pytest.mark.parametrize("number", [1, 8, 9, 21])
+def test_the_jacobian_of_any_number_of_parameters(number):
+    found, _ = jacobian(lambda x: (x**2, None), jnp.arange(1.0, number + 1))
+    np.testing.assert_allclose(found, 2 * np.diag(np.arange(1.0, number + 1)))
