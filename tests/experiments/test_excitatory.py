@@ -17,7 +17,7 @@ from ..test_cli import complaint
 
 ONE_WEIGHT, MANY_WEIGHTS, BOUNDED = DEFAULT.one_weight, DEFAULT.many_weights, DEFAULT.bounded
 
-COARSE = Setting(nodes=160)
+COARSE = Setting(nodes=160, cells=10)
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def arrays():
     return (
-        excitatory.stationary_branches()
+        excitatory.stationary_branches(COARSE)
         | excitatory.attraction(COARSE)
         | excitatory.hysteresis(COARSE, duration=20.0)
         | excitatory.relaxation(COARSE, couplings=(0.5, 1.5))
