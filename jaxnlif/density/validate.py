@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from ..initial import check_density
 from ..model import Network
 
 
+@runtime_checkable
 class _Density(Protocol):
     """What is asked of a solver of a density."""
 

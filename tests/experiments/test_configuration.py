@@ -8,7 +8,7 @@ import pytest
 
 from jaxnlif import experiments
 from jaxnlif.cli import main
-from jaxnlif.experiments import configuration, learning, spiketimes
+from jaxnlif.experiments import _learning_figure, configuration, learning, spiketimes
 from jaxnlif.store import files
 
 from ..test_cli import PRECISION, complaint, run
@@ -20,7 +20,9 @@ def written(tmp_path, text):
     return path
 
 
-def test_the_file_that_a_run_leaves_gives_the_same_run(tmp_path, capsys):
+def test_the_file_that_a_run_leaves_gives_the_same_run(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_learning_figure, "draw", lambda *_: None)
+    monkeypatch.setattr(learning, "write_figures", lambda *_: "no figure")
     one, other = tmp_path / "one", tmp_path / "other"
     assert run("--out", one, "--no-progress", "--gain", 0.123456789, "--coupling", "implicit") == 0
     printed = capsys.readouterr().out

@@ -1,6 +1,8 @@
-"""The claims of `jaxnlif run excitatory`, on fewer runs."""
+"""The claims of `jaxnlif run excitatory`, on fewer runs and a coarser grid."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,17 +17,19 @@ from ..test_cli import complaint
 
 ONE_WEIGHT, MANY_WEIGHTS, BOUNDED = DEFAULT.one_weight, DEFAULT.many_weights, DEFAULT.bounded
 
+COARSE = Setting(nodes=160, cells=10)
+
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def arrays():
     return (
-        excitatory.stationary_branches()
-        | excitatory.attraction()
-        | excitatory.hysteresis(duration=20.0)
-        | excitatory.relaxation(couplings=(0.5, 1.5))
-        | excitatory.blow_up(Setting(couplings=(1.5, 4.0, 8.0)))
+        excitatory.stationary_branches(COARSE)
+        | excitatory.attraction(COARSE)
+        | excitatory.hysteresis(COARSE, duration=20.0)
+        | excitatory.relaxation(COARSE, couplings=(0.5, 1.5))
+        | excitatory.blow_up(replace(COARSE, couplings=(1.5, 4.0, 8.0)))
     )
 
 
@@ -85,7 +89,7 @@ def test_branches_turn_at_the_folds(arrays):
 
 
 def test_low_rate_attracts_and_high_rate_repels(arrays):
-    for runs in (arrays, excitatory.attraction(Setting(coupling=1.5))):
+    for runs in (arrays, excitatory.attraction(replace(COARSE, coupling=1.5))):
         low, high = runs["attraction_rates"]
         below, above = runs["attraction_rate"][:3], runs["attraction_rate"][3:]
         assert np.all(np.isinf(runs["attraction_end"][:3]))

@@ -474,6 +474,20 @@ def test_a_network_is_found_from_its_rate(tmp_path, capsys):
     assert "51 rates, 4 membrane times" in capsys.readouterr().out
 
 
+def test_blow_up_at_the_start_is_told():
+    # With as many rates as above: nothing compiles again.
+    fitted = jn.fit(
+        jn.Network(drive=2.0, noise=1.0, weight=30.0),
+        fit_network.Run(VOLTAGES, (-1.0, 0.5), 4.0, 0.02),
+        losses.Rate(np.linspace(0, 4, 51), np.full(51, 0.2)),
+        where=fit_network.where,
+        bounds=tuple(read_bounds([], 1.0)),
+        steps=3,
+    )
+    assert fitted.result == jn.FitResult.start_failed
+    assert not np.any(np.isnan(fitted.loss))
+
+
 @pytest.mark.slow
 def test_a_constant_rate_does_not_tell_parameters_apart(tmp_path, capsys):
     ts = np.linspace(3, 4, 51)  # as many, and as late, as above: nothing compiles again

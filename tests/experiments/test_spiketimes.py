@@ -5,7 +5,13 @@ import pytest
 
 from jaxnlif import SolveError
 from jaxnlif.cli import main
-from jaxnlif.experiments import _training, spiketimes_concept, spiketimes_recurrent
+from jaxnlif.experiments import (
+    _training,
+    spiketimes,
+    spiketimes_concept,
+    spiketimes_recurrent,
+    spiketimes_single,
+)
 from jaxnlif.integrate.progress import NoProgress
 from jaxnlif.store.files import read_arrays
 
@@ -41,9 +47,12 @@ def test_concept_draws_its_figure(found):
 
 
 @pytest.mark.slow
-def test_a_resumed_training_continues_bit_for_bit(tmp_path, capsys):
+def test_a_resumed_training_continues_bit_for_bit(tmp_path, capsys, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run(whole, "--task", "single", "--trials", "130") == 0
+    # one figure is enough
+    monkeypatch.setattr(spiketimes_single, "draw", lambda *_: None)
+    monkeypatch.setattr(spiketimes, "write_figures", lambda *_: "no figure")
     assert run(parts, "--task", "single", "--trials", "57") == 0
     assert run(parts, "--task", "single", "--trials", "130", "--resume") == 0
     assert "loss" in capsys.readouterr().out

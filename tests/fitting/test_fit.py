@@ -21,7 +21,8 @@ class Valley(eqx.Module):
 
 
 def valley(x=-1.2, y=1.0):
-    return Valley(jnp.asarray(x), jnp.asarray(y), jnp.asarray(10.0))
+    # No weak types: descents give them up, so that an iteration would be compiled twice.
+    return Valley(*(jnp.asarray(value, float) for value in (x, y, 10.0)))
 
 
 def residuals(model):
@@ -32,8 +33,15 @@ def both(model):
     return model.x, model.y
 
 
+def only_x(model):
+    return model.x
+
+
 def same(output):
     return output
+
+
+ADAM = optax.adam(0.1)
 
 
 def test_the_bottom_of_the_valley(dtype):
@@ -87,12 +95,11 @@ def test_an_optimum_near_a_bound_is_not_at_it(bounds, optimum):
     assert fitted.at_bound == ()
 
 
-def test_several_starts_end_together(dtype):
+def test_several_starts_end_together():
     starts = (jnp.array([0.5, -1.0, 2.0]), jnp.array([0.5, 1.0, 0.0]))
     fitted = jn.fit(valley(), residuals, same, where=both, starts=starts)
     assert fitted.ends[0].shape == (3,)
-    # The valley is so flat that in float32 the loss settles before the bottom.
-    np.testing.assert_allclose(fitted.ends[0], 1.0, rtol=2e-3 if dtype == np.float64 else 0.2)
+    np.testing.assert_allclose(fitted.ends[0], 1.0, rtol=2e-3)
     assert fitted.losses.shape[0] == 3
     assert list(fitted.completed) == [True] * 3
     alone = jn.fit(valley(0.5, 0.5), residuals, same, where=both)
@@ -102,6 +109,7 @@ def test_several_starts_end_together(dtype):
 def test_drawn_starts_keep_the_model_as_the_first():
     fitted = jn.fit(valley(), residuals, same, where=both, starts=4, key=jax.random.key(0), steps=1)
     own = jn.fit(valley(), residuals, same, where=both, steps=1)
+    assert len(own.loss) == 2
     assert fitted.losses[0][0] == pytest.approx(own.loss[0], rel=1e-5)
     assert len(set(fitted.losses[:, 0])) == 4
 
@@ -133,14 +141,23 @@ def test_as_many_residuals_as_parameters_tell_no_standard_errors():
     assert "no standard errors: no more residuals than parameters" in fitted.message
 
 
+class Bowl(eqx.Module):
+    """A parabola, so far above or below zero."""
+
+    offset: jax.Array
+
+    def __call__(self, model):
+        return (model.x - 1) ** 2 + self.offset
+
+
 @pytest.mark.parametrize("offset", [-5.0, 0.5, 5.0])
 def test_patience_does_not_depend_on_the_sign_of_the_loss(offset):
     fitted = jn.fit(
         valley(0.0),
         same,
-        lambda m: (m.x - 1) ** 2 + offset,
-        where=lambda m: m.x,
-        optimiser=optax.adam(0.1),
+        Bowl(jnp.asarray(offset, float)),
+        where=only_x,
+        optimiser=ADAM,
         steps=400,
         patience=10,
         tolerance=1e-30,
@@ -273,15 +290,11 @@ def test_leaves_that_cannot_be_fitted():
         jn.fit(jn.FluxShift(grid, neurons=10), same, same, where=lambda solver: solver.neurons)
 
 
-# ---- a network -------------------------------------------------------------------------------
+# ---- a network; more in tests/experiments/test_fit.py -----------------------------------------
 
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24))
 SOLVER = jn.FluxShift(LINE)
 Y0 = jn.gaussian(LINE, v=(-1.0, 0.5))
-
-
-def network(noise, weight, drive):
-    return jn.Network(noise=noise, weight=weight, drive=drive)
 
 
 def simulate(model):
@@ -289,37 +302,10 @@ def simulate(model):
     return jn.solve(model, SOLVER, y0=Y0, t1=2.0, dt=0.05, saveat=saveat, throw=False)
 
 
-def leaves(model):
-    return model.noise, model.weight, model.drive.value
-
-
-BOUNDS = (jn.Positive(), jn.Free(), jn.Free())
-
-
-@pytest.mark.slow
-def test_noise_coupling_and_input_from_a_rate():
-    truth = (1.2, 0.6, 0.7)
-    sol = simulate(network(*truth))
-    data = jn.losses.Rate(sol.ts, sol.rate)
-    start = network(1.0, 0.2, 0.3)
-    fitted = jn.fit(start, simulate, data, where=leaves, bounds=BOUNDS)
-    np.testing.assert_allclose(fitted.values, truth, rtol=1e-2)
-    assert len(fitted.loss) <= 201
-    assert fitted.names == ("noise", "weight", "drive.value")
-
-
-def test_blow_up_at_the_start_is_told():
-    data = jn.losses.Rate([0.0, 2.0], [0.1, 0.2])
-    fitted = jn.fit(network(1.0, 30.0, 2.0), simulate, data, where=leaves, bounds=BOUNDS, steps=3)
-    assert fitted.result == jn.FitResult.start_failed
-    assert not np.any(np.isnan(fitted.loss))
-
-
 def test_data_are_held_against_the_run():
+    late = jn.losses.Rate([0.0, 3.0], [0.1, 0.2])
     with pytest.raises(ValueError, match=r"ts = 0 … 3: must lie within the saved times of the run"):
-        jn.fit(
-            network(1.0, 0.1, 0.1), simulate, jn.losses.Rate([0.0, 3.0], [0.1, 0.2]), where=leaves
-        )
+        jn.fit(jn.Network(weight=0.1), simulate, late, where=lambda model: model.weight)
 
 
 def test_descents_in_parts_are_those_of_one_batch(monkeypatch):

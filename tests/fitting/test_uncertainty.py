@@ -1,5 +1,6 @@
 """Standard errors against the closed form of a straight line, and flat directions."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_the_jacobian_by_forward_mode():
         return jnp.stack([x[0] * x[1], jnp.sin(x[2]), x[0]]), 2 * x
 
     at = jnp.array([2.0, 3.0, 0.5])
-    found, doubled = jacobian(function, at)
+    found, doubled = jax.jit(lambda at: jacobian(function, at))(at)
     expected = [[3.0, 2.0, 0.0], [0.0, 0.0, np.cos(0.5)], [1.0, 0.0, 0.0]]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     np.testing.assert_allclose(doubled, [4.0, 6.0, 1.0])
@@ -116,5 +117,5 @@ def test_the_jacobian_by_forward_mode():
 
 @pytest.mark.parametrize("number", [1, 8, 9, 21])
 def test_the_jacobian_of_any_number_of_parameters(number):
-    found, _ = jacobian(lambda x: (x**2, None), jnp.arange(1.0, number + 1))
+    found, _ = jax.jit(lambda x: jacobian(lambda x: (x**2, None), x))(jnp.arange(1.0, number + 1))
     np.testing.assert_allclose(found, 2 * np.diag(np.arange(1.0, number + 1)))

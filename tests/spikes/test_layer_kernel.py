@@ -1,6 +1,6 @@
 """The kernels of a layer are its loops."""
 
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jaxnlif import execution
 from jaxnlif.execution import AbstractExecution, Loops
 from jaxnlif.spikes import layer, layer_kernel
 
-from ..conftest import needs_kernels
+from ..conftest import needs_double, needs_kernels
 
 END, ROWS, SPIKES = 9.0, 7, 5
 LOOPS = Loops()
@@ -52,8 +52,9 @@ def value_and_cotangents(weights, rows, times, start, end, execution=LOOPS):
     return gradient(weights, times, start, end)
 
 
+@cache
 def by(way):
-    """That function, compiled, with a layer executed one way."""
+    """That function, compiled once, with a layer executed one way."""
     return jax.jit(partial(value_and_cotangents, execution=way))
 
 
@@ -64,7 +65,18 @@ def assert_same(found, expected, dtype):
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * largest)
 
 
-@pytest.mark.parametrize("room", [2**26, 40 * 256 * 2, 1])
+def precisions(others, *values):
+    """The `dtype` that each of these values is tried in."""
+    dtypes = {"float64": np.float64, "float32": np.float32}
+    return pytest.mark.parametrize(
+        ("dtype", others), [(dtypes[name], value) for name, value in values], indirect=["dtype"]
+    )
+
+
+ALL, TWO, ONE = 2**26, 40 * 256 * 2, 1
+
+
+@precisions("room", ("float64", ALL), ("float32", ALL), ("float64", TWO), ("float32", ONE))
 def test_values_and_gradients(dtype, room):
     """For all samples at once, for two at a time, and one by one."""
     inputs = arguments(dtype)
@@ -73,12 +85,13 @@ def test_values_and_gradients(dtype, room):
     assert_same(by(Interpreted(room))(*inputs), expected, dtype)
 
 
+@needs_double
 def test_without_any_event(dtype):
     inputs = arguments(dtype, events=4, samples=1, neurons=3)
     assert_same(by(Interpreted())(*inputs), by(LOOPS)(*inputs), dtype)
 
 
-@pytest.mark.parametrize("axes", [(None, 0, 0, None, None), (0, 0, 0, 0, None)])
+@precisions("axes", ("float64", (None, 0, 0, None, None)), ("float32", (0, 0, 0, 0, None)))
 def test_mapped(dtype, axes):
     """Over samples alone, and over networks too."""
     several = [arguments(dtype, events=6, neurons=5, seed=seed) for seed in range(2)]

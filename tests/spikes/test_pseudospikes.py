@@ -1,5 +1,7 @@
 """Pseudospikes continue the times of ordinary spikes beyond the end of the trial."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,34 +18,33 @@ def test_closed_form(dtype):
     drive = np.array([-30.0, -1.0, 0.0, 2.0, 9.0])
     root = np.sqrt(10 * np.log(1 + np.exp(drive / 10)))
     phase = (np.arctan((potential - 0.5) / root) + np.pi / 2) / root
+    compiled = jax.jit(pseudospikes.qif_pseudospikes)
     for number in (-1, 1, 2):
         expected = number * np.pi / root - phase
-        n, d = jnp.asarray(potential, dtype), jnp.ones(5, dtype)
-        measured = pseudospikes.qif_pseudospikes(
-            n, d, jnp.asarray(drive, dtype), np.full(5, number)
-        )
+        n, d = potential.astype(dtype), np.ones(5, dtype)
+        measured = compiled(n, d, drive.astype(dtype), np.full(5, number))
         np.testing.assert_allclose(measured, expected, rtol=1e-5 if dtype == np.float32 else 1e-13)
 
 
 def test_limits(dtype):
     """About to spike the next one comes at once; just after one it is a period away."""
-    n, d = jnp.asarray([1.0, -1.0], dtype), jnp.zeros(2, dtype)
-    drive = jnp.asarray([3.0, 3.0], dtype)
-    about, after = pseudospikes.qif_pseudospikes(n, d, drive, jnp.ones(2, int))
-    assert about == pytest.approx(0, abs=1e-6)
-    assert after == pytest.approx(
-        float(pseudospikes.qif_pseudospikes(n, d, drive, jnp.full(2, 2))[0])
+    n, d = np.array([1, -1], dtype), np.zeros(2, dtype)
+    compiled = jax.jit(pseudospikes.qif_pseudospikes)
+    (about, after), (next_but_one, _) = (
+        compiled(n, d, np.full(2, 3, dtype), np.full(2, number)) for number in (1, 2)
     )
-    np.testing.assert_allclose(pseudospikes.qif_pseudorate(n, d), [1, 0], atol=1e-6)
+    assert about == pytest.approx(0, abs=1e-6)
+    assert after == pytest.approx(float(next_but_one))
+    np.testing.assert_allclose(jax.jit(pseudospikes.qif_pseudorate)(n, d), [1, 0], atol=1e-6)
 
 
 def test_gradient_is_finite_at_infinite_potentials(dtype):
-    n, d = jnp.asarray([1.0, -1.0], dtype), jnp.zeros(2, dtype)
+    n, d = np.array([1, -1], dtype), np.zeros(2, dtype)
 
     def total(n, d, drive):
         return jnp.sum(pseudospikes.qif_pseudospikes(n, d, drive, jnp.ones(2, int)))
 
-    for slope in jax.grad(total, (0, 1, 2))(n, d, jnp.ones(2, dtype)):
+    for slope in jax.jit(jax.grad(total, (0, 1, 2)))(n, d, np.ones(2, dtype)):
         assert np.all(np.isfinite(slope))
 
 
@@ -59,27 +60,31 @@ SWEEPS = {
 """The neuron, the weight of its first input where that is not swept, and what is swept."""
 
 
-def through_the_end(kind, parameter):
-    """Output times of two neurons, and their slope, while a spike of the first passes the end.
+@jax.jit
+@partial(jax.vmap, in_axes=(None, 0, 0))
+@partial(jax.value_and_grad, argnums=(1, 2), has_aux=True)
+def output_times(neuron, weight, arrival):
+    """Of two neurons, in one sum; those of the first, and how often it spikes before the end.
 
-    What is swept is the weight of its first input, or the time of the second, which inhibits.
+    Of the first neuron's inputs the first has this weight, and the second, which inhibits, comes at
+    this time.
     """
+    inputs = jnp.zeros((2, 2)).at[0].set(jnp.stack([weight, jnp.asarray(-1.0)]))
+    spikes = sorted_spikes(jnp.stack([jnp.asarray(0.5), arrival]), jnp.arange(2))
+    net = Recurrent(neuron, np.array([[0, 0.5], [2, 0]]), inputs)
+    trial = net(spikes, duration=4.0, max_events=20)
+    times = net.output_times(trial, 3)
+    weighted = times * jnp.linspace(1, 2, 6).reshape(2, 3)
+    return jnp.sum(weighted), (times[0], trial.counts[0])
+
+
+def through_the_end(kind, parameter):
+    """Those times, and their slope, while a spike of the first neuron passes the end."""
     neuron, first_weight, span = SWEEPS[kind, parameter]
-
-    def times(p):
-        weight, arrival = (p, 1.5) if parameter == "weight" else (first_weight, p)
-        inputs = jnp.zeros((2, 2)).at[0].set(jnp.stack([jnp.asarray(weight), jnp.asarray(-1.0)]))
-        spikes = sorted_spikes(jnp.stack([jnp.asarray(0.5), jnp.asarray(arrival)]), jnp.arange(2))
-        net = Recurrent(neuron, np.array([[0, 0.5], [2, 0]]), inputs)
-        trial = net(spikes, duration=4.0, max_events=20)
-        times = net.output_times(trial, 3)
-        weighted = times * jnp.linspace(1, 2, 6).reshape(2, 3)
-        return jnp.sum(weighted), (times[0], trial.counts[0])
-
-    sweep = jnp.linspace(*span, 2001)
-    (value, (first, count)), slope = jax.jit(jax.vmap(jax.value_and_grad(times, has_aux=True)))(
-        sweep
-    )
+    sweep = np.linspace(*span, 2001)
+    swept = {"weight": np.full(2001, first_weight), "time": np.full(2001, 1.5)} | {parameter: sweep}
+    (value, (first, count)), slopes = output_times(neuron, swept["weight"], swept["time"])
+    slope = slopes[list(swept).index(parameter)]
     return map(np.asarray, (sweep, value, first, count, slope))
 
 
@@ -99,29 +104,34 @@ def test_output_times_go_continuously_through_the_end(kind, parameter):
 def test_pseudorates_of_a_recurrent_network_are_consistent(dtype):
     rng = np.random.default_rng(0)
     angle = rng.uniform(0, np.pi, 8).astype(dtype)
-    weights = jnp.asarray(rng.normal(size=(8, 8)) - 1, dtype)
-    c, s = jnp.cos(angle), jnp.sin(angle)
-    rates = pseudospikes.theta_pseudorates(c, s, weights)
-    expected = pseudospikes.theta_pseudorate(c, s, weights @ rates)
+    weights = (rng.normal(size=(8, 8)) - 1).astype(dtype)
+    c, s = np.cos(angle), np.sin(angle)
+    rates = jax.jit(pseudospikes.theta_pseudorates)(c, s, weights)
+    expected = jax.jit(pseudospikes.theta_pseudorate)(c, s, weights @ np.asarray(rates))
     np.testing.assert_allclose(rates, expected, atol=1e-5 if dtype == np.float32 else 1e-13)
     assert float(rates.min()) > 0
     assert float(rates.max()) < 1
 
 
-def test_pseudorates_are_phases_after_what_the_others_send(dtype):
+def test_pseudorates_are_phases_after_what_the_others_send():
     # r = H_W(φ)/Θ, by the shift of a single neuron, where q is not 1.
-    neuron = Theta(dtype.type(1.5), dtype.type(0.8))
-    phase = neuron.period * jnp.asarray([0.2, 0.5, 0.9], dtype)
-    weights = jnp.asarray([[0, 0.8, -0.5], [-0.6, 0, 0.9], [0.4, -0.7, 0]], dtype)
-    rates = neuron.rates(neuron.state((phase,)), weights)
-    expected = neuron.shifted(phase, weights @ rates) / neuron.period
-    np.testing.assert_allclose(rates, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    neuron = Theta(1.5, 0.8)
+    weights = jnp.asarray([[0, 0.8, -0.5], [-0.6, 0, 0.9], [0.4, -0.7, 0]])
+
+    @jax.jit
+    def both(phase):
+        rates = neuron.rates(neuron.state((phase,)), weights)
+        return rates, neuron.shifted(phase, weights @ rates) / neuron.period
+
+    rates, expected = both(float(neuron.period) * np.array([0.2, 0.5, 0.9]))
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
 
 
 def test_pseudorates_of_strong_coupling_are_found(dtype):
-    angle = jnp.asarray([2.3, 2.8], dtype)
-    weights = jnp.asarray([[0, -6], [-9, 0]], dtype)
-    rates = pseudospikes.theta_pseudorates(jnp.cos(angle), jnp.sin(angle), weights)
+    angle = np.array([2.3, 2.8], dtype)
+    weights = np.array([[0, -6], [-9, 0]], dtype)
+    compiled = jax.jit(pseudospikes.theta_pseudorates)
+    rates = compiled(np.cos(angle), np.sin(angle), weights)
     np.testing.assert_allclose(rates, [0.0731, 0.8617], atol=2e-4)
 
 
@@ -137,22 +147,25 @@ def test_gradient_of_recurrent_pseudorates():
     check_grads(jax.jit(total), (angle, weights), order=1, modes=("rev",))
 
 
-def test_lif_neurons_have_none(dtype):
-    net = Recurrent(LIF(dtype.type(1)), np.zeros((1, 1), dtype), np.ones((1, 1), dtype))
-    trial = net(InputSpikes(np.ones(1, dtype), np.zeros(1, int)), duration=2.0, max_events=5)
+def test_lif_neurons_have_none():
+    net = Recurrent(LIF(1.0), np.zeros((1, 1)), np.ones((1, 1)))
+    trial = net(InputSpikes(np.ones(1), np.zeros(1, int)), duration=2.0, max_events=5)
     with pytest.raises(ValueError, match="neuron: LIF has no pseudospikes"):
         net.output_times(trial, 1)
 
 
-def test_output_times_are_ordinary_ones_first(dtype):
+def test_output_times_are_ordinary_ones_first():
     setting = random_setting(1)
-    neuron = QIF(dtype.type(0.8))
-    weights, inputs = setting.weights.astype(dtype), setting.input_weights.astype(dtype)
-    net = Recurrent(neuron, weights, inputs)
-    trial = net(setting.inputs(dtype), duration=4.0, max_events=100)
-    times, spikes = np.asarray(net.output_times(trial, 9)), np.asarray(trial.spike_times(9))
+    net = Recurrent(QIF(0.8), setting.weights, setting.input_weights)
+
+    @jax.jit
+    def run(net, spikes):
+        trial = net(spikes, duration=4.0, max_events=100)
+        return net.output_times(trial, 9), trial.spike_times(9), net.output_times(trial, 3, [4, 1])
+
+    times, spikes, some = map(np.asarray, run(net, setting.inputs(np.float64)))
     ordinary = np.isfinite(spikes)
     np.testing.assert_array_equal(times[ordinary], spikes[ordinary])
     assert np.all(times[~ordinary] > 4)
     assert np.all(np.diff(times, axis=1) > 0)
-    np.testing.assert_array_equal(net.output_times(trial, 3, [4, 1]), times[[4, 1], :3])
+    np.testing.assert_array_equal(some, times[[4, 1], :3])

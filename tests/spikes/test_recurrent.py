@@ -1,5 +1,7 @@
 """Networks against differential equations and central differences; what a trial reports."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -91,14 +93,20 @@ def test_a_trial_counts_its_events(case):
 # ---- gradients -------------------------------------------------------------------------------
 
 
-def loss(net, inputs, duration):
+def loss(net, times, sources, duration):
     """Something that depends on every spike time and on the state at the end."""
-    trial = net(inputs, duration=duration, max_events=BUDGET)
+    trial = net(InputSpikes(times, sources), duration=duration, max_events=BUDGET)
     n = net.weights.shape[0]
     first = jnp.where(trial.sources < n, jnp.sin(trial.times + trial.sources), 0)
     end = net.neuron.values(trial.end)
     weighted = [jnp.sum(jnp.arctan(x) * jnp.arange(1, n + 1)) for x in end]
     return jnp.sum(first) + sum(weighted)
+
+
+with_gradient = jax.jit(jax.value_and_grad(loss, (0, 1, 3)))
+"""The loss, and its gradient in all leaves: parameters, weights, initial values, times, duration.
+
+Compiled once for each type of neuron."""
 
 
 @pytest.fixture(scope="module")
@@ -111,19 +119,21 @@ def gradients(case):
     duration = jnp.asarray(duration, net.weights.dtype)
 
     def of(net, times, duration):
-        return loss(net, InputSpikes(times, inputs.sources), duration)
+        return with_gradient(net, times, inputs.sources, duration)
 
     arguments = (net, jnp.asarray(inputs.times), duration)
-    return name, of, arguments, jax.jit(jax.grad(of, (0, 1, 2)))(*arguments)
+    value, gradient = of(*arguments)
+    plain = loss(net, inputs.times, inputs.sources, duration)
+    assert float(value) == pytest.approx(float(plain), rel=1e-12)
+    return name, of, arguments, gradient
 
 
 @needs_double
 def test_gradients_are_those_of_central_differences(gradients):
-    """In random directions of all leaves: parameters, weights, initial values, times, duration."""
+    """In random directions of all leaves."""
     name, of, arguments, gradient = gradients
     leaves, structure = jax.tree.flatten(arguments)
     slopes = jax.tree.leaves(gradient)
-    compiled = jax.jit(of)
     rng = np.random.default_rng(9)
     names = [jax.tree_util.keystr(k) for k, _ in jax.tree_util.tree_leaves_with_path(arguments)]
     for which, leaf in enumerate(leaves):
@@ -132,7 +142,7 @@ def test_gradients_are_those_of_central_differences(gradients):
         def at(step, which=which, leaf=leaf, direction=direction):
             moved = [*leaves]
             moved[which] = leaf + step * direction
-            return float(compiled(*jax.tree.unflatten(structure, moved)))
+            return float(of(*jax.tree.unflatten(structure, moved))[0])
 
         expected = _central_difference(at, STEPS[name])
         measured = float(np.sum(np.asarray(slopes[which]) * direction))
@@ -151,6 +161,7 @@ def _central_difference(at, h):
     return (15 * one - 6 * two + three) / 10
 
 
+@needs_double
 def test_times_of_inputs_follow_the_times_they_were_given(case):
     _, net, inputs, duration, trial = case
     arrived = np.asarray(trial.sources)[: int(trial.num)] >= net.weights.shape[0]
@@ -159,7 +170,7 @@ def test_times_of_inputs_follow_the_times_they_were_given(case):
         moved = net(InputSpikes(ts, inputs.sources), duration=duration, max_events=BUDGET)
         return jnp.where(moved.sources >= net.weights.shape[0], moved.times, 0).sum()
 
-    slopes = np.asarray(jax.grad(lambda ts: of(ts))(jnp.asarray(inputs.times)))
+    slopes = np.asarray(jax.grad(of)(jnp.asarray(inputs.times)))
     # beyond the end of the trial the time is that of the end
     np.testing.assert_allclose(slopes[: arrived.sum()], 1, rtol=1e-5)
 
@@ -197,14 +208,16 @@ def test_strong_coupling_leaves_the_gradients_of_ordinary_spikes_finite():
 
 def test_silent_neurons_have_pseudospikes_with_finite_derivatives(dtype):
     """However strongly they are inhibited."""
+    compiled = jax.jit(jax.value_and_grad(qif_pseudospikes, 2))
     for drive in (-50.0, -1100.0, -1e4, -1e30):
         state = (jnp.asarray(x, dtype) for x in (0.3, 0.9, drive))
-        later, slope = jax.value_and_grad(qif_pseudospikes, 2)(*state, 1.0)
+        later, slope = compiled(*state, 1.0)
         assert np.isfinite(later)
         assert later > 1
         assert np.isfinite(slope)
 
 
+@needs_double
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "uint32", "int64", "uint64"])
 def test_sources_may_be_any_integers(qif, kind):
     net, inputs, duration = qif
@@ -215,20 +228,25 @@ def test_sources_may_be_any_integers(qif, kind):
         np.testing.assert_array_equal(trial.times, expected)
 
 
+@jax.jit
+def in_little_room(net, inputs, duration):
+    return net(inputs, duration=duration, max_events=20)
+
+
+@needs_double
 @pytest.mark.parametrize(
     ("times", "sources"),
     [([0.2, 0.1], [0, 0]), ([0.1, np.nan], [0, 0]), ([-1.0, 0.1], [0, 0]), ([0.1, 0.2], [0, 9])],
 )
 def test_wrong_inputs_that_are_traced_show_in_the_trial(qif, times, sources):
     net, _, duration = qif
-    times = jnp.asarray(times, net.weights.dtype)
-    trial = jax.jit(lambda *x: net(InputSpikes(*x), duration=duration, max_events=20))(
-        times, jnp.asarray(sources)
-    )
+    inputs = InputSpikes(np.array(times), np.array(sources))
+    trial = in_little_room(net, inputs, duration)
     assert not trial.finished
     assert np.isnan(trial.times).all()
 
 
+@needs_double
 def test_gradient_of_the_weight_of_a_neuron_to_itself_is_zero(gradients):
     slopes = np.asarray(gradients[3][0].weights)
     np.testing.assert_array_equal(np.diag(slopes), 0)
@@ -239,7 +257,7 @@ def test_gradient_of_the_weight_of_a_neuron_to_itself_is_zero(gradients):
 def test_gradients_in_float32_are_near_those_in_float64(gradients):
     name, of, arguments, gradient = gradients
     single = jax.tree.map(lambda x: x.astype(np.float32), arguments)
-    rough = jax.jit(jax.grad(of, (0, 1, 2)))(*single)
+    _, rough = of(*single)
     for a, b in zip(jax.tree.leaves(rough), jax.tree.leaves(gradient), strict=True):
         assert a.dtype == np.float32
         tolerance = 1e-4 if name != "lif" else 1e-2
@@ -254,21 +272,22 @@ def qif(dtype):
     return network("qif", dtype)
 
 
+@needs_double
 def test_a_batch_is_its_trials(qif):
     net, inputs, duration = qif
     times = jnp.stack([inputs.times, jnp.sort(inputs.times * 0.8), inputs.times + 100])
 
-    def of(times):
-        return loss(net, InputSpikes(times, inputs.sources), duration)
-
-    together, slopes = jax.jit(jax.vmap(jax.value_and_grad(of)))(times)
-    single = jax.jit(jax.value_and_grad(of))
+    duration = jnp.asarray(duration)
+    batch = jax.jit(jax.vmap(with_gradient, (None, 0, None, None)))
+    together, slopes = batch(net, times, inputs.sources, duration)
     for k in range(3):
-        value, slope = single(times[k])
-        np.testing.assert_allclose(together[k], value, rtol=1e-4 if slope.dtype == "f4" else 1e-12)
-        np.testing.assert_allclose(slopes[k], slope, atol=1e-3 if slope.dtype == "f4" else 1e-10)
+        value, slope = with_gradient(net, times[k], inputs.sources, duration)
+        np.testing.assert_allclose(together[k], value, rtol=1e-12)
+        for one, other in zip(jax.tree.leaves(slopes), jax.tree.leaves(slope), strict=True):
+            np.testing.assert_allclose(one[k], other, rtol=1e-9, atol=1e-10)
 
 
+@needs_double
 def test_a_budget_just_large_enough_changes_nothing(qif):
     net, inputs, duration = qif
     wide = net(inputs, duration=duration, max_events=BUDGET)
@@ -289,14 +308,15 @@ def test_a_budget_holds_as_many_events(num):
     np.testing.assert_allclose(trial.times[:num], inputs.times)
 
 
+@needs_double
 def test_too_small_a_budget_shows_under_jit(qif):
-    net, inputs, duration = qif
-    trial = jax.jit(lambda net: net(inputs, duration=duration, max_events=20))(net)
+    trial = in_little_room(*qif)
     assert not bool(trial.finished)
     assert np.all(np.isnan(trial.times))
     assert np.all(np.isnan(trial.end.n))
 
 
+@needs_double
 def test_new_numbers_do_not_compile_again(qif):
     net, inputs, duration = qif
     traces = []
@@ -315,7 +335,7 @@ def test_new_numbers_do_not_compile_again(qif):
 def test_an_input_comes_before_a_spike_only_if_strictly_earlier(dtype):
     """A LIF neuron that an input would keep from its spike fires if both come at once."""
     alone = Recurrent(LIF(dtype.type(1)), np.zeros((1, 1), dtype), np.array([[6.0, -60.0]], dtype))
-    first = InputSpikes(np.zeros(1, dtype), np.zeros(1, int))
+    first = InputSpikes(np.array([0, np.inf], dtype), np.array([0, 1]))
     spike = float(alone(first, duration=2.0, max_events=BUDGET).times[1])
 
     def count(time):
@@ -326,26 +346,28 @@ def test_an_input_comes_before_a_spike_only_if_strictly_earlier(dtype):
     assert count(spike * (1 - 1e-5)) == 0
 
 
-def test_nothing_happens_without_input(dtype):
-    net = Recurrent(QIF(dtype.type(1)), np.zeros((2, 2), dtype), np.zeros((2, 1), dtype))
-    none = InputSpikes(np.full(3, np.inf, dtype), np.zeros(3, int))
+def test_nothing_happens_without_input():
+    net = Recurrent(QIF(1.0), np.zeros((2, 2)), np.zeros((2, 1)))
+    none = InputSpikes(np.full(3, np.inf), np.zeros(3, int))
     trial = net(none, duration=5.0, max_events=5)
     assert int(trial.num) == 0
 
 
+@needs_double
 def test_inputs_that_never_come_leave_the_gradient_finite(qif):
     net, inputs, duration = qif
-    none = InputSpikes(jnp.full_like(inputs.times, jnp.inf), inputs.sources)
-    slope = jax.jit(jax.grad(loss))(net, none, duration)
+    none = jnp.full_like(inputs.times, jnp.inf)
+    _, (slope, *_) = with_gradient(net, none, inputs.sources, jnp.asarray(duration))
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(slope))
     assert slope.neuron.tau == 0
 
 
+@needs_double
 def test_trace_goes_through_the_states_at_events(qif):
     net, inputs, duration = qif
     trial = net(inputs, duration=duration, max_events=BUDGET)
     times = np.linspace(0, duration, 500).astype(net.weights.dtype)
-    potential, current = net.trace(trial, times)
+    potential, current = jax.jit(Recurrent.trace)(net, trial, times)
     assert potential.shape == current.shape == (500, 5)
     np.testing.assert_allclose(potential[0], 0)
     n, d, end = trial.end
@@ -353,12 +375,15 @@ def test_trace_goes_through_the_states_at_events(qif):
     np.testing.assert_allclose(current[-1], end, rtol=1e-3)
 
 
-def test_sorted_spikes_keep_their_sources(dtype):
-    times = jnp.asarray([2.0, 1.0, 3.0], dtype)
-    ordered = sorted_spikes(times, jnp.asarray([5, 6, 7]))
+def test_sorted_spikes_keep_their_sources():
+    @partial(jax.value_and_grad, has_aux=True)
+    def first(times):
+        ordered = sorted_spikes(times, jnp.asarray([5, 6, 7]))
+        return ordered.times[0], ordered
+
+    (_, ordered), slope = jax.jit(first)(np.array([2.0, 1.0, 3.0]))
     np.testing.assert_array_equal(ordered.times, [1, 2, 3])
     np.testing.assert_array_equal(ordered.sources, [6, 5, 7])
-    slope = jax.grad(lambda t: sorted_spikes(t, jnp.arange(3)).times[0])(times)
     np.testing.assert_array_equal(slope, [0, 1, 0])
 
 
@@ -404,8 +429,8 @@ def test_wrong_inputs(times, sources, arguments, message):
         )
 
 
-def test_wrong_phases_and_neurons(dtype):
-    theta = Theta(dtype.type(1))
+def test_wrong_phases_and_neurons():
+    theta = Theta(1.0)
     with pytest.raises(ValueError, match=r"initial = 4: phases must not exceed the period, 3\.14"):
         Recurrent(theta, np.zeros((1, 1)), np.zeros((1, 0)), ([4.0],))
     net = Recurrent(QIF(), **GOOD)
