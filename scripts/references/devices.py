@@ -119,22 +119,22 @@ def implicit(sharding) -> jn.Solution:
     return _learns(jn.FluxShift(_LEARNING, jn.Implicit()), sharding)
 
 
-def by_levels(sharding) -> jn.Solution:
+def by_levels(sharding, **run) -> jn.Solution:
     """The same in logarithmic depth."""
     execution = jn.execution.LogDepth()
-    return _learns(jn.FluxShift(_LEARNING, jn.Implicit(), execution=execution), sharding)
+    return _learns(jn.FluxShift(_LEARNING, jn.Implicit(), execution=execution), sharding, run=run)
 
 
 def resumed(sharding) -> jn.Solution:
-    """Interrupted, and taken up from a checkpoint; on one device, the whole run."""
+    """`by_levels`, interrupted and taken up from a checkpoint; on one device, the whole run."""
     if sharding is None:
-        return lagged(sharding)
+        return by_levels(sharding)
     with tempfile.TemporaryDirectory() as directory:
-        run = {"checkpoint": jn.Checkpoint(directory, every=0)}
+        checkpoint = jn.Checkpoint(directory, every=0)
         try:
-            _learns(jn.FluxShift(_LEARNING), sharding, run=run | {"progress": _Interrupted()})
+            by_levels(sharding, checkpoint=checkpoint, progress=_Interrupted())
         except jn.Interrupted:
-            return _learns(jn.FluxShift(_LEARNING), sharding, run=run)
+            return by_levels(sharding, checkpoint=checkpoint)
         raise RuntimeError("the run was not interrupted")
 
 
