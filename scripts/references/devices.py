@@ -84,6 +84,7 @@ def compare(
 _learning_network = partial(learning_network, epsilon=1e-2)
 _LEARNING = learning_grid(30, 16, weights=(-0.2, 1.0))
 _TIMES = {"t1": 1.0, "dt": 0.02, "saveat": jn.SaveAt(num=6)}
+_DELAYS = {"delay": 0.05, "refractory": 0.05}
 _FIRING = learning_grid(90, 16, weights=(2.8, 3.2))  # strong enough for neurons to fire together
 _FIRING_TIMES = {"t1": 1.2, "dt": 0.01, "saveat": jn.SaveAt(num=6)}
 
@@ -118,20 +119,22 @@ def implicit(sharding) -> jn.Solution:
     return _learns(jn.FluxShift(_LEARNING, jn.Implicit()), sharding)
 
 
-def by_levels(sharding) -> jn.Solution:
+def by_levels(sharding, **run) -> jn.Solution:
     """The same in logarithmic depth."""
     execution = jn.execution.LogDepth()
-    return _learns(jn.FluxShift(_LEARNING, jn.Implicit(), execution=execution), sharding)
+    return _learns(jn.FluxShift(_LEARNING, jn.Implicit(), execution=execution), sharding, run=run)
 
 
 def resumed(sharding) -> jn.Solution:
-    """Interrupted, and taken up from a checkpoint."""
+    """`by_levels`, interrupted and taken up from a checkpoint; on one device, the whole run."""
+    if sharding is None:
+        return by_levels(sharding)
     with tempfile.TemporaryDirectory() as directory:
-        run = {"checkpoint": jn.Checkpoint(directory, every=0)}
+        checkpoint = jn.Checkpoint(directory, every=0)
         try:
-            _learns(jn.FluxShift(_LEARNING), sharding, run=run | {"progress": _Interrupted()})
+            by_levels(sharding, checkpoint=checkpoint, progress=_Interrupted())
         except jn.Interrupted:
-            return _learns(jn.FluxShift(_LEARNING), sharding, run=run)
+            return by_levels(sharding, checkpoint=checkpoint)
         raise RuntimeError("the run was not interrupted")
 
 
@@ -150,18 +153,17 @@ class _Interrupted(AbstractProgress):
 
 def resting(sharding) -> jn.Solution:
     """Transmission delay and refractory period."""
-    arguments = {"learning": None, "delay": 0.05, "refractory": 0.05}
-    return _learns(jn.FluxShift(_LEARNING), sharding, **arguments)
+    return _learns(jn.FluxShift(_LEARNING), sharding, learning=None, **_DELAYS)
 
 
 def wide(sharding) -> jn.Solution:
-    """More columns on a device than are stepped at a time."""
+    """More columns on a device than are stepped at a time, with delays as `resting`."""
     grid = learning_grid(30, 20_000, weights=(0.0, 1.0))
     return jn.solve(
-        _learning_network(learning=None),
+        _learning_network(learning=None, **_DELAYS),
         jn.FluxShift(grid),
         y0=before_learning(grid),
-        t1=0.1,
+        t1=0.2,
         dt=0.02,
         saveat=jn.SaveAt(num=2),
         sharding=sharding,
@@ -212,7 +214,8 @@ RUNS: dict[str, Callable[..., jn.Solution]] = {
 
 
 def gradient(sharding) -> jax.Array:
-    """Of the weights learned and the rate, by noise and learning strength."""
+    """Of the weights learned and the rate, by noise and learning strength: in reverse mode over
+    devices, in forward mode on one."""
 
     def loss(parameters):
         noise, gain = parameters
@@ -220,7 +223,8 @@ def gradient(sharding) -> jax.Array:
         learned = _learns(solver, sharding, noise=noise, learning=jn.Hebbian(gain))
         return learned.rate[-1] + jnp.sum(learned.weights[-1] ** 2)
 
-    return jax.jit(jax.grad(loss))(jnp.asarray([1.0, 0.3]))
+    mode = jax.jacfwd if sharding is None else jax.grad
+    return jax.jit(mode(loss))(jnp.asarray([1.0, 0.3]))
 
 
 # ---- the comparison ---------------------------------------------------------------------------

@@ -1,15 +1,19 @@
 """Runs go on from their checkpoints bit for bit, and nothing else is taken for one."""
 
 import errno
+import itertools
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from checks.scale.kills import Outcome, killed
 
 import jaxnlif as jn
 from jaxnlif.integrate import checkpoint as checkpoint_module
@@ -51,8 +55,10 @@ class Until(AbstractProgress):
 
 @pytest.fixture(autouse=True)
 def _short_chunks(monkeypatch):
-    """Of 33 steps, then as many as fit into a few milliseconds."""
-    monkeypatch.setattr(host, "_SECONDS_PER_CHUNK", 2e-3)
+    """Of 32 steps, and each of one more than that before: by a clock that ticks when looked at."""
+    clock = SimpleNamespace(perf_counter=itertools.count(0.0).__next__)
+    monkeypatch.setattr(host, "time", clock)
+    monkeypatch.setattr(host, "_SECONDS_PER_CHUNK", 1)
 
 
 def learning(directory=None, *, num=24, noise=1.0, gain=0.3, dtype=None, every=0, keep=2, **given):
@@ -68,6 +74,11 @@ def learning(directory=None, *, num=24, noise=1.0, gain=0.3, dtype=None, every=0
     )
     y0 = jn.gaussian(grid, v=(-1.0, 0.5), w=(0.3, 0.02))
     return solved(model, jn.FluxShift(grid), y0, directory, every, keep, **given)
+
+
+def unstructured(directory=None, *, weight=-0.5, drive=0.0, **given):
+    model, y0 = jn.Network(weight=weight, drive=drive), jn.gaussian(LINE, v=(-1.0, 0.5))
+    return solved(model, jn.FluxShift(LINE), y0, directory, **given)
 
 
 def multi_scale(directory=None, **given):
@@ -163,14 +174,10 @@ def test_a_run_that_was_over_returns_at_once(whole, tmp_path, monkeypatch):
 
 
 def test_a_run_that_ended_early_is_over_too(tmp_path):
-    def explosive(directory):
-        y0 = jn.gaussian(LINE, v=(-1.0, 0.5))
-        return solved(jn.Network(weight=10.0), jn.FluxShift(LINE), y0, directory)
-
-    expected = explosive(None)
+    expected = unstructured(weight=10.0)
     assert expected.result == jn.Result.blow_up
-    assert_identical(explosive(tmp_path), expected)
-    assert_identical(explosive(tmp_path), expected)
+    for _ in range(2):
+        assert_identical(unstructured(tmp_path, weight=10.0), expected)
 
 
 def test_a_checkpoint_is_written_every_so_often_and_at_the_end(tmp_path):
@@ -209,15 +216,15 @@ def test_what_a_killed_process_left_behind_is_removed(whole, tmp_path):
 
 def test_nothing_but_statistics_may_be_saved(tmp_path):
     saveat = jn.SaveAt(num=31, fn=None)
-    expected = learning(saveat=saveat)
-    stop(learning, tmp_path, after=100, saveat=saveat)
-    assert_identical(learning(tmp_path, saveat=saveat), expected)
+    expected = unstructured(saveat=saveat)
+    stop(unstructured, tmp_path, after=100, saveat=saveat)
+    assert_identical(unstructured(tmp_path, saveat=saveat), expected)
 
 
 def test_nothing_need_be_saved_before_a_checkpoint(tmp_path):
     saveat = jn.SaveAt(ts=[2.5], fn=lambda seen: {"twice": 2 * seen.rate})
-    stop(learning, tmp_path, after=100, saveat=saveat)
-    assert_identical(learning(tmp_path, saveat=saveat), learning(saveat=saveat))
+    stop(unstructured, tmp_path, after=100, saveat=saveat)
+    assert_identical(unstructured(tmp_path, saveat=saveat), unstructured(saveat=saveat))
 
 
 # ---- damage --------------------------------------------------------------------------------------
@@ -284,7 +291,7 @@ def test_a_renamed_checkpoint_gives_way_to_the_one_before(whole, tmp_path):
         ({"gain": 0.2}, r"model\.learning\.gain = 0\.3, here 0\.2"),
         ({"num": 30}, r"solver\.grid\.v\.num = 24, here 30"),
         ({"saveat": jn.SaveAt(num=3)}, r"saveat\.num = 31, here 3"),
-        ({"steps": 400}, r"steps = 300, here 400"),
+        ({"steps": 330}, r"steps = 300, here 330"),
         pytest.param({"dtype": np.float32}, r"precision = float64, here float32"),
     ],
 )
@@ -307,8 +314,7 @@ def test_an_edited_class_of_the_user_is_another_run(tmp_path):
         return Own()
 
     def run(factor):
-        model = jn.Network(weight=0.0, drive=drive(factor))
-        return solved(model, jn.FluxShift(LINE), jn.gaussian(LINE, v=(0.0, 0.5)), tmp_path, steps=4)
+        return unstructured(tmp_path, drive=drive(factor), steps=30)
 
     first = run(1.0)
     assert_identical(run(1.0), first)
@@ -325,17 +331,12 @@ class Own(jn.AbstractDrive):
 
 
 def test_a_changed_constant_that_a_drive_reads_is_another_run(tmp_path, monkeypatch):
-    def run(directory=None):
-        model = jn.Network(weight=0.0, drive=Own())
-        y0 = jn.gaussian(LINE, v=(0.0, 0.5))
-        return solved(model, jn.FluxShift(LINE), y0, directory, steps=4)
-
-    first = run(tmp_path)
-    assert_identical(run(tmp_path), first)
+    first = unstructured(tmp_path, drive=Own(), steps=30)
+    assert_identical(unstructured(tmp_path, drive=Own(), steps=30), first)
     before = content(tmp_path)
     monkeypatch.setitem(globals(), "HEIGHT", 2.0)
     with pytest.raises(ValueError, match=r"another run: global .*HEIGHT = 1\.0, here 2\.0"):
-        run(tmp_path)
+        unstructured(tmp_path, drive=Own(), steps=30)
     assert content(tmp_path) == before
 
 
@@ -496,7 +497,33 @@ def test_a_checkpoint_is_for_runs_from_the_host(tmp_path):
 # ---- kill -9 ------------------------------------------------------------------------------------
 
 
+KILLED = """
+import os, signal, sys
+from tests.integrate.test_checkpoint import learning
+
+def kill(partial, path):
+    if int(os.path.basename(path).split("-")[1]) > 150:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(partial, path)
+
+replace, os.replace = os.replace, kill
+learning(sys.argv[1])
+"""
+
+
 @pytest.mark.slow
-def test_a_killed_run_goes_on_bit_for_bit():
-    outcome = killed(2, ["--steps=40000", "run"])
-    assert outcome == Outcome(kills=2, failures=0, different=0, left=0)
+def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path):
+    """Taken up by a process that is killed while it writes a checkpoint of its own."""
+    stop(learning, tmp_path, after=80)
+    before = states(tmp_path)[-1]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "JAX_ENABLE_X64": "1",
+        "JAX_COMPILATION_CACHE_DIR": str(jax.config.jax_compilation_cache_dir),
+    }
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=environment)
+    assert done.returncode == -signal.SIGKILL
+    assert step(before) < step(states(tmp_path)[-1])
+    assert len(list(tmp_path.glob(".state-*.npz"))) == 1
+    assert_identical(learning(tmp_path), whole)
+    assert not list(tmp_path.glob(".*"))

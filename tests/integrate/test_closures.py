@@ -49,26 +49,59 @@ def slopes(drive):
     return jax.value_and_grad(lambda height, b: spikes(drive(height), b), (0, 1))
 
 
+def assert_close(found, expected):
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def expected():
-    """Of a drive that is a pytree."""
-    return slopes(jn.Constant)(1.5, -1.0)
+    """Of a drive that is a pytree, in forward mode."""
+
+    def both(height, b):
+        value = spikes(jn.Constant(height), b)
+        return value, value
+
+    slopes, value = jax.jit(jax.jacfwd(both, (0, 1), has_aux=True))(1.5, -1.0)
+    return value, slopes
 
 
-@pytest.mark.parametrize("drive", [closure, nested, default, nested_default, bound, method])
-def test_drives(drive, expected):
-    for found in (slopes(drive)(1.5, -1.0), jax.jit(slopes(drive))(1.5, -1.0)):
-        for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-5)
+def test_a_drive_is_differentiated(expected):
+    assert_close(slopes(closure)(1.5, -1.0), expected)
+
+
+def along(drive):
+    """The value, and the derivative by both, in forward mode."""
+    return lambda height, b: jax.jvp(lambda *x: spikes(drive(x[0]), x[1]), (height, b), (1.0, 2.0))
+
+
+KINDS = (nested, default, nested_default, bound, method)
+
+
+@pytest.mark.parametrize("drive", KINDS)
+def test_drives_of_every_kind_are_opened(drive):
+    """Those that are not raise where they are traced."""
+    assert jax.eval_shape(along(drive), 1.5, -1.0)[1].shape == ()
+
+
+def test_drives_of_every_kind_are_right(expected):
+    def mean(height):
+        drives = [kind(height) for kind in KINDS]
+        return lambda t, w: sum(drive(t, w) for drive in drives) / len(drives)
+
+    value, (by_height, by_weight) = expected
+    assert_close(jax.jit(along(mean))(1.5, -1.0), (value, by_height + 2 * by_weight))
 
 
 def test_batches_and_drives_alone(expected):
-    heights = jnp.array([1.0, 2.0])
-    found = jax.vmap(lambda height: spikes(closure(height)))(heights)
-    one_by_one = [spikes(jn.Constant(float(height))) for height in heights]
-    np.testing.assert_allclose(found, one_by_one, rtol=1e-5)
-    alone = jax.grad(lambda height: spikes(closure(height)))(1.5)
-    np.testing.assert_allclose(alone, expected[1][0], rtol=1e-5)
+    """Whose network has no other value that is traced."""
+
+    def alone(height):
+        return jax.jvp(lambda height: spikes(closure(height)), (height,), (1.0,))
+
+    values, derivatives = jax.jit(jax.vmap(alone))(jnp.array([1.5, 1.501]))
+    assert_close((values[0], derivatives[0]), (expected[0], expected[1][0]))
+    np.testing.assert_allclose(np.diff(values)[0] / 0.001, np.mean(derivatives), rtol=1e-4)
 
 
 def test_what_is_saved():
@@ -76,8 +109,8 @@ def test_what_is_saved():
         return spikes(1.5, fn=lambda snapshot: factor * snapshot.rate)
 
     expected = spikes(1.5, fn=lambda snapshot: snapshot.rate)
-    for found in (jax.grad(saved)(2.0), jax.jit(jax.grad(saved))(2.0)):
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert_close(jax.grad(saved)(2.0), expected)
+    assert_close(jax.jit(lambda factor: jax.jvp(saved, (factor,), (1.0,)))(2.0)[1], expected)
 
 
 def test_an_object_that_hides_a_traced_value_is_refused():

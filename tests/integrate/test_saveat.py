@@ -12,14 +12,14 @@ def make_grid():
     return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=12))
 
 
-def make_network():
-    return jn.Network(weight=-0.5)
-
-
-def run(saveat, **arguments):
-    y0 = jn.gaussian(make_grid(), v=(-1.0, 0.5))
+def run(saveat, weight=-0.5, **arguments):
+    y0, network = jn.gaussian(make_grid(), v=(-1.0, 0.5)), jn.Network(weight=weight)
     arguments = {"t1": 1.0, "dt": 0.1} | arguments
-    return jn.solve(make_network(), jn.FluxShift(make_grid()), y0=y0, saveat=saveat, **arguments)
+    return jn.solve(network, jn.FluxShift(make_grid()), y0=y0, saveat=saveat, **arguments)
+
+
+def density_and_weight(snapshot):
+    return snapshot.density, snapshot.weights[0]
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def test_places_among_steps(saveat, steps, parts):
     assert saves.between == bool(np.any(np.asarray(parts) < 1))
 
 
-@pytest.mark.parametrize("num", [5, 8, 24])
+@pytest.mark.parametrize(("dtype", "num"), [(np.float64, 5), (np.float32, 24)], indirect=["dtype"])
 def test_as_many_times_as_asked_for_equally_spaced_and_linear_between_steps(num, dtype):
-    steps, fn = run(jn.SaveAt(num=11)), lambda seen: (seen.density, seen.weights[0])
-    sol = run(jn.SaveAt(num=num, fn=fn))
+    steps = run(jn.SaveAt(num=11))
+    sol = run(jn.SaveAt(num=num, fn=density_and_weight))
     np.testing.assert_allclose(sol.ts, np.linspace(0, 1, num), rtol=2 * np.finfo(dtype).eps)
     jn.statistics.power_spectrum(sol.ts, sol.rate, segment=4)
     tolerance = {"rtol": 1e-4 if dtype == np.float32 else 1e-9, "atol": 1e-7}
@@ -62,53 +62,54 @@ def test_as_many_times_as_asked_for_equally_spaced_and_linear_between_steps(num,
     assert int(sol.stats["steps"]) == 10
 
 
-def test_between_steps_under_jit_vmap_and_grad(dtype):
-    def rates(weight, **given):
-        network, save = jn.Network(weight=weight), jn.SaveAt(num=8)
-        y0 = jn.gaussian(make_grid(), v=(-1.0, 0.5))
-        return jn.solve(network, jn.FluxShift(make_grid()), y0=y0, t1=1.0, dt=0.1, saveat=save).rate
+def test_between_steps_under_jit_vmap_and_jvp():
+    def rates(weight):
+        return run(jn.SaveAt(num=5, fn=density_and_weight), weight).rate
 
-    weights, rtol = jnp.asarray([-0.5, 0.5]), 1e-4 if dtype == np.float32 else 1e-9
-    many = jax.jit(jax.vmap(rates))(weights)
-    for weight, found in zip(weights, many, strict=True):
-        np.testing.assert_allclose(found, rates(weight), rtol=rtol)
-    step = 1e-2
-    slope = jax.jit(jax.grad(lambda weight: jnp.sum(rates(weight))))(weights[0])
-    difference = jnp.sum(rates(weights[0] + step) - rates(weights[0] - step)) / (2 * step)
-    assert slope == pytest.approx(float(difference), rel=1e-2)
+    weights, step = np.asarray([-0.5, 0.5]), 1e-2
+    both = jax.jit(jax.vmap(lambda weight: jax.jvp(rates, (weight,), (1.0,))))
+    for weight, found, slopes in zip(weights, *both(weights), strict=True):
+        np.testing.assert_allclose(found, rates(weight), rtol=1e-9)
+        differences = (rates(weight + step) - rates(weight - step)) / (2 * step)
+        np.testing.assert_allclose(slopes, differences, rtol=1e-2, atol=1e-9)
 
 
 def test_between_an_event_and_the_step_before_is_the_nearest():
     grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30))
-    y0 = jn.gaussian(grid, v=(1.5, 0.05))
-    solver = jn.FluxShift(grid, events=jn.Cascade())
-
-    def sol(ts):
-        run = {"y0": y0, "t1": 0.02, "dt": 0.01, "saveat": jn.SaveAt(ts=ts)}
-        return jn.solve(jn.Network(weight=3.0), solver, **run)
-
-    steps, between = sol([0.0, 0.01, 0.02]), sol([0.001, 0.004, 0.006, 0.009])
-    assert float(steps.events.time[0]) < 0.01
-    np.testing.assert_array_equal(between.rate, steps.rate[np.array([0, 0, 1, 1])])
-    np.testing.assert_array_equal(between.saved, steps.saved[np.array([0, 0, 1, 1])])
-    np.testing.assert_allclose(between.spikes, steps.spikes[1] * between.ts / 0.01, rtol=1e-5)
+    times = [0.0, 0.001, 0.004, 0.006, 0.009, 0.01, 0.02]
+    sol = jn.solve(
+        jn.Network(weight=3.0),
+        jn.FluxShift(grid, events=jn.Cascade()),
+        y0=jn.gaussian(grid, v=(1.5, 0.05)),
+        t1=0.02,
+        dt=0.01,
+        saveat=jn.SaveAt(ts=times),
+    )
+    rate = np.asarray(sol.rate)
+    assert float(sol.events.time[0]) < 0.01
+    nearest = np.array([0, 0, 0, 5, 5, 5, 6])
+    np.testing.assert_array_equal(rate, rate[nearest])
+    np.testing.assert_array_equal(sol.saved, sol.saved[nearest])
+    assert np.all(rate[[0, 5]] != rate[[5, 6]])
+    np.testing.assert_allclose(sol.spikes[:6], sol.spikes[5] * sol.ts[:6] / 0.01, rtol=1e-5)
 
 
 def test_of_particles_the_nearest_step_but_for_their_spikes():
-    key, y0 = jax.random.key(0), jn.gaussian(make_grid(), v=(1.0, 0.1))
-    network = jn.Network(weight=0.0, drive=3.0)
-
-    def sol(num):
-        run = {"y0": y0, "t1": 1.0, "dt": 0.1, "key": key, "saveat": jn.SaveAt(num=num)}
-        return jn.solve(network, jn.Particles(100, make_grid()), **run)
-
-    steps, between = sol(11), sol(31)
-    nearest = np.rint(np.arange(31) / 3).astype(int)
-    np.testing.assert_array_equal(between.rate, steps.rate[nearest])
-    np.testing.assert_array_equal(between.saved, steps.saved[nearest])
-    expected = np.interp(between.ts, steps.ts, steps.spikes)
-    np.testing.assert_allclose(between.spikes, expected, rtol=1e-5, atol=1e-7)
-    assert jnp.ptp(steps.rate) > 0
+    sol = jn.solve(
+        jn.Network(weight=0.0, drive=3.0),
+        jn.Particles(100, make_grid()),
+        y0=jn.gaussian(make_grid(), v=(1.0, 0.1)),
+        t1=1.0,
+        dt=0.1,
+        key=jax.random.key(0),
+        saveat=jn.SaveAt(num=31),
+    )
+    nearest = 3 * np.rint(np.arange(31) / 3).astype(int)
+    np.testing.assert_array_equal(sol.rate, sol.rate[nearest])
+    np.testing.assert_array_equal(sol.saved, sol.saved[nearest])
+    expected = np.interp(sol.ts, sol.ts[::3], sol.spikes[::3])
+    np.testing.assert_allclose(sol.spikes, expected, rtol=1e-5, atol=1e-7)
+    assert np.ptp(sol.rate) > 0
 
 
 def test_default_is_the_density_at_101_times():

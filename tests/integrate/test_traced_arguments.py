@@ -58,4 +58,4 @@ def test_derivatives_of_what_is_wrong_raise():
     with pytest.raises(ValueError, match="epsilon: must not be negative"):
         jax.grad(lambda x: run(epsilon=x).rate[-1])(-1.0)
     with pytest.raises(Exception, match="invalid argument"):
-        jax.jit(jax.grad(lambda x: run(epsilon=x).rate[-1]))(-1.0)
+        jax.jit(lambda x: jax.jvp(lambda x: run(epsilon=x).rate[-1], (x,), (1.0,)))(-1.0)

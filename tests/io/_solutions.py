@@ -44,23 +44,24 @@ def line(network=None, solver=None, *, start=(-1.0, 0.5), **arguments):
     return jn.solve(network, solver, y0=y0, **arguments)
 
 
-def structured(fn=None, drive=None, **arguments):
-    network = jn.Network(
-        drive=jn.Bump(1.0, 2.0, 0.3, 0.1) if drive is None else drive,
-        response=jn.Saturating(),
-        learning=jn.Hebbian(jn.Table([0.0, 1.0], [0.2, 0.4])),
-        epsilon=0.1,
-    )
-    saveat = jn.SaveAt(num=6) if fn is None else jn.SaveAt(ts=[0.1, 0.2], fn=fn)
-    return jn.solve(
-        network,
-        jn.FluxShift(GRID, jn.Implicit()),
-        y0=jn.gaussian(GRID, v=(-1.0, 0.5), w=(0.3, 0.02)),
-        t1=0.2,
-        dt=0.02,
-        saveat=saveat,
-        **arguments,
-    )
+def structured(network=None, coupling=None, **arguments):
+    if network is None:
+        network = jn.Network(
+            drive=jn.Bump(1.0, 2.0, 0.3, 0.1),
+            response=jn.Saturating(),
+            learning=jn.Hebbian(jn.Table([0.0, 1.0], [0.2, 0.4])),
+            epsilon=0.1,
+        )
+    solver = jn.FluxShift(GRID, jn.Implicit() if coupling is None else coupling)
+    y0 = jn.gaussian(GRID, v=(-1.0, 0.5), w=(0.3, 0.02))
+    arguments = {"t1": 0.2, "dt": 0.02, "saveat": jn.SaveAt(num=6)} | arguments
+    return jn.solve(network, solver, y0=y0, **arguments)
+
+
+def statistics():
+    """Without learning, but with weights."""
+    saveat = jn.SaveAt(ts=[0.1, 0.2], fn=moments)
+    return structured(jn.Network(drive=1.0, epsilon=0.1), jn.Lagged(), saveat=saveat)
 
 
 def moments(snapshot: jn.Snapshot) -> Moments:
@@ -92,16 +93,17 @@ def batch_of_events():
 CASES = {
     "unstructured": line,
     "structured": structured,
-    "statistics": lambda: structured(moments),
+    "statistics": statistics,
     "nothing": lambda: line(saveat=jn.SaveAt(num=6, fn=None)),
     "snapshots": lambda: line(saveat=jn.SaveAt(num=6, fn=lambda snapshot: snapshot)),
-    "own drive": lambda: structured(drive=Wave(jnp.asarray(2.0))),
+    "own drive": lambda: line(jn.Network(weight=-0.5, drive=Wave(jnp.asarray(2.0)))),
     "delays": lambda: line(
         jn.Network(weight=0.5, delay=0.1, refractory=jn.Delay(0.05, slots=64)),
         jn.FluxShift(LINE, neurons=100),
     ),
-    "never": lambda: line(jn.Network(weight=0.0, refractory=jn.Never())),
-    "exponential delay": lambda: line(jn.Network(weight=0.5, delay=jn.ExponentialDelay(0.1))),
+    "exponential delay": lambda: line(
+        jn.Network(weight=0.5, delay=jn.ExponentialDelay(0.1), refractory=jn.Never())
+    ),
     "blow-up": lambda: line(jn.Network(weight=30.0), start=(1.0, 0.1), t1=1.0),
     "events": lambda: line(
         jn.Network(weight=4.0), jn.FluxShift(LINE, events=jn.Cascade(0.01)), start=(1.0, 0.3)
@@ -117,6 +119,12 @@ CASES = {
 def solution(name: str) -> jn.Solution:
     """One of them, made once."""
     return CASES[name]()
+
+
+@cache
+def recorded() -> jn.Solution:
+    """Spikes of all neurons."""
+    return line(jn.Network(weight=0.2, drive=1.0), jn.Particles(50, LINE, raster=50), t1=30.0)
 
 
 TYPES = (Wave, Moments, jnp.sin)

@@ -54,16 +54,14 @@ def test_a_run_goes_on_from_what_was_read(tmp_path):
     sol = solutions.solution("structured")
     jn.io.save(tmp_path / "run.npz", sol)
     back = jn.io.load(tmp_path / "run.npz")
-    more = [
-        jn.solve(s.model, s.solver, y0=s.density(-1), t1=0.1, dt=0.02).density(-1)
-        for s in (sol, back)
-    ]
+    times = {"t1": 0.2, "dt": 0.02, "saveat": jn.SaveAt(num=6)}
+    more = [jn.solve(s.model, s.solver, y0=s.density(-1), **times).density(-1) for s in (sol, back)]
     np.testing.assert_array_equal(*more)
     assert jn.Result[back.result] == "completed"
 
 
 def test_other_arrays_and_static_values_come_back(tmp_path):
-    sol = solutions.line(saveat=jn.SaveAt(num=6, fn=None))
+    sol = solutions.solution("nothing")
     file = np.memmap(tmp_path / "saved", np.float32, "w+", shape=(6, 2))
     file[:] = np.arange(12).reshape(6, 2)
     odd = {
@@ -201,7 +199,7 @@ def test_newer_files_are_refused(tmp_path, monkeypatch):
 
 def test_classes_and_functions_of_the_user_must_be_given(tmp_path):
     path = tmp_path / "run.npz"
-    jn.io.save(path, solutions.structured(drive=solutions.Wave(jnp.asarray(1.0))))
+    jn.io.save(path, solutions.solution("own drive"))
     with pytest.raises(ValueError, match=r"needs types=\[Wave, sin\]"):
         jn.io.load(path)
     with pytest.raises(ValueError, match="types: two are named Network"):
@@ -245,8 +243,9 @@ def test_what_is_named_like_a_class_of_jaxnlif_is_refused(tmp_path):
             with pytest.raises(ValueError, match=rule):
                 jn.io.save(tmp_path / f"run.{suffix}", sol)
     assert os.listdir(tmp_path) == []
-    drive = solutions.structured(drive=Constant(jnp.asarray(1.0)))
-    assert "Constant" in jn.io.to_xarray(drive).attrs["model"]
+    model = jn.Network(weight=-0.5, drive=Constant(jnp.asarray(1.0)))
+    driven = dataclasses.replace(solutions.solution("unstructured"), model=model)
+    assert "Constant" in jn.io.to_xarray(driven).attrs["model"]
     jn.io.save(tmp_path / "run.npz", dataclasses.replace(sol, saved=jn.Constant(1.0)))
 
 

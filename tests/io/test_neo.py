@@ -1,44 +1,30 @@
 """Solutions as spike trains and signals of Neo."""
 
-import jax
 import numpy as np
 import pytest
 import quantities as pq
 
 import jaxnlif as jn
 
+from . import _solutions as solutions
 from ._solutions import units
-
-LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60))
-
-
-def solved(solver, **model):
-    return jn.solve(
-        jn.Network(**({"noise": 1.0, "drive": 2.0, "weight": 0.0} | model)),
-        solver,
-        y0=jn.gaussian(LINE, v=(-1.0, 0.5)),
-        t1=4.0,
-        dt=0.02,
-        saveat=jn.SaveAt(num=41, fn=None),
-        key=jax.random.key(0),
-    )
 
 
 @pytest.fixture(scope="module")
 def block():
-    sol = solved(jn.Particles(200, LINE, raster=200))
+    sol = solutions.recorded()
     return sol, jn.io.to_neo(sol, units=units(20))
 
 
 def test_spike_trains_are_those_of_the_raster(block):
     sol, block = block
     trains = block.segments[0].spiketrains
-    assert len(trains) == 200
+    assert len(trains) == 50
     assert sum(map(len, trains)) == len(sol.raster.time) > 200
     for neuron, train in enumerate(trains):
         expected = 0.02 * np.asarray(sol.raster.time)[np.asarray(sol.raster.neuron) == neuron]
         np.testing.assert_allclose(train.rescale(pq.s).magnitude, expected, rtol=1e-6)
-        np.testing.assert_allclose(float(train.t_stop.rescale(pq.ms)), 80.0)
+        np.testing.assert_allclose(float(train.t_stop.rescale(pq.ms)), 600.0)
 
 
 def test_rates_are_in_hertz(block):
@@ -48,11 +34,11 @@ def test_rates_are_in_hertz(block):
     np.testing.assert_allclose(signal.times.rescale(pq.s).magnitude, 0.02 * sol.ts, atol=1e-7)
     trains = block.segments[0].spiketrains
     mean = np.mean([len(train) / float(train.duration.rescale(pq.s)) for train in trains])
-    np.testing.assert_allclose(mean, 50 * float(sol.spikes[-1]) / 4, rtol=1e-4)
+    np.testing.assert_allclose(mean, 50 * float(sol.spikes[-1]) / 30, rtol=1e-4)
 
 
 def test_events_and_annotations():
-    sol = solved(jn.FluxShift(LINE, events=jn.Cascade()), weight=3.0)
+    sol = solutions.solution("events")
     block = jn.io.to_neo(sol, units=units(10))
     (events,) = block.segments[0].events
     np.testing.assert_allclose(
@@ -65,15 +51,15 @@ def test_events_and_annotations():
 
 
 def test_learning_times_are_longer():
-    sol = solved(jn.FluxShift(LINE), epsilon=0.1)
+    sol = solutions.solution("structured")
     signal = jn.io.to_neo(sol, units=units(20, epsilon=0.1)).segments[0].analogsignals[0]
-    np.testing.assert_allclose(float(signal.t_stop.rescale(pq.s)), 0.82, rtol=1e-6)
+    np.testing.assert_allclose(float(signal.t_stop.rescale(pq.s)), 0.048, rtol=1e-6)
 
 
 def test_what_cannot_be_converted():
     with pytest.raises(ValueError, match="sol = int: must be a Solution"):
         jn.io.to_neo(3, units=units(20))
-    sol = solved(jn.FluxShift(LINE))
+    sol = solutions.solution("unstructured")
     with pytest.raises(ValueError, match="units = NoneType: must be Units"):
         jn.io.to_neo(sol)
     with pytest.raises(
@@ -85,4 +71,4 @@ def test_what_cannot_be_converted():
     ):
         jn.io.to_neo(sol, units=units(20, epsilon=0.1))
     with pytest.raises(ValueError, match="epsilon = 0: its time is that of learning"):
-        jn.io.to_neo(solved(jn.FluxShift(LINE), epsilon=0.0), units=units(20))
+        jn.io.to_neo(solutions.line(jn.Network(weight=-0.5, epsilon=0.0)), units=units(20))

@@ -4,9 +4,10 @@ import pytest
 from references.devices import RUNS, compare, gradient
 
 TOLERANCE = 1e-12  # relative to the largest value of a field
-IN_PROCESSES = ("lagged", "particles")
-# `resumed` has the programs of `lagged`, and `by_levels` the coupling of `implicit`.
-CASES = [*sorted(RUNS.keys() - {"implicit", *IN_PROCESSES}), gradient.__name__]
+# `rough` has the programs of `lagged`, `resumed` those of `by_levels` and the coupling of
+# `implicit`, and `wide` the delays of `resting`.
+IN_PROCESSES = ("lagged", "rough", "particles")
+CASES = [*sorted(RUNS.keys() - {"implicit", "resting", *IN_PROCESSES}), gradient.__name__]
 
 
 @pytest.fixture(scope="module")
