@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import equinox as eqx
 import jax
@@ -18,7 +18,9 @@ from scipy.special import erfcx
 
 from jaxnlif.density import stationary
 
-EPS = float(np.finfo(np.float64).eps)
+DOUBLE = np.dtype(float)
+EPS = float(np.finfo(DOUBLE).eps)
+EVERY = (0, 1, 2, 3)  # arguments of a rate
 
 
 def reference_log_rate(drive, noise, threshold, reset):
@@ -27,12 +29,14 @@ def reference_log_rate(drive, noise, threshold, reset):
         drive, noise, threshold, reset = map(mp.mpf, map(float, (drive, noise, threshold, reset)))
         top, bottom = ((v - drive) / mp.sqrt(noise) for v in (threshold, reset))
         cuts = {bottom, top}
-        for size in (mp.mpf(2) ** k for k in range(-12, 14)):
+        for size in (mp.mpf(2) ** k for k in range(-4, 14)):
             cuts |= {top - size, bottom + size, size, -size}
         cuts = sorted(cut for cut in cuts if bottom <= cut <= top)
         shift = max(top, mp.mpf(0)) ** 2 / 2
         mills = mp.quad(
-            lambda u: mp.exp(u**2 / 2 - shift) * mp.erfc(-u / mp.sqrt(2)) * mp.sqrt(mp.pi / 2), cuts
+            lambda u: mp.exp(u**2 / 2 - shift) * mp.erfc(-u / mp.sqrt(2)) * mp.sqrt(mp.pi / 2),
+            cuts,
+            method="gauss-legendre",
         )
         return -(shift + mp.log(mills))
 
@@ -54,24 +58,27 @@ def central_difference(function, arguments, k, scale=1.0):
     return (up - down) / (2 * size)
 
 
-@cache
-def derivatives(function, count):
-    """Compiled value, gradient and directional derivative of a function of `count` numbers."""
-    gradient = jax.grad(function, tuple(range(count)))
-    return jax.jit(function), jax.jit(gradient), jax.jit(lambda x, dx: jax.jvp(function, x, dx)[1])
+@partial(jax.jit, static_argnums=0)
+def derivatives(function, x, dx):
+    """Value, gradient, and directional derivative of a function of numbers."""
+    value, forward = jax.linearize(function, *x)
+    return value, jax.linear_transpose(forward, *x)(jnp.ones_like(value)), forward(*dx)
 
 
 def check_gradient(function, arguments, scales=None, rtol=1e-7, atol=1e-9):
     """Compares reverse and forward derivatives with central differences in every argument."""
+    arguments = tuple(map(np.float64, arguments))
     scales = np.ones(len(arguments)) if scales is None else scales
-    value, reverse, forward = derivatives(function, len(arguments))
-    gradient = np.array(reverse(*arguments)) * scales
+    _, gradient, along = derivatives(function, arguments, tuple(scales))
+    gradient = np.array(gradient) * scales
     for k, scale in enumerate(scales):
-        expected = scale * central_difference(value, arguments, k, scale)
+        expected = scale * central_difference(
+            lambda *x: derivatives(function, x, tuple(scales))[0], arguments, k, scale
+        )
         np.testing.assert_allclose(gradient[k], expected, rtol, atol, err_msg=f"argument {k}")
 
     rounding = 1e-13 * np.abs(gradient).sum()
-    np.testing.assert_allclose(forward(arguments, tuple(scales)), gradient.sum(), 1e-10, rounding)
+    np.testing.assert_allclose(along, gradient.sum(), 1e-10, rounding)
 
 
 # ---------------------------------------------------------------------------------------- rates
@@ -149,11 +156,10 @@ def test_arguments_broadcast_and_keep_their_dtype():
 def value_and_derivatives(*neuron):
     """log r, its gradient and its second derivatives in all arguments."""
     function = stationary.log_firing_rate
-    every = (0, 1, 2, 3)
     return (
         function(*neuron),
-        jnp.stack(jax.grad(function, every)(*neuron)),
-        jnp.array(jax.hessian(function, every)(*neuron)),
+        jnp.stack(jax.grad(function, EVERY)(*neuron)),
+        jnp.array(jax.hessian(function, EVERY)(*neuron)),
     )
 
 
@@ -214,7 +220,7 @@ def test_thresholds_out_of_reach(which, dtype):
 
 @jax.jit
 def rate_and_slopes(*neuron):
-    slopes = jax.grad(stationary.firing_rate, (0, 1, 2, 3))(*neuron)
+    slopes = jax.grad(stationary.firing_rate, EVERY)(*neuron)
     curvature = jax.hessian(stationary.firing_rate)(*neuron)
     return stationary.firing_rate(*neuron), jnp.stack(slopes) + 0 * curvature
 
@@ -232,20 +238,29 @@ def test_the_limit_of_rare_spikes(distance):
 # ---------------------------------------------------------------------------- refractory periods
 
 
+@jax.jit
+def without_and_with_rest(drive, rest):
+    """Rates and densities at one potential."""
+    v = jnp.asarray(0.5, drive.dtype)
+    rates = stationary.firing_rate(drive), stationary.firing_rate(drive, refractory=rest)
+    return rates, (stationary.density(v, drive), stationary.density(v, drive, refractory=rest))
+
+
 def test_resting_neurons_lengthen_every_interval(dtype):
     drive, rest = np.array([-30.0, 0.0, 3.0, 100.0], dtype), dtype.type(0.4)
-    free = np.asarray(stationary.firing_rate(drive), float)
-    resting = stationary.firing_rate(drive, refractory=rest)
+    (free, resting), (whole, rested) = without_and_with_rest(drive, rest)
     assert resting.dtype == dtype
+    free = np.asarray(free, float)
     expected = free / (1 + 0.4 * free)
     np.testing.assert_allclose(resting, expected, rtol=1e-13 if dtype == np.float64 else 1e-6)
     # the mass of those that do not rest
     np.testing.assert_allclose(
-        stationary.density(dtype.type(0.5), drive, refractory=rest),
-        np.asarray(stationary.density(dtype.type(0.5), drive)) * (1 - 0.4 * expected),
+        rested,
+        np.asarray(whole) * (1 - 0.4 * expected),
         rtol=1e-13 if dtype == np.float64 else 1e-5,
     )
-    np.testing.assert_allclose(stationary.firing_rate(1e30, refractory=rest), 2.5, rtol=1e-6)
+    (_, fastest), _ = without_and_with_rest(np.full(4, 1e30, dtype), rest)
+    np.testing.assert_allclose(fastest, 2.5, rtol=1e-6)
 
 
 @pytest.mark.parametrize("rest", [0.0, 0.3])
@@ -289,6 +304,9 @@ def test_the_rate_of_brunels_network_with_a_refractory_period(dtype):
     np.testing.assert_allclose(followed, rate, rtol=1e-10 if dtype == np.float64 else 1e-5)
 
 
+SCAN = np.geomspace(1e-14, 1e5, 4001)
+
+
 @pytest.mark.parametrize(
     ("network", "count"),
     [
@@ -302,17 +320,23 @@ def test_the_rate_of_brunels_network_with_a_refractory_period(dtype):
 def test_rates_with_rest_are_all_sign_changes_of_a_fine_scan(network, count):
     weight, drive, a0, a1, threshold, reset, rest = network
     rates = np.asarray(stationary.self_consistent_rates(*network), float)
-    scan = np.geomspace(1e-14, 1e5, 40_001)
-    log_r = stationary.log_firing_rate(drive + weight * scan, a0 + a1 * scan, threshold, reset)
-    log_answer = -np.logaddexp(np.log(rest), -np.asarray(log_r, float))
-    ends = scan[:-1][np.diff(np.sign(log_answer - np.log(scan))) != 0]
-    assert len(ends) == count
+    log_r = stationary.log_firing_rate(drive + weight * SCAN, a0 + a1 * SCAN, threshold, reset)
+    excess = -np.logaddexp(np.log(rest), -np.asarray(log_r, float)) - np.log(SCAN)
+    (before,) = np.nonzero(np.diff(np.sign(excess)))
+    assert len(before) == count
+    share = excess[before] / (excess[before] - excess[before + 1])
+    ends = SCAN[before] * (SCAN[before + 1] / SCAN[before]) ** share
     np.testing.assert_allclose(rates, ends, rtol=2e-3)
 
 
+def rate_near(weight, drive, noise, slope, threshold, reset, rest, guess):
+    return stationary.self_consistent_rate(
+        weight, drive, noise, slope, threshold, reset, rest, guess=guess
+    )
+
+
 def test_rates_with_rest_are_differentiable():
-    network = (1.4, 0.1, 0.9, 0.3, 2.1, 0.9, 0.2)
-    check_gradient(lambda *x: stationary.self_consistent_rate(*x, guess=0.3), network)
+    check_gradient(rate_near, (1.4, 0.1, 0.9, 0.3, 2.1, 0.9, 0.2, 0.3))
 
 
 def log_rate_of_gap(drive, noise, threshold, gap):
@@ -335,11 +359,19 @@ def test_rate_is_differentiable(neuron):
     "neuron", [(0.3, 0.8, 2.0, 1.0), (2.0, 1.0, 2.0, 1.0), (9.0, 3.0, 2.0, -7.0)]
 )
 def test_rate_has_second_derivatives(neuron):
-    every = (0, 1, 2, 3)
-    gradient = jax.jit(lambda *x: jnp.stack(jax.grad(stationary.firing_rate, every)(*x)))
-    hessian = jax.jit(jax.hessian(stationary.firing_rate, every))(*neuron)
-    expected = [central_difference(gradient, neuron, k) for k in every]
-    np.testing.assert_allclose(np.array(hessian), np.array(expected), 1e-6, 1e-8)
+    neuron = tuple(map(np.float64, neuron))
+    _, hessian = gradient_and_hessian(*neuron)
+    expected = [
+        central_difference(lambda *x: gradient_and_hessian(*x)[0], neuron, k) for k in EVERY
+    ]
+    np.testing.assert_allclose(hessian, np.array(expected), 1e-6, 1e-8)
+
+
+@jax.jit
+def gradient_and_hessian(*neuron):
+    gradient = jax.grad(stationary.firing_rate, EVERY)
+    hessian = jax.hessian(stationary.firing_rate, EVERY)
+    return jnp.stack(gradient(*neuron)), jnp.array(hessian(*neuron))
 
 
 @pytest.mark.parametrize(
@@ -371,18 +403,21 @@ def test_density_carries_the_flux(neuron, dtype):
     drive, noise, threshold, reset = neuron
     rate = stationary.firing_rate(*neuron)
     below = reset - np.geomspace(1e-3, 5, 20)
-    above = threshold - (threshold - reset) * np.geomspace(1e-4, 0.999, 20)
-    for v, flux in ((below, 0.0), (above, rate)):
-        p, slope = jax.vmap(jax.value_and_grad(lambda v: stationary.density(v, *neuron)))(
-            jnp.asarray(v)
-        )
-        transported, diffused = (drive - v) * p, noise * slope
-        size = np.abs(transported) + np.abs(diffused) + flux
-        # exp(-x²/2) amplifies the rounding of x.
-        rounding = 20 * np.finfo(dtype).eps * (10 + ((v - drive) ** 2 + drive**2) / noise)
-        assert (np.abs(transported - diffused - flux) <= rounding * size).all()
-    slope = jax.grad(stationary.density)(threshold, *neuron)
-    np.testing.assert_allclose(-noise * slope, rate, 1e-12 if dtype == np.float64 else 1e-4)
+    above = threshold - (threshold - reset) * np.append(np.geomspace(1e-4, 0.999, 20), 0)
+    v, flux = np.append(below, above), np.repeat([0.0, rate], (20, 21))
+    p, slope = density_and_slope(jnp.asarray(v), *(jnp.asarray(x, float) for x in neuron))
+    transported, diffused = (drive - v) * p, noise * slope
+    size = np.abs(transported) + np.abs(diffused) + flux
+    # exp(-x²/2) amplifies the rounding of x.
+    rounding = 20 * np.finfo(dtype).eps * (10 + ((v - drive) ** 2 + drive**2) / noise)
+    assert (np.abs(transported - diffused - flux) <= rounding * size)[:-1].all()
+    np.testing.assert_allclose(-diffused[-1], rate, 1e-12 if dtype == np.float64 else 1e-4)
+
+
+@jax.jit
+@partial(jax.vmap, in_axes=(0, None, None, None, None))
+def density_and_slope(v, *neuron):
+    return jax.value_and_grad(stationary.density)(v, *neuron)
 
 
 @pytest.mark.parametrize("neuron", NEURONS)
@@ -393,7 +428,7 @@ def test_density_has_mass_one(neuron, dtype):
     for end in (threshold, reset):
         for k in range(-24, 8):
             edges += [end - 2.0**k, end + 2.0**k]
-    edges = np.unique([edge for edge in edges if edge <= threshold])
+    edges = np.sort(np.minimum(edges, threshold))  # those above leave panels without width
     nodes, weights = np.polynomial.legendre.leggauss(12)
     half = 0.5 * np.diff(edges)[:, None]
     v = edges[:-1, None] + half * (1 + nodes)
@@ -484,9 +519,8 @@ def test_rates_are_all_sign_changes_of_a_fine_scan(network, dtype):
             drive + weight * n, a0 + a1 * n, threshold, reset
         ) - np.log(n)
 
-    scan = np.geomspace(1e-14, 1e5, 20_001)
     if dtype == np.float64:  # in float32 the residual of the highest rates is rounding
-        assert np.count_nonzero(np.diff(np.sign(residual(scan)))) == count
+        assert np.count_nonzero(np.diff(np.sign(residual(SCAN)))) == count
     distance = (threshold - drive - weight * rates) / np.sqrt(a0 + a1 * rates)
     tolerance = (
         20 * np.finfo(dtype).eps * (10 + np.maximum(distance, 0) ** 2 + np.abs(np.log(rates)))
@@ -509,39 +543,41 @@ def test_rates_too_low_to_be_represented_are_zero():
 @pytest.mark.parametrize(("branch", "guess"), [(0, 0.05), (1, 10.0)])
 def test_rates_are_differentiable(branch, guess):
     network = (1.4, 0.1, 0.9, 0.3, 2.1, 0.9)
-    every = tuple(range(6))
 
     def found(*network):
         return stationary.self_consistent_rates(*network)[branch]
 
-    def followed(*network):
-        return stationary.self_consistent_rate(*network, guess=guess)
+    arguments = tuple(map(np.float64, (*network, 0.0, guess)))
+    np.testing.assert_allclose(found(*network), rate_near(*arguments), 1e-12)
+    check_gradient(rate_near, arguments, scales=np.array([1, 1, 1, 1, 1, 1, 0.1, 1]))
 
-    np.testing.assert_allclose(found(*network), followed(*network), 1e-12)
-    check_gradient(followed, network)
-    gradient = jax.jit(jax.grad(followed, every))
-    np.testing.assert_allclose(jax.grad(found, every)(*network), gradient(*network), 1e-9)
+    def gradient(*x):
+        return derivatives(rate_near, x, tuple(np.ones(8)))[1]
+
+    slopes = jax.grad(found, tuple(range(6)))(*network)
+    np.testing.assert_allclose(slopes, gradient(*arguments)[:6], 1e-9)
     np.testing.assert_allclose(
-        jax.jit(jax.jacfwd(jax.grad(followed)))(*network),
-        central_difference(lambda *x: gradient(*x)[0], network, 0),
+        curvature_near(*arguments),
+        central_difference(lambda *x: gradient(*x)[0], arguments, 0),
         1e-6,
     )
 
 
-def test_a_branch_is_followed_under_transformations(dtype):
-    weights = jnp.linspace(-3.0, 2.0, 6)
+curvature_near = jax.jit(jax.jacfwd(jax.grad(rate_near)))
+
+
+def test_a_branch_is_followed_under_transformations():
+    weights = jnp.asarray([-3.0, -1.0, 0.5, 2.0])
 
     def rate(weight):
         return stationary.self_consistent_rate(weight, 0.0, guess=0.1)
 
     many, slopes = jax.jit(jax.vmap(jax.value_and_grad(rate)))(weights)
-    for weight, n, slope in zip(weights, many, slopes, strict=True):
-        np.testing.assert_allclose(
-            n, stationary.self_consistent_rates(weight, 0.0)[0], 1e5 * np.finfo(dtype).eps
-        )
-        r, dr = jax.value_and_grad(stationary.firing_rate)(weight * n)
-        np.testing.assert_allclose(slope, n * dr / (1 - weight * dr), 1e6 * np.finfo(dtype).eps)
-        np.testing.assert_allclose(r, n, 1e5 * np.finfo(dtype).eps)
+    every = [stationary.self_consistent_rates(weight, 0.0)[0] for weight in weights]
+    np.testing.assert_allclose(many, every, 1e5 * EPS)
+    r, dr = jax.jit(jax.vmap(jax.value_and_grad(stationary.firing_rate)))(weights * many)
+    np.testing.assert_allclose(slopes, many * dr / (1 - weights * dr), 1e6 * EPS)
+    np.testing.assert_allclose(r, many, 1e5 * EPS)
 
 
 def test_no_rate_is_an_error_or_nan():
@@ -580,12 +616,31 @@ def test_wrong_networks_are_named(arguments, message):
 # ---------------------------------------------------------------------------------------- folds
 
 
-@pytest.mark.parametrize(
-    ("drive", "noise"),
-    [(0.0, 1.0), (-3.0, 1.0), (1.0, 1.0), (1.4, 1.0), (1.45, 0.01), (0.0, 100.0)],
-)
+FOLDS = [  # drive, noise and its slope
+    (0.0, 1.0, 0.0),
+    (-3.0, 1.0, 0.0),
+    (1.0, 1.0, 0.0),
+    (1.4, 1.0, 0.0),
+    (1.45, 0.01, 0.0),
+    (0.0, 100.0, 0.0),
+    (0.0, 1.0, 0.5),
+    (1.6, 1.0, 0.0),  # no fold
+    (5.0, 1.0, 0.0),
+]
+
+
+@cache
+def folds(dtype):
+    return jax.jit(jax.vmap(stationary.fold))(*np.asarray(FOLDS, dtype).T)
+
+
+def fold_of(network, dtype):
+    return jax.tree.map(lambda x: x[FOLDS.index(network)], folds(dtype))
+
+
+@pytest.mark.parametrize(("drive", "noise"), [network[:2] for network in FOLDS[:6]])
 def test_fold_is_the_largest_coupling(drive, noise, dtype):
-    fold = stationary.fold(drive, noise)
+    fold = fold_of((drive, noise, 0.0), dtype)
     low, high = 1e-3, 1e5
     for _ in range(2):  # the second time, around the largest value of the first
         rise = np.geomspace(low, high, 4001)
@@ -595,13 +650,13 @@ def test_fold_is_the_largest_coupling(drive, noise, dtype):
     np.testing.assert_allclose(
         fold.coupling, np.exp(log_coupling.max()), 1e-7 if dtype == np.float64 else 1e-4
     )
-    n = stationary.firing_rate(drive + fold.coupling * fold.rate, noise)
+    n = stationary.firing_rate(float(drive + fold.coupling * fold.rate), noise)
     np.testing.assert_allclose(n, fold.rate, 1e-9 if dtype == np.float64 else 2e-3)
 
 
 @pytest.mark.parametrize(("noise_slope", "spread"), [(0.0, 1.11605), (0.5, 1.47238)])
 def test_two_rates_merge_at_the_fold(noise_slope, spread):
-    fold = stationary.fold(0.0, 1.0, noise_slope)
+    fold = fold_of((0.0, 1.0, noise_slope), DOUBLE)
     for below in (1e-2, 1e-6, 1e-10):
         rates = stationary.self_consistent_rates(fold.coupling - below, 0.0, 1.0, noise_slope)
         assert rates.shape == (2,)
@@ -616,21 +671,23 @@ def test_two_rates_merge_at_the_fold(noise_slope, spread):
 
 @pytest.mark.slow
 def test_fold_is_differentiable():
-    def both(*network):
-        fold = stationary.fold(*network)
-        return fold.coupling + 2 * fold.rate
+    check_gradient(coupling_and_rate, (0.3, 0.8, 0.4, 2.1, 0.9), rtol=1e-6)
 
-    check_gradient(both, (0.3, 0.8, 0.4, 2.1, 0.9), rtol=1e-6)
+
+def coupling_and_rate(*network):
+    fold = stationary.fold(*network)
+    return fold.coupling + 2 * fold.rate
 
 
 def test_without_a_fold_the_rate_is_unbounded():
-    drives = jnp.asarray([0.0, 1.4, 1.6, 5.0])
-    folds = jax.jit(jax.vmap(stationary.fold))(drives)
-    assert folds.attained.tolist() == [True, True, False, False]
-    assert (folds.coupling[2:] == 1).all()
-    assert np.isinf(folds.rate[2:]).all()
-    slope = jax.grad(lambda drive: stationary.fold(drive).coupling)(5.0)
-    assert slope == 0
+    found = [fold_of((drive, 1.0, 0.0), DOUBLE) for drive in (0.0, 1.4, 1.6, 5.0)]
+    assert [bool(fold.attained) for fold in found] == [True, True, False, False]
+    for fold in found[2:]:
+        assert fold.coupling == 1
+        assert np.isinf(fold.rate)
+    network = tuple(map(np.float64, (5.0, 1.0, 0.0, 2.0, 1.0)))
+    _, slopes, _ = derivatives(coupling_and_rate, network, tuple(np.ones(5)))
+    np.testing.assert_array_equal(slopes, [0, 0, 0, 1, -1])  # of the coupling, V_F - V_R
     assert stationary.self_consistent_rates(0.99, 5.0).size == 1
     assert stationary.self_consistent_rates(1.01, 5.0).size == 0
 
@@ -677,16 +734,27 @@ def scipy_learned_support(gain, drive_fn, response_fn):
     return brentq(lambda support: mass(support) - 1, 0.2, 2, xtol=1e-12)
 
 
-@pytest.mark.parametrize("gain", [0.3, linear_gain])
+@cache
+def learned(dtype, gain, drive):
+    return stationary.learned_state(gain, drive, saturating)
+
+
+@eqx.filter_jit
+def densities(state, w, drive, noise):
+    """Those of weights and of rates at `w`, and the rates of neurons with this input."""
+    return state.weights(w), state.rates(w), stationary.firing_rate(drive, noise)
+
+
+def bump(w):
+    return 1 + 3 * np.exp(-50 * (w - 0.3) ** 2)
+
+
 @pytest.mark.parametrize(
-    ("drive", "reference"),
-    [
-        (Bump(), lambda w: 1 + 3 * np.exp(-50 * (w - 0.3) ** 2)),
-        (jnp.ones_like, lambda w: 1.0),
-    ],
+    ("gain", "drive", "reference"),
+    [(0.3, Bump(), bump), (linear_gain, jnp.ones_like, np.ones_like)],
 )
 def test_learned_state_solves_its_equations(gain, drive, reference, dtype):
-    state = stationary.learned_state(gain, drive, saturating)
+    state = learned(dtype, gain, drive)
     gain_at = gain if callable(gain) else lambda w: gain
     expected = scipy_learned_support(gain_at, reference, saturating)
     np.testing.assert_allclose(state.support, expected, 1e-8 if dtype == np.float64 else 1e-5)
@@ -696,44 +764,33 @@ def test_learned_state_solves_its_equations(gain, drive, reference, dtype):
         )
 
     w = np.linspace(0, float(state.support), 4001)
-    np.testing.assert_allclose(np.trapezoid(state.weights(w), w), 1, 1e-6)
-    np.testing.assert_allclose(np.trapezoid(state.rates(w), w), state.rate, 1e-6)
-    inner = w[1:-1]
-    drives = drive(jnp.asarray(inner)) + inner * saturating(state.rate)
-    np.testing.assert_allclose(
-        state.weights(inner) * stationary.firing_rate(drives),
-        state.rates(inner),
-        1e-4 if dtype == np.float32 else 1e-12,
-    )
+    drives = reference(w) + w * saturating(float(state.rate))
     outside = np.array([-0.1, float(state.support) + 0.1])
-    assert not np.any(state.rates(outside))
-    assert not np.any(state.weights(outside))
-
-
-def test_learned_state_of_neurons_that_rest(dtype):
-    state = stationary.learned_state(0.5, Bump(), saturating, refractory=0.4)
-    w = np.linspace(0, float(state.support), 2001)
-    total = np.asarray(Bump()(jnp.asarray(w))) + w * float(saturating(state.rate))
-    intervals = 1 / np.asarray(stationary.firing_rate(total), float) + 0.4
-    expected = w / (0.5 * float(state.rate)) * intervals
-    np.testing.assert_allclose(
-        state.weights(w), expected, rtol=1e-6 if dtype == np.float64 else 1e-4
+    weights, rates, answers = map(
+        np.asarray, densities(state, np.append(w, outside), np.append(drives, outside), np.ones(()))
     )
-    np.testing.assert_allclose(
-        np.trapezoid(expected, w), 1, rtol=1e-5 if dtype == np.float64 else 1e-4
-    )
+    assert not np.any(rates[-2:])
+    assert not np.any(weights[-2:])
+    weights, rates, answers = weights[:-2], rates[:-2], answers[:-2]
+    np.testing.assert_allclose(np.trapezoid(weights, w), 1, 1e-6)
+    np.testing.assert_allclose(np.trapezoid(rates, w), state.rate, 1e-6)
+    rtol = 1e-4 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(weights * answers, rates, rtol)
 
 
-def test_learned_state_with_noise_that_grows_with_the_rate():
-    state = stationary.learned_state(0.3, Bump(), saturating, 0.8, 0.5)
-    w = np.linspace(0.01, 0.99, 9) * float(state.support)
-    drives = Bump()(jnp.asarray(w)) + w * saturating(state.rate)
-    noise = 0.8 + 0.5 * float(state.rate)
-    rates = state.weights(w) * stationary.firing_rate(drives, noise)
-    np.testing.assert_allclose(rates, state.rates(w), rtol=1e-12)
+def test_learned_state_of_neurons_that_rest_with_noise_that_grows_with_the_rate():
+    noise, slope, rest = 0.8, 0.5, 0.4
+    state = stationary.learned_state(0.5, Bump(), saturating, noise, slope, refractory=rest)
+    rate = float(state.rate)
+    w = np.linspace(0, float(state.support), 4003)
+    drives = bump(w) + w * saturating(rate)
+    weights, _, answers = densities(state, w, drives, np.asarray(noise + slope * rate))
+    expected = w / (0.5 * rate) * (1 / np.asarray(answers) + rest)
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
+    np.testing.assert_allclose(np.trapezoid(expected, w), 1, rtol=1e-6)
 
 
-def test_learned_state_with_another_rate(dtype):
+def test_learned_state_with_another_rate():
     """If all fire at the rate 0.3 / a, then that is the rate of the network."""
     state = stationary.learned_state(
         0.5,
@@ -742,7 +799,7 @@ def test_learned_state_with_another_rate(dtype):
         noise=0.6,
         rate_fn=lambda drive, noise: jnp.full_like(drive, 0.3) / noise,
     )
-    np.testing.assert_allclose([state.rate, state.support], 0.5, 100 * np.finfo(dtype).eps)
+    np.testing.assert_allclose([state.rate, state.support], 0.5, 100 * EPS)
 
 
 @pytest.mark.slow
@@ -755,25 +812,23 @@ def test_learned_state_is_differentiable():
         return state.rate + state.weights(0.25) + state.rates(0.5)
 
     at = np.asarray([0.3, 0.9, 0.1, 2.1, 0.9, 1.0, 3.0, 0.3, 0.1, 1.2])
-    value, reverse, forward = derivatives(rate, len(at))
-    gradient = np.asarray(reverse(*at))
     # Of every argument in a share of its own: no two errors cancel in both.
     for along in np.random.default_rng(0).uniform(0.1, 1, (2, len(at))) * np.abs(at):
-        expected = (value(*at + 1e-5 * along) - value(*at - 1e-5 * along)) / 2e-5
-        np.testing.assert_allclose(gradient @ along, expected, 1e-6)
-        np.testing.assert_allclose(forward(tuple(at), tuple(along)), gradient @ along, 1e-10)
+        (low, *_), (_, gradient, slope), (high, *_) = (
+            derivatives(rate, tuple(at + size * along), tuple(along)) for size in (-1e-5, 0, 1e-5)
+        )
+        np.testing.assert_allclose(np.asarray(gradient) @ along, (high - low) / 2e-5, 1e-6)
+        np.testing.assert_allclose(slope, np.asarray(gradient) @ along, 1e-10)
 
 
-def test_learned_state_under_transformations(dtype):
+def test_learned_state_under_transformations():
     def support(gain):
         return stationary.learned_state(gain, Bump(), saturating).support
 
-    gains = jnp.asarray([0.1, 0.3, 1.0])
-    np.testing.assert_allclose(
-        jax.jit(jax.vmap(support))(gains),
-        [support(gain) for gain in gains],
-        100 * np.finfo(dtype).eps,
-    )
+    found = jax.jit(jax.vmap(support))(jnp.asarray([0.3, 1.0]))
+    np.testing.assert_allclose(found[0], learned(DOUBLE, 0.3, Bump()).support, 100 * EPS)
+    expected = scipy_learned_support(np.ones_like, bump, saturating)
+    np.testing.assert_allclose(found[1], expected, 1e-8)
 
 
 def test_learned_state_near_its_largest_gain():

@@ -1,7 +1,6 @@
 """The multi-scale solver: hand-over, regimes, events, cost-free when it never switches."""
 
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -35,9 +34,19 @@ def synchronous(line):
     return synchronised(line)
 
 
+def followed_by(line):
+    """What most tests run, so that it is compiled once."""
+    return jn.MultiScale(jn.FluxShift(line), jn.Particles(5000, raster=50), substeps=5)
+
+
 def synchronised(line):
-    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(5000, raster=50), substeps=5)
-    return run(jn.Network(weight=3.0), solver)
+    return run(jn.Network(weight=3.0), followed_by(line))
+
+
+def by_rate(line, up, down, dwell=0.02):
+    """Few neurons, all of them recorded."""
+    micro, switch = jn.Particles(200, raster=200), jn.RateSwitch(up=up, down=down, dwell=dwell)
+    return jn.MultiScale(jn.FluxShift(line), micro, switch, substeps=5)
 
 
 def test_strong_excitation_synchronises_on_and_on(synchronous):
@@ -50,14 +59,13 @@ def test_strong_excitation_synchronises_on_and_on(synchronous):
 
 
 def test_rates_beyond_one_spike_a_step_end_the_run(line):
-    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(500))
-    sol = run(jn.Network(weight=0.9, drive=60.0), solver, t1=1.0, dt=0.05)
+    # Particles make steps of 0.05.
+    sol = run(jn.Network(weight=0.9, drive=60.0), followed_by(line), t1=21.0, dt=0.25)
     assert sol.result == jn.Result.event_budget_exceeded
 
 
 def test_kicks_as_large_as_can_be_are_recorded_as_events(line):
-    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(500))
-    sol = run(jn.Network(weight=1e6), solver, t1=2.0, dt=0.02)
+    sol = run(jn.Network(weight=1e6), followed_by(line), t1=2.1, dt=0.025)
     assert len(sol.events.time) > 0
 
 
@@ -85,11 +93,9 @@ def test_mass_and_spikes_go_on_through_switches(dtype):
 
 def test_spikes_of_particles_come_within_their_step(line):
     # From the first step on particles are followed, in steps of 0.01.
-    always = jn.RateSwitch(up=1e-9, down=1e-12, dwell=10.0)
-    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(200, raster=200), always, substeps=5)
-    saveat = jn.SaveAt(num=21, fn=None)
+    solver = by_rate(line, up=1e-9, down=1e-12, dwell=100.0)
     y0 = jn.gaussian(line, v=(1.0, 0.1))
-    sol = run(jn.Network(weight=0.0, drive=5.0), solver, t1=1.0, dt=0.05, y0=y0, saveat=saveat)
+    sol = run(jn.Network(weight=0.0, drive=5.0), solver, dt=0.05, y0=y0)
     time = np.asarray(sol.raster.time)
     assert np.all(np.asarray(sol.regime)[1:] == jn.Regime.particles)
     # Every neuron is recorded: spikes up to a saved time are those counted until then.
@@ -100,52 +106,71 @@ def test_spikes_of_particles_come_within_their_step(line):
 
 
 def test_a_network_that_never_switches_is_its_density(line):
-    network = jn.Network(weight=0.5)
+    def run_and_slope(solver):
+        def rate(weight):
+            # One block of steps: less to compile.
+            arguments = {"t1": 0.5, "saveat": jn.SaveAt(num=2), "store_every": 100}
+            sol = run(jn.Network(weight=weight), solver, **arguments)
+            return sol.rate[-1], (sol.saved, sol.logs, sol.stats["differentiable_from"])
+
+        (_, found), slope = jax.jit(jax.value_and_grad(rate, has_aux=True))(0.5)
+        return *found, slope
+
     solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(1000), finite_size_noise=False)
-    sol, plain = (run(network, s, t1=1.0, saveat=jn.SaveAt(num=2)) for s in (solver, solver.macro))
-    np.testing.assert_array_equal(sol.saved, plain.saved)
-    assert len(sol.switches.time) == 0
-    assert sol.stats["differentiable_from"] == -np.inf
+    saved, logs, since, slope = run_and_slope(solver)
+    plain, _, _, expected = run_and_slope(solver.macro)
+    np.testing.assert_array_equal(saved, plain)
+    assert logs["switches"].count == 0
+    assert since == -np.inf
+    np.testing.assert_allclose(slope, expected, rtol=1e-12)
 
 
 def test_a_density_that_blows_up_is_left_to_particles(line):
-    never = jn.RateSwitch(up=1e5, down=1.0)
-    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(2000), never, substeps=5)
-    sol = run(jn.Network(weight=3.0), solver)
+    sol = run(jn.Network(weight=3.0), by_rate(line, up=1e5, down=1.0))
     assert sol.result == jn.Result.completed
     assert len(sol.switches.time) >= 2
 
 
 def test_strong_inhibition_settles_at_its_rate(line):
     (exact,) = jn.stationary.self_consistent_rates(-10.0, 10.0, 1.0)
-    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(20_000))
-    saveat = jn.SaveAt(ts=[1.0, 4.0], fn=None)
-    sol = run(jn.Network(weight=-10.0, drive=10.0), solver, t1=4.0, dt=5e-2, saveat=saveat)
+    sol = run(jn.Network(weight=-10.0, drive=10.0), followed_by(line), t1=42.0, dt=5e-2)
     assert sol.result == jn.Result.completed
-    assert float(sol.spikes[1] - sol.spikes[0]) / 3 == pytest.approx(float(exact), rel=0.03)
+    found = float(sol.spikes[-1] - sol.spikes[2]) / 41
+    assert found == pytest.approx(float(exact), rel=0.03)
 
 
 def test_a_hand_over_leaves_no_rate_of_the_mesh(line):
     # Neurons up to the threshold: the flux of their density would be ∝ 1/h.
     solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(1000), jn.CascadeSwitch(up=9, down=8))
     network, zero, dt = jn.Network(weight=0.5), jnp.zeros(()), jnp.asarray(1e-2)
-    y0 = jn.gaussian(line, v=(1.5, 0.05))
-    begun = solver.init(network, zero, y0, KEY)
-    particles = solver.micro.init(network, zero, y0, KEY)
-    handed = solver._deposit(network, zero, dt, particles, begun.density)
-    assert float(begun.density.rate) > 5
-    assert 1 < float(handed.rate) < 4.5
+
+    @jax.jit
+    def rates(y0):
+        begun = solver.init(network, zero, y0, KEY)
+        particles = solver.micro.init(network, zero, y0, KEY)
+        handed = solver._deposit(network, zero, dt, particles, begun.density)
+        return begun.density.rate, handed.rate
+
+    before, after = rates(jn.gaussian(line, v=(1.5, 0.05)))
+    assert float(before) > 5
+    assert 1 < float(after) < 4.5
 
 
 def test_particles_expect_what_the_density_fires_in_one_of_their_steps(line):
     # At 2 spikes per membrane time, 0.004 in each of five steps that make 0.01.
     network, zero, dt = jn.Network(weight=3.0, epsilon=0.5), jnp.zeros(()), jnp.asarray(5e-3)
     solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(1000), substeps=5)
-    begun = solver.init(network, zero, jn.gaussian(line, v=(-1.0, 0.5)), KEY)
-    density = replace(begun.density, rate=jnp.asarray(2.0))
-    particles = solver._draw(network, zero, dt, density, begun.watch.particles, KEY)
-    assert float(particles.expected) == pytest.approx(2.0 * 0.01 / 5)
-    assert float(particles.rate) == 2.0
+
+    @jax.jit
+    def drawn(y0):
+        begun = solver.init(network, zero, y0, KEY)
+        density = replace(begun.density, rate=jnp.asarray(2.0))
+        particles = solver._draw(network, zero, dt, density, begun.watch.particles, KEY)
+        return particles.expected, particles.rate
+
+    expected, rate = drawn(jn.gaussian(line, v=(-1.0, 0.5)))
+    assert float(expected) == pytest.approx(2.0 * 0.01 / 5)
+    assert float(rate) == 2.0
 
 
 def test_structured_networks_switch_as_unstructured_ones(line):
@@ -161,8 +186,7 @@ def test_structured_networks_switch_as_unstructured_ones(line):
 def test_the_round_trip_keeps_mass_mean_and_variance(dtype):
     line = make_line()
     density = jn.gaussian(line, v=(-1.0, 0.5))
-    potentials, weights = stratified(line, density, 100_000, KEY)
-    back = deposit(line, potentials, weights)
+    back = jax.jit(lambda p: deposit(line, *stratified(line, p, 100_000, KEY)))(density)
     v, h = line.v.nodes, line.v.spacing
     before, after = (
         np.array([np.sum(p), np.sum(p * v), np.sum(p * v**2)])
@@ -171,18 +195,6 @@ def test_the_round_trip_keeps_mass_mean_and_variance(dtype):
     assert after[0] == pytest.approx(before[0], rel=20 * float(np.finfo(dtype).eps))
     # Linear interpolation and linear sharing each add h²/6 to the variance.
     np.testing.assert_allclose(after[1:], before[1:], atol=2 * (h**2 / 3 + 1e-5))
-
-
-def test_gradient_of_a_run_that_never_switches(line):
-    def rate(b, solver):
-        saveat = jn.SaveAt(num=2, fn=None)
-        return run(jn.Network(weight=b), solver, t1=0.5, dt=2e-2, saveat=saveat).rate[-1]
-
-    solver = jn.MultiScale(jn.FluxShift(line), jn.Particles(100), finite_size_noise=False)
-    slope, plain = (
-        jax.jit(jax.grad(partial(rate, solver=s)))(jnp.asarray(0.5)) for s in (solver, solver.macro)
-    )
-    np.testing.assert_allclose(slope, plain, rtol=1e-12)
 
 
 def test_wrong_parts(line):
