@@ -42,6 +42,15 @@ class Doubled(AbstractSynapse):
         return 2 * w
 
 
+class Times(jn.AbstractResponse):
+    """σ(x) = factor · x."""
+
+    factor: Array = eqx.field(converter=jnp.asarray)
+
+    def __call__(self, rate):
+        return self.factor * rate
+
+
 class Explicit(AbstractTransport):
     """One explicit step of the decay of positive weights, for small steps."""
 
@@ -71,9 +80,6 @@ def solver_of(name):
     return {"density": density, "particles": particles, "both": both}[name]
 
 
-every_solver = pytest.mark.parametrize("name", ["density", "particles", "both"])
-
-
 @functools.cache
 def with_a_membrane(name, own):
     """A run of neurons of one's own membrane, with a synapse of one's own or without."""
@@ -97,16 +103,16 @@ def stationary_rate():
     return float(root())
 
 
-@every_solver
-def test_a_membrane_runs_in_every_solver(name):
-    sol = with_a_membrane(name, False)
+@pytest.mark.parametrize("name", ["density", "particles", "both"])
+def test_a_membrane_and_a_synapse_run_in_every_solver(name):
+    sol = with_a_membrane(name, True)
     assert sol.result == jn.Result.completed
     late = float(sol.spikes[-1] - sol.spikes[50]) / 4
     assert late == pytest.approx(stationary_rate(), rel=0.01)
 
 
-@every_solver
-def test_a_synapse_runs_in_every_solver(name):
+@pytest.mark.parametrize("name", ["density", "particles"])
+def test_a_synapse_kicks_as_a_weight_of_that_strength(name):
     found, expected = (with_a_membrane(name, own) for own in (True, False))
     np.testing.assert_allclose(found.rate, expected.rate, rtol=1e-12)
 
@@ -119,18 +125,13 @@ def test_a_synapse_replaces_weight_response_and_delay():
 
 def test_a_response_in_proportion_to_the_rate_kicks_in_every_solver():
     """One rule for the density and for particles says who can fire together."""
-
-    class Five(jn.AbstractResponse):
-        def __call__(self, rate):
-            return 5 * rate
-
-    five, plain = (
-        jn.Network(drive=1.0, weight=weight, response=response)
-        for weight, response in ((0.6, Five()), (3.0, None))
+    five, one = (
+        jn.Network(drive=1.0, weight=weight, response=Times(factor))
+        for weight, factor in ((0.6, 5.0), (3.0, 1.0))
     )
     for solver in (jn.Particles(4000, LINE), jn.FluxShift(LINE, events=jn.Cascade())):
         found, expected = (
-            run(model, solver, t1=2.0, key=jax.random.key(0)) for model in (five, plain)
+            run(model, solver, t1=2.0, key=jax.random.key(0)) for model in (five, one)
         )
         assert len(expected.events.time) > 0
         assert len(found.events.time) == len(expected.events.time)

@@ -131,7 +131,7 @@ LINE = jn.Grid(v=jn.VoltageGrid(-6.0, 2.0, reset=1.0, num=400))
 MANY = {"noise": 1.0, "drive": 4.0, "response": STEEP, "epsilon": 1e-6}
 
 
-def on_a_line(solver, steps=30, dt=1e-2, y0=(-1.0, 0.5), **changes):
+def on_a_line(solver, steps=40, dt=1e-2, y0=(-1.0, 0.5), **changes):
     """Every step of a network of one weight."""
     return jn.solve(
         jn.Network(**MANY | {"weight": -0.5} | changes),
@@ -154,7 +154,8 @@ def test_lagged_coupling_locks_into_a_two_cycle_and_says_so():
 def test_a_corrected_rate_does_not():
     sol = on_a_line(jn.FluxShift(LINE, jn.Corrected()))
     assert sol.result == jn.Result.completed
-    np.testing.assert_allclose(sol.rate[3:], 0.9152, atol=3e-4)
+    # The root of N = r(4 - 2.5 N), with r the stationary rate.
+    np.testing.assert_allclose(sol.rate[3:], 0.9113, atol=3e-4)
 
 
 def test_a_few_excited_neurons_do_not_hide_inhibition():

@@ -1,4 +1,4 @@
-"""Gradients through whole runs, in both modes, against central differences.
+"""Gradients through runs and their steps, in both modes, against central differences.
 
 A program gives the value and all derivatives, since compiling takes much longer than computing.
 """
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from references.gradients import (
+    CENTERS,
     GRID,
     LINE,
     difference,
@@ -20,6 +21,7 @@ from references.gradients import (
 )
 
 import jaxnlif as jn
+from jaxnlif.density.step_size import FixedStep, MassStep
 
 from ..test_own_parts import Cubic
 
@@ -31,6 +33,23 @@ COUPLINGS = [jn.Lagged(), jn.Implicit()]
 def run(network, grid, coupling, y0, **arguments):
     arguments = {"t1": 0.5, "dt": 0.05, "saveat": jn.SaveAt(num=3)} | arguments
     return loss_of(jn.solve(network, jn.FluxShift(grid, coupling), y0=y0, **arguments))
+
+
+def steps(network, grid, coupling, y0, num=10, dt=0.05):
+    """A loss of steps alone, which compile in less time than a run and all it does around them."""
+    solver, columns = jn.FluxShift(grid, coupling), jnp.asarray(CENTERS)
+
+    def step(state, t):
+        state = solver.step(network, t, jnp.asarray(dt), state)
+        return state, state.rate
+
+    state = solver.init(network, jnp.zeros(()), y0, None)
+    state, rates = jax.lax.scan(step, state, dt * jnp.arange(num))
+    return (
+        jnp.sum(rates * jnp.linspace(1.0, 2.0, num))
+        + jnp.sum(grid.weight_density(state.density) * columns**2)
+        + jnp.sum(state.density**2)
+    )
 
 
 Y0 = jn.gaussian(GRID, v=(0.0, 0.5), w=(0.3, 0.1))
@@ -62,8 +81,11 @@ def table_parameters(**changes):
     return {name: jnp.asarray(value) for name, value in (values | changes).items()}
 
 
-# Each program compiles for long, so that each coupling has another network.
-CASES = [(jn.Lagged(), tables, table_parameters), (jn.Implicit(), structured, parameters)]
+# Each program compiles for long, so that each coupling has another network, and one has a run.
+CASES = [
+    (steps, jn.Lagged(), tables, table_parameters),
+    (run, jn.Implicit(), structured, parameters),
+]
 every_case = pytest.mark.parametrize("case", CASES, ids=["lagged", "implicit"])
 LAGGED, IMPLICIT = CASES
 
@@ -72,12 +94,12 @@ LAGGED, IMPLICIT = CASES
 def compiled(case):
     """The loss, its gradient by model and initial density, and its derivative along a direction."""
 
-    coupling, network, _ = case
+    loss, coupling, network, _ = case
 
     @jax.jit
     def derivatives(model, y0, direction):
         def function(model, y0):
-            return run(model, GRID, coupling, y0)
+            return loss(model, GRID, coupling, y0)
 
         value, gradient = jax.value_and_grad(function, argnums=(0, 1))(model, y0)
         return value, gradient, jax.jvp(function, (model, y0), direction)[1]
@@ -161,7 +183,7 @@ def test_the_initial_density(epsilon):
 def test_empty_columns_and_silence_have_finite_gradients():
     density = jnp.zeros(GRID.shape).at[2, 1].set(1.0)
     y0 = density / GRID.mass(density)
-    gradient = compiled(LAGGED)(table_parameters(epsilon=1.0), y0)[1]
+    gradient = compiled(IMPLICIT)(parameters(epsilon=1.0), y0)[1]
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradient))
 
 
@@ -233,13 +255,13 @@ def test_the_weight_and_the_membrane_of_an_unstructured_network(coupling, epsilo
             np.testing.assert_allclose(second[0], expected, rtol=1e-6)
 
 
-def test_second_derivatives_of_a_step_in_every_order_of_modes():
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_second_derivatives_of_a_step_in_every_order_of_modes(coupling):
     """Those of the loop over steps have a test above."""
-    y0, solver = jn.gaussian(LINE, v=(0.0, 0.5)), jn.FluxShift(LINE, jn.Implicit())
+    y0, solver = jn.gaussian(LINE, v=(0.0, 0.5)), jn.FluxShift(LINE, coupling)
 
     def function(b):
-        network = jn.Network(noise=1.0, noise_slope=0.1, weight=b, drive=1 + b)
-        zero = jnp.zeros(())
+        network, zero = jn.Network(noise=1.0, weight=b, drive=1 + b), jnp.zeros(())
         state = solver.init(network, zero, y0, None)
         state = solver.step(network, zero, jnp.asarray(0.05), state)
         return state.rate + jnp.sum(state.density**2)
@@ -251,11 +273,11 @@ def test_second_derivatives_of_a_step_in_every_order_of_modes():
     for found, expected in zip((slope, second), first_and_second, strict=True):
         assert float(found) == pytest.approx(float(expected), rel=1e-6)
     assert float(tangent) == pytest.approx(float(slope), rel=1e-10)
-    for other in (
-        jax.grad(jax.grad(function)),
-        jax.grad(forward(function)),
-        forward(forward(function)),
-    ):
+    if isinstance(coupling, jn.Implicit):  # transposed twice: the hardest
+        others = (jax.grad(jax.grad(function)),)
+    else:
+        others = (jax.grad(forward(function)), forward(forward(function)))
+    for other in others:
         assert float(jax.jit(other)(b)) == pytest.approx(float(second), rel=1e-10)
 
 
@@ -263,9 +285,9 @@ def test_second_derivatives_of_a_step_in_every_order_of_modes():
 
 
 @cache
-def compiled_with_pulse():
+def compiled_with_pulse(**parts):
     """A loss and its gradient by the parameters of a pulse, and the number of substeps."""
-    y0, solver = jn.gaussian(LINE, v=(0.0, 0.5)), jn.FluxShift(LINE, events=jn.Cascade())
+    y0, solver = jn.gaussian(LINE, v=(0.0, 0.5)), jn.FluxShift(LINE, **parts)
 
     def function(p):
         network = jn.Network(noise=1.0, weight=0.2, drive=jn.Pulse(**p))
@@ -275,16 +297,33 @@ def compiled_with_pulse():
     return jax.jit(jax.value_and_grad(function, has_aux=True))
 
 
+def pulse(**changes):
+    numbers = {"base": 0.5, "height": 2.0, "start": 0.053, "duration": 0.071} | changes
+    return {name: np.array(value) for name, value in numbers.items()}
+
+
+def check_pulse(derivatives, p, names):
+    """Returns the number of substeps."""
+    (_, substeps), gradient = derivatives(p)
+    for name, direction in directions(p):
+        if name in names:
+            expected = difference(lambda p: derivatives(p)[0][0], p, direction, 1e-4)
+            approximately = pytest.approx(float(expected), rel=1e-6, abs=1e-12)
+            assert float(gradient[name]) == approximately, name
+    return int(substeps)
+
+
 @pytest.mark.parametrize(
     ("changes", "fewest", "most"),
     [({}, 12, 12), ({"base": 12.0}, 21, 10_000), ({"start": 1.0}, 10, 10)],
     ids=["calm", "fast", "after the end"],
 )
 def test_a_pulse_on_whose_edges_steps_land(changes, fewest, most):
-    numbers = {"base": 0.5, "height": 2.0, "start": 0.053, "duration": 0.071} | changes
-    p = {name: np.array(value) for name, value in numbers.items()}
-    (_, substeps), gradient = compiled_with_pulse()(p)
-    assert fewest <= int(substeps) <= most
-    for name, direction in directions(p):
-        expected = difference(lambda p: compiled_with_pulse()(p)[0][0], p, direction, 1e-4)
-        assert float(gradient[name]) == pytest.approx(float(expected), rel=1e-6, abs=1e-12), name
+    p, derivatives = pulse(**changes), compiled_with_pulse(step_size=MassStep())
+    assert fewest <= check_pulse(derivatives, p, names=p) <= most
+
+
+def test_steps_in_which_neurons_could_fire_together():
+    # Of fixed length, so that little compiles; steps that are divided have a test above.
+    derivatives = compiled_with_pulse(events=jn.Cascade(), step_size=FixedStep())
+    assert check_pulse(derivatives, pulse(), names=("base", "height")) == 10
