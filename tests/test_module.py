@@ -82,11 +82,10 @@ def test_numbers_are_short(value, text):
     assert _module.text(value) == text
 
 
-def run(weight, t1=0.5, line=LINE):
-    y0, saveat = jn.gaussian(line, v=(-1.0, 0.5)), jn.SaveAt(num=3)
-    solver = jn.FluxShift(line)
-    model = jn.Network(weight=weight)
-    return jn.solve(model, solver, y0=y0, t1=t1, dt=0.05, saveat=saveat, throw=False)
+def run(weight, y0=(-1.0, 0.5)):
+    model, solver = jn.Network(weight=weight), jn.FluxShift(LINE)
+    times = {"t1": 0.5, "dt": 0.05, "saveat": jn.SaveAt(num=3)}
+    return jn.solve(model, solver, y0=jn.gaussian(LINE, v=y0), throw=False, **times)
 
 
 def test_a_solution_prints_how_it_ended():
@@ -94,18 +93,18 @@ def test_a_solution_prints_how_it_ended():
     assert repr(sol) == (
         f"Solution(completed at t = 0.5, 3 saved times, last rate {float(sol.rate[-1]):.4g})"
     )
-    low = jn.Grid(v=jn.VoltageGrid(-1.0, 2.0, reset=1.0, num=30))
-    doubtful = run(0.5, line=low)
+    doubtful = run(0.5, y0=(-3.9, 0.5))
     assert doubtful.warnings[jn.WarningFlag.voltage_wall]
     assert "warnings: voltage wall" in repr(doubtful)
-    assert repr(jax.vmap(run)(jnp.array([0.2, 0.5]))) == (
-        "Solution((2,) runs with 3 saved times: 2 completed)"
-    )
     assert repr(jax.tree.map(lambda x: None, sol)).startswith("Solution(")
 
 
-def test_a_solution_plots_itself():
-    figure = run(0.5).plot(size=jn.plot.COLUMN)
-    assert len(figure.axes) == 2
+def test_a_batch_of_solutions_prints_how_they_ended_and_plots_nothing():
+    batch = jax.vmap(run)(jnp.array([0.2, 0.5]))
+    assert repr(batch) == "Solution((2,) runs with 3 saved times: 2 completed)"
     with pytest.raises(ValueError, match="sol: holds a batch of runs"):
-        jax.vmap(run)(jnp.array([0.2, 0.5])).plot()
+        batch.plot()
+
+
+def test_a_solution_plots_itself():
+    assert len(run(0.5).plot(size=jn.plot.COLUMN).axes) == 2

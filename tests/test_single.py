@@ -31,7 +31,11 @@ SOLVERS = {
 def run(solver="lagged", weight=0.5, *, y0=None, **arguments):
     grid = make_line()
     y0 = jn.gaussian(grid, v=(-1.0, 0.5)) if y0 is None else y0
-    times = {"t1": 1.0, "dt": 0.05, "saveat": jn.SaveAt(num=3)}
+    times = {
+        "t1": 5.0,
+        "dt": 0.02,
+        "saveat": jn.SaveAt(num=3),
+    }  # the same in all runs
     key = jax.random.key(0)
     return jn.solve(
         jn.Network(weight=weight), SOLVERS[solver](grid), y0=y0, key=key, **times | arguments
@@ -61,7 +65,7 @@ def test_every_solver(solver):
 def test_neurons_that_fire_together_in_every_solver():
     sizes = []
     for solver in ("events", "particles", "multiscale"):
-        sol = run(solver, 3.0, t1=5.0, dt=0.02)
+        sol = run(solver, 3.0)
         assert sol.result == jn.Result.completed
         sizes.append(float(np.max(sol.events.size)))
     assert min(sizes) > 0.9
@@ -79,8 +83,8 @@ def test_rates_are_those_of_double_precision(solver):
 
 def test_numbers_of_numpy_in_double_precision_are_taken():
     y0 = np.asarray(jn.gaussian(make_line(), v=(-1.0, 0.5)), np.float64)
-    weight, times = np.float64(0.5), {"t0": np.float64(0.0), "t1": np.float64(1.0)}
-    sol = run(weight=weight, y0=y0, dt=np.float64(0.05), **times)
+    weight, times = np.float64(0.5), {"t0": np.float64(0.0), "t1": np.float64(5.0)}
+    sol = run(weight=weight, y0=y0, dt=np.float64(0.02), **times)
     np.testing.assert_allclose(sol.rate, run().rate, rtol=1e-5)
     assert types(values(sol)) == {"float32"}
     model = jn.Network(
@@ -116,9 +120,13 @@ def test_a_run_is_kept_and_read(tmp_path):
 
 def test_fits_and_sweeps():
     inputs = jnp.linspace(0.0, 2.0, 5)
+
+    def rates_of(model):
+        return jn.stationary.firing_rate(inputs + model.drive.value, model.noise)
+
     found = jn.fit(
         jn.Network(drive=0.2, noise=1.0),
-        lambda model: jn.stationary.firing_rate(inputs + model.drive.value, model.noise),
+        rates_of,
         lambda rates: rates - jn.stationary.firing_rate(inputs + 0.5, 1.0),
         where=lambda model: model.drive.value,
     )
@@ -126,7 +134,7 @@ def test_fits_and_sweeps():
     assert float(found.model.drive.value) == pytest.approx(0.5, rel=1e-3)
     descent = jn.fit(
         found.model,
-        lambda model: jn.stationary.firing_rate(inputs + model.drive.value, model.noise),
+        rates_of,
         lambda rates: rates - 0.5,
         where=lambda model: model.drive.value,
         optimiser=optax.adam(1e-2),

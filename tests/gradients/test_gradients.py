@@ -1,4 +1,4 @@
-"""Gradients through whole runs, in both modes, against central differences.
+"""Gradients through runs and their steps, in both modes, against central differences.
 
 A program gives the value and all derivatives, since compiling takes much longer than computing.
 """
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from references.gradients import (
+    CENTERS,
     GRID,
     LINE,
     difference,
@@ -20,6 +21,9 @@ from references.gradients import (
 )
 
 import jaxnlif as jn
+from jaxnlif.density.step_size import FixedStep, MassStep
+
+from ..test_own_parts import Cubic
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +33,23 @@ COUPLINGS = [jn.Lagged(), jn.Implicit()]
 def run(network, grid, coupling, y0, **arguments):
     arguments = {"t1": 0.5, "dt": 0.05, "saveat": jn.SaveAt(num=3)} | arguments
     return loss_of(jn.solve(network, jn.FluxShift(grid, coupling), y0=y0, **arguments))
+
+
+def steps(network, grid, coupling, y0, num=10, dt=0.05):
+    """A loss of steps alone, which compile in less time than a run and all it does around them."""
+    solver, columns = jn.FluxShift(grid, coupling), jnp.asarray(CENTERS)
+
+    def step(state, t):
+        state = solver.step(network, t, jnp.asarray(dt), state)
+        return state, state.rate
+
+    state = solver.init(network, jnp.zeros(()), y0, None)
+    state, rates = jax.lax.scan(step, state, dt * jnp.arange(num))
+    return (
+        jnp.sum(rates * jnp.linspace(1.0, 2.0, num))
+        + jnp.sum(grid.weight_density(state.density) * columns**2)
+        + jnp.sum(state.density**2)
+    )
 
 
 Y0 = jn.gaussian(GRID, v=(0.0, 0.5), w=(0.3, 0.1))
@@ -60,8 +81,11 @@ def table_parameters(**changes):
     return {name: jnp.asarray(value) for name, value in (values | changes).items()}
 
 
-# Each program compiles for long, so that each coupling has another network.
-CASES = [(jn.Lagged(), tables, table_parameters), (jn.Implicit(), structured, parameters)]
+# Each program compiles for long, so that each coupling has another network, and one has a run.
+CASES = [
+    (steps, jn.Lagged(), tables, table_parameters),
+    (run, jn.Implicit(), structured, parameters),
+]
 every_case = pytest.mark.parametrize("case", CASES, ids=["lagged", "implicit"])
 LAGGED, IMPLICIT = CASES
 
@@ -70,12 +94,12 @@ LAGGED, IMPLICIT = CASES
 def compiled(case):
     """The loss, its gradient by model and initial density, and its derivative along a direction."""
 
-    coupling, network, _ = case
+    loss, coupling, network, _ = case
 
     @jax.jit
     def derivatives(model, y0, direction):
         def function(model, y0):
-            return run(model, GRID, coupling, y0)
+            return loss(model, GRID, coupling, y0)
 
         value, gradient = jax.value_and_grad(function, argnums=(0, 1))(model, y0)
         return value, gradient, jax.jvp(function, (model, y0), direction)[1]
@@ -159,7 +183,7 @@ def test_the_initial_density(epsilon):
 def test_empty_columns_and_silence_have_finite_gradients():
     density = jnp.zeros(GRID.shape).at[2, 1].set(1.0)
     y0 = density / GRID.mass(density)
-    gradient = compiled(LAGGED)(table_parameters(epsilon=1.0), y0)[1]
+    gradient = compiled(IMPLICIT)(parameters(epsilon=1.0), y0)[1]
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradient))
 
 
@@ -172,24 +196,26 @@ def test_the_whole_solution_is_differentiable_by_the_whole_model():
 # ---- networks of one weight ------------------------------------------------------------------
 
 
-def line(coupling, weight, epsilon, **arguments):
-    """The loss of an unstructured network."""
+def line(coupling, x, epsilon):
+    """The loss of a network of one weight, by that weight and by a number of its own membrane."""
+    weight, strength = x
+    network = jn.Network(noise=1.0, weight=weight, membrane=Cubic(strength), epsilon=epsilon)
     y0 = jn.gaussian(LINE, v=(0.0, 0.5))
-    return run(
-        jn.Network(noise=1.0, weight=weight, epsilon=epsilon), LINE, coupling, y0, **arguments
-    )
+    # One reverse mode stores as many steps as it chooses, the other one as many as it is told.
+    store_every = 3 if isinstance(coupling, jn.Implicit) else None
+    return run(network, LINE, coupling, y0, store_every=store_every)
 
 
 def forward(f):
-    """The derivative in forward mode."""
+    """The derivative in forward mode, of a function of one number."""
     return lambda b: jax.jvp(f, (b,), (jnp.ones(()),))[1]
 
 
 def twice(f):
     """The value, both first derivatives, and the second one: forward over reverse mode."""
 
-    def derivatives(b):
-        (value, slope), (tangent, second) = jax.jvp(jax.value_and_grad(f), (b,), (jnp.ones(()),))
+    def derivatives(x, dx):
+        (value, slope), (tangent, second) = jax.jvp(jax.value_and_grad(f), (x,), (dx,))
         return value, slope, tangent, second
 
     return derivatives
@@ -197,75 +223,71 @@ def twice(f):
 
 @cache
 def compiled_line(coupling):
-    """The loss and its derivatives by the weight; the second one with a lagged rate alone."""
+    """The loss and its derivatives; the second one with a lagged rate alone."""
 
     @jax.jit
-    def derivatives(b, epsilon):
-        def function(b):
-            return line(coupling, b, epsilon)
+    def derivatives(x, dx, epsilon):
+        def function(x):
+            return line(coupling, x, epsilon)
 
         if isinstance(coupling, jn.Lagged):
-            return twice(function)(b)
-        return *jax.value_and_grad(function)(b), forward(function)(b)
+            return twice(function)(x, dx)
+        return *jax.value_and_grad(function)(x), jax.jvp(function, (x,), (dx,))[1]
 
     return derivatives
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("epsilon", [1.0, 0.0])
-def test_the_weight_of_an_unstructured_network(coupling, epsilon):
-    derivatives, b = compiled_line(coupling), jnp.asarray(0.5)
-    expected = float(difference(lambda b: derivatives(b, epsilon)[0], b, jnp.ones(()), 1e-3))
-    _, slope, tangent, *second = derivatives(b, epsilon)
-    assert float(slope) == pytest.approx(expected, rel=1e-6)
-    assert float(tangent) == pytest.approx(expected, rel=1e-6)
-    if second and epsilon:
-        expected = difference(lambda b: derivatives(b, epsilon)[1], b, jnp.ones(()), 1e-3)
-        assert float(second[0]) == pytest.approx(float(expected), rel=1e-6)
+def test_the_weight_and_the_membrane_of_an_unstructured_network(coupling, epsilon):
+    x = np.array([0.5, 0.1])
+
+    def derivatives(x, dx):
+        return compiled_line(coupling)(x, dx, epsilon)
+
+    for dx in np.eye(2):
+        expected = float(difference(lambda x, dx=dx: derivatives(x, dx)[0], x, dx, 1e-3))
+        _, slope, tangent, *second = derivatives(x, dx)
+        assert float(slope @ dx) == pytest.approx(expected, rel=1e-6)
+        assert float(tangent) == pytest.approx(expected, rel=1e-6)
+        if second and epsilon:
+            expected = difference(lambda x, dx=dx: derivatives(x, dx)[1], x, dx, 1e-3)
+            np.testing.assert_allclose(second[0], expected, rtol=1e-6)
 
 
-def test_second_derivatives_of_a_step_in_every_order_of_modes():
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_second_derivatives_of_a_step_in_every_order_of_modes(coupling):
     """Those of the loop over steps have a test above."""
-    y0, solver = jn.gaussian(LINE, v=(0.0, 0.5)), jn.FluxShift(LINE, jn.Implicit())
+    y0, solver = jn.gaussian(LINE, v=(0.0, 0.5)), jn.FluxShift(LINE, coupling)
 
     def function(b):
-        network, zero = jn.Network(noise=1.0, weight=b), jnp.zeros(())
+        network, zero = jn.Network(noise=1.0, weight=b, drive=1 + b), jnp.zeros(())
         state = solver.init(network, zero, y0, None)
         state = solver.step(network, zero, jnp.asarray(0.05), state)
         return state.rate + jnp.sum(state.density**2)
 
-    b, both = jnp.asarray(0.5), jax.jit(twice(function))
-    *_, second = both(b)
-    expected = difference(lambda b: both(b)[1], b, jnp.ones(()), 1e-3)
-    assert float(second) == pytest.approx(float(expected), rel=1e-6)
-    for other in (jax.grad(jax.grad(function)), jax.grad(forward(function))):
+    b, one = np.array(0.5), np.array(1.0)
+    both = jax.jit(twice(function))
+    _, slope, tangent, second = both(b, one)
+    first_and_second = (difference(lambda b, k=k: both(b, one)[k], b, one, 1e-3) for k in (0, 1))
+    for found, expected in zip((slope, second), first_and_second, strict=True):
+        assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    assert float(tangent) == pytest.approx(float(slope), rel=1e-10)
+    if isinstance(coupling, jn.Implicit):  # transposed twice: the hardest
+        others = (jax.grad(jax.grad(function)),)
+    else:
+        others = (jax.grad(forward(function)), forward(forward(function)))
+    for other in others:
         assert float(jax.jit(other)(b)) == pytest.approx(float(second), rel=1e-10)
-    assert float(jax.jit(forward(forward(function)))(b)) == pytest.approx(float(second), rel=1e-10)
-
-
-def test_gradients_of_a_batch_are_those_of_its_members():
-    def slope(b):
-        return jax.grad(lambda b: line(jn.Lagged(), b, 1.0))(b)
-
-    weights = jnp.asarray([0.5, 0.8, 1.3])
-    batch = jax.jit(jax.vmap(slope))(weights)
-    alone = [compiled_line(jn.Lagged())(b, 1.0)[1] for b in weights]
-    np.testing.assert_allclose(batch, alone, rtol=1e-8)
-
-
-def test_the_number_of_stored_steps_changes_no_gradient():
-    chosen = jax.jit(jax.grad(lambda b: line(jn.Lagged(), b, 1.0, store_every=3)))(0.5)
-    default = compiled_line(jn.Lagged())(jnp.asarray(0.5), 1.0)[1]
-    assert float(chosen) == pytest.approx(float(default), rel=1e-9)
 
 
 # ---- steps that are divided ------------------------------------------------------------------
 
 
 @cache
-def compiled_with_pulse(solver):
+def compiled_with_pulse(**parts):
     """A loss and its gradient by the parameters of a pulse, and the number of substeps."""
-    y0 = jn.gaussian(LINE, v=(0.0, 0.5))
+    y0, solver = jn.gaussian(LINE, v=(0.0, 0.5)), jn.FluxShift(LINE, **parts)
 
     def function(p):
         network = jn.Network(noise=1.0, weight=0.2, drive=jn.Pulse(**p))
@@ -275,28 +297,33 @@ def compiled_with_pulse(solver):
     return jax.jit(jax.value_and_grad(function, has_aux=True))
 
 
-EVENTS = jn.FluxShift(LINE, events=jn.Cascade())
-
-
 def pulse(**changes):
     numbers = {"base": 0.5, "height": 2.0, "start": 0.053, "duration": 0.071} | changes
-    return {name: jnp.asarray(value) for name, value in numbers.items()}
+    return {name: np.array(value) for name, value in numbers.items()}
 
 
-@pytest.mark.parametrize("changes", [{}, {"base": 12.0}], ids=["calm", "fast"])
-def test_a_pulse_on_whose_edges_steps_land(changes):
-    p, derivatives = pulse(**changes), compiled_with_pulse(EVENTS)
+def check_pulse(derivatives, p, names):
+    """Returns the number of substeps."""
     (_, substeps), gradient = derivatives(p)
-    assert int(substeps) == 12 if not changes else int(substeps) > 20
     for name, direction in directions(p):
-        expected = difference(lambda p: derivatives(p)[0][0], p, direction, 1e-4)
-        assert float(gradient[name]) == pytest.approx(float(expected), rel=1e-6), name
+        if name in names:
+            expected = difference(lambda p: derivatives(p)[0][0], p, direction, 1e-4)
+            approximately = pytest.approx(float(expected), rel=1e-6, abs=1e-12)
+            assert float(gradient[name]) == approximately, name
+    return int(substeps)
 
 
-def test_a_step_that_need_not_be_divided_has_the_gradient_of_one_that_cannot_be():
-    p = pulse(start=1.0)  # after the end of the run
-    found, expected = (
-        compiled_with_pulse(solver)(p) for solver in (EVENTS, jn.FluxShift(LINE, jn.Corrected()))
-    )
-    assert int(found[0][1]) == 10
-    assert float(found[1]["base"]) == pytest.approx(float(expected[1]["base"]), rel=1e-10)
+@pytest.mark.parametrize(
+    ("changes", "fewest", "most"),
+    [({}, 12, 12), ({"base": 12.0}, 21, 10_000), ({"start": 1.0}, 10, 10)],
+    ids=["calm", "fast", "after the end"],
+)
+def test_a_pulse_on_whose_edges_steps_land(changes, fewest, most):
+    p, derivatives = pulse(**changes), compiled_with_pulse(step_size=MassStep())
+    assert fewest <= check_pulse(derivatives, p, names=p) <= most
+
+
+def test_steps_in_which_neurons_could_fire_together():
+    # Of fixed length, so that little compiles; steps that are divided have a test above.
+    derivatives = compiled_with_pulse(events=jn.Cascade(), step_size=FixedStep())
+    assert check_pulse(derivatives, pulse(), names=("base", "height")) == 10
