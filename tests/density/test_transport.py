@@ -318,6 +318,7 @@ def test_second_derivatives_of_parts_of_a_step():
         np.testing.assert_allclose(jax.jit(both(mean))(at), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32], ids=["float32"], indirect=True)
 def test_narrow_weights_have_derivatives(dtype):
     grid = make_grid(34, -0.5, 1.2, dtype=dtype)
     density = jnp.zeros(grid.shape, dtype).at[:, 16].set(1)
