@@ -226,8 +226,8 @@ def test_the_event_times_of_the_published_case():
 def test_epsilon_is_the_ratio_of_the_time_scales():
     # Events at a quarter of the times, of the same sizes: a quarter is exact.
     slow, fast = (
-        run(dt=0.1),
-        run(jn.Network(noise=1.0, weight=3.0, epsilon=0.25), t1=1.125, dt=0.025),
+        run(dt=0.112),
+        run(jn.Network(noise=1.0, weight=3.0, epsilon=0.25), t1=1.12, dt=0.028),
     )
     assert len(slow.events.time) > 3
     np.testing.assert_allclose(4 * fast.events.time, slow.events.time, rtol=1e-9)
