@@ -2,7 +2,6 @@
 
 import itertools
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -34,7 +33,7 @@ def unstructured(num, steps, coupling, mean=0.0):
 def test_second_order_in_voltage():
     # The case of Hu, Liu, Xie and Zhou. The coarsest nodes are common to all grids.
     found = orders(
-        [unstructured(48 * 2**k, 50, jn.Implicit()).density(-1)[:: 2**k, 0] for k in range(5)]
+        [unstructured(48 * 2**k, 50, jn.Implicit()).density(-1)[:: 2**k, 0] for k in range(4)]
     )
     assert np.all(found >= 1.9), found
 
@@ -42,7 +41,7 @@ def test_second_order_in_voltage():
 def test_second_order_of_the_rate_in_voltage():
     # Their start does not vanish at the threshold, so its rate grows like 1/h, and lagged coupling
     # sees that rate; hence a start farther away.
-    found = orders([unstructured(48 * 2**k, 50, jn.Lagged(), -1.0).rate[-1] for k in range(5)])
+    found = orders([unstructured(48 * 2**k, 50, jn.Lagged(), -1.0).rate[-1] for k in range(4)])
     assert np.all(found >= 1.9), found
 
 
@@ -52,9 +51,9 @@ def test_first_order_in_time(coupling):
     assert np.all(found >= 0.95), found
 
 
-def learning(num_weights, steps, coupling, *, num=60):
+def learning(num_weights, steps, coupling):
     grid = jn.Grid(
-        v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num), w=jn.WeightGrid(0.0, 1.0, num=num_weights)
+        v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30), w=jn.WeightGrid(0.0, 1.0, num=num_weights)
     )
     network = jn.Network(
         noise=1.0,
@@ -75,7 +74,7 @@ def learning(num_weights, steps, coupling, *, num=60):
 
 @pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
 def test_first_order_in_time_while_learning(coupling):
-    weights = [learning(40, 40 * 2**k, coupling).weights[-1] for k in range(6)]
+    weights = [learning(50, 40 * 2**k, coupling).weights[-1] for k in range(6)]
     limit = 2 * weights[-1] - weights[-2]
     # Long steps are better than the order says: half the error that one part of each would leave.
     assert np.mean(np.abs(weights[0] - limit)) < 0.005
@@ -87,9 +86,9 @@ def test_first_order_in_weight():
     # Means over the coarsest cells, and in L¹: the learned front is a kink, where the maximum
     # norm would see less.
     weights = [
-        jnp.mean(learning(100 * 2**k, 50, jn.Lagged(), num=30).weights[-1].reshape(100, -1), axis=1)
+        np.asarray(learning(50 * 2**k, 50, jn.Lagged()).weights[-1]).reshape(50, -1).mean(axis=1)
         for k in range(4)
     ]
-    distances = [float(jnp.sum(jnp.abs(b - a))) for a, b in itertools.pairwise(weights)]
+    distances = [np.sum(np.abs(b - a)) for a, b in itertools.pairwise(weights)]
     found = np.log2(np.array(distances[:-1]) / np.array(distances[1:]))
     assert np.all(found >= 0.9), found

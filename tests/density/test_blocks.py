@@ -1,5 +1,7 @@
 """Columns in blocks are the columns."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,17 +13,28 @@ from jaxnlif.machine import blocks
 from ._leaky import probe_firing, shift_flux
 
 
-@pytest.mark.parametrize("num", [1, 5, 64, 97])
+@partial(jax.jit, static_argnames=("grid", "size"))
+def moved_and_rates(grid, drive, density, size):
+    """`size`, the bytes of a block, tells programs of different blocks apart."""
+    one = jnp.ones((), density.dtype)
+    arguments = grid, 10 * one, drive, one, density
+    return shift_flux(*arguments), probe_firing(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("num", "dtype"),
+    [(1, np.float64), (5, np.float32), (64, np.float64), (97, np.float32)],
+    indirect=["dtype"],
+)
 def test_blocks_change_nothing(num, dtype, monkeypatch):
     grid = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24)
     density = jnp.asarray(np.random.default_rng(0).uniform(0, 1, (24, num)), dtype)
     drive = jnp.linspace(-1, 2, num, dtype=dtype)
-    kappa, noise = jnp.asarray(10.0, dtype), jnp.asarray(1.0, dtype)
-    whole, rates = (f(grid, kappa, drive, noise, density) for f in (shift_flux, probe_firing))
+    whole = moved_and_rates(grid, drive, density, blocks._BYTES)
     monkeypatch.setattr(blocks, "_BYTES", 24 * 10 * dtype.itemsize)  # ten columns
-    tolerance = {"rtol": 200 * np.finfo(dtype).eps}
-    np.testing.assert_allclose(shift_flux(grid, kappa, drive, noise, density), whole, **tolerance)
-    np.testing.assert_allclose(probe_firing(grid, kappa, drive, noise, density), rates, **tolerance)
+    found = moved_and_rates(grid, drive, density, blocks._BYTES)
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_allclose(one, other, rtol=200 * np.finfo(dtype).eps)
 
 
 def test_blocks_under_transformations(monkeypatch):

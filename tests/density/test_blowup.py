@@ -1,5 +1,6 @@
 """When firing carries itself, by hand and at the published case."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,9 +19,12 @@ def density_at(*where):
     return jnp.asarray(density / (density.sum() * H))
 
 
+decide = jax.jit(blows_up, static_argnums=0)
+
+
 def outcome(density, rate, weight, duration=1e-3):
     return bool(
-        blows_up(
+        decide(
             LINE,
             density,
             jnp.asarray(float(rate)),
@@ -65,18 +69,17 @@ def test_a_step_in_which_all_fire_decides_nothing():
     assert not outcome(NEAR, rate=100.0, weight=3.0, duration=1.0)
 
 
+def run(network, coupling=None, *, start=(-1.0, 0.5), t1, dt):
+    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
+    solver = jn.FluxShift(grid, jn.Lagged() if coupling is None else coupling)
+    return jn.solve(network, solver, y0=jn.gaussian(grid, v=start), t1=t1, dt=dt)
+
+
 @pytest.mark.parametrize(("coupling", "error"), [(jn.Lagged(), 0.02), (jn.Implicit(), 0.01)])
 def test_time_of_the_published_blow_up(coupling, error):
     # b = 3 from N(-1, 0.5): 3.417, by refined particles and by events on the density. A lagged
     # rate delays it by a few steps.
-    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
-    sol = jn.solve(
-        jn.Network(noise=1.0, weight=3.0),
-        jn.FluxShift(grid, coupling),
-        y0=jn.gaussian(grid, v=(-1.0, 0.5)),
-        t1=5.0,
-        dt=1e-3,
-    )
+    sol = run(jn.Network(noise=1.0, weight=3.0), coupling, t1=5.0, dt=1e-3)
     assert sol.result == jn.Result.blow_up
     assert float(sol.t_end) == pytest.approx(3.417, abs=error)
     assert "rate grows without bound" in jn.Result[sol.result]
@@ -85,50 +88,28 @@ def test_time_of_the_published_blow_up(coupling, error):
 
 
 def test_a_start_close_to_the_threshold_blows_up_at_once():
-    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300))
-    sol = jn.solve(
-        jn.Network(noise=1.0, weight=1.5),
-        jn.FluxShift(grid),
-        y0=jn.gaussian(grid, v=(1.5, 0.005)),
-        t1=0.2,
-        dt=1e-4,
-    )
+    sol = run(jn.Network(noise=1.0, weight=1.5), start=(1.5, 0.005), t1=0.2, dt=1e-4)
     assert sol.result == jn.Result.blow_up
     assert float(sol.t_end) < 0.05
 
 
 def test_an_inhibited_network_completes():
-    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=120))
-    sol = jn.solve(
-        jn.Network(noise=1.0, weight=-1.0),
-        jn.FluxShift(grid),
-        y0=jn.gaussian(grid, v=(1.5, 0.005)),
-        t1=1.0,
-        dt=1e-3,
-    )
+    sol = run(jn.Network(noise=1.0, weight=-1.0), start=(1.5, 0.005), t1=1.0, dt=1e-3)
     assert sol.result == jn.Result.completed
 
 
 @pytest.mark.parametrize(
-    ("network", "dt"),
+    ("network", "t1", "dt"),
     [
-        (jn.Network(weight=8.0, response=jn.Saturating()), 0.1),
-        (jn.Network(weight=20.0, response=jn.Saturating()), 0.02),
-        (jn.Network(weight=0.8, drive=20.0), 1e-3),
-        (jn.Network(weight=0.9, drive=20.0), 1e-3),
+        (jn.Network(weight=8.0, response=jn.Saturating()), 10.0, 0.1),
+        (jn.Network(weight=20.0, response=jn.Saturating()), 4.0, 0.02),
+        (jn.Network(weight=0.8, drive=20.0), 4.0, 1e-3),
+        (jn.Network(weight=0.9, drive=20.0), 4.0, 1e-3),
     ],
     ids=["bounded", "strong and bounded", "linear", "linear, near 1"],
 )
 @pytest.mark.parametrize("coupling", [jn.Lagged(), jn.Implicit()])
-def test_a_network_that_settles_at_a_high_rate_does_not_blow_up(network, dt, coupling):
-    grid = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=150))
-    sol = jn.solve(
-        network,
-        jn.FluxShift(grid, coupling),
-        y0=jn.gaussian(grid, v=(-1.0, 0.5)),
-        t1=4.0,
-        dt=dt,
-        saveat=jn.SaveAt(num=2, fn=None),
-    )
+def test_a_network_that_settles_at_a_high_rate_does_not_blow_up(network, t1, dt, coupling):
+    sol = run(network, coupling, t1=t1, dt=dt)
     assert sol.result == jn.Result.completed
     assert float(sol.rate[-1]) > 1

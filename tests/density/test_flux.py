@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,6 @@ import jaxnlif as jn
 from jaxnlif.execution import LogDepth, Loops
 
 from . import _leaky
-from ._leaky import exchange_rates, firing_rates
 
 
 def make_four():
@@ -22,8 +22,15 @@ def make_four():
 
 KAPPAS = [0.0, 1e-14, 1e-6, 1e-2, 1.0, 1e6]
 # Compiled once a grid and shape, whatever the numbers.
-shift_flux = jax.jit(_leaky.shift_flux, static_argnums=0)
-probe_firing = jax.jit(_leaky.probe_firing, static_argnums=0)
+shift_flux, probe_firing, exchange_rates, firing_rates = (
+    jax.jit(function, static_argnums=0)
+    for function in (
+        _leaky.shift_flux,
+        _leaky.probe_firing,
+        _leaky.exchange_rates,
+        _leaky.firing_rates,
+    )
+)
 
 
 def b(x):
@@ -144,8 +151,8 @@ def test_mass_of_many_steps_stays_within_rounding(kappa, dtype):
 def test_probe_gives_the_rates_of_the_step(num, dtype):
     # num = 12 has cell Péclet numbers beyond the polynomial rates, num = 300 within.
     grid = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=num)
-    drive, noise = jnp.asarray([-1.0, 1.0, 5.0], dtype), jnp.asarray(1.0, dtype)
-    density = random_density((num, 3), dtype)
+    drive, noise = jnp.linspace(-1.0, 5.0, 6, dtype=dtype), jnp.asarray(1.0, dtype)
+    density = random_density((num, 6), dtype)
     for kappa in jnp.asarray(KAPPAS, dtype):
         new = shift_flux(grid, kappa, drive, noise, density)
         expected = firing_rates(grid, drive, noise, new[-1])
@@ -155,19 +162,21 @@ def test_probe_gives_the_rates_of_the_step(num, dtype):
 
 @pytest.mark.parametrize("kappa", [1e-12, 1e-3, 1.0])
 def test_polynomial_and_exponential_rates_agree(kappa, dtype):
-    # A second column far outside forces exponentials on both; the first must not notice.
+    # A last column far outside forces exponentials on all; the first must not notice.
     grid = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300)
-    density, noise = random_density((300, 2), dtype), jnp.asarray(1.0, dtype)
-    kappa = jnp.asarray(kappa, dtype)
-    both = shift_flux(grid, kappa, jnp.asarray([0.5, 500.0], dtype), noise, density)
-    alone = shift_flux(grid, kappa, jnp.asarray([0.5], dtype), noise, density[:, :1])
+    density, noise = random_density((300, 6), dtype), jnp.asarray(1.0, dtype)
+    kappa, drive = jnp.asarray(kappa, dtype), jnp.full(6, 0.5, dtype)
+    inside, forced = (
+        np.asarray(shift_flux(grid, kappa, drives, noise, density))
+        for drives in (drive, drive.at[5].set(500.0))
+    )
     # Rates that differ by rounding, accumulated along 300 nodes.
-    np.testing.assert_allclose(both[:, :1], alone, rtol=300 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(forced[:, :5], inside[:, :5], rtol=300 * np.finfo(dtype).eps)
 
 
 def test_distance_to_the_limit_is_first_order_in_kappa():
     grid = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60)
-    density, drive, noise = random_density((60, 1), float), jnp.ones(1), jnp.ones(())
+    density, drive, noise = random_density((60, 5), float), jnp.ones(5), jnp.ones(())
     limit = shift_flux(grid, jnp.zeros(()), drive, noise, density)
     kappas = 10.0 ** -np.arange(1.0, 12.0)
     distances = np.array(
@@ -237,23 +246,27 @@ def test_not_a_number_in_the_drive_shows_in_the_density():
     assert np.all(np.isfinite(new[:, 1]))
 
 
+@partial(jax.jit, static_argnames=("grid", "execution"))
+def mean_and_slope(grid, drive, noise, execution):
+    """The mean voltage of the limit, and its derivative by the drive."""
+    dtype = drive.dtype
+    density, nodes = jnp.full((60, 1), 1 / 6, dtype), jnp.asarray(grid.nodes, dtype)
+
+    def mean(drive):
+        at = jnp.zeros((), dtype), drive[None], noise
+        return nodes @ _leaky.shift_flux(grid, *at, density, execution=execution)[:, 0] * 0.1
+
+    return jax.jvp(mean, (drive,), (jnp.ones((), dtype),))
+
+
 @pytest.mark.parametrize("execution", [Loops(), LogDepth()])
 @pytest.mark.parametrize(("noise", "drive"), [(0.1, -2.0), (0.01, -3.0), (0.5, -3.0), (0.1, 4.0)])
 def test_forward_derivatives_of_the_limit_where_neurons_hardly_fire(noise, drive, execution, dtype):
     """Escape as rare as 1e-200 divides what must be zero by hardly more."""
     grid = jn.VoltageGrid(-4.0, 2.0, reset=0.0, num=60, dtype=dtype)
-    density = jnp.full((60, 1), 1 / 6, dtype)
-    nodes, noise = jnp.asarray(grid.nodes, dtype), jnp.asarray(noise, dtype)
-
-    @jax.jit
-    def mean(drive):
-        new = _leaky.shift_flux(
-            grid, jnp.zeros((), dtype), drive[None], noise, density, execution=execution
-        )
-        return nodes @ new[:, 0] * 0.1
-
     step = 1e-4 if dtype == np.float64 else 1e-2
-    at = jnp.asarray(drive, dtype)
-    expected = (mean(at + step) - mean(at - step)) / (2 * step)
-    slope = jax.jvp(mean, (at,), (jnp.ones((), dtype),))[1]
-    np.testing.assert_allclose(slope, expected, rtol=1e-6 if dtype == np.float64 else 2e-2)
+    drives = jnp.asarray([drive - step, drive, drive + step], dtype)
+    noise = jnp.asarray(noise, dtype)
+    below, at, above = (mean_and_slope(grid, drive, noise, execution) for drive in drives)
+    expected = float(above[0] - below[0]) / (2 * step)
+    np.testing.assert_allclose(at[1], expected, rtol=1e-6 if dtype == np.float64 else 2e-2)

@@ -75,11 +75,12 @@ def test_a_batch_is_one_kernel_with_more_columns():
         drive, density = columns
         return kernel.step(grid, cells.Inputs(*common, drive), density, interpret=True)
 
+    @jax.jit
     def by_kernel(noise, drive):
         inputs = inputs_of(grid, jnp.ones_like(noise), drive, noise)
         return step(inputs.common, (inputs.drive, density))
 
-    batch = jax.vmap(by_kernel, in_axes=(0, None))
+    batch = jax.jit(jax.vmap(by_kernel, in_axes=(0, None)))
     assert str(jax.make_jaxpr(batch)(noises, drive)).count("pallas_call") == 1
     for noise, new in zip(noises, batch(noises, drive), strict=True):
         close(new, by_kernel(noise, drive), density)

@@ -93,6 +93,6 @@ def test_derivatives_of_a_first_step():
 
 def test_many_first_steps_at_once():
     weights = jnp.asarray([-3.0, 0.0, 0.5])
-    together = jax.jit(jax.vmap(lambda b: run(b, 60, with_events, t1=0.02).spikes[-1]))(weights)
-    alone = [float(run(float(b), 60, with_events, t1=0.02).spikes[-1]) for b in weights]
+    together = jax.jit(jax.vmap(lambda b: run(b, 300, with_events, t1=0.02).spikes[-1]))(weights)
+    alone = [float(run(float(b), 300, with_events, t1=0.02).spikes[-1]) for b in weights]
     np.testing.assert_allclose(together, alone, rtol=1e-5)

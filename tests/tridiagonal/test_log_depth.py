@@ -16,8 +16,8 @@ from jaxnlif.execution import Automatic, LogDepth, Loops
 from jaxnlif.machine.machine import Machine
 from jaxnlif.tridiagonal import log_depth, loops, mmatrix
 from jaxnlif.tridiagonal.exchange import Rates
+from jaxnlif.tridiagonal.sharded import solve_along_weights
 
-from ..conftest import needs_double
 from ..density import _leaky
 from .test_mmatrix import exact_solution
 
@@ -31,54 +31,49 @@ def system(dtype, *, rows=20, columns=3, decades=2.0, seed=0):
     return Rates.table(jnp.asarray(up), jnp.asarray(down)), jnp.asarray(right)
 
 
+@partial(jax.jit, static_argnames=("way", "name", "axis"))
+def solved(way, name, rows, kappa, right, axis=0):
+    """The system of a table, by `solve` or `solve_transposed` of a way."""
+    return getattr(way, name)(Rates(rows, lambda row: row), kappa, right, axis=axis)
+
+
 @pytest.mark.parametrize("kappa", [1e-6, 1.0, 1e4])
 @pytest.mark.parametrize("name", ["solve", "solve_transposed"])
 def test_solutions(name, kappa, dtype):
     rates, right = system(dtype)
     kappa = jnp.full(3, kappa, dtype)
-    found, expected = (jax.jit(getattr(way, name))(rates.rows, kappa, right) for way in ways())
+    found, expected = (solved(way, name, rates.rows, kappa, right) for way in (log_depth, loops))
     np.testing.assert_allclose(found, expected, rtol=100 * float(np.finfo(dtype).eps))
 
 
-def ways():
-    """Both, of systems given as tables."""
+@partial(jax.jit, static_argnames=("way", "source"))
+def solve_and_transpose(way, source, rows, kappa, right):
+    def product(x):
+        return mmatrix.apply(kappa, *rows[1:], x)
 
-    class Tables:
-        def __init__(self, way):
-            self.way = way
+    def solve(right):
+        def rates_of(_, columns):
+            rows, kappa = columns
+            return Rates(rows, lambda row: row), kappa
 
-        def __getattr__(self, name):
-            return lambda rows, *more: getattr(self.way, name)(Rates(rows, lambda row: row), *more)
+        system, pin = (rates_of, (), (rows, kappa)), jnp.asarray([0, 9, 18])
+        machine, mass = Machine(way), right[0]
+        return mmatrix.solve_shifted(
+            *system, source, right, mass, pin=pin, matvec=product, machine=machine
+        )
 
-    return Tables(log_depth), Tables(loops)
+    return solve(right), jax.linear_transpose(solve, right)(right)[0]
 
 
 @pytest.mark.parametrize("kappa", [0.0, 1e-6, 1.0])
 @pytest.mark.parametrize("source", SOURCES)
 def test_solutions_with_a_given_mass(source, kappa, dtype):
     rates, right = system(dtype, rows=19, decades=0.3)
-    kappa, pin = jnp.full(3, kappa, dtype), jnp.asarray([0, 9, 18])
-
-    def product(x):
-        return mmatrix.apply(kappa, *rates.rows[1:], x)
-
-    @partial(jax.jit, static_argnums=0)
-    def solve_and_transpose(way):
-        def solve(right):
-            def rates_of(_, columns):
-                rows, kappa = columns
-                return Rates(rows, rates.at), kappa
-
-            system = rates_of, (), (rates.rows, kappa)
-            machine, mass = Machine(way), right[0]
-            return mmatrix.solve_shifted(
-                *system, source, right, mass, pin=pin, matvec=product, machine=machine
-            )
-
-        return solve(right), jax.linear_transpose(solve, right)(right)[0]
-
-    for found, expected in zip(*map(solve_and_transpose, (LogDepth(), Loops())), strict=True):
-        tolerance = 1000 * float(np.finfo(dtype).eps) * float(jnp.max(jnp.abs(expected)))
+    kappa = jnp.full(3, kappa, dtype)
+    given = source, rates.rows, kappa, right
+    ways = (solve_and_transpose(way, *given) for way in (LogDepth(), Loops()))
+    for found, expected in zip(*ways, strict=True):
+        tolerance = 1000 * float(np.finfo(dtype).eps) * float(np.max(np.abs(expected)))
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
 
 
@@ -87,9 +82,13 @@ def test_one_matrix_along_the_last_axis(name, dtype):
     rates, _ = system(dtype, columns=1)
     right = jnp.asarray(np.random.default_rng(1).random((5, 20)), dtype)
     found, expected = (
-        getattr(way, name)(rates, jnp.ones(1, dtype), right, axis=1) for way in (log_depth, loops)
+        solved(way, name, rates.rows, jnp.ones(1, dtype), right, axis=1)
+        for way in (log_depth, loops)
     )
     np.testing.assert_allclose(found, expected, rtol=100 * float(np.finfo(dtype).eps))
+
+
+solve = jax.jit(partial(mmatrix.solve, machine=Machine(LogDepth())))
 
 
 @pytest.mark.parametrize("exponent", [-14, -7, 0])
@@ -99,7 +98,7 @@ def test_every_digit_holds_however_small_the_excess(exponent, dtype):
     up[-1] = 0
     kappa = dtype.type(10.0**exponent)
     columns = (jnp.asarray(a)[..., None] for a in (kappa, up, down, right))
-    found = mmatrix.solve(*columns, machine=Machine(LogDepth()))
+    found = solve(*columns)
     expected = exact_solution(kappa, up, down, right)
     np.testing.assert_allclose(found[:, 0], expected, rtol=2 * n * np.finfo(dtype).eps)
 
@@ -107,9 +106,8 @@ def test_every_digit_holds_however_small_the_excess(exponent, dtype):
 def test_solution_is_positive_over_the_whole_range_of_rates(dtype):
     rates, _ = system(dtype, rows=50, columns=200, decades=12)
     right = jnp.zeros((50, 200), dtype).at[25].set(1)
-    found, expected = (
-        way.solve(rates, jnp.full(200, 1e-10, dtype), right) for way in (log_depth, loops)
-    )
+    kappa = jnp.full(200, 1e-10, dtype)
+    found, expected = (solved(way, "solve", rates.rows, kappa, right) for way in (log_depth, loops))
     assert np.all(np.isfinite(found))
     assert np.all(found >= 0)
     if dtype == np.float64:  # in float32 products over so many decades underflow
@@ -126,28 +124,27 @@ def voltages(dtype, num=90, width=5):
     return grid, drive, density, inflow
 
 
+shift, absorb, probe = (
+    jax.jit(step, static_argnums=0, static_argnames="execution")
+    for step in (_leaky.shift_flux, _leaky.absorb_flux, _leaky.probe_firing)
+)
+
+
 @pytest.mark.parametrize("kappa", [0.0, 1e-10, 1.0, 1e6, 1e30])
 @pytest.mark.parametrize("noise", [1.0, 0.01, 1e-4])  # the last with Péclet numbers of thousands
 def test_the_step_keeps_what_it_keeps_row_by_row(kappa, noise, dtype):
     grid, drive, density, inflow = voltages(dtype)
     kappa, noise = jnp.asarray(kappa, dtype), jnp.asarray(noise, dtype)
     eps = float(np.finfo(dtype).eps)
-    new, expected = (
-        _leaky.shift_flux(grid, kappa, drive, noise, density, execution=way)
-        for way in (LogDepth(), Loops())
-    )
+    given = grid, kappa, drive, noise, density
+    new, expected = (np.asarray(shift(*given, execution=way)) for way in (LogDepth(), Loops()))
     np.testing.assert_allclose(new, expected, rtol=2000 * eps, atol=1e-30)
-    np.testing.assert_allclose(jnp.sum(new, 0), jnp.sum(density, 0), rtol=50 * eps)
-    assert jnp.min(new) >= 0
+    np.testing.assert_allclose(np.sum(new, 0), np.sum(density, 0), rtol=50 * eps)
+    assert np.min(new) >= 0
     if kappa > 0:
-        new, expected = (
-            _leaky.absorb_flux(grid, kappa, drive, noise, density, inflow, execution=way)
-            for way in (LogDepth(), Loops())
-        )
+        new, expected = (absorb(*given, inflow, execution=way) for way in (LogDepth(), Loops()))
         np.testing.assert_allclose(new, expected, rtol=2000 * eps, atol=1e-30)
-        probed = _leaky.probe_firing(
-            grid, kappa, drive, noise, density, inflow, execution=LogDepth()
-        )
+        probed = probe(*given, inflow, execution=LogDepth())
         rates = _leaky.firing_rates(grid, drive, noise, expected[-1])
         np.testing.assert_allclose(probed, rates, rtol=2000 * eps, atol=1e-30)
 
@@ -167,33 +164,48 @@ def make_grid():
     return jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=30), w=jn.WeightGrid(0.0, 1.2, num=9))
 
 
-def learned(drive, way):
-    """Some function of the weights that are learned."""
-    sol = jn.solve(
-        jn.Network(noise=1.0, drive=drive, learning=jn.Hebbian(gain=0.3), epsilon=1e-2),
-        jn.FluxShift(make_grid(), execution=way),
-        y0=jn.gaussian(make_grid(), v=(-1.0, 0.5), w=(0.3, 0.02)),
-        t1=1.0,
-        dt=0.05,
+def test_a_run_with_learning():
+    found, expected = (
+        jn.solve(
+            jn.Network(
+                drive=jn.Bump(1.0, 3.0, 0.3, 0.1), learning=jn.Hebbian(gain=0.3), epsilon=1e-2
+            ),
+            jn.FluxShift(make_grid(), execution=way),
+            y0=jn.gaussian(make_grid(), v=(-1.0, 0.5), w=(0.3, 0.02)),
+            t1=1.0,
+            dt=0.05,
+            saveat=jn.SaveAt(num=2),
+        )
+        for way in (LogDepth(), Loops())
     )
-    return jnp.sum(sol.weights[-1] ** 2)
+    assert np.max(np.abs(found.weights[-1] - found.weights[0])) > 0.1
+    np.testing.assert_allclose(found.saved, expected.saved, rtol=1e-11, atol=1e-20)
 
 
 COURANT = advection.Courant(*(jnp.ones((n, 1)) for n in (90, 89, 89)))
 
 
-def make_drive():
-    return jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1)
+@partial(jax.jit, static_argnames="way")
+@partial(jax.grad, argnums=(0, 1))
+def gradient_of_moved(courant, density, way):
+    """Of some function of densities moved by all that is solved along the weights."""
+    machine, weights = Machine(way), jnp.sum(density, 0)[:, None]
+    moved, *_ = advection.advect(courant, weights, machine)
+    exchange = courant.exchange(advection.reach(courant, weights, machine))
+    brought = solve_along_weights(*exchange, density, machine)
+    return jnp.sum(moved**2) + jnp.sum(brought**3)
 
 
-@needs_double
-def test_a_run_with_learning_and_its_gradient(dtype):
-    found, expected = (
-        jax.jit(jax.value_and_grad(partial(learned, way=way)))(make_drive())
-        for way in (LogDepth(), Loops())
-    )
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-11)
+def test_gradients_of_the_learning_flow():
+    numbers, faces = jnp.linspace(5.0, 30.0, 9)[:, None], jnp.linspace(0.1, 1.0, 8)[:, None]
+    held = np.asarray([1e-3, 1e-3, 1e-3, 1, 1, 1, 1e-3, 1e-3, 1e-3])  # fronts go both ways
+    density = jnp.asarray(held * np.random.default_rng(4).random((3, 9)))
+    for sign in (1, -1):
+        given = advection.Courant(sign * numbers, faces, 0.3 * faces), density
+        both = (jax.tree.leaves(gradient_of_moved(*given, way)) for way in (LogDepth(), Loops()))
+        for found, expected in zip(*both, strict=True):
+            assert np.any(expected)
+            np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
 
 
 def test_the_automatic_choice(monkeypatch):
@@ -203,17 +215,18 @@ def test_the_automatic_choice(monkeypatch):
     grid, drive, density, _ = voltages(np.dtype(jnp.zeros(()).dtype))
     one = jnp.ones((), density.dtype)
 
-    def loops_of(way, platform):
+    def loops_of(way, *platforms):
         def step(drive):
             new = _leaky.shift_flux(grid, one, drive, one, density, execution=way)
             return jnp.sum(advection.advect(COURANT, new[:, :1], Machine(way))[0] ** 2)
 
         traced = jax.jit(jax.grad(step)).trace(drive)
-        return traced.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.while")
+        programs = (traced.lower(lowering_platforms=(name,)).as_text() for name in platforms)
+        return [program.count("stablehlo.while") for program in programs]
 
-    assert loops_of(Automatic(), "cuda") == loops_of(LogDepth(), "cuda")
-    assert loops_of(Automatic(), "cpu") == loops_of(Loops(), "cpu")
-    assert loops_of(LogDepth(), "cuda") < loops_of(Loops(), "cuda")
+    (levels,), (rows,) = loops_of(LogDepth(), "cuda"), loops_of(Loops(), "cpu")
+    assert loops_of(Automatic(), "cuda", "cpu") == [levels, rows]
+    assert levels < rows
 
 
 def test_no_loop_over_rows_is_left():
