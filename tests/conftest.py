@@ -51,11 +51,12 @@ jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 # Files whose tests share nothing that is compiled come one test at a time, and last.
-ALONE = ("tests/test_documents.py", "tests/test_notebooks.py", "tests/test_site.py")
+ALONE = ("tests/test_documents.py", "tests/test_site.py")
 # Directories of tests that share what they compile across files.
 SHARED = ("tests/io/",)
 # What takes longest comes first, so that all workers are busy to the end.
 LONGEST = (
+    "tests/test_notebooks.py",
     "tests/gradients/",
     "tests/io/",
     "tests/sharding/test_devices.py",

@@ -125,7 +125,7 @@ def _search(courant: Courant, weights: Array, machine: Machine) -> Advected:
         point, iterations = carry
         moved, residual, up, down = lax.cond(
             iterations == _SPREAD_AT,
-            lambda _: begin(reach(courant, weights, machine)),
+            lambda _: begin(reach(courant, weights)),
             lambda same: same,
             point,
         )
@@ -146,49 +146,15 @@ def _search(courant: Courant, weights: Array, machine: Machine) -> Advected:
     return Advected(end[0], iterations, excess(end) <= 0)
 
 
-def reach(
-    courant: Courant,
-    weights: Float[Array, "w 1"],
-    machine: Machine = HERE,
-) -> Float[Array, "w 1"]:
+def reach(courant: Courant, weights: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
     r"""The weight density with what the Hebbian flux alone could bring, at most.
 
-    Through cells that were empty it falls as $\sqrt{F_j} = \sqrt{F_{j-1}} - 1 / \sqrt{4 α_j}$ where
-    it is large, and nowhere is it more than the mass below.
+    Nowhere is that flux, $α_j H_j^2$, more than the mass that is upstream.
     """
     tiny = jnp.finfo(weights.dtype).tiny
     size = jnp.abs(courant.hebbian)
     root = jnp.sqrt(jnp.maximum(size, 1e-6 * jnp.max(size) + tiny))
-    below = jnp.cumsum(_both_ways(weights), 0)
-    own, lost = jnp.sqrt(jnp.maximum(below, tiny)), _both_ways(0.5 / root)
-    flux = machine.run(own, lost, loops=_row_by_row, log_depth=_in_levels)
-    flux = jnp.where(courant.hebbian < 0, flux[::-1, 1:], flux[:, :1])
-    return jnp.maximum(weights, flux / root)
-
-
-def _both_ways(column: Float[Array, "w 1"]) -> Float[Array, "w 2"]:
-    """A column, and beside it the same from its end."""
-    return jnp.concatenate([column, column[::-1]], 1)
-
-
-def _row_by_row(own: Float[Array, "w 2"], lost: Float[Array, "w 2"]) -> Float[Array, "w 2"]:
-    """The larger of what each row has and what the row before hands on, less what is lost."""
-
-    def row(above: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-        own, lost = inputs
-        carried = _larger(own, above - lost)
-        return carried, carried
-
-    return lax.scan(row, jnp.zeros_like(own[0]), (own, lost))[1]
-
-
-def _in_levels(own: Float[Array, "w 2"], lost: Float[Array, "w 2"]) -> Float[Array, "w 2"]:
-    def compose(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
-        return _larger(second[0], first[0] - second[1]), first[1] + second[1]
-
-    return lax.associative_scan(compose, (own, lost))[0]
-
-
-def _larger(own: Array, carried: Array) -> Array:
-    """The larger one; of equal ones the first, so that derivatives are not halved."""
-    return jnp.where(own >= carried, own, carried)
+    upstream = jnp.where(
+        courant.hebbian < 0, jnp.cumsum(weights[::-1], 0)[::-1], jnp.cumsum(weights, 0)
+    )
+    return jnp.maximum(weights, jnp.sqrt(jnp.maximum(upstream, tiny)) / root)

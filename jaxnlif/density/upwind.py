@@ -84,7 +84,7 @@ class _Flow(eqx.Module):
     def arrivals(self, alone: Float[Array, " w"]) -> _Arrivals:
         """What arrives at most: where all fire as the fastest do, or as those in their cell do."""
         courant = self.fastest()
-        reached = reach(courant, self.weights[:, None], self.machine)
+        reached = reach(courant, self.weights[:, None])
         reached = jnp.minimum(reached, jnp.max(self.weights))
         # As much as there is of a front: its rates enter continuously.
         limit = _front(self.weights, alone) * jnp.sum(self.weights)

@@ -91,6 +91,19 @@ def test_mass_and_sign_at_every_courant_number(num, low, dtype):
                 )
 
 
+def test_what_does_not_converge_says_so_and_stays_below_the_mass():
+    """In float32 Newton's steps from this density do not end, and the last two led out of it."""
+    rng = np.random.default_rng(28)
+    faces = np.linspace(-1.0, 1.2, 21)[1:-1, None] * 1e4
+    hebbian = rng.normal(size=(20, 1)) * 1e9 * 10 ** rng.uniform(-3, 1, (20, 1))
+    weights = rng.random((20, 1)) * 10 ** rng.uniform(-8, 0, (20, 1))
+    courant = Courant(*(np.float32(x) for x in (hebbian, np.maximum(faces, 0), -faces.clip(max=0))))
+    moved, _, converged = advect(courant, np.float32(weights))
+    assert not converged
+    assert np.all(np.asarray(moved) >= 0)
+    assert np.all(np.asarray(moved) <= 2 * np.sum(weights))
+
+
 @pytest.mark.parametrize("number", [1.0, 100.0, 1e4])
 def test_the_implicit_equation_is_solved(number, dtype):
     rng = np.random.default_rng(3)
