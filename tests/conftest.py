@@ -30,7 +30,7 @@ COMPILES_FAST = "--xla_cpu_use_fusion_emitters=false"
 COMPILES_FASTEST = (
     f"{COMPILES_FAST} --xla_backend_optimization_level=0"
     " --xla_cpu_parallel_codegen_split_count=1"
-    " --xla_disable_hlo_passes=while-loop-invariant-code-motion,tree_reduction_rewriter"
+    " --xla_disable_hlo_passes=while-loop-invariant-code-motion"
 )
 os.environ.setdefault("XLA_FLAGS", COMPILES_FASTEST)
 

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer
+from .._once import once
 from .._sum import Sum
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
@@ -38,7 +39,7 @@ from .step_size import AbstractStepSize, Situation
 from .substep import lookup_time
 from .transport import AbstractTransport, Learning, Moved, Still
 from .upwind import Upwind
-from .validate import check_arguments, check_times
+from .validate import check_arguments, check_functions, check_times
 from .voltage import VoltageStep
 from .walls import Walls
 
@@ -124,7 +125,8 @@ class FluxShift(AbstractSolver[DensityState]):
         self, model: Network, y0: ArrayLike, dt: ArrayLike, key: PRNGKeyArray | None
     ) -> None:
         self.execution.validate()
-        check_arguments(self, model, y0)
+        check_arguments(self.grid, model, y0)
+        once(check_functions, self, model)
         check_times(model, dt, events=self.events, neurons=self.neurons)
         self._size.validate(key)
 

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array
 
 from .._check import check, known, unseen
-from .._once import once
 from ..grid import Grid
 from ..initial import check_density
 from ..model import Network
 
 
-@runtime_checkable
-class _Density(Protocol):
-    """What is asked of a solver of a density."""
-
-    grid: Grid
-
-    def weights(self, model: Network) -> Array: ...
-
-
-def check_arguments(solver: _Density, model: Network, y0: ArrayLike) -> None:
+def check_arguments(grid: Grid, model: Network, y0: ArrayLike) -> None:
     """Requires that network, grid and initial density fit one another."""
-    grid = solver.grid
     check(
         (model.connections.weight is None) == (grid.w is not None),
         "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
@@ -35,13 +23,13 @@ def check_arguments(solver: _Density, model: Network, y0: ArrayLike) -> None:
     )
     model.membrane.validate(grid.v.interfaces)
     check_density(grid, y0)
-    once(_check_functions, solver, model)
 
 
-def _check_functions(solver: _Density, model: Network) -> None:
-    """Requires that drive and learning rule return values for the weights of the grid."""
+def check_functions(solver: Any, model: Network) -> None:
+    """Requires that drive and learning rule return values for the weights of the columns that a
+    solver of the density has."""
     w = solver.weights(model)
-    t = jnp.zeros((), solver.grid.dtype)
+    t = jnp.zeros((), w.dtype)
     for name, function, argument in (
         ("drive", lambda w: model.input(t, w, t), w),
         ("learning", model.plasticity.strength, w),

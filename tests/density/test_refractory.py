@@ -1,6 +1,5 @@
 """Transmission delays and refractory periods on the density."""
 
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -78,8 +77,7 @@ def test_mass_of_many_steps_with_an_inflow_stays_within_rounding(dtype):
     drive, noise = jnp.linspace(-2.0, 6.0, 5, dtype=dtype), jnp.asarray(1.0, dtype)
     density = jnp.asarray(np.random.default_rng(2).uniform(0, 1, (300, 5)), dtype)
 
-    # Sums as XLA takes them by default: in trees, whose rounding is less than one after another.
-    @partial(jax.jit, compiler_options={"xla_disable_hlo_passes": ""})
+    @jax.jit
     def many(density, returning):
         def step(_, carry):
             new = _leaky.absorb_flux(grid, kappa, drive, noise, *carry)
