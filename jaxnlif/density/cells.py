@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float
 from .. import _tolerance
 from ..grid import VoltageGrid
 from ..model import AbstractMembrane
-from ..tridiagonal.exchange import Rates
+from ..tridiagonal.exchange import Rates, shifted
 from .bernoulli import EVEN_LIMIT, bernoulli, bernoulli_even, bernoulli_even_slope, bernoulli_slope
 
 Common = tuple[Array, Array, Array, Array]
@@ -142,9 +143,10 @@ def _polynomial(grid: VoltageGrid, inputs: Inputs) -> Cells:
     def even_and_odd(x: Array) -> tuple[Array, Array]:
         return scale * bernoulli_even(x), (0.5 * scale) * x
 
-    def at(row: Array) -> tuple[Array, Array]:
+    def at(rows: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+        below, row = rows
         even, odd = even_and_odd(peclet(row))
-        return even + odd, even - odd
+        return operator.add(*even_and_odd(peclet(below))), even + odd, even - odd
 
     def flux(density: Array, above: Array) -> tuple[Array, Array]:
         difference, total = density - above, density + above
@@ -152,7 +154,7 @@ def _polynomial(grid: VoltageGrid, inputs: Inputs) -> Cells:
         even, odd, slope = rates * bernoulli_even(x), (0.5 * rates) * x, bernoulli_even_slope(x)
         return even * difference + odd * total, rates * (slope * difference + 0.5 * total)
 
-    return Cells(Rates(rows, at), flux)
+    return Cells(Rates((shifted(rows), rows), at), flux)
 
 
 def _exponential(grid: VoltageGrid, inputs: Inputs) -> Cells:

@@ -12,28 +12,28 @@ from jaxtyping import Array, Float
 
 
 class Rates(NamedTuple):
-    """Exchange rates row by row: `at(rows[j])` gives `(up[j], down[j])`."""
+    """Exchange rates row by row: `at(rows[j])` gives `(up[j-1], up[j], down[j])`."""
 
     rows: Any
-    at: Callable[[Any], tuple[Array, Array]]
+    at: Callable[[Any], tuple[Array, Array, Array]]
 
     @classmethod
     def table(cls, up: Float[Array, "n w"], down: Float[Array, "n w"]) -> Rates:
         """Rates given as arrays; `down[-1]` is not used."""
-        return cls((up, down), lambda row: row)
+        return cls((shifted(up), up, down), lambda row: row)
 
     def above(self, first: int) -> Rates:
         """The rates of the rows from `first` on."""
         return Rates(jax.tree.map(lambda rows: rows[first:], self.rows), self.at)
 
-    def all(self) -> tuple[Array, Array]:
+    def all(self) -> tuple[Array, Array, Array]:
         """`at` of all rows."""
         return jax.vmap(self.at)(self.rows)
 
     @property
     def exit(self) -> Array:
         """The rate at which the last row leaves the system."""
-        return self.at(jax.tree.map(lambda rows: rows[-1], self.rows))[0]
+        return self.at(jax.tree.map(lambda rows: rows[-1], self.rows))[1]
 
 
 def shifted(

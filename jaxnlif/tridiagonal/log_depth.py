@@ -73,8 +73,7 @@ def sweep_up(
     rates: Rates, kappa: Float[Array, " #w"], rhs: Any, *, kill: Array | None = None
 ) -> tuple[Any, Float[Array, "n #w"]]:
     """As `loops.sweep_up`."""
-    up, down = rates.all()
-    below = shifted(up)
+    below, up, down = rates.all()
     kappa = kappa[None]
     if kill is None:
         excess = kappa * _numbers(up, down, kappa)
@@ -90,7 +89,7 @@ def sweep_down(
     rates: Rates, y: Float[Array, "n w"], excess: Float[Array, "n #w"]
 ) -> Float[Array, "n w"]:
     """As `loops.sweep_down`."""
-    up, down = rates.all()
+    _, up, down = rates.all()
     return recurrence(down / (excess + up), y, reverse=True)[1]
 
 
@@ -106,7 +105,7 @@ def solve(
 
     Along the last axis one matrix serves all rows of the right side.
     """
-    up, down = rates.all()
+    _, up, down = rates.all()
     if axis == 1:
         up, down = up.T, down.T
     kappa = jnp.expand_dims(kappa, axis)
@@ -124,7 +123,7 @@ def solve_transposed(rates: Rates, kappa: Array, rhs: Array, *, axis: int = 0) -
 def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array) -> Array:
     """As `loops.solve_shifted_transposed`."""
     (up_below, up_above), (down_below, down_above) = (
-        (x[:source], x[source:-1]) for x in rates.all()
+        (x[:source], x[source:-1]) for x in rates.all()[1:]
     )
     kappa = kappa[None]
     number = _numbers(up_below, down_below, kappa)

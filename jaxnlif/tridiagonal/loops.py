@@ -37,18 +37,18 @@ def sweep_up(
     by row, at which more leaves; they are part of the excesses.
     """
 
-    def row(carry: Any, inputs: Any) -> tuple[Any, tuple[Any, Array]]:
-        excess, below, y = carry
+    def row(carry: tuple[Array, Any], inputs: Any) -> tuple[tuple[Array, Any], tuple[Any, Array]]:
+        excess, y = carry
         rhs, rates_row, kill = inputs
         if kill is not None:
             excess = excess + kill
-        up, down = rates.at(rates_row)
+        below, up, down = rates.at(rates_row)
         inverse = 1 / (excess + up)
         y = jax.tree.map(lambda r, y: (r + below * y) * inverse, rhs, y)
-        return (kappa + down * inverse * excess, up, y), (y, excess)
+        return (kappa + down * inverse * excess, y), (y, excess)
 
     zero = jax.tree.map(lambda r: jnp.zeros_like(r[0]), rhs)
-    start = kappa if first is None else first, jnp.zeros_like(rates.exit), zero
+    start = kappa if first is None else first, zero
     return lax.scan(row, start, (rhs, rates.rows, kill))[1]
 
 
@@ -59,7 +59,7 @@ def sweep_down(
 
     def row(above: Array, inputs: Any) -> _Two:
         y, excess, rates_row = inputs
-        up, down = rates.at(rates_row)
+        _, up, down = rates.at(rates_row)
         x = y + down / (excess + up) * above
         return x, x
 
@@ -81,14 +81,14 @@ def solve_transposed(rates: Rates, kappa: Array, rhs: Array, *, axis: int = 0) -
     def up_row(carry: _Two, inputs: Any) -> tuple[_Two, _Two]:
         excess, carried = carry
         rhs, rates_row = inputs
-        up, down = rates.at(rates_row)
+        _, up, down = rates.at(rates_row)
         inverse = 1 / (excess + up)
         y = (carried + rhs) * inverse
         return (kappa + down * inverse * excess, down * y), (y, excess)
 
     def down_row(above: Array, inputs: Any) -> _Two:
         y, excess, rates_row = inputs
-        up, _ = rates.at(rates_row)
+        _, up, _ = rates.at(rates_row)
         x = y + up * above / (excess + up)
         return x, x
 
@@ -108,7 +108,7 @@ def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array
     def from_below(carry: _Two, inputs: Any) -> tuple[_Two, _Two]:
         ones, right = carry
         rhs, rates_row = inputs
-        up, down = rates.at(rates_row)
+        _, up, down = rates.at(rates_row)
         ones, right = 1 + ones, rhs + right
         inverse = 1 / (kappa * ones + up)
         q, y = ones * inverse, right * inverse
@@ -117,7 +117,7 @@ def solve_shifted_transposed(rates: Rates, kappa: Array, source: int, rhs: Array
     def from_above(carry: _Three, inputs: Any) -> tuple[_Three, _Three]:
         exiting, ones, right = carry
         rhs, rates_row = inputs  # of the row below
-        up, down = rates.at(rates_row)
+        _, up, down = rates.at(rates_row)
         excess, ones, right = kappa + exiting, 1 + ones, rhs + right
         inverse = 1 / (excess + down)
         q, y = ones * inverse, right * inverse

@@ -158,7 +158,7 @@ def _pinned(
     given = rest.at[source].set(kappa * mass - jnp.sum(rest, 0))
     at_source = jnp.zeros_like(right).at[source].set(1)
     at_pin = jnp.asarray(jnp.arange(len(right))[:, None] == pin[None], right.dtype)
-    kill = at_pin * (rates.exit + rates.at(jax.tree.map(lambda rows: rows[0], rates.rows))[1])[None]
+    kill = at_pin * (rates.exit + rates.at(jax.tree.map(lambda rows: rows[0], rates.rows))[2])[None]
     parts, excess = way.sweep_up(rates, kappa, (given, at_source, at_pin), kill=kill)
     y, z, q = (way.sweep_down(rates, part, excess) for part in parts)
     stays = kappa * jnp.sum(z, 0) + jnp.sum(kill * z, 0)

@@ -49,7 +49,7 @@ def test_solutions(name, kappa, dtype):
 @partial(jax.jit, static_argnames=("way", "source"))
 def solve_and_transpose(way, source, rows, kappa, right):
     def product(x):
-        return mmatrix.apply(kappa, *rows, x)
+        return mmatrix.apply(kappa, *rows[1:], x)
 
     def solve(right):
         def rates_of(_, columns):
