@@ -44,12 +44,6 @@ jax.config.update("jax_traceback_in_locations_limit", 0)  # where each operation
 
 gc.set_threshold(100_000, 50, 50)  # what was traced and compiled is many objects, which stay
 
-# Tests compile the same functions again and again: each worker keeps what it compiled.
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
-CACHE = Path(__file__).parents[1] / ".pytest_cache" / f"jax-{WORKER}"
-jax.config.update("jax_compilation_cache_dir", str(CACHE))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
 # Files whose tests share nothing that is compiled come one test at a time, and last.
 ALONE = ("tests/test_documents.py", "tests/test_site.py")
 # Directories of tests that share what they compile across files.

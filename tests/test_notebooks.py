@@ -11,7 +11,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
-from .conftest import CACHE, COMPILES_FAST, COMPILES_FASTEST
+from .conftest import COMPILES_FAST, COMPILES_FASTEST
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -65,9 +65,9 @@ def kernel_with():
 
     def started(flags):
         if flags not in kernels:
-            settings = {"JAX_COMPILATION_CACHE_DIR": str(CACHE), "JAX_NUM_CPU_DEVICES": "2"}
+            settings = {"JAX_NUM_CPU_DEVICES": "2", "XLA_FLAGS": flags}
             kernels[flags] = KernelManager(kernel_name="python3")
-            kernels[flags].start_kernel(env=os.environ | settings | {"XLA_FLAGS": flags})
+            kernels[flags].start_kernel(env=os.environ | settings)
         return kernels[flags]
 
     yield started

@@ -1,6 +1,5 @@
 """Transmission delays and refractory periods on the density."""
 
-
 import jax
 import jax.numpy as jnp
 import numpy as np
