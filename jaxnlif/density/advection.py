@@ -78,7 +78,8 @@ def advect(
     moved, total = found.weights, jnp.sum(weights)
     for _ in range(_EXACT):
         moved = _improved(moved, *_linearised(courant, weights, moved), machine)
-        moved = jnp.where(moved > 2 * total, total, moved)  # where the search has not converged
+        # More than the mass, by more than rounding, comes of a search that has not converged.
+        moved = jnp.where(moved > 2 * total, total, moved)
     return Advected(moved, found.iterations + _EXACT, found.converged)
 
 
@@ -147,9 +148,9 @@ def _search(courant: Courant, weights: Array, machine: Machine) -> Advected:
 
 
 def reach(courant: Courant, weights: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
-    r"""The weight density with what the Hebbian flux alone could bring, at most.
+    r"""Where the search starts again: the weight density with what the Hebbian flux could bring.
 
-    Nowhere is that flux, $α_j H_j^2$, more than the mass that is upstream.
+    Where K has one sign, that flux, $α_j H_j^2$, is nowhere more than the mass upstream.
     """
     tiny = jnp.finfo(weights.dtype).tiny
     size = jnp.abs(courant.hebbian)

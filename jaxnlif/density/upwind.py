@@ -152,13 +152,19 @@ _Turn = tuple[_Exchange, Array, Array]
 
 
 def _exchange_of(flow: _Flow, firing: Firing, density: Float[Array, "v w"]) -> _Exchange:
-    """The exchange if all in a cell fire as those who were there; where mass comes into cells that
-    held little or nothing, that at other rates.
+    """The exchange of a step.
 
-    Both are found by one loop, so that the search is compiled once.
+    First all in a cell fire as those who were there. Where mass then comes into cells that held
+    little or nothing, the exchange is found again, at the rates of those who arrive. The loop has
+    two turns, so that the search is compiled once.
     """
-    everywhere = flow.machine.layout.everywhere
-    find, correct = everywhere(_Flow.found), partial(_with_arrivals, flow, firing, density)
+    find = flow.machine.layout.everywhere(_Flow.found)
+    nothing, zero = jnp.zeros_like(flow.weights[:, None]), jnp.zeros((), jnp.int32)
+
+    # Of what fronts need, reverse mode stores little and repeats the rest.
+    @partial(jax.checkpoint, prevent_cse=False)
+    def corrected(gain: Float[Array, " w"]) -> Float[Array, " w"]:
+        return _with_arrivals(flow, firing, density, gain)
 
     def turn(carry: _Turn, first: Array) -> tuple[_Turn, None]:
         before, conditional, missing = carry
@@ -166,17 +172,21 @@ def _exchange_of(flow: _Flow, firing: Firing, density: Float[Array, "v w"]) -> _
         found, gain = lax.cond(missing, lambda: find(flow, conditional), lambda: keep)
         found = found._replace(iterations=before.iterations + found.iterations)
         front = first & (_front(flow.weights, gain) > 0)
-        conditional = lax.cond(front, lambda: correct(gain), lambda: conditional)
-        return (found, conditional, front), None
 
-    nothing, zero = jnp.zeros_like(flow.weights[:, None]), jnp.zeros((), jnp.int32)
-    none = _Exchange(nothing, nothing, zero, jnp.ones((), bool))
-    start = none, flow.conditional(flow.rates), jnp.ones((), bool)
+        def new() -> Float[Array, " w"]:
+            return lax.cond(front, lambda: corrected(gain), lambda: conditional)
+
+        # In a batch, where fronts may differ, both branches are taken; the last turn needs neither.
+        return (found, lax.cond(first, new, lambda: conditional), front), None
+
+    start = (
+        _Exchange(nothing, nothing, zero, jnp.ones((), bool)),
+        flow.conditional(flow.rates),
+        jnp.ones((), bool),
+    )
     return lax.scan(turn, start, jnp.array([True, False]))[0][0]
 
 
-# Of what fronts need, reverse mode stores little and repeats the rest.
-@partial(jax.checkpoint, prevent_cse=False, static_argnums=1)
 def _with_arrivals(
     flow: _Flow, firing: Firing, density: Float[Array, "v w"], gain: Float[Array, " w"]
 ) -> Float[Array, " w"]:

@@ -26,8 +26,8 @@ def check_arguments(grid: Grid, model: Network, y0: ArrayLike) -> None:
 
 
 def check_functions(solver: Any, model: Network) -> None:
-    """Requires that drive and learning rule return values for the weights of the columns that a
-    solver of the density has."""
+    """Requires that drive and learning rule return values for the `weights` of the solver's
+    columns."""
     w = solver.weights(model)
     t = jnp.zeros((), w.dtype)
     for name, function, argument in (

@@ -37,9 +37,10 @@ class Problem(eqx.Module):
         return jax.tree.map(jnp.asarray, self.loss(output)), completed
 
     def in_deviations(self, values: list[Array]) -> tuple[Any, Any]:
-        """What has the derivatives of predictions in units of their noise, and the residuals; that
-        is these, unless the loss has a better word, as where the noise follows from the
-        prediction."""
+        """What has the derivatives of predictions in units of their noise, and the residuals.
+
+        The first are the residuals too, unless the loss has an `in_deviations`, as where the noise
+        follows from the prediction."""
         output = self.run(self.parameters.with_values(values))
         losses = getattr(self.loss, "in_deviations", self.loss), self.loss
         deviations, residuals = (jax.tree.map(jnp.asarray, loss(output)) for loss in losses)

@@ -185,8 +185,9 @@ def _starts(
     parameters: Parameters, starts: Any, spread: float, key: PRNGKeyArray | None
 ) -> list[jax.Array]:
     """The unbounded coordinates of all starts, with a leading axis."""
-    # Weakly typed numbers would be others after a step, which would be compiled again.
-    own = [jnp.asarray(x, x.dtype) for x in parameters.free(parameters.start)]
+    # A step makes weakly typed numbers strong, and would be compiled a second time.
+    begin = map(jnp.asarray, parameters.free(parameters.start))
+    own = [jnp.asarray(x, x.dtype) for x in begin]
     if isinstance(starts, (int, np.integer)):
         num = check_integer("starts", starts, at_least=1)
         if num == 1:

@@ -61,7 +61,8 @@ def jacobian(
 ) -> tuple[Float[Array, "r p"], Any]:
     """The Jacobian by forward mode, several columns at once in bounded memory.
 
-    **Arguments:** `function`, of numbers and anything else, which is returned too.
+    **Arguments:** `function`, whose result is a pair: what is differentiated, and anything else,
+    which is returned beside the Jacobian.
     """
 
     def column(direction: Float[Array, " p"]) -> tuple[Float[Array, " r"], Any]:
