@@ -1,5 +1,6 @@
 """The pieces of the voltage step of leaky neurons, as functions of plain arrays."""
 
+import jax
 import jax.numpy as jnp
 
 from jaxnlif.density import cells, flux, passage
@@ -12,6 +13,11 @@ from jaxnlif.machine.machine import Machine
 from jaxnlif.model import Leaky
 
 LEAKY = Leaky()
+
+
+def compiled(*functions):
+    """Functions of a grid and of numbers, each compiled once a grid and shape."""
+    return [jax.jit(function, static_argnums=0) for function in functions]
 
 
 def shift_flux(grid, kappa, drive, noise, density, *, execution=AUTOMATIC):

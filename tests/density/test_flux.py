@@ -21,15 +21,8 @@ def make_four():
 
 
 KAPPAS = [0.0, 1e-14, 1e-6, 1e-2, 1.0, 1e6]
-# Compiled once a grid and shape, whatever the numbers.
-shift_flux, probe_firing, exchange_rates, firing_rates = (
-    jax.jit(function, static_argnums=0)
-    for function in (
-        _leaky.shift_flux,
-        _leaky.probe_firing,
-        _leaky.exchange_rates,
-        _leaky.firing_rates,
-    )
+shift_flux, probe_firing, exchange_rates, firing_rates = _leaky.compiled(
+    _leaky.shift_flux, _leaky.probe_firing, _leaky.exchange_rates, _leaky.firing_rates
 )
 
 

@@ -31,14 +31,8 @@ def run(network, grid=None, *, dt=0.05, t1=40.0, num=41, **solver):
     )
 
 
-exchange_rates, firing_rates, absorb_flux, probe_firing = (
-    jax.jit(step, static_argnums=0)
-    for step in (
-        _leaky.exchange_rates,
-        _leaky.firing_rates,
-        _leaky.absorb_flux,
-        _leaky.probe_firing,
-    )
+exchange_rates, firing_rates, absorb_flux, probe_firing = _leaky.compiled(
+    _leaky.exchange_rates, _leaky.firing_rates, _leaky.absorb_flux, _leaky.probe_firing
 )
 
 
