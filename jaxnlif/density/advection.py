@@ -6,12 +6,12 @@ decay are upwinded separately, each by its own sign, which makes the flux monoto
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from .. import _tolerance
@@ -22,6 +22,9 @@ _MAX_ITERATIONS = 500
 _ENOUGH = 1e-8  # of the mass, which the steps that follow square
 _EXACT = 2  # steps through which derivatives flow
 _SPREAD_AT = 6
+_FOUND = "found along weights"
+SEARCHED = jax.checkpoint_policies.save_only_these_names(_FOUND)
+"""Reverse mode stores what searches have found, and repeats the rest."""
 
 
 class Courant(NamedTuple):
@@ -75,6 +78,7 @@ def advect(
     **Arguments:** the Courant numbers and the weight density $H^*$, as a column; how to solve.
     """
     found = _search(*lax.stop_gradient((courant, weights)), machine)
+    found = checkpoint_name(found, _FOUND)
     moved, total = found.weights, jnp.sum(weights)
     for _ in range(_EXACT):
         moved = _improved(moved, *_linearised(courant, weights, moved), machine)
@@ -88,8 +92,6 @@ def _linearised(courant: Courant, weights: Array, moved: Array) -> tuple[Array, 
     return _residual(courant, weights, moved), *courant.linearised(moved)
 
 
-# Of what only weights depend on, reverse mode stores little and repeats the rest.
-@partial(jax.checkpoint, prevent_cse=False)
 def _residual(courant: Courant, weights: Array, moved: Array) -> Array:
     up, down = courant.exchange(moved)
     return mmatrix.apply(jnp.ones(1, weights.dtype), up, down, moved) - weights

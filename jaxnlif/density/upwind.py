@@ -20,7 +20,7 @@ from .. import _tolerance
 from ..grid import Grid
 from ..machine.machine import Machine
 from ..tridiagonal.sharded import solve_along_weights
-from .advection import Advected, Courant, advect, reach
+from .advection import SEARCHED, Advected, Courant, advect, reach
 from .transport import AbstractTransport, Firing, Learning, Moved
 
 _PARTS = 4
@@ -147,44 +147,27 @@ def _front(weights: Float[Array, " w"], gain: Float[Array, " w"]) -> Float[Array
     return jnp.maximum(jnp.sum(gain) / jnp.where(total > 0, total, 1) - _NEGLIGIBLE, 0)
 
 
-_Turn = tuple[_Exchange, Array, Array]
-"""An exchange, conditional rates, and whether the exchange at these is still to be found."""
-
-
 def _exchange_of(flow: _Flow, firing: Firing, density: Float[Array, "v w"]) -> _Exchange:
     """The exchange of a step.
 
     First all in a cell fire as those who were there. Where mass then comes into cells that held
-    little or nothing, the exchange is found again, at the rates of those who arrive. The loop has
-    two turns, so that the search is compiled once.
+    little or nothing, the exchange is found again, at the rates of those who arrive.
     """
-    find = flow.machine.layout.everywhere(_Flow.found)
-    nothing, zero = jnp.zeros_like(flow.weights[:, None]), jnp.zeros((), jnp.int32)
+    everywhere = flow.machine.layout.everywhere
 
-    # Of what fronts need, reverse mode stores little and repeats the rest.
-    @partial(jax.checkpoint, prevent_cse=False)
-    def corrected(gain: Float[Array, " w"]) -> Float[Array, " w"]:
-        return _with_arrivals(flow, firing, density, gain)
+    # Reverse mode repeats all but the searches: storing what they pass through would cost more.
+    @partial(jax.checkpoint, prevent_cse=False, policy=SEARCHED)
+    def exchange() -> _Exchange:
+        first, gain = everywhere(_Flow.found)(flow, flow.conditional(flow.rates))
 
-    def turn(carry: _Turn, first: Array) -> tuple[_Turn, None]:
-        before, conditional, missing = carry
-        keep = before._replace(iterations=zero), jnp.zeros_like(flow.weights)
-        found, gain = lax.cond(missing, lambda: find(flow, conditional), lambda: keep)
-        found = found._replace(iterations=before.iterations + found.iterations)
-        front = first & (_front(flow.weights, gain) > 0)
+        def again() -> _Exchange:
+            conditional = _with_arrivals(flow, firing, density, gain)
+            found, _ = everywhere(_Flow.exchange)(flow, conditional)
+            return found._replace(iterations=first.iterations + found.iterations)
 
-        def new() -> Float[Array, " w"]:
-            return lax.cond(front, lambda: corrected(gain), lambda: conditional)
+        return lax.cond(_front(flow.weights, gain) > 0, again, lambda: first)
 
-        # In a batch, where fronts may differ, both branches are taken; the last turn needs neither.
-        return (found, lax.cond(first, new, lambda: conditional), front), None
-
-    start = (
-        _Exchange(nothing, nothing, zero, jnp.ones((), bool)),
-        flow.conditional(flow.rates),
-        jnp.ones((), bool),
-    )
-    return lax.scan(turn, start, jnp.array([True, False]))[0][0]
+    return exchange()
 
 
 def _with_arrivals(
@@ -210,8 +193,6 @@ def _above(column: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
     return jnp.concatenate([column[1:], column[-1:]])
 
 
-# Of what only weights depend on, reverse mode stores little and repeats the rest.
-@partial(jax.checkpoint, prevent_cse=False)
 def _courant(flow: _Flow, conditional: Float[Array, " w"]) -> Courant:
     grid = flow.grid
     assert grid.w is not None
@@ -224,6 +205,5 @@ def _courant(flow: _Flow, conditional: Float[Array, " w"]) -> Courant:
     )
 
 
-@partial(jax.checkpoint, prevent_cse=False)
 def _exchange(courant: Courant, moved: Advected) -> _Exchange:
     return _Exchange(*courant.exchange(moved.weights), moved.iterations, moved.converged)
