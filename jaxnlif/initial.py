@@ -35,12 +35,11 @@ def gaussian(
     missing (given) for a structured (unstructured) network.
     """
     _check_weight_argument(grid, w)
-    nodes = jnp.asarray(grid.v.nodes)
-    density = _normal("v", v, nodes, grid.v.minimum, grid.v.threshold)[:, None]
+    nodes, moments = [grid.v.nodes], [_moments("v", v, grid.v.minimum, grid.v.threshold)]
     if grid.w is not None:
-        centers = jnp.asarray(grid.w.centers, grid.dtype)
-        density = density * _normal("w", w, centers, grid.w.minimum, grid.w.maximum)[None]
-    return density / grid.cell_area
+        nodes.append(grid.w.centers)
+        moments.append(_moments("w", w, grid.w.minimum, grid.w.maximum))
+    return _product(*jax.tree.map(lambda x: x.astype(grid.dtype), (nodes, moments)), grid.cell_area)
 
 
 def at_reset(grid: Grid) -> Float[Array, "v w"]:
@@ -130,7 +129,8 @@ def _check_weight_argument(grid: Grid, w: Any) -> None:
         check(w is not None, "w: must be given for a structured network (a grid with w)")
 
 
-def _normal(name: str, moments: Any, nodes: Array, low: float, high: float) -> Array:
+def _moments(name: str, moments: Any, low: float, high: float) -> tuple[Array, Array]:
+    """Mean and variance, which are checked."""
     try:
         mean, variance = moments
     except (TypeError, ValueError):
@@ -144,11 +144,19 @@ def _normal(name: str, moments: Any, nodes: Array, low: float, high: float) -> A
             low <= float(mean) <= high,
             f"{name} mean = {mean}: must lie on the grid, between {low} and {high}",
         )
-    moments = as_leaf(f"{name} mean", mean), as_leaf(f"{name} variance", variance)
-    return _shares(nodes, *(moment.astype(nodes.dtype) for moment in moments))
+    return as_leaf(f"{name} mean", mean), as_leaf(f"{name} variance", variance)
 
 
 @jax.jit
+def _product(
+    nodes: list[Array], moments: list[tuple[Array, Array]], area: ArrayLike
+) -> Float[Array, "v w"]:
+    """The density whose parts are Gaussians, in voltage and, if there is one, in weight."""
+    v, *w = (_shares(x, *of_x) for x, of_x in zip(nodes, moments, strict=True))
+    density = v[:, None] * w[0][None] if w else v[:, None]
+    return density / area
+
+
 def _shares(nodes: Array, mean: Array, variance: Array) -> Array:
     """Of a Gaussian at each node, relative to the nearest one: however narrow, they add up to 1."""
     distance = jnp.abs(nodes - mean)

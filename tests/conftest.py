@@ -33,14 +33,18 @@ COMPILES_FASTEST = (
     " --xla_disable_hlo_passes=while-loop-invariant-code-motion"
 )
 os.environ.setdefault("XLA_FLAGS", COMPILES_FASTEST)
+# Where each operation was written takes long to note, and nobody asks; of child processes too.
+os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from jax._src.lib import _jax  # noqa: E402
+
+_jax.Traceback.enabled = False
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_traceback_in_locations_limit", 0)  # where each operation was written
 
 gc.set_threshold(100_000, 50, 50)  # what was traced and compiled is many objects, which stay
 

@@ -30,7 +30,7 @@ def _converted(name: str, value: Any) -> Array:
     if is_concrete(value) and not isinstance(value, jax.Array):
         numbers = as_numbers(name, value)
         narrow = str(getattr(value, "dtype", "")) in _NARROW
-        return jnp.asarray(value if narrow else numbers)
+        return jax.device_put(np.asarray(value) if narrow else numbers)  # compiles nothing
     array = jnp.asarray(value)
     floating = jnp.issubdtype(array.dtype, jnp.floating)
     check(

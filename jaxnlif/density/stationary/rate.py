@@ -109,10 +109,7 @@ def firing_rate(
     **Reference:** as `log_firing_rate`.
     """
     log_r = log_firing_rate(drive, noise, threshold, reset, refractory, membrane=membrane)
-    # Derivatives of a rate that is zero are zero, also where the square of that of log r overflows.
-    limit = jnp.finfo(log_r.dtype)
-    vanishes = log_r < math.log(float(limit.tiny)) - limit.nmant
-    return jnp.where(vanishes, 0, jnp.exp(jnp.where(vanishes, 0, log_r)))
+    return _exponential(log_r)
 
 
 def density(
@@ -149,35 +146,60 @@ def density(
     drive, noise, threshold, reset, v, rest = neuron(
         drive, noise, threshold, reset, v=v, refractory=refractory
     )
-    if not isinstance(membrane, Leaky):
+    _check_membrane(membrane)
+    if isinstance(membrane, Leaky):
+        p = _leaky_density(v, drive, noise, threshold, reset)
+    else:
         p = density_by_quadrature(membrane, drive, noise, threshold, reset, v)
-        log_r = _log_rate(membrane, drive, noise, threshold, reset)
-        return p if _is_zero(refractory) else p * jnp.exp(rested(log_r, rest) - log_r)
+    if _is_zero(refractory):
+        return p
+    log_r = _log_rate(membrane, drive, noise, threshold, reset)
+    return p * jnp.exp(rested(log_r, rest) - log_r)
+
+
+@jax.jit
+def _leaky_density(v: Array, drive: Array, noise: Array, threshold: Array, reset: Array) -> Array:
+    """Without a refractory period."""
     limit = math.sqrt(float(jnp.finfo(noise.dtype).max)) / 8  # its square is a number
     scale = _scale(drive, noise, threshold, limit)
     voltages = (v - drive, threshold - drive, threshold - reset, threshold - v, reset - v)
     # Beyond the limit the density is zero.
-    p = _scaled_density(*(jnp.clip(x / scale, -limit, limit) for x in voltages)) / scale
-    if _is_zero(refractory):
-        return p
-    log_r = log_rate(voltages[1] / scale, voltages[2] / scale)
-    return p * jnp.exp(rested(log_r, rest) - log_r)
+    return _scaled_density(*(jnp.clip(x / scale, -limit, limit) for x in voltages)) / scale
 
 
 def _log_rate(
     membrane: AbstractMembrane, drive: Array, noise: Array, threshold: Array, reset: Array
 ) -> Float[Array, "..."]:
     r"""$\log r$, of arguments of one shape, before the refractory period."""
+    _check_membrane(membrane)
+    if not isinstance(membrane, Leaky):
+        return log_rate_by_quadrature(membrane, drive, noise, threshold, reset)
+    return _leaky_log_rate(drive, noise, threshold, reset)
+
+
+def _check_membrane(membrane: object) -> None:
     check(
         isinstance(membrane, AbstractMembrane),
         f"membrane = {membrane!r}: must be a membrane such as Exponential()",
     )
-    if not isinstance(membrane, Leaky):
-        return log_rate_by_quadrature(membrane, drive, noise, threshold, reset)
+
+
+@jax.jit
+def _leaky_log_rate(drive: Array, noise: Array, threshold: Array, reset: Array) -> Array:
     scale = _scale(drive, noise, threshold, float(jnp.finfo(noise.dtype).max) / 8)
     return log_rate((threshold - drive) / scale, (threshold - reset) / scale)
 
 
+@jax.jit
+def _exponential(log_r: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Zero below the smallest number, and so are its derivatives, also where the square of that of
+    log r overflows."""
+    limit = jnp.finfo(log_r.dtype)
+    vanishes = log_r < math.log(float(limit.tiny)) - limit.nmant
+    return jnp.where(vanishes, 0, jnp.exp(jnp.where(vanishes, 0, log_r)))
+
+
+@jax.jit
 def rested(log_r: Float[Array, "..."], rest: Float[Array, "..."]) -> Float[Array, "..."]:
     r"""$\log (r / (1 + τ r))$, the rate of neurons that rest for τ, from $\log r$."""
     seldom = log_r - jnp.log1p(rest * jnp.exp(jnp.minimum(log_r, 0)))
