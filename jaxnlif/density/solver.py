@@ -125,7 +125,7 @@ class FluxShift(AbstractSolver[DensityState]):
         self, model: Network, y0: ArrayLike, dt: ArrayLike, key: PRNGKeyArray | None
     ) -> None:
         self.execution.validate()
-        check_arguments(self.grid, model, y0)
+        check_arguments(self.grid, model, y0, dt)
         once(check_functions, self, model)
         check_times(model, dt, events=self.events, neurons=self.neurons)
         self._size.validate(key)

@@ -14,13 +14,15 @@ from ..initial import check_density
 from ..model import Network
 
 
-def check_arguments(grid: Grid, model: Network, y0: ArrayLike) -> None:
-    """Requires that network, grid and initial density fit one another."""
+def check_arguments(grid: Grid, model: Network, y0: ArrayLike, dt: ArrayLike) -> None:
+    """Requires that network, grid, initial density and step fit one another."""
+    synapse = model.connections
     check(
-        (model.connections.weight is None) == (grid.w is not None),
+        (synapse.weight is None) == (grid.w is not None),
         "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
         "(structured network), one of the two",
     )
+    synapse.validate(dt)
     model.membrane.validate(grid.v.interfaces)
     check_density(grid, y0)
 
@@ -44,9 +46,8 @@ def check_functions(solver: Any, model: Network) -> None:
 
 
 def check_times(model: Network, dt: ArrayLike, **fast: Any) -> None:
-    """Requires that delays, refractory period and `fast`, if given, have a time to happen in."""
+    """Requires that refractory period and `fast`, if given, have a time to happen in."""
     rest = model.rest
-    model.connections.validate(dt)
     rest.validate(dt)
     check(
         not (rest.rests and model.plasticity.moves),

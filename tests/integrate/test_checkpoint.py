@@ -1,6 +1,5 @@
 """Runs go on from their checkpoints bit for bit, and nothing else is taken for one."""
 
-import errno
 import itertools
 import os
 import signal
@@ -16,11 +15,8 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.integrate import checkpoint as checkpoint_module
 from jaxnlif.integrate import host
-from jaxnlif.integrate.progress import AbstractProgress, NoProgress
-from jaxnlif.store import directory as directory_module
-from jaxnlif.store import rotation
+from jaxnlif.integrate.progress import AbstractProgress
 
 GRID = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=24), w=jn.WeightGrid(0.0, 1.0, num=6))
 LINE = jn.Grid(v=jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=90))
@@ -279,198 +275,6 @@ def test_a_renamed_checkpoint_gives_way_to_the_one_before(whole, tmp_path):
     assert older in states(tmp_path)
     assert not list(tmp_path.glob("state-1000*"))
     assert_identical(learning(tmp_path), whole)
-
-
-# ---- what is no checkpoint of this run ----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"noise": 0.9}, r"model\.noise = 1\.0, here 0\.9"),
-        ({"gain": 0.2}, r"model\.learning\.gain = 0\.3, here 0\.2"),
-        ({"num": 30}, r"solver\.grid\.v\.num = 24, here 30"),
-        ({"saveat": jn.SaveAt(num=3)}, r"saveat\.num = 31, here 3"),
-        ({"steps": 330}, r"steps = 300, here 330"),
-        pytest.param({"dtype": np.float32}, r"precision = float64, here float32"),
-    ],
-)
-def test_another_run_is_refused_and_left_alone(change, message, tmp_path):
-    stop(learning, tmp_path, after=100)
-    before = content(tmp_path)
-    with pytest.raises(ValueError, match=f"checkpoint: .* holds another run: .*{message}"):
-        learning(tmp_path, **change)
-    assert content(tmp_path) == before
-
-
-def test_an_edited_class_of_the_user_is_another_run(tmp_path):
-    def drive(factor):
-        class Own(jn.AbstractDrive):
-            height: float = 1.0
-
-            def __call__(self, t, w):
-                return jnp.full_like(w, factor * self.height)
-
-        return Own()
-
-    def run(factor):
-        return unstructured(tmp_path, drive=drive(factor), steps=30)
-
-    first = run(1.0)
-    assert_identical(run(1.0), first)
-    with pytest.raises(ValueError, match=r"another run: model\.drive = .*Own with SHA-256 .*here"):
-        run(2.0)
-
-
-HEIGHT = 1.0
-
-
-class Own(jn.AbstractDrive):
-    def __call__(self, t, w):
-        return jnp.full_like(w, HEIGHT)
-
-
-def test_a_changed_constant_that_a_drive_reads_is_another_run(tmp_path, monkeypatch):
-    first = unstructured(tmp_path, drive=Own(), steps=30)
-    assert_identical(unstructured(tmp_path, drive=Own(), steps=30), first)
-    before = content(tmp_path)
-    monkeypatch.setitem(globals(), "HEIGHT", 2.0)
-    with pytest.raises(ValueError, match=r"another run: global .*HEIGHT = 1\.0, here 2\.0"):
-        unstructured(tmp_path, drive=Own(), steps=30)
-    assert content(tmp_path) == before
-
-
-def test_the_checkpoint_of_a_fit_is_none_of_a_run(tmp_path):
-    network = jn.Network(weight=0.0, drive=1.0)
-    jn.fit(
-        network,
-        lambda m: m.noise,
-        lambda noise: noise - 1,
-        where=lambda m: m.noise,
-        steps=1,
-        checkpoint=jn.Checkpoint(tmp_path),
-    )
-    with pytest.raises(ValueError, match="holds no run, but another checkpoint"):
-        learning(tmp_path)
-
-
-def test_another_key_is_another_run(tmp_path):
-    stop(particles, tmp_path, after=100)
-    with pytest.raises(ValueError, match="holds another run: key = "):
-        particles(tmp_path, seed=3)
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "value", "message"),
-    [
-        (jn, "__version__", "7.0", rf"jaxnlif = {jn.__version__}, here 7\.0"),
-        (rotation, "FORMAT", 7, "format = 2, here 7"),
-    ],
-)
-def test_another_version_is_refused_and_left_alone(
-    module, name, value, message, tmp_path, monkeypatch
-):
-    stop(learning, tmp_path, after=100)
-    before = content(tmp_path)
-    monkeypatch.setattr(module, name, value)
-    with pytest.raises(ValueError, match=f"is of another version: {message}"):
-        learning(tmp_path)
-    assert content(tmp_path) == before
-
-
-def test_another_machine_is_told(tmp_path, monkeypatch):
-    stop(learning, tmp_path, after=100)
-    monkeypatch.setattr(rotation, "_machine", lambda: {"jax": "0.0", "device": "abacus"})
-    with pytest.warns(UserWarning, match="written elsewhere, by .*here 0.0.*may differ"):
-        learning(tmp_path)
-
-
-def test_two_runs_cannot_share_a_directory(tmp_path):
-    with (
-        directory_module.exclusive(tmp_path),
-        pytest.raises(OSError, match=r"another run is writing to .*; give each a directory"),
-    ):
-        learning(tmp_path)
-    learning(tmp_path)
-
-
-# ---- a full disk --------------------------------------------------------------------------------
-
-
-class Disk:
-    """A disk on which there is room for so many bytes more."""
-
-    def __init__(self):
-        self.room = 2**30
-
-    def take(self, size, *, at_least=1):
-        if self.room < at_least:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        taken = min(size, self.room)
-        self.room -= taken
-        return taken
-
-    def open(self, path, mode, buffering=-1):
-        file = open(path, mode, buffering)  # noqa: SIM115
-        return Records(file, self) if buffering == 0 else file
-
-
-class Records:
-    """A file on such a disk, which like others may be written in part."""
-
-    def __init__(self, file, disk):
-        self.fileno, self.seek, self.close = file.fileno, file.seek, file.close
-        self.write = lambda data: file.write(data[: disk.take(len(data))])
-
-
-@pytest.fixture
-def disk(monkeypatch):
-    disk = Disk()
-    write_bytes = rotation.write_bytes
-    monkeypatch.setattr(checkpoint_module, "open", disk.open, raising=False)
-
-    def write(path, content):
-        disk.take(1, at_least=2**20)
-        write_bytes(path, content)
-
-    monkeypatch.setattr(rotation, "write_bytes", write)
-    return disk
-
-
-def test_on_a_full_disk_the_run_goes_on_and_the_checkpoint_before_is_kept(whole, tmp_path, disk):
-    stop(learning, tmp_path, after=100)
-    before = states(tmp_path)
-    disk.room = 1000  # less than a record, or a record and a half
-    with pytest.warns(UserWarning, match="No space left on device; the run goes on"):
-        solution = learning(tmp_path)
-    assert_identical(solution, whole)
-    assert states(tmp_path) == before
-    disk.room = 2**30
-    assert_identical(learning(tmp_path), whole)
-    assert len(states(tmp_path)) == 2
-
-
-def test_what_waits_for_room_is_written_when_there_is_some(whole, tmp_path, disk):
-    class MakeRoom(AbstractProgress):
-        def start(self, total):
-            bar = NoProgress().start(total)
-            bar.update = lambda steps: setattr(disk, "room", 2**30)
-            return bar
-
-    disk.room = 0
-    with pytest.warns(UserWarning, match="No space left"):
-        solution = learning(tmp_path, progress=MakeRoom())
-    assert_identical(solution, whole)
-    assert isinstance(solution.saved, np.memmap)
-
-
-def test_another_fault_of_the_disk_is_an_error(tmp_path, monkeypatch):
-    def broken(path, content):
-        raise OSError(errno.EIO, "broken")
-
-    monkeypatch.setattr(rotation, "write_bytes", broken)
-    with pytest.raises(OSError, match="broken"):
-        learning(tmp_path)
 
 
 # ---- wrong arguments ----------------------------------------------------------------------------

@@ -1,14 +1,11 @@
 """Networks against differential equations and central differences; what a trial reports."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from references import networks as reference
 
-from jaxnlif import SolveError
 from jaxnlif.spikes import (
     LIF,
     QIF,
@@ -16,7 +13,6 @@ from jaxnlif.spikes import (
     Recurrent,
     Theta,
     qif_pseudospikes,
-    sorted_spikes,
 )
 
 from ..conftest import needs_double
@@ -107,6 +103,11 @@ with_gradient = jax.jit(jax.value_and_grad(loss, (0, 1, 3)))
 """The loss, and its gradient in all leaves: parameters, weights, initial values, times, duration.
 
 Compiled once for each type of neuron."""
+
+
+@pytest.fixture(scope="module")
+def qif(dtype):
+    return network("qif", dtype)
 
 
 @pytest.fixture(scope="module")
@@ -262,129 +263,6 @@ def test_gradients_in_float32_are_near_those_in_float64(gradients):
         assert a.dtype == np.float32
         tolerance = 1e-4 if name != "lif" else 1e-2
         assert np.linalg.norm(a - b) <= tolerance * np.linalg.norm(b)
-
-
-# ---- transformations and budget --------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def qif(dtype):
-    return network("qif", dtype)
-
-
-@needs_double
-def test_a_batch_is_its_trials(qif):
-    net, inputs, duration = qif
-    times = jnp.stack([inputs.times, jnp.sort(inputs.times * 0.8), inputs.times + 100])
-
-    duration = jnp.asarray(duration)
-    batch = jax.jit(jax.vmap(with_gradient, (None, 0, None, None)))
-    together, slopes = batch(net, times, inputs.sources, duration)
-    for k in range(3):
-        value, slope = with_gradient(net, times[k], inputs.sources, duration)
-        np.testing.assert_allclose(together[k], value, rtol=1e-12)
-        for one, other in zip(jax.tree.leaves(slopes), jax.tree.leaves(slope), strict=True):
-            np.testing.assert_allclose(one[k], other, rtol=1e-9, atol=1e-10)
-
-
-@needs_double
-def test_a_budget_just_large_enough_changes_nothing(qif):
-    net, inputs, duration = qif
-    wide = net(inputs, duration=duration, max_events=BUDGET)
-    num = int(wide.num)
-    exact = net(inputs, duration=duration, max_events=num)
-    np.testing.assert_array_equal(exact.times[:num], wide.times[:num])
-    with pytest.raises(SolveError, match=f"max_events = {num - 1}: there are more spikes"):
-        net(inputs, duration=duration, max_events=num - 1)
-
-
-@pytest.mark.parametrize("num", [31, 32, 33, 64])
-def test_a_budget_holds_as_many_events(num):
-    """Whole blocks of them too: the end of the trial needs a place of its own."""
-    inputs = InputSpikes(np.linspace(0.01, 0.9, num), np.zeros(num, int))
-    net = Recurrent(QIF(1.0), np.zeros((1, 1)), np.zeros((1, 1)))
-    trial = net(inputs, duration=1.0, max_events=num)
-    assert int(trial.num) == num
-    np.testing.assert_allclose(trial.times[:num], inputs.times)
-
-
-@needs_double
-def test_too_small_a_budget_shows_under_jit(qif):
-    trial = in_little_room(*qif)
-    assert not bool(trial.finished)
-    assert np.all(np.isnan(trial.times))
-    assert np.all(np.isnan(trial.end.n))
-
-
-@needs_double
-def test_new_numbers_do_not_compile_again(qif):
-    net, inputs, duration = qif
-    traces = []
-
-    @jax.jit
-    def of(net, inputs, duration):
-        traces.append(1)
-        return net(inputs, duration=duration, max_events=BUDGET).num
-
-    of(net, inputs, jnp.asarray(duration, net.weights.dtype))
-    other = Recurrent(QIF(TAU / 2), net.weights * 0.9, net.input_weights, net.initial)
-    of(other, inputs, jnp.asarray(duration / 2, net.weights.dtype))
-    assert len(traces) == 1
-
-
-def test_an_input_comes_before_a_spike_only_if_strictly_earlier(dtype):
-    """A LIF neuron that an input would keep from its spike fires if both come at once."""
-    alone = Recurrent(LIF(dtype.type(1)), np.zeros((1, 1), dtype), np.array([[6.0, -60.0]], dtype))
-    first = InputSpikes(np.array([0, np.inf], dtype), np.array([0, 1]))
-    spike = float(alone(first, duration=2.0, max_events=BUDGET).times[1])
-
-    def count(time):
-        inputs = InputSpikes(np.array([0, time], dtype), np.array([0, 1]))
-        return int(alone(inputs, duration=2.0, max_events=BUDGET).counts[0])
-
-    assert count(spike) == 1
-    assert count(spike * (1 - 1e-5)) == 0
-
-
-def test_nothing_happens_without_input():
-    net = Recurrent(QIF(1.0), np.zeros((2, 2)), np.zeros((2, 1)))
-    none = InputSpikes(np.full(3, np.inf), np.zeros(3, int))
-    trial = net(none, duration=5.0, max_events=5)
-    assert int(trial.num) == 0
-
-
-@needs_double
-def test_inputs_that_never_come_leave_the_gradient_finite(qif):
-    net, inputs, duration = qif
-    none = jnp.full_like(inputs.times, jnp.inf)
-    _, (slope, *_) = with_gradient(net, none, inputs.sources, jnp.asarray(duration))
-    assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(slope))
-    assert slope.neuron.tau == 0
-
-
-@needs_double
-def test_trace_goes_through_the_states_at_events(qif):
-    net, inputs, duration = qif
-    trial = net(inputs, duration=duration, max_events=BUDGET)
-    times = np.linspace(0, duration, 500).astype(net.weights.dtype)
-    potential, current = jax.jit(Recurrent.trace)(net, trial, times)
-    assert potential.shape == current.shape == (500, 5)
-    np.testing.assert_allclose(potential[0], 0)
-    n, d, end = trial.end
-    np.testing.assert_allclose(np.arctan(potential[-1]), np.arctan(n / d), rtol=1e-3)
-    np.testing.assert_allclose(current[-1], end, rtol=1e-3)
-
-
-def test_sorted_spikes_keep_their_sources():
-    @partial(jax.value_and_grad, has_aux=True)
-    def first(times):
-        ordered = sorted_spikes(times, jnp.asarray([5, 6, 7]))
-        return ordered.times[0], ordered
-
-    (_, ordered), slope = jax.jit(first)(np.array([2.0, 1.0, 3.0]))
-    np.testing.assert_array_equal(ordered.times, [1, 2, 3])
-    np.testing.assert_array_equal(ordered.sources, [6, 5, 7])
-    np.testing.assert_array_equal(slope, [0, 1, 0])
 
 
 # ---- bad input -------------------------------------------------------------------------------
