@@ -304,7 +304,7 @@ def test_the_rate_of_brunels_network_with_a_refractory_period(dtype):
     np.testing.assert_allclose(followed, rate, rtol=1e-10 if dtype == np.float64 else 1e-5)
 
 
-SCAN = np.geomspace(1e-14, 1e5, 4001)
+SCAN = np.geomspace(1e-14, 1e5, 1001)
 
 
 @pytest.mark.parametrize(
@@ -642,8 +642,8 @@ def fold_of(network, dtype):
 def test_fold_is_the_largest_coupling(drive, noise, dtype):
     fold = fold_of((drive, noise, 0.0), dtype)
     low, high = 1e-3, 1e5
-    for _ in range(2):  # the second time, around the largest value of the first
-        rise = np.geomspace(low, high, 4001)
+    for _ in range(3):  # each time, around the largest value of the last
+        rise = np.geomspace(low, high, 401)
         log_coupling = np.log(rise) - np.asarray(stationary.log_firing_rate(drive + rise, noise))
         low, high = rise[np.argmax(log_coupling) + np.asarray([-1, 1])]
     assert fold.attained

@@ -3,6 +3,7 @@
 import json
 import re
 from argparse import Namespace
+from functools import partial
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -434,8 +435,10 @@ def run(*options):
 
 
 @pytest.mark.slow
-def test_a_learning_rule_is_recovered(tmp_path, capsys):
-    assert run("--knots", 4, "--steps", 80, "--dt", 0.05, "--out", tmp_path) == 0
+def test_a_learning_rule_is_recovered(tmp_path, capsys, monkeypatch):
+    # A coarse grid, on which the truth is run as well.
+    monkeypatch.setattr(fit_recovery, "Run", partial(fit_recovery.Run, num=30))
+    assert run("--knots", 4, "--steps", 80, "--dt", 0.1, "--out", tmp_path) == 0
     printed = capsys.readouterr().out
     assert "truths lie within 2 standard errors" in printed
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -455,17 +458,17 @@ def test_a_learning_rule_is_recovered(tmp_path, capsys):
 
 
 NETWORK = jn.Network(drive=1.5, noise=0.8, weight=0.6)
-VOLTAGES = jn.VoltageGrid(-5.0, 2.0, reset=1.0, num=140)
+VOLTAGES = jn.VoltageGrid(-5.0, 2.0, reset=1.0, num=70)
+COARSE = ("--grid", -5, 70, "--dt", 0.08)
 
 
 @pytest.mark.slow
 def test_a_network_is_found_from_its_rate(tmp_path, capsys):
-    sol = fit_network.Run(VOLTAGES, (-1.0, 0.5), 4.0, 0.02)(NETWORK)
-    rows = np.column_stack([20 * sol.ts, sol.rate / 20])[::4]  # milliseconds, per millisecond
+    sol = fit_network.Run(VOLTAGES, (-1.0, 0.5), 4.0, 0.08)(NETWORK)
+    rows = np.column_stack([20 * sol.ts, sol.rate / 20])  # milliseconds, per millisecond
     lines = [f"{t},{rate}" for t, rate in rows]
     path = written(tmp_path, "\n".join(["t,rate", *lines]))
-    options = ("--membrane-time", 20, "--grid", -5, 140)
-    assert run("--data", path, *options, "--out", tmp_path / "out") == 0
+    assert run("--data", path, "--membrane-time", 20, *COARSE, "--out", tmp_path / "out") == 0
     found = json.loads((tmp_path / "out" / "fit.json").read_text())
     truth = {"drive.value": 1.5, "noise": 0.8, "weight": 0.6}
     for name, value in truth.items():
@@ -478,7 +481,7 @@ def test_blow_up_at_the_start_is_told():
     # With as many rates as above: nothing compiles again.
     fitted = jn.fit(
         jn.Network(drive=2.0, noise=1.0, weight=30.0),
-        fit_network.Run(VOLTAGES, (-1.0, 0.5), 4.0, 0.02),
+        fit_network.Run(VOLTAGES, (-1.0, 0.5), 4.0, 0.08),
         losses.Rate(np.linspace(0, 4, 51), np.full(51, 0.2)),
         where=fit_network.where,
         bounds=tuple(read_bounds([], 1.0)),
@@ -491,11 +494,10 @@ def test_blow_up_at_the_start_is_told():
 @pytest.mark.slow
 def test_a_constant_rate_does_not_tell_parameters_apart(tmp_path, capsys):
     ts = np.linspace(3, 4, 51)  # as many, and as late, as above: nothing compiles again
-    options = ("--grid", -5, 140)
     rate = 0.8 * (1 + 0.05 * np.random.default_rng(0).normal(size=ts.size))
     lines = [f"{t},{r}" for t, r in zip(ts, rate, strict=True)]
     path = written(tmp_path, "\n".join(["t,rate", *lines]))
-    assert run("--data", path, *options, "--out", tmp_path) == 0
+    assert run("--data", path, *COARSE, "--out", tmp_path) == 0
     found = json.loads((tmp_path / "fit.json").read_text())
     assert len(found["flat"]) > 0
     for parameter in found["parameters"].values():
