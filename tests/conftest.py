@@ -58,7 +58,7 @@ LONGEST = (
     "tests/gradients/",
     "tests/io/",
     "tests/sharding/test_devices.py",
-    "tests/density/test_stationary.py",
+    "tests/density/test_stationary",
     "tests/convergence/",
     "tests/density/test_solver.py",
     "tests/density/test_events.py",
