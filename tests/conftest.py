@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import jaxtyping
@@ -33,18 +34,21 @@ COMPILES_FASTEST = (
     " --xla_disable_hlo_passes=while-loop-invariant-code-motion"
 )
 os.environ.setdefault("XLA_FLAGS", COMPILES_FASTEST)
-# Where each operation was written takes long to note, and nobody asks; of child processes too.
-os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"
+# It takes long to note where each operation was written, which no test asks for.
+os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"  # in child processes
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-from jax._src.lib import _jax  # noqa: E402
 
-_jax.Traceback.enabled = False
+with suppress(ImportError, AttributeError):  # no public setting does this
+    from jax._src.lib import _jax
+
+    _jax.Traceback.enabled = False
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_traceback_in_locations_limit", 0)
 
 gc.set_threshold(100_000, 50, 50)  # what was traced and compiled is many objects, which stay
 

@@ -30,24 +30,15 @@ def rate_of(kind, **model):
     return rate
 
 
-def derivative(function):
-    """The value and the derivative in forward mode."""
-    return jax.jit(lambda given, along: jax.jvp(function, given, along))
-
-
 @cache
 def batch_of(kind):
-    """The rates of a batch, and their derivative along a direction, in one program."""
-    return derivative(jax.vmap(rate_of(kind)))
-
-
-ALONG = tuple(np.ones((3, 3)))  # every number of every run
+    return jax.jit(jax.vmap(rate_of(kind)))
 
 
 def members(rate):
     """The rate of each run by itself, and its derivatives by each number."""
     # In forward mode, which compiles in less time; other tests compare it with reverse mode.
-    one = derivative(rate)
+    one = jax.jit(lambda given, along: jax.jvp(rate, given, along))
     axes = tuple(map(tuple, np.eye(3)))
     found = [[one(given, along) for along in axes] for given in zip(*GIVEN, strict=True)]
     values, slopes = np.moveaxis(np.array(found), -1, 0)
@@ -56,28 +47,27 @@ def members(rate):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_and_derivatives_of_a_batch_are_those_of_its_members(kind):
-    rate, numbers = rate_of(kind), (0, 1, 2)
+    rate, batch = rate_of(kind), batch_of(kind)
     values, slopes = members(rate)
+    np.testing.assert_allclose(batch(*GIVEN), values, rtol=1e-12)
 
     def total(*given):
-        batch = jax.vmap(rate)(*given)
-        return jnp.sum(batch), batch
+        return jnp.sum(batch(*given))
 
     # Two kinds are differentiated before they become a batch, and one after that.
     if kind == "implicit":
-        (_, batch), found = jax.jit(jax.value_and_grad(total, numbers, has_aux=True))(*GIVEN)
+        found = jax.jit(jax.grad(total, (0, 1, 2)))(*GIVEN)
     else:
-        batch, found = jax.jit(jax.vmap(jax.value_and_grad(rate, numbers)))(*GIVEN)
-    np.testing.assert_allclose(batch, values, rtol=1e-12)
+        found = jax.jit(jax.vmap(jax.grad(rate, (0, 1, 2))))(*GIVEN)
     np.testing.assert_allclose(found, slopes, rtol=1e-9)
     if kind == "lagged":
-        batch, forward = batch_of(kind)(GIVEN, ALONG)
-        np.testing.assert_allclose(batch, values, rtol=1e-12)
+        _, forward = jax.jvp(batch, GIVEN, tuple(np.ones((3, 3))))
         np.testing.assert_allclose(forward, sum(slopes), rtol=1e-9)
 
 
-def test_batches_of_networks_with_a_memory():
-    rate = rate_of("lagged", refractory=0.1, delay=0.15)
+@pytest.mark.parametrize("model", [{"refractory": 0.1}, {"delay": 0.1}], ids=["rest", "delay"])
+def test_batches_of_networks_with_a_memory(model):
+    rate = rate_of("lagged", **model)
     batch = jax.jit(jax.vmap(jax.value_and_grad(rate)))(*GIVEN)
     values, slopes = members(rate)
     np.testing.assert_allclose(batch, (values, slopes[0]), rtol=1e-9)
@@ -85,12 +75,11 @@ def test_batches_of_networks_with_a_memory():
 
 def test_all_members_are_swept_together():
     """As one density with so many columns: seen in the program."""
-    assert "tensor<12x3xf64>" in batch_of("lagged").lower(GIVEN, ALONG).as_text()
+    assert "tensor<12x3xf64>" in batch_of("lagged").lower(*GIVEN).as_text()
 
 
 def test_batches_of_batches():
     drives, nested = np.array([0.5, 1.5]), jax.vmap(rate_of("lagged"), (None, 0, 0))
     nested = jax.jit(jax.vmap(nested, (0, None, None)))(drives, *GIVEN[1:])
-    given = [(np.full(3, drive), *GIVEN[1:]) for drive in drives]
-    expected = [batch_of("lagged")(one, ALONG)[0] for one in given]
+    expected = [batch_of("lagged")(np.full(3, drive), *GIVEN[1:]) for drive in drives]
     np.testing.assert_allclose(nested, expected, rtol=1e-12)

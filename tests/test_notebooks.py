@@ -64,7 +64,6 @@ gc.freeze()
 %reset -f
 import jax
 jax.config.update("jax_enable_x64", False)
-jax._src.lib._jax.Traceback.enabled = False
 """
 
 

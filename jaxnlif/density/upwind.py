@@ -155,7 +155,7 @@ def _exchange_of(flow: _Flow, firing: Firing, density: Float[Array, "v w"]) -> _
     """
     everywhere = flow.machine.layout.everywhere
 
-    # Reverse mode repeats all but the searches: storing what they pass through would cost more.
+    # Reverse mode repeats all but the searches, since storing the rest would cost more.
     @partial(jax.checkpoint, prevent_cse=False, policy=SEARCHED)
     def exchange() -> _Exchange:
         first, gain = everywhere(_Flow.found)(flow, flow.conditional(flow.rates))

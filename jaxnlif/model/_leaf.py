@@ -30,7 +30,8 @@ def _converted(name: str, value: Any) -> Array:
     if is_concrete(value) and not isinstance(value, jax.Array):
         numbers = as_numbers(name, value)
         narrow = str(getattr(value, "dtype", "")) in _NARROW
-        return jax.device_put(np.asarray(value) if narrow else numbers)  # compiles nothing
+        # A copy, which nobody else changes: on a CPU the array may take its memory as its own.
+        return jax.device_put(np.array(value) if narrow else numbers)
     array = jnp.asarray(value)
     floating = jnp.issubdtype(array.dtype, jnp.floating)
     check(

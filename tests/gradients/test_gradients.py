@@ -3,7 +3,7 @@
 A program gives the value and all derivatives, since compiling takes much longer than computing.
 """
 
-from functools import cache, partial
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -30,14 +30,14 @@ pytestmark = pytest.mark.slow
 COUPLINGS = [jn.Lagged(), jn.Implicit()]
 
 
-def run(network, solver, y0, **arguments):
+def run(network, grid, coupling, y0, **arguments):
     arguments = {"t1": 0.5, "dt": 0.05, "saveat": jn.SaveAt(num=3)} | arguments
-    return loss_of(jn.solve(network, solver, y0=y0, **arguments))
+    return loss_of(jn.solve(network, jn.FluxShift(grid, coupling), y0=y0, **arguments))
 
 
-def steps(network, solver, y0, num=10, dt=0.05):
+def steps(network, grid, coupling, y0, num=10, dt=0.05):
     """A loss of steps alone, which compile in less time than a run and all it does around them."""
-    grid, columns = solver.grid, jnp.asarray(CENTERS[: solver.grid.shape[1]])
+    solver, columns = jn.FluxShift(grid, coupling), jnp.asarray(CENTERS)
 
     def step(state, t):
         state = solver.step(network, t, jnp.asarray(dt), state)
@@ -99,11 +99,10 @@ def compiled(case):
     @jax.jit
     def derivatives(model, y0, direction):
         def function(model, y0):
-            return loss(model, jn.FluxShift(GRID, coupling), y0)
+            return loss(model, GRID, coupling, y0)
 
-        value, forward = jax.linearize(function, model, y0)
-        reverse = jax.linear_transpose(forward, model, y0)
-        return value, reverse(jnp.ones_like(value)), forward(*direction)
+        value, gradient = jax.value_and_grad(function, argnums=(0, 1))(model, y0)
+        return value, gradient, jax.jvp(function, (model, y0), direction)[1]
 
     def call(p, y0=Y0, dp=None):
         dp = jax.tree.map(jnp.zeros_like, p) if dp is None else dp
@@ -204,8 +203,7 @@ def line(coupling, x, epsilon):
     y0 = jn.gaussian(LINE, v=(0.0, 0.5))
     # One reverse mode stores as many steps as it chooses, the other one as many as it is told.
     store_every = 3 if isinstance(coupling, jn.Implicit) else None
-    solver = jn.FluxShift(LINE, coupling)
-    return run(network, solver, y0, store_every=store_every)
+    return run(network, LINE, coupling, y0, store_every=store_every)
 
 
 def forward(f):
@@ -286,19 +284,13 @@ def test_second_derivatives_of_a_step_in_every_order_of_modes(coupling):
 # ---- steps that are divided ------------------------------------------------------------------
 
 
-def pulsed(p):
-    """A network that a pulse drives, and its initial density."""
-    network = jn.Network(noise=1.0, weight=0.2, drive=jn.Pulse(**p))
-    return network, jn.gaussian(LINE, v=(0.0, 0.5))
-
-
 @cache
-def compiled_with_pulse():
+def compiled_with_pulse(**parts):
     """A loss and its gradient by the parameters of a pulse, and the number of substeps."""
-    solver = jn.FluxShift(LINE, step_size=MassStep())
+    y0, solver = jn.gaussian(LINE, v=(0.0, 0.5)), jn.FluxShift(LINE, **parts)
 
     def function(p):
-        network, y0 = pulsed(p)
+        network = jn.Network(noise=1.0, weight=0.2, drive=jn.Pulse(**p))
         sol = jn.solve(network, solver, y0=y0, t1=0.2, dt=0.02, saveat=jn.SaveAt(num=3))
         return loss_of(sol), sol.stats["substeps"]
 
@@ -311,14 +303,14 @@ def pulse(**changes):
 
 
 def check_pulse(derivatives, p, names):
-    """Returns what comes with the loss."""
-    (_, other), gradient = derivatives(p)
+    """Returns the number of substeps."""
+    (_, substeps), gradient = derivatives(p)
     for name, direction in directions(p):
         if name in names:
             expected = difference(lambda p: derivatives(p)[0][0], p, direction, 1e-4)
             approximately = pytest.approx(float(expected), rel=1e-6, abs=1e-12)
             assert float(gradient[name]) == approximately, name
-    return other
+    return int(substeps)
 
 
 @pytest.mark.parametrize(
@@ -327,18 +319,11 @@ def check_pulse(derivatives, p, names):
     ids=["calm", "fast", "after the end"],
 )
 def test_a_pulse_on_whose_edges_steps_land(changes, fewest, most):
-    p = pulse(**changes)
-    assert fewest <= int(check_pulse(compiled_with_pulse(), p, names=p)) <= most
+    p, derivatives = pulse(**changes), compiled_with_pulse(step_size=MassStep())
+    assert fewest <= check_pulse(derivatives, p, names=p) <= most
 
 
 def test_steps_in_which_neurons_could_fire_together():
     # Of fixed length, so that little compiles; steps that are divided have a test above.
-    solver = jn.FluxShift(LINE, events=jn.Cascade(), step_size=FixedStep())
-
-    @jax.jit
-    @partial(jax.value_and_grad, has_aux=True)
-    def derivatives(p):
-        network, y0 = pulsed(p)
-        return steps(network, solver, y0, dt=0.02), None
-
-    check_pulse(derivatives, pulse(), names=("base", "height"))
+    derivatives = compiled_with_pulse(events=jn.Cascade(), step_size=FixedStep())
+    assert check_pulse(derivatives, pulse(), names=("base", "height")) == 10

@@ -323,7 +323,6 @@ def test_a_killed_run_goes_on_bit_for_bit(whole, tmp_path):
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "JAX_ENABLE_X64": "1",
-        "JAX_COMPILATION_CACHE_DIR": str(jax.config.jax_compilation_cache_dir),
     }
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=environment)
     assert done.returncode == -signal.SIGKILL

@@ -50,6 +50,17 @@ def test_integers_that_are_traced_are_floating_leaves_too(dtype):
     assert jn.sweep(weight, {"value": [1, 2]}).values.dtype == dtype
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_a_network_keeps_its_numbers_when_the_array_changes(kind):
+    # Memory that begins at a multiple of 64 bytes can be shared with JAX.
+    memory = np.zeros(1024, np.uint8)
+    begin = -memory.ctypes.data % 64
+    signal = memory[begin : begin + 64 * np.dtype(kind).itemsize].view(kind)
+    drive = jn.Tabulated(signal, w=np.arange(64.0))
+    signal[:] = 3
+    assert not np.any(drive.values)
+
+
 def test_zero_epsilon_and_negative_weight_are_right():
     network = jn.Network(epsilon=0.0, weight=-1.0)
     assert float(network.epsilon) == 0.0

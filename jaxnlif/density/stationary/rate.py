@@ -192,8 +192,8 @@ def _leaky_log_rate(drive: Array, noise: Array, threshold: Array, reset: Array) 
 
 @jax.jit
 def _exponential(log_r: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Zero below the smallest number, and so are its derivatives, also where the square of that of
-    log r overflows."""
+    """The rate: 0, as its derivatives are, below the smallest number, also where the square of the
+    slope of log r overflows."""
     limit = jnp.finfo(log_r.dtype)
     vanishes = log_r < math.log(float(limit.tiny)) - limit.nmant
     return jnp.where(vanishes, 0, jnp.exp(jnp.where(vanishes, 0, log_r)))
