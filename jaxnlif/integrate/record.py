@@ -89,7 +89,7 @@ def _observe(solver: AbstractSolver, passage: Passage, part: Array) -> Snapshot:
 
 def on_device(x: Array | np.ndarray) -> Array | np.memmap:
     """An array of JAX; what was streamed to a file, as it may be larger than memory, unchanged."""
-    # `jnp.asarray` would compile something for every shape.
+    # Of a copy, since the array could share its memory; `jnp.asarray` compiles for every shape.
     return x if isinstance(x, jax.Array | np.memmap) else jax.device_put(np.array(x))
 
 
