@@ -134,8 +134,14 @@ WITHOUT_REFERENCE = {
             "jn.WarningFlag",
         ),
         *("jn.Log", "jn.Moved", "jn.Solution", "jn.SolveError", "jn.Sweep"),
-        *("jn.spikes.InputSpikes", "jn.spikes.RecurrentTrial", "jn.spikes.Trial"),
-        *("jn.spikes.Volleys", "returned.Event", "returned.Spike", "returned.Switch"),
+        *("jn.spikes.InputSpikes", "jn.spikes.Trial", "jn.spikes.Events"),
+        *(
+            "jn.spikes.Volleys",
+            "jn.spikes.BinnedSpikes",
+            "returned.Event",
+            "returned.Spike",
+            "returned.Switch",
+        ),
     },
     "draws what is there": {"jn.plot"},
     "moves data between memory and files": {

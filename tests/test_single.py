@@ -148,7 +148,7 @@ def test_fits_and_sweeps():
 
 def test_spikes():
     net = Recurrent(QIF(0.8), np.full((2, 2), 0.5), np.full((2, 1), 8.0))
-    trial = net(InputSpikes(np.array([0.1, 0.3]), [0, 0]), duration=2.0, max_events=20)
+    trial = net.trial(InputSpikes(np.array([0.1, 0.3]), [0, 0]), duration=2.0)
     assert bool(trial.finished)
     assert types(trial) == {"float32"}
-    assert np.sum(trial.counts) > 0
+    assert np.sum(trial.num_spikes) > 0

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..spikes.feedforward import FeedForward
 from ..spikes.losses import first_spike_cross_entropy
-from ..spikes.network import FeedForward, Trial
+from ..spikes.network import Trial, update
 from ..spikes.theta import Theta
 from ._classifier_setting import Setting
 
@@ -68,10 +68,9 @@ def start(setting: Setting, sizes: tuple[int, int], steps: int, key: PRNGKeyArra
     """A network for `sizes` inputs and classes, and a fresh optimiser."""
     inputs = sizes[0] * setting.copies
     net = FeedForward.init(
-        [inputs, *setting.hidden, sizes[1]],
         Theta(setting.tau, setting.I0),
+        [inputs, *setting.hidden, sizes[1]],
         key=key,
-        duration=setting.duration,
         scale=setting.scale,
         max_spikes=setting.max_spikes,
         delayed=(0,) if setting.delays else (),
@@ -124,21 +123,21 @@ class Trainer(eqx.Module):
         inputs = self.encoder(data.x, key)
 
         def loss(params: Any) -> Float[Array, ""]:
-            times = eqx.combine(params, fixed)(inputs)[..., 0]
+            times = eqx.combine(params, fixed)(inputs, duration=self.setting.duration)[..., 0]
             return jnp.mean(self._loss(times, data.label))
 
         value, gradient = jax.value_and_grad(loss)(params)
         optimiser = self.setting.optimiser(self.steps)
         updates, new = optimiser.update(gradient, state.optimiser, params)
-        net: FeedForward = eqx.combine(optax.apply_updates(params, updates), fixed)
-        return net.clipped(), new, value
+        return update(state.net, updates), new, value
 
     @eqx.filter_jit
     def evaluate(self, net: FeedForward, data: Samples) -> Measures:
         """Measures on a whole set, batch by batch."""
 
         def one(batch: Samples) -> tuple[Measures, Array]:
-            trial = net.trial(self.encoder(batch.x, None))
+            inputs = self.encoder(batch.x, None)
+            trial = net.trial(inputs, duration=self.setting.duration)
             return self._measures(trial, batch.label)
 
         n = data.label.shape[0]
@@ -158,7 +157,7 @@ class Trainer(eqx.Module):
     def _measures(self, trial: Trial, label: Array) -> tuple[Measures, Array]:
         first, duration = trial.times[..., 0], self.setting.duration
         ordinary = jnp.minimum(first, duration)
-        hidden = jnp.concatenate(trial.counts[:-1], axis=-1)
+        hidden = trial.num_spikes[..., : -trial.times.shape[-2]]
         measures = Measures(
             loss=jnp.mean(self._loss(first, label)),
             accuracy=jnp.mean(jnp.argmin(first, axis=-1) == label),

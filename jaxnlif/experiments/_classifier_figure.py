@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..spikes.network import FeedForward
+from ..spikes.feedforward import FeedForward
+from ..spikes.network import Trial
 from ._classifier import Task, start
 from ._classifier_setting import Setting
 
@@ -35,16 +35,16 @@ def draw(
     inputs = task.encoder(jnp.asarray(task.test.x[:1]), None)
     label = int(task.test.label[0])
     for ax, net, name in ((before, before_net, "before"), (after, after_net, "after")):
-        _raster(ax, net, inputs, f"Spikes {name} training")
-    _potentials(potentials, after_net, inputs, label)
+        _raster(ax, net, net.trial(inputs, duration=setting.duration), f"Spikes {name} training")
+    _potentials(potentials, after_net, after_net.trial(inputs, duration=setting.duration), label)
     _errors(errors, histories)
     return figure
 
 
-def _raster(ax: Axes, net: FeedForward, inputs: Any, title: str) -> None:
-    trial = net.trial(inputs)
-    begin, last = 0, len(trial.spikes) - 1
-    for n, spikes in enumerate(trial.spikes):
+def _raster(ax: Axes, net: FeedForward, trial: Trial, title: str) -> None:
+    layers = net.per_layer(trial.spike_times, axis=-2)
+    begin, last = 0, len(layers) - 1
+    for n, spikes in enumerate(layers):
         times = np.asarray(spikes)[0]
         neuron, which = np.nonzero(np.isfinite(times))
         label = "output" if n == last else "hidden" if last == 1 else f"hidden {n + 1}"
@@ -52,19 +52,14 @@ def _raster(ax: Axes, net: FeedForward, inputs: Any, title: str) -> None:
         ax.plot(times[neuron, which], begin + neuron, "|", **mark)
         begin += len(times)
         ax.axhline(begin - 0.5, color=plot.GREY, linewidth=0.5)
-    ax.set(xlim=(0, float(net.duration)), ylim=(-1, begin))
+    ax.set(xlim=(0, float(trial.duration)), ylim=(-1, begin))
     plot.finish(ax, _TIME, "neuron", title, above=True)
 
 
-def _potentials(ax: Axes, net: FeedForward, inputs: Any, label: int) -> None:
-    times = np.linspace(0, float(net.duration), 400)[1:]
-
-    # the phases at the end of ever longer trials
-    def phases(end: float) -> np.ndarray:
-        longer = eqx.tree_at(lambda one: one.duration, net, jnp.asarray(end, net.duration.dtype))
-        return np.asarray(longer.trial(inputs).phases[-1][0])
-
-    voltages = np.asarray(net.neuron.voltage(jnp.asarray(np.stack([phases(t) for t in times]))))
+def _potentials(ax: Axes, net: FeedForward, trial: Trial, label: int) -> None:
+    times = np.linspace(0, float(trial.duration), 400)[1:]
+    (phases,) = net.trace(trial, times)
+    voltages = np.asarray(net.neuron.voltage(phases[0][:, list(trial.outputs)]))
     voltages = np.where(np.abs(voltages) < 12, voltages, np.nan)
     for n in range(voltages.shape[1]):
         again, color = divmod(n, len(plot.CYCLE))

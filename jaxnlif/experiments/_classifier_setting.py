@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import optax
 
-from ..spikes.network import FeedForward
+from ..spikes.feedforward import FeedForward
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Setting:
 def _weights(params: FeedForward) -> FeedForward:
     """Weight decay acts on weights alone."""
     nothing = jax.tree.map(lambda _: False, params)
-    return eqx.tree_at(lambda p: p.weights, nothing, jax.tree.map(lambda _: True, params.weights))
+    weights = jax.tree.map(lambda _: True, params.layer_weights)
+    return eqx.tree_at(lambda p: p.layer_weights, nothing, weights)
 
 
 _BEST = Setting(

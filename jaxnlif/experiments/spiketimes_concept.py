@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from .. import plot
 from ..integrate.progress import AbstractProgress, NoProgress
-from ..spikes import LIF, QIF, Recurrent, RecurrentTrial, sorted_spikes
+from ..spikes import LIF, QIF, Recurrent, Trial, sorted_spikes
 from ..spikes.neuron import AbstractNeuron
 
 ARRIVAL = 0.5
@@ -69,9 +69,7 @@ def models() -> dict[str, Model]:
     }
 
 
-def trial(
-    model: Model, weight: Array, inhibition: Array, time: Array
-) -> tuple[Recurrent, RecurrentTrial]:
+def trial(model: Model, weight: Array, inhibition: Array, time: Array) -> tuple[Recurrent, Trial]:
     """The neuron with an excitatory input of this weight and an inhibitory one at this time.
 
     Weights are in units of the least one.
@@ -79,10 +77,10 @@ def trial(
     dtype = time.dtype
     weights = model.least * jnp.stack([weight, -inhibition])[None]
     neuron = jax.tree.map(lambda x: x.astype(dtype), model.neuron)
-    net = Recurrent(neuron, jnp.zeros((1, 1), dtype), weights)
+    net = Recurrent(neuron, jnp.zeros((1, 1), dtype), weights, max_events=MAX_EVENTS)
     times = jnp.stack([jnp.full((), ARRIVAL, dtype), time])
     inputs = sorted_spikes(times, jnp.arange(2))
-    return net, net(inputs, duration=model.duration, max_events=MAX_EVENTS)
+    return net, net.trial(inputs, duration=model.duration)
 
 
 def explore(points: int = POINTS, progress: AbstractProgress | None = None) -> dict[str, Found]:
@@ -98,7 +96,7 @@ def explore(points: int = POINTS, progress: AbstractProgress | None = None) -> d
 
 def _both(model: Model, points: int) -> Found:
     def first(weight: Array, inhibition: Array, time: Array) -> Float[Array, ""]:
-        return trial(model, weight, inhibition, time)[1].spike_times(1)[0, 0]
+        return trial(model, weight, inhibition, time)[1].spike_times[0, 0]
 
     slopes = jax.jit(jax.vmap(jax.value_and_grad(first, (0, 2))))
     weights, times = jnp.linspace(0, 2, points), jnp.linspace(0, model.duration, points)
@@ -191,7 +189,7 @@ def _potentials(
         limit = 6 if name == "QIF" else np.inf
         shown = np.where(np.abs(potential) < limit, potential, np.nan)
         ax.plot(times, shown, color=color, label=label)
-        spikes = np.asarray(one.times)[np.asarray(one.sources) == 0]
+        spikes = np.asarray(one.spike_times)[0]
         blend = ax.get_xaxis_transform()
         ax.vlines(spikes[:1], 0.94, 1.04, color, transform=blend, clip_on=False, linewidth=2)
     ax.axhline(0, color=plot.GREY, linewidth=0.6)

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..spikes import QIF, InputSpikes, Recurrent, RecurrentTrial
+from ..spikes import QIF, InputSpikes, Recurrent, Trial
 from ._training import Training
 
 DURATION = 10.0
@@ -51,17 +51,22 @@ class Reservoir(NamedTuple):
     input_weights: Float[Array, "n m"]
     targets: tuple[Float[np.ndarray, " k"], ...]
 
-    def trial(self, learned: Learned) -> tuple[Recurrent, RecurrentTrial]:
-        """The network with these weights, and a trial of it."""
-        neuron = QIF(jnp.ones((), learned.weights.dtype))
-        net = Recurrent(neuron, learned.weights, self.input_weights, learned.initial)
-        return net, net(self.inputs, duration=DURATION, max_events=MAX_EVENTS)
+    def trial(self, learned: Learned) -> Trial:
+        """A trial of the network with these weights."""
+        net = Recurrent(
+            QIF(jnp.ones((), learned.weights.dtype)),
+            learned.weights,
+            self.input_weights,
+            learned.initial,
+            outputs=range(len(self.targets)),
+            max_spikes=max(map(len, self.targets)) + 1,
+            max_events=MAX_EVENTS,
+        )
+        return net.trial(self.inputs, duration=DURATION)
 
-    def outputs(self, net: Recurrent, trial: RecurrentTrial) -> list[Float[Array, " k"]]:
+    def outputs(self, trial: Trial) -> list[Float[Array, " k"]]:
         """For each trained neuron the times that are compared: of one spike more than targets."""
-        longest = max(map(len, self.targets)) + 1
-        times = net.output_times(trial, longest, range(len(self.targets)))
-        return [x[: len(t) + 1] for x, t in zip(times, self.targets, strict=True)]
+        return [x[: len(t) + 1] for x, t in zip(trial.times, self.targets, strict=True)]
 
     def loss(self, outputs: list[Array]) -> Float[Array, ""]:
         r"""The mean of $((t - t^*)/(t^* + 2))^2$; a spike too many counts while it is too early."""
@@ -100,9 +105,9 @@ def training(reservoir: Reservoir, seed: int) -> Training:
     optimiser = optax.adabelief(optax.exponential_decay(RATE, DECAY, 1 / np.e))
 
     def loss(learned: Learned) -> tuple[Float[Array, ""], tuple[list[Array], Array]]:
-        net, trial = reservoir.trial(learned)
-        outputs = reservoir.outputs(net, trial)
-        return reservoir.loss(outputs), (outputs, trial.counts)
+        trial = reservoir.trial(learned)
+        outputs = reservoir.outputs(trial)
+        return reservoir.loss(outputs), (outputs, trial.num_spikes)
 
     def step(state: tuple[Learned, Any]) -> tuple[tuple[Learned, Any], dict[str, Array]]:
         learned, memory = state
@@ -191,8 +196,9 @@ def draw(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> Figure:
 
 
 def _raster(ax: Axes, reservoir: Reservoir, history: Mapping[str, np.ndarray], trial: int) -> None:
-    _, run = reservoir.trial(learned_at(history, trial))
-    times, sources = np.asarray(run.times), np.asarray(run.sources)
+    events = reservoir.trial(learned_at(history, trial)).events
+    assert events is not None
+    times, sources = np.asarray(events.times), np.asarray(events.sources)
     spikes = [times[sources == i] for i in range(NEURONS)]
     colors = [*_TRAINED] + [plot.BLACK] * (NEURONS - 2)
     for k, targets in enumerate(reservoir.targets):

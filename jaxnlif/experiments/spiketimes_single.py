@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..spikes import QIF, InputSpikes, Recurrent, RecurrentTrial, sorted_spikes
+from ..spikes import QIF, InputSpikes, Recurrent, sorted_spikes
 from ._training import Training
 
 DURATION = 10.0
@@ -43,12 +43,17 @@ class Single(NamedTuple):
     weights: Float[Array, " m"]
     times: Float[Array, " m"]
 
-    def trial(self, learned: Learned) -> tuple[Recurrent, RecurrentTrial]:
-        """The neuron with these inputs, and a trial of it."""
+    def network(self, learned: Learned) -> Recurrent:
+        """The neuron with the weights of all inputs."""
         weights = jnp.concatenate([learned.weights, self.weights])[None]
         neuron = QIF(jnp.ones((), weights.dtype))
-        net = Recurrent(neuron, jnp.zeros((1, 1), weights.dtype), weights)
-        return net, net(self.inputs(learned), duration=DURATION, max_events=MAX_EVENTS)
+        return Recurrent(
+            neuron,
+            jnp.zeros((1, 1), weights.dtype),
+            weights,
+            max_spikes=len(TARGETS),
+            max_events=MAX_EVENTS,
+        )
 
     def inputs(self, learned: Learned) -> InputSpikes:
         """All input spikes in order."""
@@ -57,8 +62,7 @@ class Single(NamedTuple):
 
     def outputs(self, learned: Learned) -> Float[Array, "2"]:
         """The times of the first two spikes."""
-        net, trial = self.trial(learned)
-        return net.output_times(trial, len(TARGETS))[0]
+        return self.network(learned)(self.inputs(learned), duration=DURATION)[0]
 
 
 def task(seed: int) -> Single:
@@ -134,7 +138,8 @@ def draw(single: Single, history: Mapping[str, np.ndarray]) -> Figure:
 
 
 def _dynamics(axes: np.ndarray, single: Single, learned: Learned, spikes: np.ndarray) -> None:
-    net, trial = single.trial(learned)
+    net = single.network(learned)
+    trial = net.trial(single.inputs(learned), duration=DURATION)
     times = np.linspace(0, DURATION, 4001)
     potential, current = (np.asarray(x)[:, 0] for x in net.trace(trial, times))
     top, middle, bottom = axes

@@ -15,7 +15,7 @@ from ..integrate.result import text
 from ..integrate.solution import Solution
 from ..integrate.solver import Regime
 from ..multiscale.solver import MultiScale
-from ..spikes.recurrent import RecurrentTrial
+from ..spikes.network import Trial
 from ..units import Units
 from ._extra import require_neo
 from .dataset import description
@@ -42,8 +42,8 @@ def to_neo(sol: Any, *, units: Units | None = None, membrane_time: Any = None) -
 
     **Arguments:**
 
-    - `sol`: a `Solution`, or a `RecurrentTrial` of `jn.spikes`, whose segment has the spike trains
-      of all neurons.
+    - `sol`: a `Solution`, or a `Trial` of `jn.spikes`, whose segment has the spike trains of all
+      neurons.
     - `units`: the `Units` of the neurons. Times of a `Solution` are in its learning time, those of
       a trial in its membrane time.
     - `membrane_time`: was the membrane time in seconds, which `units` has in ms; refused.
@@ -67,8 +67,8 @@ def to_neo(sol: Any, *, units: Units | None = None, membrane_time: Any = None) -
     else:
         kind = type(sol).__name__
         check(
-            isinstance(sol, RecurrentTrial),
-            f"sol = {kind}: must be a Solution or a RecurrentTrial",
+            isinstance(sol, Trial),
+            f"sol = {kind}: must be a Solution or a Trial of jaxnlif.spikes",
         )
         annotations, segments = {}, _trials(sol, seconds)
     block = require_neo()[0].Block(name="jaxnlif", membrane_time=seconds, **annotations)
@@ -170,16 +170,23 @@ def _epochs(switches: Switch, unit: float, end: float) -> neo.Epoch:
 # ---- of a trial ------------------------------------------------------------------------------
 
 
-def _trials(trial: RecurrentTrial, unit: float) -> Iterator[neo.Segment]:
+def _trials(trial: Trial, unit: float) -> Iterator[neo.Segment]:
     """Those of its members, where a unit of its times has so many seconds."""
-    check(bool(np.all(trial.finished)), "sol: did not finish; max_events must be larger")
-    for member in np.ndindex(np.shape(trial.num)):
-        times, sources, counts = (
-            np.asarray(x)[member] for x in (trial.times, trial.sources, trial.counts)
-        )
+    check(
+        bool(np.all(trial.finished)), "sol: did not finish; the network needs room for more spikes"
+    )
+    ends = np.broadcast_to(trial.duration, np.shape(trial.finished))
+    for member in np.ndindex(ends.shape):
+        counts = np.asarray(trial.num_spikes)[member]
+        if trial.events is None:
+            found = np.asarray(trial.spike_times)[member]
+            sources, which = np.nonzero(np.isfinite(found))
+            times = found[sources, which]
+        else:
+            times, sources = (np.asarray(x)[member] for x in trial.events[:2])
         segment = require_neo()[0].Segment(name=" ".join(["trial", *map(str, member)]))
-        end = float(np.asarray(trial.duration)[member])
-        segment.add(*_trains(times * unit, sources, len(counts), (0.0, end * unit)))
+        span = 0.0, float(ends[member]) * unit
+        segment.add(*_trains(times * unit, sources, len(counts), span))
         yield segment
 
 

@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
-from .._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
-from ..model._leaf import as_integers, as_leaf, leaf
-
-
-def _volleys(which: Any) -> Int[Array, "..."]:
-    return jnp.asarray(as_integers("which", which))
-
-
-class Volleys(eqx.Module):
-    """Inputs that spike at few distinct times, many together.
-
-    A volley acts on a neuron by the sum of its weights, so that the first layer takes one matrix
-    product per volley.
-
-    **Arguments:** `times`: of the volleys, strictly increasing, shape `(e,)` (time); `which`: the
-    volley in which an input takes part, any other number if it is silent, shape `(…, inputs)`.
-
-    **Raises:** `ValueError` if the times are a single number, not finite, not increasing or
-    negative.
-    """
-
-    times: Float[Array, " e"] = eqx.field(converter=leaf("times"))
-    which: Int[Array, "*batch n"] = eqx.field(converter=_volleys)
-
-    def __check_init__(self):
-        # Transformations fill modules with anything: only arrays that can be looked at are checked.
-        if not isinstance(self.times, jax.Array) or not is_concrete(self.times):
-            return
-        check(np.ndim(self.times) >= 1, "times: must be a sequence of numbers")
-        check_finite("times", self.times)
-        check_positive("times", self.times, allow_zero=True)
-        check(
-            bool(np.all(np.diff(np.asarray(self.times)) > 0)),
-            "times: must be strictly increasing, one for each volley",
-        )
+from .._check import check, check_integer, check_positive, check_scalar, is_concrete
+from ..model._leaf import as_integers, as_leaf
+from .inputs import Volleys
 
 
 def pixel_bins(

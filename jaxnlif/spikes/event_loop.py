@@ -1,9 +1,11 @@
 r"""A network of neurons followed from event to event, with an adjoint written by hand.
 
 An event is a spike of a neuron, an input, or the end of the trial. Events come in blocks of a fixed
-number, and blocks are made until the trial has ended: what remains of the budget costs nothing,
-and in a batch only whole blocks are selected from. The backward pass goes through the blocks that
-were made, in reverse; see `neuron` for the equations.
+number, and blocks are made until all trials of the batch have ended: what remains of the budget
+costs nothing, and a trial that has ended waits in events that change nothing. The backward pass
+goes through the blocks that were made, in reverse; see `neuron` for the equations.
+
+Samples and neurons are the trailing axes `(b, n)`, the neurons contiguous.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -22,97 +25,125 @@ BLOCK = 32
 """Events in a block: chosen by measurement on a CPU."""
 
 
-class InputSpikes(NamedTuple):
-    """Input spikes.
+class Arrivals(NamedTuple):
+    """What arrives in each of b trials.
 
-    - `times`: ascending, `inf` for none, shape `(m,)` (time).
-    - `sources`: the number of the input of each, from 0, shape `(m,)`.
+    - `times`: ascending, `inf` for none, shape `(b, m)`.
+    - `rows`: which row of the table of kicks each takes, shape `(b, m)`.
     """
 
-    times: Float[Array, " m"]
-    sources: Int[Array, " m"]
+    times: Float[Array, "b m"]
+    rows: Int[Array, "b m"]
 
 
 class Events(NamedTuple):
-    """What happened in a trial; arrays over events are as long as there is room for.
+    """What happened in each trial; arrays over events are as long as there is room for.
 
-    - `times`: when, the end of the trial for rows not needed. Differentiable; those of inputs have
-      the derivative 1 in the time of the input.
-    - `sources`: who: a neuron below n, n + j for input j, and n + m where nothing happened.
-    - `ranks`: how often that neuron had spiked before; for inputs, how many had arrived.
-    - `end`: the state at the end of the trial. Differentiable.
-    - `counts`: spikes of each neuron.
-    - `num`: how many events there were. `finished`: whether the end of the trial was reached.
-    - `dts`, `states`: lengths of the intervals that end with the events, and the states at the
-      begin of each interval, one more than events. Not differentiable.
+    - `times`: when, the end of the trial for rows not needed, shape `(…, k)`. Differentiable; those
+      of inputs have the derivative 1 in the time of the input.
+    - `sources`: who: a neuron below n, n + j for input j (for volleys and bins, the j-th of them),
+      and n + m where nothing happened, shape `(…, k)`.
+    - `ranks`: how often that neuron had spiked before; for inputs, how many had arrived; `(…, k)`.
+    - `num`: how many events there were, shape `(…)`.
+    - `states`: at the begin of the trial and after each event, shape `(…, k + 1, n)` each. Not
+      differentiable.
     """
 
-    times: Float[Array, " k"]
-    sources: Int[Array, " k"]
-    ranks: Int[Array, " k"]
+    times: Float[Array, "*batch k"]
+    sources: Int[Array, "*batch k"]
+    ranks: Int[Array, "*batch k"]
+    num: Int[Array, "*batch"]
+    states: State
+
+
+class Course(NamedTuple):
+    """What `follow` returns: events along the first axis, samples along the second.
+
+    - `times`, `rows`, `ranks`: as in `Events`, where `rows` counts neurons, then rows of the table
+      of kicks, then one for nothing; shape `(k, b)`.
+    - `end`: the state at the end of the trial, shape `(b, n)`. Differentiable, as `times`.
+    - `counts`: spikes of each neuron, shape `(b, n)`. `num`: events, shape `(b,)`.
+    - `finished`: whether the end of the trial was reached within the budget, shape `(b,)`.
+    - `dts`, `states`: lengths of the intervals that end with the events, `(k, b)`, and the states
+      at the begin of each interval, one more than events, `(k + 1, b, n)`.
+    """
+
+    times: Float[Array, "k b"]
+    rows: Int[Array, "k b"]
+    ranks: Int[Array, "k b"]
     end: State
-    counts: Int[Array, " n"]
-    num: Int[Array, ""]
-    finished: Bool[Array, ""]
-    dts: Float[Array, " k"]
+    counts: Int[Array, "b n"]
+    num: Int[Array, " b"]
+    finished: Bool[Array, " b"]
+    dts: Float[Array, "k b"]
     states: State
 
 
 class _Moment(NamedTuple):
-    """Where a trial is: time, state, and how many input spikes have arrived."""
+    """Where a trial is: time, state, and how many inputs have arrived."""
 
     time: Array
     state: State
     arrived: Array
 
 
-_Made = tuple[Int[Array, ""], _Moment, Int[Array, " c"], Any]
-"""Blocks made, where the trial is, how many events there were of each kind, what was written."""
+_Made = tuple[Int[Array, ""], _Moment, Int[Array, "b c"], Any]
+"""Blocks made, where the trials are, how many events there were of each kind, what was written."""
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def follow(
     dynamics: AbstractDynamics,
     budget: int,
-    table: Float[Array, "s n"],
+    weights: Float[Array, "n n"],
+    kicks: Float[Array, "r n"],
     start: State,
-    inputs: InputSpikes,
+    inputs: Arrivals,
     end: Float[Array, ""],
-) -> Events:
-    """Follows a network until `end`, through no more than `budget` events.
+) -> Course:
+    """Follows b trials of a network until `end`, through no more than `budget` events each.
 
     An input is processed before a spike only if it is strictly earlier.
 
     **Arguments:**
 
-    - `table`: weights by source, first those of the n neurons (zero from each to itself), then
-      those of the inputs.
-    - `start`: initial state. `inputs`: input spikes. `end`: duration of the trial; all of them in
-      the units of `dynamics`.
+    - `weights`: from neuron j to neuron i at `[j, i]`, zero from each to itself.
+    - `kicks`: what inputs add to the neurons, by rows.
+    - `start`: initial states, shape `(b, n)` each. `inputs`: what arrives. `end`: duration of the
+      trials; all of them in the units of `dynamics`.
     """
-    return _forward(dynamics, budget, table, start, inputs, end)[0]
+    return _forward(dynamics, budget, weights, kicks, start, inputs, end)[0]
 
 
-Residuals = tuple[Array, InputSpikes, Array, Events]
-"""What the way back needs: the table with a row of zeros, inputs, blocks made, events."""
+Residuals = tuple[Array, Arrivals, Array, Course]
+"""What the way back needs: the table of all weights, inputs, blocks made, events."""
+
+
+def _table(weights: Float[Array, "n n"], kicks: Float[Array, "r n"]) -> Float[Array, "s n"]:
+    """What each event adds to the neurons: spikes, inputs, and nothing at all in the last row."""
+    return jnp.concatenate([weights, kicks, jnp.zeros_like(weights[:1])])
 
 
 def _forward(
     dynamics: AbstractDynamics,
     budget: int,
-    table: Float[Array, "s n"],
+    weights: Float[Array, "n n"],
+    kicks: Float[Array, "r n"],
     start: State,
-    inputs: InputSpikes,
+    inputs: Arrivals,
     end: Float[Array, ""],
-) -> tuple[Events, Residuals]:
+) -> tuple[Course, Residuals]:
     blocks = -(-(budget + 1) // BLOCK)  # the end of the trial takes one
-    num_sources, n = table.shape
-    weights = jnp.concatenate([table, jnp.zeros_like(table[:1])])
-    times = jnp.append(inputs.times, jnp.inf)
-    sources = jnp.append(inputs.sources, 0) + n
-    neurons = jnp.arange(n)
+    n = weights.shape[0]
+    table = _table(weights, kicks)
+    nothing = table.shape[0] - 1
+    times = jnp.pad(inputs.times, ((0, 0), (0, 1)), constant_values=jnp.inf)
+    rows = jnp.pad(inputs.rows, ((0, 0), (0, 1))) + n
+    samples, neurons = times.shape[0], jnp.arange(n)
 
-    def event(now: _Moment, _: None) -> tuple[_Moment, tuple[Array, Array, Array, State]]:
+    def event(
+        now: _Moment, times: Float[Array, " m"], rows: Int[Array, " m"]
+    ) -> tuple[_Moment, tuple[Array, Array, Array, State]]:
         first, wait = dynamics.next_spike(now.state)
         arrival = times[now.arrived]
         arrives = arrival - now.time < wait
@@ -121,55 +152,63 @@ def _forward(
         dt = jnp.where(happens, dt, end - now.time)
         arrives, spikes = arrives & happens, happens & ~arrives
         time = jnp.where(arrives, arrival, jnp.where(spikes, now.time + dt, end))
-        source = jnp.where(arrives, sources[now.arrived], jnp.where(spikes, first, num_sources))
+        row = jnp.where(arrives, rows[now.arrived], jnp.where(spikes, first, nothing))
         fired = (neurons == first) & spikes
 
         state = dynamics.evolve(now.state, dt)
-        state = dynamics.kick(state, weights[source])
+        state = dynamics.kick(state, table[row])
         state = dynamics.reset(state, fired)
-        return _Moment(time, state, now.arrived + arrives), (time, source, dt, state)
+        return _Moment(time, state, now.arrived + arrives), (time, row, dt, state)
+
+    def events(now: _Moment, _: None) -> tuple[_Moment, tuple[Array, Array, Array, State]]:
+        return jax.vmap(event)(now, times, rows)
 
     def block(carry: _Made) -> _Made:
         number, now, counts, written = carry
-        now, (time, source, dt, state) = lax.scan(event, now, None, length=BLOCK)
-        ranks, counts = _count(
-            jnp.where(source < num_sources, jnp.minimum(source, n), n + 1), counts
-        )
+        now, (time, row, dt, state) = lax.scan(events, now, None, length=BLOCK)
+        kinds = jnp.where(row < nothing, jnp.minimum(row, n), n + 1)
+        ranks, counts = jax.vmap(_count, (1, 0), (1, 0))(kinds, counts)
         written = jax.tree.map(
             lambda all, new: lax.dynamic_update_slice_in_dim(all, new, number * BLOCK + 1, 0),
             written,
-            (time, source, ranks, dt, state),
+            (time, row, ranks, dt, state),
         )
         return number + 1, now, counts, written
 
-    none = jnp.zeros((), jnp.int32)
+    none = jnp.zeros(samples, jnp.int32)
+    ends = jnp.full(samples, end)
     written = jax.tree.map(
         lambda x: jnp.full((blocks * BLOCK + 1, *x.shape), x),
-        (end, jnp.full((), num_sources, sources.dtype), none, jnp.zeros_like(end), start),
+        (ends, jnp.full(samples, nothing, rows.dtype), none, jnp.zeros_like(ends), start),
     )
     made, last, counts, written = lax.while_loop(
-        lambda carry: (carry[0] < blocks) & (carry[1].time < end),
+        lambda carry: (carry[0] < blocks) & jnp.any(carry[1].time < end),
         block,
-        (none, _Moment(jnp.zeros_like(end), start, none), jnp.zeros(n + 2, jnp.int32), written),
+        (
+            jnp.zeros((), jnp.int32),
+            _Moment(jnp.zeros_like(ends), start, none),
+            jnp.zeros((samples, n + 2), jnp.int32),
+            written,
+        ),
     )
-    row_times, row_sources, ranks, dts, states = written
-    num = jnp.sum(counts[:-1])
-    events = Events(
+    row_times, row_rows, ranks, dts, states = written
+    num = jnp.sum(counts[:, :-1], axis=1)
+    course = Course(
         times=row_times[1:],
-        sources=row_sources[1:],
+        rows=row_rows[1:],
         ranks=ranks[1:],
         end=last.state,
-        counts=counts[:n],
+        counts=counts[:, :n],
         num=num,
         finished=(last.time >= end) & (num <= budget),
         dts=dts[1:],
         states=states,
     )
-    return events, (weights, inputs, made, events)
+    return course, (table, inputs, made, course)
 
 
-def _count(kinds: Int[Array, " b"], counts: Int[Array, " c"]) -> tuple[Array, Array]:
-    """For each of b events how many of its kind there were before, and the counts after them."""
+def _count(kinds: Int[Array, " k"], counts: Int[Array, " c"]) -> tuple[Array, Array]:
+    """For each of k events how many of its kind there were before, and the counts after them."""
     before = jnp.tri(kinds.shape[0], k=-1, dtype=bool)
     ranks = jnp.sum(before & (kinds[:, None] == kinds[None]), axis=1, dtype=jnp.int32)
     made = jnp.sum(kinds[:, None] == jnp.arange(counts.shape[0])[None], axis=0, dtype=jnp.int32)
@@ -177,56 +216,61 @@ def _count(kinds: Int[Array, " b"], counts: Int[Array, " c"]) -> tuple[Array, Ar
 
 
 def _backward(
-    dynamics: AbstractDynamics, budget: int, residuals: Residuals, cotangent: Events
-) -> tuple[Array, State, InputSpikes, Array]:
-    weights, inputs, made, events = residuals
-    num_sources, n = weights.shape[0] - 1, weights.shape[1]
-    neurons = jnp.arange(n)
+    dynamics: AbstractDynamics, budget: int, residuals: Residuals, cotangent: Course
+) -> tuple[Array, Array, State, Arrivals, Array]:
+    table, inputs, made, course = residuals
+    samples, n = course.counts.shape
+    nothing = table.shape[0] - 1
+    neurons, sample = jnp.arange(n), jnp.arange(samples)
 
-    def event(carried: Any, row: tuple[Any, Array, Array]) -> tuple[Any, tuple[Array, Array]]:
-        coefficients, direct, is_input = row
-        carried, weight, time = dynamics.pull(coefficients, carried, direct)
-        return carried, (weight, jnp.where(is_input, time, 0))
+    def events(carried: Any, row: tuple[Any, Array]) -> tuple[Any, tuple[Array, Array]]:
+        carried, weight, time = jax.vmap(dynamics.pull)(row[0], carried, row[1])
+        return carried, (weight, time)
+
+    def linearised(number: Array, row: Int[Array, "k b"]) -> Any:
+        """Coefficients of the events of a block, those of all samples at once."""
+
+        def flat(x: Array, shift: int = 0) -> Array:
+            one = lax.dynamic_slice_in_dim(x, number * BLOCK + shift, BLOCK)
+            return one.reshape(BLOCK * samples, *one.shape[2:])
+
+        found = dynamics.linearise(
+            jax.tree.map(flat, course.states),
+            flat(course.dts)[:, None],
+            jax.tree.map(lambda x: flat(x, 1), course.states),
+            table[row.ravel()],
+            row.ravel()[:, None] == neurons[None],
+        )
+        return jax.tree.map(lambda x: x.reshape(BLOCK, samples, *x.shape[1:]), found)
 
     def block(carry: tuple[Array, Any, Array, Array]) -> tuple[Array, Any, Array, Array]:
-        number, carried, weight_sum, time_sum = carry
-        at = (number - 1) * BLOCK
-
-        def rows(x: Array, shift: int = 0) -> Array:
-            return lax.dynamic_slice_in_dim(x, at + shift, BLOCK)
-
-        source = rows(events.sources)
-        fired = source[:, None] == neurons[None]
-        is_input = (source >= n) & (source < num_sources)
-        coefficients = dynamics.linearise(
-            jax.tree.map(rows, events.states),
-            rows(events.dts)[:, None],
-            jax.tree.map(lambda x: rows(x, 1), events.states),
-            weights[source],
-            fired,
+        number, carried, table_bar, times_bar = carry
+        row, rank, direct = (
+            lax.dynamic_slice_in_dim(x, (number - 1) * BLOCK, BLOCK)
+            for x in (course.rows, course.ranks, cotangent.times)
         )
-        direct = jnp.where(source < num_sources, rows(cotangent.times), 0)
-        carried, (weight, time) = lax.scan(
-            event, carried, (coefficients, direct, is_input), reverse=True
-        )
-        weight_sum = weight_sum.at[source].add(weight)
-        time_sum = time_sum.at[rows(events.ranks)].add(time)
-        return number - 1, carried, weight_sum, time_sum
+        coefficients = linearised(number - 1, row)
+        direct = jnp.where(row < nothing, direct, 0)
+        carried, (weight, time) = lax.scan(events, carried, (coefficients, direct), reverse=True)
+        table_bar = table_bar.at[row].add(weight)
+        is_input = (row >= n) & (row < nothing)
+        times_bar = times_bar.at[sample, rank].add(jnp.where(is_input, time, 0))
+        return number - 1, carried, table_bar, times_bar
 
-    final = dynamics.cotangents(events.end, cotangent.end)
-    end = dynamics.end_time_cotangent(events.end, final)
-    time_sum = jnp.zeros(inputs.times.shape[0] + 1, weights.dtype)
-    _, carried, weight_sum, time_sum = lax.while_loop(
-        lambda carry: carry[0] > 0,
-        block,
-        (made, final, jnp.zeros_like(weights), time_sum),
+    final = jax.vmap(dynamics.cotangents)(course.end, cotangent.end)
+    ends = jax.vmap(dynamics.end_time_cotangent)(course.end, final)
+    times_bar = jnp.zeros((samples, inputs.times.shape[1] + 1), table.dtype)
+    _, carried, table_bar, times_bar = lax.while_loop(
+        lambda carry: carry[0] > 0, block, (made, final, jnp.zeros_like(table), times_bar)
     )
-    start = jax.tree.map(lambda x: x[0], events.states)
+    start = jax.tree.map(lambda x: x[0], course.states)
+    no_rows: Any = np.zeros(inputs.rows.shape, jax.dtypes.float0)
     return (
-        weight_sum[:num_sources],
-        dynamics.state_cotangent(start, carried),
-        InputSpikes(time_sum[:-1], jnp.zeros(inputs.sources.shape, jax.dtypes.float0)),
-        end,
+        table_bar[:n],
+        table_bar[n:nothing],
+        jax.vmap(dynamics.state_cotangent)(start, carried),
+        Arrivals(times_bar[:, :-1], no_rows),
+        jnp.sum(ends),
     )
 
 

@@ -44,7 +44,7 @@ def simulate(
     weights: Float[Array, "r n"],
     rows: Int[Array, "e b"],
     times: Float[Array, "e b"],
-    start: Float[Array, " n"],
+    start: Float[Array, "*b n"],
     end: Float[Array, ""],
     max_spikes: int,
     execution: AbstractExecution = AUTOMATIC,
@@ -53,8 +53,9 @@ def simulate(
 
     **Arguments:** `weights`: a table whose rows are the weights to all neurons; `rows`: which row
     an event takes, r where a sample has no further event; `times`: of the events, ascending in
-    [0, `end`] (`end` where there is none); `start`: angles at time 0, in [0, π]; `end` of the
-    trial; `max_spikes`: room for spikes, static; `execution`: loops or kernels.
+    [0, `end`] (`end` where there is none); `start`: angles at time 0, in [0, π], of all samples or
+    of each; `end` of the trial; `max_spikes`: room for spikes, static; `execution`: loops or
+    kernels.
 
     **Returns:** spike times, the points at the end, and spike counts. Derivatives in `weights`,
     `times`, `start` and `end` are exact; forward mode is not available.
@@ -70,7 +71,7 @@ def _simulate_plain(
     weights: Float[Array, "r n"],
     rows: Int[Array, "e b"],
     times: Float[Array, "e b"],
-    start: Float[Array, " n"],
+    start: Float[Array, "*b n"],
     end: Float[Array, ""],
     max_spikes: int,
     execution: AbstractExecution,
@@ -85,7 +86,7 @@ def _forward(
     weights: Float[Array, "r n"],
     rows: Int[Array, "e b"],
     times: Float[Array, "e b"],
-    start: Float[Array, " n"],
+    start: Float[Array, "*b n"],
     end: Float[Array, ""],
     max_spikes: int,
     execution: AbstractExecution,
@@ -117,7 +118,7 @@ def _backward(
     ends = jnp.concatenate([spiked, angle[None]]) / square
     point = _initial(start, rows.shape[1])
     table_bar, times_bar = _run_back(steps, point, result.times, ends, scale, execution)
-    start_bar = jnp.sum(scaled(ends, 0.0, scale), axis=(0, 1))
+    start_bar = jnp.sum(scaled(ends, 0.0, scale), axis=0 if start.ndim == 2 else (0, 1))
     return table_bar[:-1], None, times_bar, start_bar, jnp.sum(angle)
 
 
@@ -270,7 +271,7 @@ def _stride(weights: Array) -> Array:
 def _initial(start: Array, samples: int) -> Point:
     # Not s = 0, whose sign tells nothing: the line at π has its spike before it.
     s = jnp.maximum(jnp.sin(start), jnp.finfo(start.dtype).eps)
-    c, s = (jnp.broadcast_to(x, (samples, start.shape[0])) for x in (jnp.cos(start), s))
+    c, s = (jnp.broadcast_to(x, (samples, start.shape[-1])) for x in (jnp.cos(start), s))
     return Point.at(c, s)
 
 

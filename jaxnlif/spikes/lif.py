@@ -10,16 +10,18 @@ in the middle of the trial.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._check import check_positive, check_scalar
+from .._check import check_positive
 from ..model._leaf import leaf
 from . import currents
 from .neuron import AbstractDynamics, AbstractNeuron, State
+from .parameters import check_count, check_parameter, part
 
 
 class LIFState(NamedTuple):
@@ -32,9 +34,13 @@ class LIFState(NamedTuple):
 class LIFDynamics(AbstractDynamics):
     """The LIF neuron in time units of τ."""
 
+    def waits(self, state: LIFState) -> Float[Array, " n"]:
+        u = first_passage(*state)
+        return jnp.where(u < 1, -jnp.log1p(-jnp.where(u < 1, u, 0)), jnp.inf)
+
     def next_spike(self, state: LIFState) -> tuple[Int[Array, ""], Float[Array, ""]]:
         u = first_passage(*state)
-        first = jnp.argmin(u)
+        first = jnp.argmin(u)  # of u, so that one logarithm is taken
         return first, -jnp.log1p(-jnp.minimum(u[first], 1))
 
     def evolve(self, state: LIFState, dt: Float[Array, "*b"]) -> LIFState:
@@ -97,28 +103,37 @@ class LIF(AbstractNeuron):
     $τ V' = -V + I$ and $τ I' = -2I + τ \sum_i w_i \sum_{t_i} δ(t-t_i)$; threshold 1, reset 0. The
     gradients are exact, yet no guide to learning: spikes vanish in the middle of a trial.
 
-    **Arguments:** `tau`: $τ > 0$, the membrane time constant, twice the synaptic one (time).
+    **Arguments:** `tau`: $τ > 0$, the membrane time constant, twice the synaptic one (time): a
+    number, or one for each neuron, shape `(n,)`.
 
-    **Raises:** `ValueError` unless `tau` is a positive number.
+    **Raises:** `ValueError` unless `tau` is positive.
 
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
 
-    tau: Float[Array, ""] = eqx.field(converter=leaf("tau"), default=1.0)
-
-    dynamics: ClassVar[LIFDynamics] = LIFDynamics()  # pyright: ignore[reportIncompatibleVariableOverride]: abstract
+    tau: Float[Array, "*n"] = eqx.field(converter=leaf("tau"), default=1.0)
 
     def __check_init__(self):
-        check_scalar("tau", self.tau)
+        check_parameter("tau", self.tau)
         check_positive("tau", self.tau)
 
     @property
-    def time_unit(self) -> Float[Array, ""]:
+    def dynamics(self) -> LIFDynamics:
+        return LIFDynamics()
+
+    @property
+    def time_unit(self) -> Float[Array, "*n"]:
         return self.tau
 
     @property
-    def weight_unit(self) -> Float[Array, ""]:
+    def weight_unit(self) -> Float[Array, "*n"]:
         return jnp.ones_like(self.tau)
+
+    def check_number(self, num: int) -> None:
+        check_count("tau", self.tau, num)
+
+    def clipped(self) -> LIF:
+        return LIF(jnp.maximum(self.tau, jnp.finfo(self.tau.dtype).eps))
 
     def rest(self, num: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Potentials and currents of neurons at rest, $V = I = 0$, shape `(n,)` each (voltage)."""
@@ -130,6 +145,9 @@ class LIF(AbstractNeuron):
     def values(self, state: LIFState) -> tuple[Array, Array]:
         """Potentials and currents of a state, shape `(n,)` each (voltage)."""
         return state.potential, state.current
+
+    def of(self, neurons: np.ndarray) -> LIF:
+        return LIF(part(self.tau, neurons))
 
 
 def first_passage(potential: Array, current: Array) -> Array:

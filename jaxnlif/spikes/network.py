@@ -1,318 +1,231 @@
-"""Feed-forward networks of theta neurons, simulated layer by layer."""
+"""What all spiking networks have in common: trials, and how they are trained."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+import abc
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int
 
-from .._check import check, check_integer, check_key
+from .._check import check, check_positive, check_scalar, is_concrete
 from .._module import Module
-from ..execution import AUTOMATIC, AbstractExecution
+from ..integrate.result import SolveError
 from ..model._leaf import as_leaf
-from .encoding import Volleys
-from .layer import LayerSpikes, simulate
-from .order import ascending
-from .pseudospikes import theta_pseudorate, theta_pseudospikes
-from .theta import Theta
-from .validate import as_layers, check_inputs, check_layers
-
-_PRECISION = "highest"
-"""Of products of matrices: GPUs round float32 to three digits otherwise."""
+from .event_loop import Events
+from .inputs import Inputs, Known
 
 
 class Trial(eqx.Module):
-    """What happens in a trial; `n` neurons of a layer, `k` spikes of each.
+    """What a network did in a trial, or in each trial of a batch.
 
-    - `times`: spike times of the output neurons, ascending: ordinary ones, before the end of the
-      trial, then pseudospikes; NaN for a sample in which a neuron spiked more often than there is
-      room for. Shape `(…, n, k)` (time).
-    - `counts`: for each layer the number of ordinary spikes, all of them; shape `(…, n)`
-      (dimensionless).
-    - `spikes`: for each layer the times of the ordinary spikes, `inf` where there are no more;
-      shape `(…, n, k)` (time).
-    - `phases`: for each layer the phases at the end of the trial; shape `(…, n)` (time).
+    There are n neurons, in layers one layer after the other; o of them are outputs; k is the
+    `max_spikes` of the network.
+
+    - `times`: spike times of the outputs, ascending: ordinary ones, before the end of the trial,
+      then pseudospikes, `inf` for neurons that have none; shape `(…, o, k)` (time).
+    - `progress`: ordinary spikes of the outputs, all of them, and how far each is on its way to the
+      next, from 0 to 1: continuous and differentiable where pseudospikes are; `(…, o)`.
+    - `spike_times`: ordinary spikes of all neurons, `inf` where there are no more, `(…, n, k)`
+      (time).
+    - `num_spikes`: how many ordinary spikes each neuron made, all of them, shape `(…, n)`.
+    - `end`: the state at the end, as `neuron.values` reads it, shape `(…, n)` each.
+    - `duration`: of the trial (time). `inputs`: what the network received.
+    - `finished`: whether there was room for all spikes, all numbers were finite and all inputs
+      right; shape `(…)`. If not, `times`, `progress` and `end` of that trial are NaN.
+    - `consistent`: whether pseudorates that agree with one another were found, shape `(…)`. Only
+      very strong weights between neurons leave it open; pseudospikes of that trial then come from
+      the rates of neurons without coupling, and may jump where a spike passes the end.
+    - `events`: of a `Recurrent`, all spikes and inputs in the order of time; else `None`.
+    - `outputs`: the numbers of the outputs.
     """
 
-    times: Float[Array, "*batch n k"]
-    counts: tuple[Float[Array, "..."], ...]
-    spikes: tuple[Float[Array, "..."], ...]
-    phases: tuple[Float[Array, "..."], ...]
+    times: Float[Array, "*batch o k"]
+    progress: Float[Array, "*batch o"]
+    spike_times: Float[Array, "*batch n k"]
+    num_spikes: Int[Array, "*batch n"]
+    end: Any
+    duration: Float[Array, ""]
+    inputs: Known
+    finished: Bool[Array, "*batch"]
+    consistent: Bool[Array, "*batch"]
+    events: Events | None
+    outputs: tuple[int, ...] = eqx.field(static=True)
 
     @property
-    def overflow(self) -> Bool[Array, "*batch"]:
-        """Whether a neuron spiked more often than `max_spikes`, shape `(…)` of the samples."""
-        room = self.times.shape[-1]
-        return jnp.any(jnp.stack([jnp.any(n > room, axis=-1) for n in self.counts]), axis=0)
+    def first_output(self) -> Float[Array, "*batch"]:
+        """When the first output spikes, by a pseudospike if need be, shape `(…)` (time)."""
+        return jnp.min(self.times[..., 0], axis=-1)
+
+    def activity(self, until: ArrayLike = jnp.inf) -> Float[Array, "*batch"]:
+        """Spikes of a neuron that is no output, on average, up to a time.
+
+        Later spikes than there is room for, `max_spikes` of each neuron, are counted only if
+        `until` is not given.
+
+        **Arguments:** `until`: one time, or one for each trial such as `first_output`, shape `(…)`
+        (time).
+
+        **Returns:** shape `(…)`, 0 if all neurons are outputs (dimensionless).
+        """
+        hidden = self._hidden()
+        if is_concrete(until) and np.all(np.isposinf(np.asarray(until))):
+            spikes = self.num_spikes[..., hidden]
+        else:
+            spikes = self._early(until)
+        mean = jnp.sum(spikes, axis=-1) / max(len(hidden), 1)
+        return mean.astype(self.times.dtype)
+
+    def silent_fraction(self, until: ArrayLike = jnp.inf) -> Float[Array, ""]:
+        """The fraction of neurons, outputs left out, that spike in no trial of the batch.
+
+        **Arguments:** `until`: as for `activity`: spikes later than that do not count.
+        """
+        silent = self._early(until) == 0
+        silent = jnp.all(silent.reshape(-1, silent.shape[-1]), axis=0)
+        fraction = jnp.sum(silent) / max(silent.shape[0], 1)
+        return fraction.astype(self.times.dtype)
+
+    def _hidden(self) -> np.ndarray:
+        return np.setdiff1d(np.arange(self.num_spikes.shape[-1]), self.outputs)
+
+    def _early(self, until: ArrayLike) -> Int[Array, "*batch h"]:
+        """How many of the spikes there is room for come up to a time, hidden neurons only."""
+        until = jnp.asarray(until)[..., None, None]
+        times = self.spike_times[..., self._hidden(), :]
+        return jnp.sum(jnp.isfinite(times) & (times <= until), axis=-1)
+
+    @property
+    def counts(self) -> Any:
+        raise AttributeError(
+            "counts: is num_spikes, of all neurons in one array; net.per_layer splits it in layers"
+        )
+
+    @property
+    def spikes(self) -> Any:
+        raise AttributeError(
+            "spikes: is spike_times, of all neurons in one array; net.per_layer splits it in layers"
+        )
+
+    @property
+    def phases(self) -> Any:
+        raise AttributeError("phases: are net.neuron.values(trial.end)[0], of all neurons")
+
+    @property
+    def overflow(self) -> Any:
+        raise AttributeError("overflow: is the opposite of finished")
 
 
-class FeedForward(Module):
-    """Layers of theta neurons, each connected to the next.
+class AbstractNetwork(Module):
+    """A network of spiking neurons.
 
-    **Arguments:**
-
-    - `weights`: for each layer, from what is before it, shape `(before, neurons)` (voltage).
-    - `initial`: phases at time 0, in [0, Θ]; for each layer, shape `(neurons,)` (time).
-    - `neuron`: the `Theta` that all neurons are.
-    - `duration`: T of a trial (time).
-    - `delays`: axonal delays of what is before each layer, shape `(before,)`, or `None` (time).
-    - `max_spikes`: room for spikes per neuron and trial; more are reported, never lost silently.
-    - `execution`: loops over events or kernels; `Automatic()` takes what is fast.
-
-    `init` draws a network. Every array leaf may be differentiated; gradients are exact, and
-    smooth where spikes come and go at the end of the trial.
-
-    **Raises:** `ValueError` if shapes do not match or a value is not finite or out of its range.
-
-    **Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking
-    neural networks, arXiv 2309.14523 (2025).
+    `FeedForward` and `Recurrent` share how trials are made and what they are, and how parameters
+    are picked, moved and kept in range: a training step is the same for both.
     """
 
-    weights: tuple[Float[Array, "before n"], ...]
-    initial: tuple[Float[Array, " n"], ...]
-    neuron: Theta
-    duration: Float[Array, ""]
-    delays: tuple[Float[Array, " before"] | None, ...]
-    max_spikes: int = eqx.field(static=True)
-    execution: AbstractExecution
+    neuron: eqx.AbstractVar[Any]
+    max_spikes: eqx.AbstractVar[int]
 
-    def __init__(
-        self,
-        weights: Any,
-        initial: Any,
-        neuron: Any,
-        *,
-        duration: Any = 2.0,
-        delays: Any = None,
-        max_spikes: Any = 2,
-        execution: Any = AUTOMATIC,
-    ):
-        self.weights = as_layers("weights", weights)
-        self.initial = as_layers("initial", initial)
-        check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
-        self.neuron = neuron
-        self.duration = as_leaf("duration", duration)
-        self.delays = (None,) * len(self.weights) if delays is None else as_layers("delays", delays)
-        self.max_spikes = check_integer("max_spikes", max_spikes, at_least=1)
-        is_execution = isinstance(execution, AbstractExecution)
-        check(is_execution, f"execution = {execution!r}: must be one of jaxnlif.execution")
-        self.execution = execution
-        check_layers(self)
+    @property
+    @abc.abstractmethod
+    def sizes(self) -> tuple[int, ...]:
+        """The number of inputs, then of the neurons of each layer; all of a `Recurrent` are one."""
 
-    @classmethod
-    def init(
-        cls,
-        sizes: Sequence[int],
-        neuron: Theta,
-        *,
-        key: PRNGKeyArray,
-        duration: float = 2.0,
-        scale: float = 0.5,
-        max_spikes: int = 2,
-        delayed: Sequence[int] = (),
-        dtype: Any = None,
-        execution: AbstractExecution = AUTOMATIC,
-    ) -> FeedForward:
-        r"""A network with random weights whose neurons start in the middle of their period.
+    @abc.abstractmethod
+    def trial(self, inputs: Inputs, *, duration: ArrayLike) -> Trial:
+        """All that happens in a trial, or in each trial of a batch."""
 
-        **Arguments:** `sizes`: number of inputs, then of neurons in each layer; `neuron`: the
-        `Theta` that all are; `key`: a random key; `duration`: of a trial (time); `scale`: weights
-        are uniform within $± scale/\sqrt{before}$ (voltage); `max_spikes`: room for spikes of each
-        neuron; `delayed`: the layers, from 0, that get trainable delays, zero at first; `dtype`:
-        floating-point type; `execution`: as in a call of the class.
+    @abc.abstractmethod
+    def trace(self, trial: Trial, times: ArrayLike) -> tuple[Float[Array, "*batch t n"], ...]:
+        """What the neurons go through in a trial."""
 
-        **Raises:** `ValueError` if `neuron` is no `Theta`, a size or `max_spikes` no positive
-        integer, a layer not there, `duration` not positive, or `key` no random key.
-        """
-        check(isinstance(neuron, Theta), f"neuron = {neuron!r}: must be a Theta")
-        check(len(sizes) >= 2, f"sizes = {sizes}: must name the inputs and at least one layer")
-        sizes = [check_integer("sizes", size, at_least=1) for size in sizes]
-        for layer in delayed:
-            check(0 <= layer < len(sizes) - 1, f"delayed = {layer}: must be a layer, from 0")
-        check_key(key)
-        keys = jax.random.split(key, len(sizes) - 1)
-        shapes = list(pairwise(sizes))
-        dtype = jnp.zeros(()).dtype if dtype is None else dtype
-        weights = [
-            jax.random.uniform(one, shape, dtype, -1, 1) * (scale / np.sqrt(shape[0])).astype(dtype)
-            for one, shape in zip(keys, shapes, strict=True)
-        ]
-        middle = neuron.period / 2
-        return cls(
-            weights,
-            [jnp.full(n, middle, dtype) for n in sizes[1:]],
-            neuron,
-            duration=duration,
-            delays=[
-                jnp.zeros(n, dtype) if i in delayed else None for i, n in enumerate(sizes[:-1])
-            ],
-            max_spikes=max_spikes,
-            execution=execution,
-        )
+    @abc.abstractmethod
+    def trainable(self, *, neuron: bool = False) -> AbstractNetwork:
+        """A tree of booleans: which leaves are learned."""
+
+    @abc.abstractmethod
+    def clipped(self) -> AbstractNetwork:
+        """The network with every parameter back in its range."""
 
     def __call__(
-        self, inputs: Float[Array, "*batch before"] | Volleys
-    ) -> Float[Array, "*batch n k"]:
-        """Ordinary and pseudospike times of the output neurons, ascending.
+        self, inputs: Inputs, *, duration: ArrayLike, **unknown: Any
+    ) -> Float[Array, "*batch o k"]:
+        """Ordinary and pseudospike times of the outputs, ascending: the `times` of `trial`.
 
-        A whole batch given at once has its weight gradients summed as they arise, which takes much
-        less memory than `vmap`.
-
-        **Arguments:** `inputs`: the time of one spike per input, `inf` for none, shape
-        `(…, before)` (time); or `Volleys`.
-
-        **Returns:** shape `(…, n, max_spikes)` (time); NaN for a sample with more spikes than that.
-
-        **Raises:** `ValueError` if the inputs have the wrong number, or a time is NaN or negative.
+        **Arguments, Raises:** as `trial`.
         """
-        return self.trial(inputs).times
-
-    def trial(self, inputs: Float[Array, "*batch before"] | Volleys) -> Trial:
-        """All that happens in a trial.
-
-        **Arguments:** `inputs`: as for a call of the network, shape `(…, before)` (time).
-
-        **Raises:** `ValueError` if the inputs have the wrong number, or a time is NaN or negative.
-        """
-        if not isinstance(inputs, Volleys):
-            inputs = as_leaf("inputs", inputs)
-        check_inputs(self, inputs)
-        self.execution.validate()
-        return _trial(self, inputs)
-
-    def clipped(self) -> FeedForward:
-        """The network with initial phases and delays back in their ranges, after a step."""
-        initial = [jnp.clip(phase, 0, self.neuron.period) for phase in self.initial]
-        delays = [None if delay is None else jnp.maximum(delay, 0) for delay in self.delays]
-        return eqx.tree_at(
-            lambda net: (net.initial, net.delays),
-            self,
-            (tuple(initial), tuple(delays)),
-            is_leaf=lambda leaf: leaf is None,
-        )
-
-    def trainable(self) -> FeedForward:
-        """A tree of booleans: true for weights, initial phases and delays."""
-        learned = jax.tree.map(lambda _: False, self)
-        return eqx.tree_at(
-            lambda net: (net.weights, net.initial, net.delays),
-            learned,
-            jax.tree.map(lambda _: True, (self.weights, self.initial, self.delays)),
-            is_leaf=lambda leaf: leaf is None,
-        )
-
-
-@eqx.filter_jit
-def _trial(net: FeedForward, inputs: Float[Array, "*batch before"] | Volleys) -> Trial:
-    dtype = net.weights[0].dtype
-    net, inputs = jax.tree.map(
-        lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, (net, inputs)
-    )
-    omega, q = net.neuron.omega, net.neuron.q
-    shape = (inputs.which if isinstance(inputs, Volleys) else inputs).shape
-    batch, samples = shape[:-1], int(np.prod(shape[:-1]))
-    end = omega * net.duration
-
-    layers: list[LayerSpikes] = []
-    for weights, phase, delay in zip(net.weights, net.initial, net.delays, strict=True):
-        if layers:
-            rows, times = _events(_within(layers[-1].times, end), omega, delay, end)
-            table = weights / q
-        elif isinstance(inputs, Volleys):
-            table, rows, times = _volleys(inputs, weights / q, omega, end)
-        else:
-            rows, times = _events(
-                _natural(inputs.reshape(1, samples, -1), omega), omega, delay, end
+        if "max_events" in unknown:
+            raise ValueError(
+                "max_events: is given to Recurrent(…); all that happens in a trial is "
+                "net.trial(inputs, duration=…)"
             )
-            table = weights / q
-        start = omega * phase
-        layers.append(simulate(table, rows, times, start, end, net.max_spikes, net.execution))
+        if unknown:
+            raise TypeError(f"unexpected argument {next(iter(unknown))!r}")
+        return self.trial(inputs, duration=duration).times
 
-    def shaped(array: Array) -> Array:
-        return array.reshape(*batch, *array.shape[1:])
+    def per_layer(self, values: Float[Array, "*batch n ..."], axis: int = -1) -> list[Array]:
+        """Values of all neurons, split into layers.
 
-    trial = Trial(
-        times=shaped(_output_times(net, layers)),
-        counts=tuple(shaped(layer.count) for layer in layers),
-        spikes=tuple(shaped(_real(jnp.moveaxis(layer.times, 0, -1), omega)) for layer in layers),
-        phases=tuple(shaped(jnp.arctan2(layer.sin, layer.cos) / omega) for layer in layers),
+        **Arguments:** `values`: with an axis over all neurons; `axis`: which that is, -1 for
+        `num_spikes`, -2 for `spike_times`.
+        """
+        ends = np.cumsum(self.sizes[1:])[:-1]
+        return jnp.split(values, ends, axis=axis)
+
+
+def update(net: Any, updates: Any) -> Any:
+    """The network after a step of an optimiser, every parameter within its range.
+
+    ```python
+    learned, fixed = eqx.partition(net, net.trainable())
+    gradient = jax.grad(lambda learned: loss(eqx.combine(learned, fixed)))(learned)
+    updates, state = optimiser.update(gradient, state, learned)
+    net = jn.spikes.update(net, updates)
+    ```
+
+    **Arguments:** `net`: a `FeedForward` or `Recurrent`; `updates`: what an optax optimiser
+    returns, `None` for leaves that are not learned.
+
+    **Raises:** `ValueError` if `net` is no network, or only the part of one that is learned.
+    """
+    if not isinstance(net, AbstractNetwork):
+        raise ValueError(f"net = {type(net).__name__}: must be a FeedForward or a Recurrent")
+    parameters = jax.tree.leaves(net.neuron, is_leaf=lambda leaf: leaf is None)
+    check(
+        all(one is not None for one in parameters),
+        "net: must be the whole network, not only the part that is learned",
     )
-    times = jnp.where(trial.overflow[..., None, None], jnp.nan, trial.times)
-    return eqx.tree_at(lambda one: one.times, trial, times)
+    return eqx.apply_updates(net, updates).clipped()
 
 
-def _output_times(net: FeedForward, layers: list[LayerSpikes]) -> Float[Array, "b n k"]:
-    """Ordinary spikes of the last layer, and its pseudospikes where there are no more."""
-    q, omega, output = net.neuron.q, net.neuron.omega, layers[-1]
-    total = jnp.zeros_like(layers[0].cos)
-    for layer, weights in zip(layers[:-1], net.weights[1:], strict=True):
-        rates = theta_pseudorate(layer.cos, layer.sin, total)
-        total = jnp.matmul(rates, weights / q, precision=_PRECISION)
-    index = jnp.arange(1, net.max_spikes + 1, dtype=total.dtype)
-    number = index[None, None] - output.count[..., None]
-    cos, sin, total = (x[..., None] for x in (output.cos, output.sin, total))
-    later = theta_pseudospikes(cos, sin, total, jnp.maximum(number, 1))
-    pseudo = net.duration + later / omega
-    ordinary = _real(jnp.moveaxis(output.times, 0, -1), omega)
-    return jnp.where(number >= 1, pseudo, ordinary)
+# ---- what networks share -----------------------------------------------------------------------
 
 
-# ---- the events of a layer, in natural units -------------------------------------------------
+def as_duration(duration: Any, dtype: Any) -> Float[Array, ""]:
+    """The duration of a trial. **Raises:** `ValueError` unless it is a positive number."""
+    check_scalar("duration", duration)
+    check_positive("duration", duration)
+    return as_leaf("duration", duration).astype(dtype)
 
 
-def _events(
-    times: Float[Array, "k b n"],
-    omega: Float[Array, ""],
-    delay: Float[Array, " n"] | None,
-    end: Float[Array, ""],
-) -> tuple[Array, Array]:
-    """Rows of the weights and times of what arrives in the trial, sample by sample in order."""
-    k, b, n = times.shape
-    if delay is not None:
-        times = times + (omega * delay)[None, None]
-    flat = jnp.moveaxis(times, 2, 1).reshape(k * n, b)
-    order = ascending(jax.lax.stop_gradient(flat), flat < end)
-    present = order < k * n
-    sorted_times = flat.at[jnp.where(present, order, 0), jnp.arange(b)[None]].get()
-    return jnp.where(present, order % n, n), jnp.where(present, sorted_times, end)
+def check_finished(trial: Trial, reason: str) -> Trial:
+    """The trial. **Raises:** `SolveError` with the reason if it is known not to have finished."""
+    if is_concrete(trial.finished) and not np.all(np.asarray(trial.finished)):
+        sample = np.argwhere(~np.asarray(trial.finished))[0]
+        where = f" (sample {', '.join(map(str, sample))})" if sample.size else ""
+        raise SolveError(reason + where)
+    return trial
 
 
-def _within(times: Float[Array, "k b n"], end: Float[Array, ""]) -> Float[Array, "k b n"]:
-    """Spike times before the end, at which rounding may have put one."""
-    end = jax.lax.stop_gradient(end)
-    late = jnp.maximum(times - jnp.nextafter(end, jnp.zeros_like(end)), 0)
-    return times - jax.lax.stop_gradient(jnp.where(jnp.isfinite(times), late, 0))
-
-
-def _volleys(
-    inputs: Volleys,
-    weights: Float[Array, "before n"],
-    omega: Float[Array, ""],
-    end: Float[Array, ""],
-) -> tuple[Array, Array, Array]:
-    """A table of what each volley adds in each sample, its rows, and the times."""
-    which = inputs.which.reshape(-1, inputs.which.shape[-1])
-    e, b = inputs.times.shape[0], which.shape[0]
-    volleys = [(which == k).astype(weights.dtype) for k in range(e)]
-    kicks = jnp.concatenate([jnp.matmul(x, weights, precision=_PRECISION) for x in volleys])
-    times = (omega * inputs.times).astype(weights.dtype)[:, None]
-    arrives = times < end
-    rows = jnp.where(arrives, jnp.arange(e * b).reshape(e, b), e * b)
-    return kicks, rows, jnp.broadcast_to(jnp.where(arrives, times, end), (e, b))
-
-
-def _natural(times: Array, omega: Array) -> Array:
-    """Times in units of 1/ω; `inf`, of which nothing has a derivative, stays."""
-    present = jnp.isfinite(times)
-    return jnp.where(present, omega * jnp.where(present, times, 0), jnp.inf)
-
-
-def _real(times: Array, omega: Array) -> Array:
-    """The inverse of `_natural`."""
-    return _natural(times, 1 / omega)
+def are_finite(tree: Any, samples: int) -> Bool[Array, " samples"]:
+    """Whether all numbers of each sample, the first axis, are finite."""
+    finite = [
+        jnp.all(jnp.isfinite(x).reshape(samples, -1), axis=-1)
+        for x in jax.tree.leaves(tree)
+        if eqx.is_inexact_array(x)
+    ]
+    return jnp.all(jnp.stack(finite), axis=0)

@@ -12,7 +12,8 @@ $$\bar t_k = \partial L/\partial t_k + g·(Dκ\,f(x^-) - f(x^+)), \quad g^- = D�
 where the cotangent of the neuron that fired is replaced by $\bar t_k\,\partial t_k/\partial x^-$,
 and $g$ before the interval is the transposed flow of $g^-$. All coefficients are known from the
 states of the forward pass; `linearise` computes them for many events at once and `pull` applies
-those of one.
+those of one. `AutodiffDynamics` has all of that by automatic differentiation, for a type of neuron
+that only says how it moves.
 
 **Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking neural
 networks, Phys. Rev. Lett. 2025, arXiv 2309.14523.
@@ -23,7 +24,7 @@ from __future__ import annotations
 import abc
 from typing import Any
 
-import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._module import Module
@@ -34,6 +35,10 @@ State = Any
 
 class AbstractDynamics(Module):
     """Motion, kick, spike and adjoint of one type of neuron, in its natural units."""
+
+    @abc.abstractmethod
+    def waits(self, state: State) -> Float[Array, " n"]:
+        """The time until each neuron spikes if nothing arrives; `inf` if it does not."""
 
     @abc.abstractmethod
     def next_spike(self, state: State) -> tuple[Int[Array, ""], Float[Array, ""]]:
@@ -102,17 +107,20 @@ class AbstractNeuron(Module):
     - `num`: n.
     """
 
-    dynamics: eqx.AbstractClassVar[AbstractDynamics]
+    @property
+    @abc.abstractmethod
+    def dynamics(self) -> AbstractDynamics:
+        """How a state moves in natural units: a module without arrays."""
 
     @property
     @abc.abstractmethod
-    def time_unit(self) -> Float[Array, ""]:
-        """The natural unit of time (time)."""
+    def time_unit(self) -> Float[Array, "*n"]:
+        """The natural unit of time, of all neurons or, with shape `(n,)`, of each (time)."""
 
     @property
     @abc.abstractmethod
-    def weight_unit(self) -> Float[Array, ""]:
-        """The natural unit of weights (voltage)."""
+    def weight_unit(self) -> Float[Array, "*n"]:
+        """The natural unit of weights, of all neurons or, with shape `(n,)`, of each (voltage)."""
 
     @abc.abstractmethod
     def rest(self, num: int) -> State:
@@ -124,6 +132,20 @@ class AbstractNeuron(Module):
         **Raises:** `ValueError` if they are not.
         """
 
+    def check_number(self, num: int) -> None:
+        """Checks that parameters are numbers, or one for each of `num` neurons.
+
+        **Raises:** `ValueError` if they are not.
+        """
+
+    def clipped(self) -> AbstractNeuron:
+        """The neuron with every parameter in its range, after a step of an optimiser."""
+        return self
+
+    def clipped_initial(self, initial: State) -> State:
+        """Initial values within their ranges, after a step of an optimiser."""
+        return initial
+
     @abc.abstractmethod
     def state(self, initial: State) -> State:
         """The state that the dynamics move, from initial values."""
@@ -132,29 +154,38 @@ class AbstractNeuron(Module):
     def values(self, state: State) -> State:
         """Potentials and currents, or phases, of a state, each of shape `(n,)`."""
 
+    def of(self, neurons: np.ndarray) -> AbstractNeuron:
+        """The parameters of some neurons: the same, unless there is one for each neuron."""
+        return self
+
 
 class AbstractSmoothNeuron(AbstractNeuron):
     """A neuron whose spikes appear and vanish at the end of the trial only: it has pseudospikes."""
 
     @abc.abstractmethod
-    def rates(self, state: State, weights: Float[Array, "n n"]) -> Float[Array, " n"]:
+    def rates(
+        self, state: State, weights: Float[Array, "n n"]
+    ) -> tuple[Float[Array, "b n"], Bool[Array, " b"]]:
         """The pseudorates: what each neuron sends to the others after the end of the trial.
 
-        **Arguments:** `state`, at the end; `weights`, from neuron j to neuron i at `[i, j]`, shape
-        `(n, n)` (voltage).
+        **Arguments:** `state`, at the end of b trials, shape `(b, n)` each; `weights`, from neuron
+        j to neuron i at `[i, j]`, shape `(n, n)` (voltage).
 
-        **Returns:** shape `(n,)`, from 0 just after a spike to 1 just before (dimensionless).
+        **Returns:** shape `(b, n)`, from 0 just after a spike to 1 just before (dimensionless); and
+        whether those of each trial agree with one another, shape `(b,)`.
         """
 
     @abc.abstractmethod
     def pseudospikes(
-        self, state: State, drive: Float[Array, " n"], numbers: Int[Array, "n k"]
-    ) -> Float[Array, "n k"]:
+        self, state: State, drive: Float[Array, "b o"], numbers: Int[Array, "b o k"]
+    ) -> Float[Array, "b o k"]:
         """Times of pseudospikes after the end of the trial.
 
-        **Arguments:** `state`, at the end; `drive`: the summed input $\\sum_j w_{ij} r_j$, shape
-        `(n,)` (voltage); `numbers`: 1 for the first spike beyond the end, 0 for the last before it,
-        and so on, shape `(n, k)`.
+        Called on the neuron of the outputs alone, see `of`.
 
-        **Returns:** shape `(n, k)` (time).
+        **Arguments:** `state` of the neurons at the end, shape `(b, o)` each; `drive`: the summed
+        input $\\sum_j w_{ij} r_j$, shape `(b, o)` (voltage); `numbers`: 1 for the first spike
+        beyond the end, 0 for the last before it, and so on, shape `(b, o, k)`.
+
+        **Returns:** shape `(b, o, k)` (time).
         """

@@ -6,7 +6,7 @@ speed 1, and an input is the shear $c ← c - w s$.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -15,10 +15,12 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from .._check import check, check_finite, check_positive, check_scalar, is_concrete
+from .._check import check, check_finite, check_positive, is_concrete
 from ..model._leaf import leaf
 from . import pseudospikes
 from .neuron import AbstractDynamics, AbstractSmoothNeuron, State
+from .parameters import aligned, check_count, check_parameter, part
+from .pseudorates import theta_pseudorates
 
 
 class ThetaState(NamedTuple):
@@ -47,6 +49,9 @@ class ThetaDynamics(AbstractDynamics):
     The cotangent of a neuron is that of its angle, which free motion leaves as it is.
     """
 
+    def waits(self, state: ThetaState) -> Float[Array, " n"]:
+        return jnp.arctan2(state.s, -state.c)
+
     def next_spike(self, state: ThetaState) -> tuple[Int[Array, ""], Float[Array, ""]]:
         c, s = state
         # the largest angle by its cotangent, which near a spike resolves what c alone would not
@@ -57,7 +62,8 @@ class ThetaDynamics(AbstractDynamics):
         c, s = state
         cosine, sine = jnp.cos(dt), jnp.sin(dt)
         # Rounding must not carry a neuron that is about to spike beyond its spike.
-        return ThetaState(c * cosine - s * sine, jnp.maximum(s * cosine + c * sine, 0))
+        later = s * cosine + c * sine
+        return ThetaState(c * cosine - s * sine, jnp.where(later < 0, 0, later))
 
     def kick(self, state: ThetaState, weights: Float[Array, " n"]) -> ThetaState:
         c = state.c - weights * state.s
@@ -108,39 +114,43 @@ class Theta(AbstractSmoothNeuron):
     $V - 1/2 = -q \cot ωφ$ grows at speed 1 between inputs. The neuron spikes at $φ = Θ$, where V
     reaches infinity, and starts again at $φ = 0$; an input adds its weight to V.
 
-    **Arguments:** `tau`: time constant $τ > 0$ (time); `I0`: drive $I_0 > 1/4$ (voltage).
+    **Arguments:** `tau`: time constant $τ > 0$ (time); `I0`: drive $I_0 > 1/4$ (voltage); each a
+    number, or for a `Recurrent` an array with one for each neuron, shape `(n,)`.
 
-    **Raises:** `ValueError` unless both are numbers in these ranges.
+    **Raises:** `ValueError` unless both are in these ranges.
 
     **Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking
     neural networks, arXiv 2309.14523 (2025).
     """
 
-    tau: Float[Array, ""] = eqx.field(converter=leaf("tau"), default=1.0)
-    I0: Float[Array, ""] = eqx.field(converter=leaf("I0"), default=1.25)
-
-    dynamics: ClassVar[ThetaDynamics] = ThetaDynamics()  # pyright: ignore[reportIncompatibleVariableOverride]: abstract
+    tau: Float[Array, "*n"] = eqx.field(converter=leaf("tau"), default=1.0)
+    I0: Float[Array, "*n"] = eqx.field(converter=leaf("I0"), default=1.25)
 
     def __check_init__(self):
-        check_scalar("tau", self.tau)
+        check_parameter("tau", self.tau)
         check_positive("tau", self.tau)
-        check_scalar("I0", self.I0)
+        check_parameter("I0", self.I0)
         check_finite("I0", self.I0)
         if is_concrete(self.I0):
-            check(float(self.I0) > 0.25, f"I0 = {float(self.I0):g}: must be greater than 1/4")
+            lowest = float(np.min(np.asarray(self.I0), initial=np.inf))
+            check(lowest > 0.25, f"I0 = {lowest:g}: must be greater than 1/4")
 
     @property
-    def q(self) -> Float[Array, ""]:
+    def dynamics(self) -> ThetaDynamics:
+        return ThetaDynamics()
+
+    @property
+    def q(self) -> Float[Array, "*n"]:
         r"""$q = \sqrt{I_0 - 1/4}$ (voltage)."""
         return jnp.sqrt(self.I0 - 0.25)
 
     @property
-    def omega(self) -> Float[Array, ""]:
+    def omega(self) -> Float[Array, "*n"]:
         """$ω = q/τ$ (1 / time)."""
         return self.q / self.tau
 
     @property
-    def period(self) -> Float[Array, ""]:
+    def period(self) -> Float[Array, "*n"]:
         """$Θ = π/ω$: the time between spikes without input, and the phase of the spike (time)."""
         return jnp.pi / self.omega
 
@@ -169,19 +179,30 @@ class Theta(AbstractSmoothNeuron):
         return shifted / self.omega
 
     @property
-    def time_unit(self) -> Float[Array, ""]:
+    def time_unit(self) -> Float[Array, "*n"]:
         return 1 / self.omega
 
     @property
-    def weight_unit(self) -> Float[Array, ""]:
+    def weight_unit(self) -> Float[Array, "*n"]:
         return self.q
 
     def rest(self, num: int) -> tuple[Float[Array, " n"]]:
         """Phases of neurons in the middle of their period, shape `(n,)` (time)."""
-        return (jnp.full(num, self.period / 2),)
+        return (jnp.broadcast_to(self.period / 2, num),)
 
     def check_initial(self, initial: State) -> None:
         check_phases("initial", initial[0], self)
+
+    def check_number(self, num: int) -> None:
+        check_count("tau", self.tau, num)
+        check_count("I0", self.I0, num)
+
+    def clipped(self) -> Theta:
+        least = jnp.finfo(self.tau.dtype).eps
+        return Theta(jnp.maximum(self.tau, least), jnp.maximum(self.I0, 0.25 + least))
+
+    def clipped_initial(self, initial: State) -> State:
+        return (jnp.clip(initial[0], 0, self.period),)
 
     def state(self, initial: State) -> ThetaState:
         angle = self.omega * initial[0]
@@ -190,24 +211,35 @@ class Theta(AbstractSmoothNeuron):
 
     def values(self, state: ThetaState) -> tuple[Array]:
         """Phases of a state, shape `(n,)` (time)."""
-        return (jnp.arctan2(state.s, state.c) / self.omega,)
+        return (jnp.arctan2(state.s, state.c) / aligned(self.omega, state.c.ndim, -1),)
 
-    def rates(self, state: ThetaState, weights: Float[Array, "n n"]) -> Float[Array, " n"]:
-        return pseudospikes.theta_pseudorates(state.c, state.s, weights / self.q)
+    def rates(
+        self, state: ThetaState, weights: Float[Array, "n n"]
+    ) -> tuple[Float[Array, "b n"], Bool[Array, " b"]]:
+        scaled = weights / aligned(self.q, 2, 0)  # one row for each neuron that hears
+        rates = theta_pseudorates(state.c, state.s, scaled)
+        found = ~jnp.any(jnp.isnan(rates), axis=-1)
+        alone = pseudospikes.theta_pseudorate(state.c, state.s, jnp.zeros_like(state.c))
+        return jnp.where(found[..., None], rates, alone), found
 
     def pseudospikes(
-        self, state: ThetaState, drive: Float[Array, " n"], numbers: Int[Array, "n k"]
-    ) -> Float[Array, "n k"]:
-        c, s, total = (x[:, None] for x in (state.c, state.s, drive / self.q))
-        return pseudospikes.theta_pseudospikes(c, s, total, numbers) / self.omega
+        self, state: ThetaState, drive: Float[Array, "b o"], numbers: Int[Array, "b o k"]
+    ) -> Float[Array, "b o k"]:
+        c, s, total = (x[..., None] for x in (state.c, state.s, drive / aligned(self.q, 2, 1)))
+        later = pseudospikes.theta_pseudospikes(c, s, total, numbers)
+        return later / aligned(self.omega, 3, 1)
+
+    def of(self, neurons: np.ndarray) -> Theta:
+        return Theta(part(self.tau, neurons), part(self.I0, neurons))
 
 
 def check_phases(name: str, phases: ArrayLike, neuron: Theta) -> None:
     """Requires phases in [0, Θ]; traced values pass."""
     check_positive(name, phases, allow_zero=True)
     if is_concrete(phases, neuron):
-        period, highest = float(neuron.period), float(np.max(np.asarray(phases), initial=0))
-        check(
-            highest <= period * (1 + 1e-6),
-            f"{name} = {highest:g}: phases must not exceed the period, {period:g}",
-        )
+        values, periods = np.broadcast_arrays(np.asarray(phases), np.asarray(neuron.period))
+        for k in np.argwhere(values > periods * (1 + 1e-6))[:1]:
+            raise ValueError(
+                f"{name} = {values[tuple(k)]:g}: phases must not exceed the period, "
+                f"{periods[tuple(k)]:g}"
+            )

@@ -6,67 +6,73 @@ from typing import Any
 
 import numpy as np
 
-from .._check import check, check_finite, check_positive, check_scalar, is_concrete
+from .._check import check, check_finite, check_positive
 from .._quantity import brief
 from ..model._leaf import as_leaf
-from .encoding import Volleys
-from .theta import check_phases
+from .inputs import BinnedSpikes, Inputs, Volleys
+from .theta import Theta, check_phases
+from .weights import as_weights
 
 
 def as_layers(name: str, values: Any) -> tuple[Any, ...]:
     """The arrays of the layers, `None` where there is none."""
-    if not isinstance(values, (list, tuple)) and getattr(values, "ndim", 0) == 0:
-        raise ValueError(f"{name} = {brief(values)}: must be a list of arrays, one for each layer")
-    return tuple(None if one is None else as_leaf(name, one) for one in values)
-
-
-def check_layers(net: Any) -> None:
-    """Requires the layers of a `FeedForward` to fit together. **Raises:** `ValueError`."""
-    check(len(net.weights) >= 1, "weights: at least one layer is needed")
-    check(
-        len(net.initial) == len(net.delays) == len(net.weights),
-        f"initial, delays: must be as many as weights, {len(net.weights)}, "
-        f"not {len(net.initial)} and {len(net.delays)}",
+    _check_sequence(name, values)
+    return tuple(
+        None if one is None else as_leaf(f"{name}[{i}]", one) for i, one in enumerate(values)
     )
-    for i, (weights, phase, delay) in enumerate(
-        zip(net.weights, net.initial, net.delays, strict=True)
-    ):
-        check(weights.ndim == 2, f"weights[{i}]: shape {weights.shape} must be (before, neurons)")
-        before, n = weights.shape
+
+
+def as_weight_layers(values: Any) -> tuple[Any, ...]:
+    """The weights of the layers. **Raises:** `ValueError` if there are none or one is no matrix."""
+    _check_sequence("layer_weights", values)
+    layers = tuple(as_weights(f"layer_weights[{i}]", one) for i, one in enumerate(values))
+    check(len(layers) >= 1, "layer_weights: at least one layer is needed")
+    for i, weights in enumerate(layers):
+        check(
+            weights.ndim == 2,
+            f"layer_weights[{i}]: shape {weights.shape} must be (neurons, before)",
+        )
+    return layers
+
+
+def _check_sequence(name: str, values: Any) -> None:
+    if not isinstance(values, (list, tuple)) and np.ndim(values) == 0:
+        raise ValueError(f"{name} = {brief(values)}: must be a list of arrays, one for each layer")
+
+
+def check_layers(neuron: Theta, weights: Any, initial: Any, delays: Any) -> None:
+    """Requires the layers of a `FeedForward` to fit together. **Raises:** `ValueError`."""
+    check(
+        len(initial) == len(delays) == len(weights),
+        f"initial, delays: must be as many as layer_weights, {len(weights)}, "
+        f"not {len(initial)} and {len(delays)}",
+    )
+    for i, (one, phase, delay) in enumerate(zip(weights, initial, delays, strict=True)):
+        n, before = one.shape
         if i:
             check(
-                before == net.weights[i - 1].shape[1],
-                f"weights[{i}]: shape {weights.shape} must begin with "
-                f"{net.weights[i - 1].shape[1]}, the neurons of layer {i - 1}",
+                before == weights[i - 1].shape[0],
+                f"layer_weights[{i}]: shape {one.shape} must end with "
+                f"{weights[i - 1].shape[0]}, the neurons of layer {i - 1}",
             )
-        check(phase.shape == (n,), f"initial[{i}]: shape {phase.shape} must be {(n,)}")
-        check_finite(f"weights[{i}]", weights)
-        check_phases(f"initial[{i}]", phase, net.neuron)
-        if delay is not None:
-            check(delay.shape == (before,), f"delays[{i}]: shape {delay.shape} must be {(before,)}")
-            check_positive(f"delays[{i}]", delay, allow_zero=True)
-    check_scalar("duration", net.duration)
-    check_positive("duration", net.duration)
-
-
-def check_inputs(net: Any, inputs: Any) -> None:
-    """Requires the inputs of a `FeedForward` to be as many as its first layer has, and times.
-
-    **Raises:** `ValueError`.
-    """
-    before = net.weights[0].shape[0]
-    if isinstance(inputs, Volleys):
         check(
-            net.delays[0] is None, "inputs: Volleys cannot be delayed; give the time of each input"
+            phase is not None and phase.shape == (n,),
+            f"initial[{i}]: shape {getattr(phase, 'shape', None)} must be {(n,)}",
         )
-        shape = inputs.which.shape
-    else:
-        shape = np.shape(inputs)
-        if is_concrete(inputs):
-            values = np.asarray(inputs)
-            check(not np.any(np.isnan(values)), "inputs: spike times must not be NaN (inf is none)")
-            check(not np.any(values < 0), "inputs: spike times must not be negative")
+        start: Any = phase
+        check_phases(f"initial[{i}]", start, neuron)
+        if delay is not None:
+            check(
+                delay.shape in ((before,), (n, before)),
+                f"delays[{i}]: shape {delay.shape} must be {(before,)} or {(n, before)}",
+            )
+            check_positive(f"delays[{i}]", delay, allow_zero=True)
+            check_finite(f"delays[{i}]", delay)
+
+
+def check_undelayed(delay: Any, inputs: Inputs) -> None:
+    """Refuses delays of inputs that share their times. **Raises:** `ValueError`."""
     check(
-        len(shape) >= 1 and shape[-1] == before,
-        f"inputs: shape {shape} must end with {before}, the number of inputs",
+        delay is None or not isinstance(inputs, Volleys | BinnedSpikes),
+        f"inputs: {type(inputs).__name__} cannot be delayed; give the times of the inputs",
     )

@@ -34,12 +34,15 @@ def network(dtype) -> FeedForward:
     """A network in which 0.45 and 0.35 spikes per neuron occur in the hidden layers."""
     sizes = [784, *SETTING.hidden, 10]
     neuron = Theta(dtype(SETTING.tau), dtype(SETTING.I0))
-    duration = dtype(SETTING.duration)
-    net = FeedForward.init(
-        sizes, neuron, key=jax.random.key(0), duration=duration, scale=4.0, dtype=dtype
-    )
-    shifted = tuple(w + dtype(b) for w, b in zip(net.weights, (0.0033, 0.018, 0.03), strict=True))
-    return eqx.tree_at(lambda n: n.weights, net, shifted)
+    net = FeedForward.init(neuron, sizes, key=jax.random.key(0), scale=4.0, dtype=dtype)
+    layers = zip(net.layer_weights, (0.0033, 0.018, 0.03), strict=True)
+    shifted = tuple(w + dtype(b) for w, b in layers)
+    return eqx.tree_at(lambda n: n.layer_weights, net, shifted)
+
+
+def first_times(net: FeedForward, inputs: Any) -> jax.Array:
+    """The first spikes of the outputs."""
+    return net(inputs, duration=SETTING.duration)[..., 0]
 
 
 def samples() -> Samples:
@@ -73,7 +76,7 @@ def our_gradient(net: FeedForward, data: Samples) -> tuple[jax.Array, FeedForwar
     params, fixed = eqx.partition(net, net.trainable())
 
     def loss(params):
-        return jnp.mean(one._loss(eqx.combine(params, fixed)(inputs)[..., 0], data.label))
+        return jnp.mean(one._loss(first_times(eqx.combine(params, fixed), inputs), data.label))
 
     return jax.jit(jax.value_and_grad(loss))(params)
 
@@ -89,7 +92,7 @@ def their_gradient(
     def loss(parameters, inputs, labels):
         return experiment.simulatefn(neuron, parameters, inputs, labels, THEIRS)[0]
 
-    parameters = [[w.T for w in net.weights], jnp.concatenate(net.initial)]
+    parameters = [list(net.layer_weights), jnp.concatenate(net.initial)]
     inputs = trainer().encoder(data.x, None).which.astype(jnp.int32)
     return jax.jit(jax.value_and_grad(loss)), (parameters, inputs, data.label)
 

@@ -92,8 +92,8 @@ def our_step(setting: Setting):
     """The same with ours."""
 
     def loss(learned):
-        net, trial = setting.reservoir.trial(learned)
-        return setting.reservoir.loss(setting.reservoir.outputs(net, trial))
+        trial = setting.reservoir.trial(learned)
+        return setting.reservoir.loss(setting.reservoir.outputs(trial))
 
     potential, current = jnp.asarray(setting.initial)
     learned = Learned(jnp.asarray(setting.weights), (potential, current))

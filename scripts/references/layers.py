@@ -6,16 +6,18 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 
-def integrate(net, inputs: np.ndarray) -> tuple[list[list[np.ndarray]], list[np.ndarray]]:
+def integrate(
+    net, inputs: np.ndarray, duration: float
+) -> tuple[list[list[np.ndarray]], list[np.ndarray]]:
     """Spike times of every neuron of every layer, and the phases at the end.
 
     The variable is ψ with $V - 1/2 = \\tan(ψ/2)$, smooth at the spike ψ = π:
     $τ ψ' = 2 (\\sin²(ψ/2) + q² \\cos²(ψ/2))$.
     """
-    tau, q, end = (float(x) for x in (net.neuron.tau, net.neuron.q, net.duration))
+    tau, q, end = (float(x) for x in (net.neuron.tau, net.neuron.q, duration))
     senders = [np.array([t]) for t in inputs]
     spikes, phases = [], []
-    for weights, initial, delay in zip(net.weights, net.initial, net.delays, strict=True):
+    for weights, initial, delay in zip(net.layer_weights, net.initial, net.delays, strict=True):
         delay = np.zeros(len(senders)) if delay is None else np.asarray(delay)
         arrivals = [
             (t + d, i)
@@ -24,7 +26,7 @@ def integrate(net, inputs: np.ndarray) -> tuple[list[list[np.ndarray]], list[np.
             if t + d < end
         ]
         layer = [
-            _neuron(tau, q, end, sorted(arrivals), np.asarray(weights, float)[:, n], float(phase))
+            _neuron(tau, q, end, sorted(arrivals), np.asarray(weights, float)[n], float(phase))
             for n, phase in enumerate(initial)
         ]
         senders = [times for times, _ in layer]

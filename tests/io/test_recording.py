@@ -115,17 +115,18 @@ def test_recordings_of_every_solution():
 
 def trial_of(scale, max_events=30):
     """Two neurons with one input, which only the second hears."""
-    net = jn.spikes.Recurrent(jn.spikes.LIF(), np.zeros((2, 2)), np.array([[0.0], [8.0]]))
+    weights = np.zeros((2, 2)), np.array([[0.0], [8.0]])
+    net = jn.spikes.Recurrent(jn.spikes.LIF(), *weights, max_spikes=12, max_events=max_events)
     inputs = jn.spikes.InputSpikes(scale * jnp.array([0.5, 1.0, 1.5]), jnp.zeros(3, int))
-    return net(inputs, duration=4.0, max_events=max_events)
+    return net.trial(inputs, duration=4.0)
 
 
 def test_trains_of_a_trial_of_spikes():
     trial = trial_of(1.0)
     (segment,) = jn.io.to_neo(trial, units=units(20)).segments
     silent, firing = segment.spiketrains
-    assert len(silent) == 0 < len(firing) == trial.counts[1]
-    own = np.asarray(trial.spike_times(int(trial.counts[1])))[1]
+    assert len(silent) == 0 < len(firing) == trial.num_spikes[1]
+    own = np.asarray(trial.spike_times[1, : trial.num_spikes[1]])
     np.testing.assert_allclose(seconds(firing.times), 0.02 * own, rtol=1e-6)
     np.testing.assert_allclose(seconds(firing.t_stop), 0.08)
 
@@ -135,14 +136,14 @@ def test_a_batch_of_trials():
     block = jn.io.to_neo(trials, units=units(20))
     assert [segment.name for segment in block.segments] == ["trial 0", "trial 1"]
     for member, segment in enumerate(block.segments):
-        spikes = np.asarray(trials.sources[member]) == 1
-        own = np.asarray(trials.times[member])[spikes]
+        spikes = np.asarray(trials.events.sources[member]) == 1
+        own = np.asarray(trials.events.times[member])[spikes]
         assert own.size > 0
         np.testing.assert_allclose(seconds(segment.spiketrains[1].times), 0.02 * own, rtol=1e-6)
 
 
 def test_wrong_arguments():
-    with pytest.raises(ValueError, match="sol = dict: must be a Solution or a RecurrentTrial"):
+    with pytest.raises(ValueError, match="sol = dict: must be a Solution or a Trial"):
         jn.io.to_neo({}, units=units(1))
 
 

@@ -1,5 +1,6 @@
 """Pseudospikes continue the times of ordinary spikes beyond the end of the trial."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -9,7 +10,16 @@ import pytest
 from jax.test_util import check_grads
 from references.networks import random_setting
 
-from jaxnlif.spikes import LIF, QIF, InputSpikes, Recurrent, Theta, pseudospikes, sorted_spikes
+from jaxnlif.spikes import (
+    LIF,
+    QIF,
+    InputSpikes,
+    Recurrent,
+    Theta,
+    pseudospikes,
+    sorted_spikes,
+    theta_pseudorates,
+)
 
 
 def test_closed_form(dtype):
@@ -71,11 +81,10 @@ def output_times(neuron, weight, arrival):
     """
     inputs = jnp.zeros((2, 2)).at[0].set(jnp.stack([weight, jnp.asarray(-1.0)]))
     spikes = sorted_spikes(jnp.stack([jnp.asarray(0.5), arrival]), jnp.arange(2))
-    net = Recurrent(neuron, np.array([[0, 0.5], [2, 0]]), inputs)
-    trial = net(spikes, duration=4.0, max_events=20)
-    times = net.output_times(trial, 3)
-    weighted = times * jnp.linspace(1, 2, 6).reshape(2, 3)
-    return jnp.sum(weighted), (times[0], trial.counts[0])
+    net = Recurrent(neuron, np.array([[0, 0.5], [2, 0]]), inputs, max_spikes=3, max_events=20)
+    trial = net.trial(spikes, duration=4.0)
+    weighted = trial.times * jnp.linspace(1, 2, 6).reshape(2, 3)
+    return jnp.sum(weighted) + jnp.sum(trial.progress), (trial.times[0], trial.num_spikes[0])
 
 
 def through_the_end(kind, parameter):
@@ -106,7 +115,7 @@ def test_pseudorates_of_a_recurrent_network_are_consistent(dtype):
     angle = rng.uniform(0, np.pi, 8).astype(dtype)
     weights = (rng.normal(size=(8, 8)) - 1).astype(dtype)
     c, s = np.cos(angle), np.sin(angle)
-    rates = jax.jit(pseudospikes.theta_pseudorates)(c, s, weights)
+    rates = jax.jit(theta_pseudorates)(c, s, weights)
     expected = jax.jit(pseudospikes.theta_pseudorate)(c, s, weights @ np.asarray(rates))
     np.testing.assert_allclose(rates, expected, atol=1e-5 if dtype == np.float32 else 1e-13)
     assert float(rates.min()) > 0
@@ -120,7 +129,7 @@ def test_pseudorates_are_phases_after_what_the_others_send():
 
     @jax.jit
     def both(phase):
-        rates = neuron.rates(neuron.state((phase,)), weights)
+        rates = neuron.rates(neuron.state((phase[None],)), weights)[0][0]
         return rates, neuron.shifted(phase, weights @ rates) / neuron.period
 
     rates, expected = both(float(neuron.period) * np.array([0.2, 0.5, 0.9]))
@@ -130,7 +139,7 @@ def test_pseudorates_are_phases_after_what_the_others_send():
 def test_pseudorates_of_strong_coupling_are_found(dtype):
     angle = np.array([2.3, 2.8], dtype)
     weights = np.array([[0, -6], [-9, 0]], dtype)
-    compiled = jax.jit(pseudospikes.theta_pseudorates)
+    compiled = jax.jit(theta_pseudorates)
     rates = compiled(np.cos(angle), np.sin(angle), weights)
     np.testing.assert_allclose(rates, [0.0731, 0.8617], atol=2e-4)
 
@@ -141,29 +150,26 @@ def test_gradient_of_recurrent_pseudorates():
     weights = jnp.asarray(rng.normal(size=(6, 6)) - 0.5)
 
     def total(angle, weights):
-        rates = pseudospikes.theta_pseudorates(jnp.cos(angle), jnp.sin(angle), weights)
+        rates = theta_pseudorates(jnp.cos(angle), jnp.sin(angle), weights)
         return jnp.sum(jnp.sin(3 * rates))
 
     check_grads(jax.jit(total), (angle, weights), order=1, modes=("rev",))
 
 
 def test_lif_neurons_have_none():
-    net = Recurrent(LIF(1.0), np.zeros((1, 1)), np.ones((1, 1)))
-    trial = net(InputSpikes(np.ones(1), np.zeros(1, int)), duration=2.0, max_events=5)
-    with pytest.raises(ValueError, match="neuron: LIF has no pseudospikes"):
-        net.output_times(trial, 1)
+    net = Recurrent(LIF(1.0), np.zeros((1, 1)), np.full((1, 1), 6.0), max_spikes=3)
+    trial = net.trial(InputSpikes(np.zeros(1), np.zeros(1, int)), duration=2.0)
+    assert trial.num_spikes.tolist() == [1]
+    assert np.isfinite(trial.times[0]).tolist() == [True, False, False]
+    assert trial.progress.tolist() == [1]
 
 
 def test_output_times_are_ordinary_ones_first():
     setting = random_setting(1)
-    net = Recurrent(QIF(0.8), setting.weights, setting.input_weights)
-
-    @jax.jit
-    def run(net, spikes):
-        trial = net(spikes, duration=4.0, max_events=100)
-        return net.output_times(trial, 9), trial.spike_times(9), net.output_times(trial, 3, [4, 1])
-
-    times, spikes, some = map(np.asarray, run(net, setting.inputs(np.float64)))
+    net = Recurrent(QIF(0.8), setting.weights, setting.input_weights, max_spikes=9)
+    trial = net.trial(setting.inputs(np.float64), duration=4.0)
+    times, spikes = np.asarray(trial.times), np.asarray(trial.spike_times)
+    some = replace(net, outputs=(4, 1), max_spikes=3)(setting.inputs(np.float64), duration=4.0)
     ordinary = np.isfinite(spikes)
     np.testing.assert_array_equal(times[ordinary], spikes[ordinary])
     assert np.all(times[~ordinary] > 4)

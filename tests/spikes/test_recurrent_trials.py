@@ -1,5 +1,6 @@
 """Recurrent networks under transformations, and in little room."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -18,7 +19,7 @@ from jaxnlif.spikes import (
 
 from ..conftest import needs_double
 from . import test_recurrent
-from .test_recurrent import BUDGET, TAU, in_little_room, with_gradient
+from .test_recurrent import TAU, in_little_room, with_gradient
 
 qif = test_recurrent.qif
 
@@ -41,22 +42,22 @@ def test_a_batch_is_its_trials(qif):
 @needs_double
 def test_a_budget_just_large_enough_changes_nothing(qif):
     net, inputs, duration = qif
-    wide = net(inputs, duration=duration, max_events=BUDGET)
+    wide = net.trial(inputs, duration=duration).events
     num = int(wide.num)
-    exact = net(inputs, duration=duration, max_events=num)
+    exact = replace(net, max_events=num).trial(inputs, duration=duration).events
     np.testing.assert_array_equal(exact.times[:num], wide.times[:num])
     with pytest.raises(SolveError, match=f"max_events = {num - 1}: there are more spikes"):
-        net(inputs, duration=duration, max_events=num - 1)
+        replace(net, max_events=num - 1).trial(inputs, duration=duration)
 
 
 @pytest.mark.parametrize("num", [31, 32, 33, 64])
 def test_a_budget_holds_as_many_events(num):
     """Whole blocks of them too: the end of the trial needs a place of its own."""
     inputs = InputSpikes(np.linspace(0.01, 0.9, num), np.zeros(num, int))
-    net = Recurrent(QIF(1.0), np.zeros((1, 1)), np.zeros((1, 1)))
-    trial = net(inputs, duration=1.0, max_events=num)
-    assert int(trial.num) == num
-    np.testing.assert_allclose(trial.times[:num], inputs.times)
+    net = Recurrent(QIF(1.0), np.zeros((1, 1)), np.zeros((1, 1)), max_events=num)
+    events = net.trial(inputs, duration=1.0).events
+    assert int(events.num) == num
+    np.testing.assert_allclose(events.times[:num], inputs.times)
 
 
 @needs_double
@@ -64,6 +65,7 @@ def test_too_small_a_budget_shows_under_jit(qif):
     trial = in_little_room(*qif)
     assert not bool(trial.finished)
     assert np.all(np.isnan(trial.times))
+    assert np.all(np.isnan(trial.events.times))
     assert np.all(np.isnan(trial.end.n))
 
 
@@ -75,10 +77,10 @@ def test_new_numbers_do_not_compile_again(qif):
     @jax.jit
     def of(net, inputs, duration):
         traces.append(1)
-        return net(inputs, duration=duration, max_events=BUDGET).num
+        return net.trial(inputs, duration=duration).events.num
 
     of(net, inputs, jnp.asarray(duration, net.weights.dtype))
-    other = Recurrent(QIF(TAU / 2), net.weights * 0.9, net.input_weights, net.initial)
+    other = replace(net, neuron=QIF(TAU / 2), weights=net.weights * 0.9)
     of(other, inputs, jnp.asarray(duration / 2, net.weights.dtype))
     assert len(traces) == 1
 
@@ -87,11 +89,11 @@ def test_an_input_comes_before_a_spike_only_if_strictly_earlier(dtype):
     """A LIF neuron that an input would keep from its spike fires if both come at once."""
     alone = Recurrent(LIF(dtype.type(1)), np.zeros((1, 1), dtype), np.array([[6.0, -60.0]], dtype))
     first = InputSpikes(np.array([0, np.inf], dtype), np.array([0, 1]))
-    spike = float(alone(first, duration=2.0, max_events=BUDGET).times[1])
+    spike = float(alone.trial(first, duration=2.0).times[0, 0])
 
     def count(time):
         inputs = InputSpikes(np.array([0, time], dtype), np.array([0, 1]))
-        return int(alone(inputs, duration=2.0, max_events=BUDGET).counts[0])
+        return int(alone.trial(inputs, duration=2.0).num_spikes[0])
 
     assert count(spike) == 1
     assert count(spike * (1 - 1e-5)) == 0
@@ -100,8 +102,7 @@ def test_an_input_comes_before_a_spike_only_if_strictly_earlier(dtype):
 def test_nothing_happens_without_input():
     net = Recurrent(QIF(1.0), np.zeros((2, 2)), np.zeros((2, 1)))
     none = InputSpikes(np.full(3, np.inf), np.zeros(3, int))
-    trial = net(none, duration=5.0, max_events=5)
-    assert int(trial.num) == 0
+    assert int(net.trial(none, duration=5.0).events.num) == 0
 
 
 @needs_double
@@ -116,7 +117,7 @@ def test_inputs_that_never_come_leave_the_gradient_finite(qif):
 @needs_double
 def test_trace_goes_through_the_states_at_events(qif):
     net, inputs, duration = qif
-    trial = net(inputs, duration=duration, max_events=BUDGET)
+    trial = net.trial(inputs, duration=duration)
     times = np.linspace(0, duration, 500).astype(net.weights.dtype)
     potential, current = jax.jit(Recurrent.trace)(net, trial, times)
     assert potential.shape == current.shape == (500, 5)

@@ -64,7 +64,7 @@ def test_the_shift_is_smooth_at_the_spike(neuron, dtype):
         ({"I0": 0.25}, "I0 = 0.25: must be greater than 1/4"),
         ({"I0": float("nan")}, "I0 = nan: must be finite"),
         ({"tau": 0.0}, "tau = 0: must be positive"),
-        ({"tau": [1.0, 2.0]}, "must be a single number"),
+        ({"tau": [[1.0, 2.0]]}, "must be one number, or one for each neuron"),
     ],
 )
 def test_wrong_parameters(arguments, message):

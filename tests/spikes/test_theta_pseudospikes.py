@@ -21,14 +21,14 @@ def output(dtype):
     time.
     """
     net = FeedForward.init(
-        [3, 4, 1], Theta(6 / np.pi), key=jax.random.key(0), duration=END, scale=1.0, dtype=dtype
+        Theta(6 / np.pi), [3, 4, 1], key=jax.random.key(0), scale=1.0, dtype=dtype
     )
     inputs = jnp.asarray([0.2, 0.5, 0.8], dtype)
 
     def time(change):
-        weights = net.weights[0].at[:, 1].add(change[1]), net.weights[1] + change[0]
-        one = eqx.tree_at(lambda n: n.weights, net, weights)
-        return one(inputs.at[0].add(change[2]))[0, 0]
+        weights = net.layer_weights[0].at[1].add(change[1]), net.layer_weights[1] + change[0]
+        one = eqx.tree_at(lambda n: n.layer_weights, net, weights)
+        return one(inputs.at[0].add(change[2]), duration=END)[0, 0]
 
     batched = jax.jit(jax.vmap(jax.value_and_grad(time)))
     return lambda changes: batched(jnp.asarray(changes, dtype))
@@ -63,13 +63,12 @@ def test_spike_that_rounding_puts_at_the_end_is_heard(dtype):
     @jax.vmap
     def trial(weight):
         net = FeedForward(
+            jax.tree.map(lambda x: x.astype(dtype), Theta()),
             [weight[None, None], jnp.asarray([[2.0]], dtype)],
             [jnp.asarray([1.5], dtype), jnp.asarray([1.0], dtype)],
-            Theta(),
-            duration=3.0,
         )
-        trial = net.trial(jnp.asarray([0.5], dtype))
-        return trial.spikes[0][0, 0], trial.times[0, -1]
+        trial = net.trial(jnp.asarray([0.5], dtype), duration=3.0)
+        return trial.spike_times[0, 0], trial.times[0, -1]
 
     def in_time(weight):
         return trial(np.full(17, weight))[0][0] < 3

@@ -16,8 +16,8 @@ def random_network(seed: int, dtype=np.float64) -> FeedForward:
     """Three layers with delays and random phases, active for more than two periods."""
     neuron = Theta(dtype(1.2), dtype(1.4))
     drawn = FeedForward.init(
-        [8, 7, 5, 3], neuron, key=jax.random.key(seed), duration=DURATION, scale=3.0,
-        max_spikes=SPIKES, delayed=(0, 1), dtype=np.float64,
+        neuron, [8, 7, 5, 3], key=jax.random.key(seed), scale=3.0, max_spikes=SPIKES,
+        delayed=(0, 1), dtype=np.float64,
     )  # fmt: skip
     rng = np.random.default_rng(seed)
     period = float(neuron.period)
@@ -41,6 +41,6 @@ def random_inputs(seed: int, samples: int, dtype=np.float64) -> jax.Array:
 
 def random_loss(net: FeedForward, inputs: jax.Array) -> jax.Array:
     """A random linear function of all output times."""
-    times = net(inputs)
+    times = net(inputs, duration=DURATION)
     rng = np.random.default_rng(7)
     return jnp.sum(jnp.asarray(rng.normal(size=times.shape), times.dtype) * times)

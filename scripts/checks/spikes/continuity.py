@@ -19,15 +19,13 @@ WIDTH, DURATION = 0.05, 4.0  # of the sweep of a single neuron, and of its trial
 
 def feedforward() -> Iterator[Measured]:
     """The first output time of a network about the point where it passes the end."""
-    net = FeedForward.init(
-        [3, 4, 1], Theta(6 / np.pi), key=jax.random.key(0), duration=END, scale=1.0
-    )
+    net = FeedForward.init(Theta(6 / np.pi), [3, 4, 1], key=jax.random.key(0), scale=1.0)
     inputs = jnp.asarray([0.2, 0.5, 0.8])
 
     def time(change):
-        weights = net.weights[0].at[:, 1].add(change[1]), net.weights[1] + change[0]
-        one = eqx.tree_at(lambda n: n.weights, net, weights)
-        return one(inputs.at[0].add(change[2]))[0, 0]
+        weights = net.layer_weights[0].at[1].add(change[1]), net.layer_weights[1] + change[0]
+        one = eqx.tree_at(lambda n: n.layer_weights, net, weights)
+        return one(inputs.at[0].add(change[2]), duration=END)[0, 0]
 
     batched = jax.jit(jax.vmap(jax.value_and_grad(time)))
     spans = {
@@ -58,13 +56,13 @@ def _single(neuron, excitation, parameter, p):
     weight, time = (p, 1.5) if parameter == "weight" else (excitation, p)
     weights = jnp.stack([jnp.asarray(weight, float), jnp.asarray(-1.0)])[None]
     times = jnp.stack([jnp.asarray(0.5), jnp.asarray(time, float)])
-    net = Recurrent(neuron, jnp.zeros((1, 1)), weights)
-    return net, net(sorted_spikes(times, jnp.arange(2)), duration=DURATION, max_events=16)
+    net = Recurrent(neuron, jnp.zeros((1, 1)), weights, max_spikes=1, max_events=16)
+    return net.trial(sorted_spikes(times, jnp.arange(2)), duration=DURATION)
 
 
 def _crossing(neuron, excitation, parameter, low, high) -> float:
     """Where the number of spikes changes, by bisection."""
-    count = jax.jit(lambda p: _single(neuron, excitation, parameter, p)[1].counts[0])
+    count = jax.jit(lambda p: _single(neuron, excitation, parameter, p).num_spikes[0])
     first = int(count(low))
     for _ in range(60):
         middle = (low + high) / 2
@@ -79,8 +77,8 @@ def recurrent() -> Iterator[Measured]:
         sweep = jnp.linspace(at - WIDTH / 2, at + WIDTH / 2, POINTS + 1)
 
         def output(p, parameter=parameter, excitation=excitation):
-            net, trial = _single(QIF(), excitation, parameter, p)
-            return net.output_times(trial, 1)[0, 0], trial.counts[0]
+            trial = _single(QIF(), excitation, parameter, p)
+            return trial.times[0, 0], trial.num_spikes[0]
 
         (time, count), slope = jax.jit(jax.vmap(jax.value_and_grad(output, has_aux=True)))(sweep)
         assert np.ptp(count) == 1
@@ -100,7 +98,7 @@ def lif_jumps() -> Iterator[Measured]:
     at = _crossing(LIF(), 0.0, "weight", 3.0, 6.0)
 
     def output(p):
-        return _single(LIF(), 0.0, "weight", p)[1].spike_times(1)[0, 0]
+        return _single(LIF(), 0.0, "weight", p).times[0, 0]
 
     above = at + 10.0 ** -np.arange(3, 10)
     time, slope = jax.jit(jax.vmap(jax.value_and_grad(output)))(jnp.asarray(above))

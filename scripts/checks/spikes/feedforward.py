@@ -14,7 +14,7 @@ from benchmarks import spikes_feedforward as benchmark
 from jax.flatten_util import ravel_pytree
 from references.layers import integrate
 
-from ._networks import random_inputs, random_loss, random_network
+from ._networks import DURATION, random_inputs, random_loss, random_network
 
 SEEDS = range(3)
 EPS = (1e-6, 1e-8, 1e-10)
@@ -25,11 +25,11 @@ def against_integration() -> Iterator[Measured]:
     """Spike times of random networks, and of an integrator of order 8."""
     for seed in SEEDS:
         net, inputs = random_network(seed), random_inputs(seed, 1)
-        trial = net.trial(inputs)
-        spikes, _ = integrate(net, np.asarray(inputs[0]))
+        trial = net.trial(inputs, duration=DURATION)
+        spikes, _ = integrate(net, np.asarray(inputs[0]), DURATION)
         worst, number = 0.0, 0
-        for layer, expected in enumerate(spikes):
-            found = np.asarray(trial.spikes[layer][0])
+        layers = net.per_layer(trial.spike_times[0], axis=-2)
+        for expected, found in zip(spikes, map(np.asarray, layers), strict=True):
             for times, row in zip(expected, found, strict=True):
                 if len(times) != np.sum(np.isfinite(row)):
                     worst = np.inf
@@ -76,7 +76,7 @@ def float32() -> Iterator[Measured]:
     inputs = benchmark.trainer().encoder(data.x, None)
     truth = benchmark.network(np.float32)
     exact = jax.tree.map(lambda x: x.astype(np.float64) if eqx.is_inexact_array(x) else x, truth)
-    one, other = (np.asarray(net(inputs)[..., 0], float) for net in (truth, exact))
+    one, other = (np.asarray(benchmark.first_times(net, inputs), float) for net in (truth, exact))
     yield Measured("float32_spike_times", float(np.max(np.abs(one / other - 1))), "theta")
     slopes = [ravel_pytree(benchmark.our_gradient(net, data)[1])[0] for net in (truth, exact)]
     error = jnp.linalg.norm(slopes[0] - slopes[1]) / jnp.linalg.norm(slopes[1])
@@ -87,12 +87,12 @@ def against_spikegd(directory: str | os.PathLike) -> Iterator[Measured]:
     """Loss and gradient at the published setting, at the cut-off that brings the two nearest."""
     net, data = benchmark.network(np.float64), benchmark.samples()
     value, slope = benchmark.our_gradient(net, data)
-    ours = ravel_pytree((slope.weights, slope.initial))[0]
+    ours = ravel_pytree((slope.layer_weights, slope.initial))[0]
     found = []
     for eps in EPS:
         gradient, arguments = benchmark.their_gradient(directory, net, data, eps)
         loss, (weights, initial) = gradient(*arguments)
-        theirs = ravel_pytree(([w.T for w in weights], initial))[0]
+        theirs = ravel_pytree((weights, initial))[0]
         error = float(jnp.linalg.norm(ours - theirs) / jnp.linalg.norm(theirs))
         found.append((abs(float(value / loss - 1)), error))
     yield Measured("spikegd_loss", min(loss for loss, _ in found), "mnist")

@@ -20,21 +20,21 @@ def _setting(seed: int) -> reference.Setting:
 
 
 def _outputs(arguments, sources, duration):
-    """Output times (ordinary and pseudospikes), two more than the busiest neuron of these has."""
+    """A trial with output times, ordinary and pseudospikes, two more than any neuron has."""
     weights, input_weights, times = arguments
-    net = Recurrent(QIF(jnp.ones((), weights.dtype)), weights, input_weights)
-    trial = net(InputSpikes(times, sources), duration=duration, max_events=MAX_EVENTS)
-    return net.output_times(trial, 10), trial
+    neuron, room = QIF(jnp.ones((), weights.dtype)), {"max_spikes": 10, "max_events": MAX_EVENTS}
+    net = Recurrent(neuron, weights, input_weights, **room)
+    return net.trial(InputSpikes(times, sources), duration=duration)
 
 
 def _loss(arguments, sources, duration):
-    times, _ = _outputs(arguments, sources, duration)
+    times = _outputs(arguments, sources, duration).times
     return jnp.mean(jnp.sin(times)) + jnp.mean((times / duration) ** 2)
 
 
 _gradient = jax.jit(jax.grad(_loss))
 _value = jax.jit(_loss)
-_times = jax.jit(_outputs)
+_trial = jax.jit(_outputs)
 
 
 def _arguments(setting: reference.Setting, dtype):
@@ -49,10 +49,10 @@ def against_integration() -> Iterator[Measured]:
     for seed in range(NETWORKS):
         setting = _setting(seed)
         spikes, _ = reference.qif(setting)
-        _, trial = _times(_arguments(setting, float), setting.sources, setting.duration)
-        mine = np.asarray(trial.sources) < 5
-        assert np.array_equal(np.asarray(trial.sources)[mine], spikes[:, 1])
-        error = np.abs(np.asarray(trial.times)[mine] / spikes[:, 0] - 1)
+        events = _trial(_arguments(setting, float), setting.sources, setting.duration).events
+        mine = np.asarray(events.sources) < 5
+        assert np.array_equal(np.asarray(events.sources)[mine], spikes[:, 1])
+        error = np.abs(np.asarray(events.times)[mine] / spikes[:, 0] - 1)
         worst = max(worst, float(error.max()))
     yield Measured("spike_times", worst, "QIF")
 
@@ -91,8 +91,8 @@ def float32() -> Iterator[Measured]:
         setting = _setting(seed)
         single = _arguments(setting, np.float32)
         rounded = tuple(x.astype(np.float64) for x in single)
-        rough, _ = _times(single, setting.sources, np.float32(setting.duration))
-        fine, _ = _times(rounded, setting.sources, setting.duration)
+        rough = _trial(single, setting.sources, np.float32(setting.duration)).times
+        fine = _trial(rounded, setting.sources, setting.duration).times
         time_error = max(time_error, float(np.max(np.abs(np.asarray(rough) / fine - 1))))
         for a, b in zip(
             _gradient(single, setting.sources, np.float32(setting.duration)),

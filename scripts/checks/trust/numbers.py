@@ -21,7 +21,7 @@ START = np.asarray(jn.gaussian(LINE, v=(0.0, 0.5)))
 TIMES, ONES = [0.0, 0.5, 1.0], np.ones(3)
 UNITS = jn.Units(membrane_time=20.0, rest=-65.0, scale=10.0)
 THETA = jn.spikes.Theta()
-NET = jn.spikes.Recurrent(jn.spikes.LIF(), np.zeros((2, 2)), np.ones((2, 2)))
+NET = jn.spikes.Recurrent(jn.spikes.LIF(), np.zeros((2, 2)), np.ones((2, 2)), max_events=8)
 
 
 class Call(NamedTuple):
@@ -190,7 +190,7 @@ def _particles(y0: Any) -> Any:
 
 def _trial(times: Any, sources: Any, duration: Any) -> Any:
     inputs = jn.spikes.InputSpikes(times, sources)
-    return NET(inputs, duration=duration, max_events=8).times
+    return NET.trial(inputs, duration=duration).events.times
 
 
 def _unit(method: str, argument: str) -> Call:
@@ -298,14 +298,14 @@ CALLS: dict[str, Call] = {
     "FeedForward": Call(
         lambda **arguments: jn.spikes.FeedForward(neuron=THETA, **arguments),
         {
-            "weights": [np.zeros((3, 2))],
+            "layer_weights": [np.zeros((2, 3))],
             "initial": [np.ones(2)],
-            "duration": 2.0,
             "delays": [np.ones(3)],
             "max_spikes": 2,
         },
     ),
     "Volleys": Call(jn.spikes.Volleys, {"times": TIMES, "which": np.array([0, 1, 2])}),
+    "BinnedSpikes": Call(jn.spikes.BinnedSpikes, {"times": TIMES, "counts": np.zeros((3, 2))}),
     "time_to_first_spike": Call(
         jn.spikes.time_to_first_spike,
         {"images": np.full((2, 3), 7, np.uint8), "bins": 2, "duration": 2.0},

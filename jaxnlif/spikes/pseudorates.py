@@ -1,0 +1,190 @@
+r"""The pseudorates of recurrent networks of theta neurons, which depend on one another.
+
+They solve $r_i = H_{(Wr)_i}(φ_i)/Θ$ for all neurons at once. Where coupling is moderate the
+equation is solved by repeating it, and so is the linear equation of its derivative: products of
+matrices for all samples together. What that does not solve takes Newton's method, sample by sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from .inputs import PRECISION
+from .pseudospikes import theta_pseudorate
+
+_RISE, _REPEATS = 24, 120
+"""Repetitions while the coupling grows to its strength, and at most afterwards."""
+
+_STAGES, _ITERATIONS = 8, 50
+"""Of the continuation in the strength of the coupling, and of Newton's method in each."""
+
+
+def theta_pseudorates(
+    c: Float[Array, "*batch n"], s: Float[Array, "*batch n"], weights: Float[Array, "n n"]
+) -> Float[Array, "*batch n"]:
+    r"""The pseudorates of a recurrent network, $r_i = H_{(Wr)_i}(φ_i)/Θ$ for all neurons at once.
+
+    Kicks add up: with the spike of a neuron at the end of the trial its pseudorate falls from 1 to
+    0 and the potentials of the others jump by what they received from it, so that the solution
+    stays a solution. It is the only one where no neuron hears weights of more than π in total
+    (absolute values); with stronger weights there may be others, and spike times may jump where a
+    spike passes the end. The one that is found is continued from that of a network without
+    coupling; NaN, for that trial, where none is found. Its derivative is that of the implicit
+    function.
+
+    **Arguments:** `c`, `s`: cosine and sine of $ωφ$, the state at the end, shape `(…, n)`;
+    `weights`: from neuron j to neuron i at `[i, j]`, shape `(n, n)` (q).
+
+    **Returns:** from 0 to 1, shape `(…, n)` (dimensionless).
+
+    **Reference:** jaxnlif's, after `theta_pseudorate`.
+    """
+    strength = 1 + jnp.max(jnp.sum(jnp.abs(weights), 1), initial=0)
+    tolerance = lax.stop_gradient(8 * jnp.finfo(c.dtype).eps * strength)
+    excess = partial(_excess, c, s, weights)
+    rates, found = _found(*map(lax.stop_gradient, (c, s, weights)), tolerance)
+
+    # Where none is found the stand-in has a slope, so that what does not need them keeps its own.
+    rates = lax.custom_root(
+        lambda x: jnp.where(found[..., None], excess(x), x - rates),
+        rates,
+        lambda _, start: start,
+        lambda linear, y: lax.custom_linear_solve(linear, y, _solve, transpose_solve=_solve),
+    )
+    return jnp.where(found[..., None], rates, jnp.nan)
+
+
+def _excess(
+    c: Float[Array, "*batch n"],
+    s: Float[Array, "*batch n"],
+    weights: Float[Array, "n n"],
+    rates: Float[Array, "*batch n"],
+    share: Float[Array, ""] | float = 1.0,
+) -> Float[Array, "*batch n"]:
+    """By how much rates differ from what they bring about, with a share of the coupling."""
+    total = jnp.matmul(rates, weights.T, precision=PRECISION)
+    return rates - theta_pseudorate(c, s, share * total)
+
+
+def _found(
+    c: Float[Array, "*batch n"],
+    s: Float[Array, "*batch n"],
+    weights: Float[Array, "n n"],
+    tolerance: Float[Array, ""],
+) -> tuple[Float[Array, "*batch n"], Bool[Array, "*batch"]]:
+    """Rates without derivative, and whether they solve the equation."""
+
+    def error(rates: Array) -> Array:
+        return jnp.max(jnp.abs(_excess(c, s, weights, rates)), axis=-1)
+
+    def rise(k: Int[Array, ""], rates: Array) -> Array:
+        return rates - _excess(c, s, weights, rates, (k + 1) / _RISE)
+
+    start = theta_pseudorate(c, s, jnp.zeros_like(c))
+    rates = lax.fori_loop(0, _RISE, rise, start)
+    rates = _repeated(lambda x: _excess(c, s, weights, x), rates, tolerance)
+    solved = error(rates) <= tolerance
+
+    def newton(rates: Array) -> Array:
+        flat = [x.reshape(-1, x.shape[-1]) for x in (c, s, rates)]
+
+        def one(row: tuple[Array, ...]) -> Array:
+            c, s, rates, solved = row
+            return lax.cond(solved, lambda: rates, lambda: _continued(c, s, weights, tolerance))
+
+        return lax.map(one, (*flat, solved.reshape(-1))).reshape(rates.shape)
+
+    rates = lax.cond(jnp.all(solved), lambda x: x, newton, rates)
+    return rates, error(rates) <= tolerance
+
+
+def _repeated(
+    excess: Callable[[Array], Array], start: Float[Array, "*batch n"], tolerance: Array
+) -> Float[Array, "*batch n"]:
+    """Subtracts the excess until it is small everywhere, or no longer falls."""
+
+    def step(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        x, change, n = carry
+        x = x - change
+        return x, excess(x), n + 1
+
+    def unfinished(carry: tuple[Array, Array, Array]) -> Bool[Array, ""]:
+        return jnp.any(jnp.abs(carry[1]) > tolerance) & (carry[2] < _REPEATS)
+
+    return lax.while_loop(unfinished, step, (start, excess(start), jnp.zeros((), jnp.int32)))[0]
+
+
+def _solve(
+    linear: Callable[[Array], Array], y: Float[Array, "*batch n"]
+) -> Float[Array, "*batch n"]:
+    """Solves a linear equation for each sample."""
+    size = jnp.max(jnp.abs(y), axis=-1, initial=0, keepdims=True)
+    precise = 8 * jnp.finfo(y.dtype).eps * size
+    x = _repeated(lambda x: linear(x) - y, y, precise)
+    # rounding leaves more where the solution is large
+    error, allowed = jnp.abs(linear(x) - y), precise + 8 * jnp.finfo(y.dtype).eps * jnp.abs(x)
+
+    def directly(x: Array) -> Array:
+        n = x.shape[-1]
+        unit = jnp.broadcast_to(jnp.eye(n, dtype=x.dtype), (*x.shape, n))
+        matrices = jax.vmap(linear, -1, -1)(unit)
+        flat = x.reshape(-1, n), y.reshape(-1, n), matrices.reshape(-1, n, n)
+        solved = jnp.all(error <= allowed, axis=-1).reshape(-1)
+
+        def one(row: tuple[Array, ...]) -> Array:
+            x, y, matrix, solved = row
+            return lax.cond(solved, lambda: x, lambda: jnp.linalg.solve(matrix, y))
+
+        return lax.map(one, (*flat, solved)).reshape(x.shape)
+
+    return lax.cond(jnp.all(error <= allowed), lambda x: x, directly, x)
+
+
+def _continued(
+    c: Float[Array, " n"], s: Float[Array, " n"], weights: Float[Array, "n n"], tolerance: Array
+) -> Float[Array, " n"]:
+    """The solution that is continued from no coupling, by Newton's method."""
+    excess = partial(_excess, c, s, weights)
+
+    def stage(k: Int[Array, ""], rates: Float[Array, " n"]) -> Float[Array, " n"]:
+        return _newton(lambda x: excess(x, (k + 1) / _STAGES), rates, tolerance)
+
+    return lax.fori_loop(0, _STAGES, stage, theta_pseudorate(c, s, jnp.zeros_like(c)))
+
+
+def _newton(
+    function: Callable[[Array], Array], start: Float[Array, " n"], tolerance: Array
+) -> Float[Array, " n"]:
+    """A zero of the function near `start`, by Newton steps that shrink until they help.
+
+    Where they no longer do, what they have come to. `optimistix.Newton` does not shorten its steps,
+    and with strong weights finds other solutions than those that the continuation leads to.
+    """
+
+    def size(x: Float[Array, " n"]) -> Float[Array, ""]:
+        return jnp.max(jnp.abs(function(x)))
+
+    def step(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        x, share, now, n = carry
+        change = jnp.linalg.solve(jax.jacfwd(function)(x), function(x))
+        tried = jnp.clip(x - share * change, 0, 1)
+        then = size(tried)
+        better = then < now
+        return (
+            jnp.where(better, tried, x),
+            jnp.where(better, jnp.minimum(2 * share, 1), share / 2),
+            jnp.where(better, then, now),
+            n + 1,
+        )
+
+    def unfinished(carry: tuple[Array, Array, Array, Array]) -> Bool[Array, ""]:
+        return (carry[2] > tolerance) & (carry[3] < _ITERATIONS)
+
+    begin = start, jnp.ones((), start.dtype), size(start), jnp.zeros((), jnp.int32)
+    return lax.while_loop(unfinished, step, begin)[0]
