@@ -20,8 +20,19 @@ Coefficients = tuple[State, Array, Array, Array]
 class AutodiffDynamics(AbstractDynamics):
     """Dynamics of a type of neuron of one's own, from `waits`, `evolve`, `kick` and `reset`.
 
-    These four must be differentiable by JAX. `waits` and `evolve` must be exact: spikes are taken
-    for those of the equation of motion.
+    These four must be differentiable by JAX, and `waits` and `evolve` exact: spikes are taken for
+    those of the equation of motion. The adjoint costs a few times more than one by hand.
+
+    **Arguments** of the methods: as those of `AbstractDynamics`, for n neurons:
+
+    - `state`: a tuple of arrays of shape `(n,)` (dimensionless).
+    - `dt`: a time, shape `()` or one that broadcasts (dimensionless).
+    - `weights`: of what arrives, shape `(n,)` (dimensionless).
+    - `fired`: which neuron spiked, shape `(n,)`.
+    - `cotangent`: of the arrays of a state, shape `(n,)` each (dimensionless).
+    - `cotangents`: the same, shape `(n,)` each (dimensionless).
+
+    **Reference:** jaxnlif's.
     """
 
     def next_spike(self, state: State) -> tuple[Int[Array, ""], Float[Array, ""]]:

@@ -39,8 +39,8 @@ class Arrivals(NamedTuple):
 class Events(NamedTuple):
     """What happened in each trial; arrays over events are as long as there is room for.
 
-    - `times`: when, the end of the trial for rows not needed, shape `(…, k)`. Differentiable; those
-      of inputs have the derivative 1 in the time of the input.
+    - `times`: when, the end of the trial for rows not needed, shape `(…, k)` (time).
+      Differentiable; those of inputs have the derivative 1 in the time of the input.
     - `sources`: who: a neuron below n, n + j for input j (for volleys and bins, the j-th of them),
       and n + m where nothing happened, shape `(…, k)`.
     - `ranks`: how often that neuron had spiked before; for inputs, how many had arrived; `(…, k)`.

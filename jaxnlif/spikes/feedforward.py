@@ -21,7 +21,7 @@ from ..model._leaf import as_leaf
 from .arrivals import arriving, first_arrivals, later_arrivals, real
 from .inputs import PRECISION, Inputs, Known, are_in_order, as_inputs
 from .layer import LayerSpikes
-from .network import AbstractNetwork, Trial, are_finite, as_duration, check_finished
+from .network import AbstractNetwork, Trial, are_finite, as_duration, check_finished, former
 from .pseudospikes import theta_pseudorate, theta_pseudospikes
 from .theta import Theta, ThetaState
 from .validate import as_layers, as_weight_layers, check_layers, check_undelayed
@@ -43,11 +43,13 @@ class FeedForward(AbstractNetwork):
       events as there are synapses that transmit a spike.
     - `max_spikes`: room for spikes per neuron and trial; more are reported, never lost silently.
     - `execution`: loops over events or kernels; `Automatic()` takes what is fast.
+    - `former`: none; what this class had before is refused by name.
 
     `init` draws a network. Every array leaf may be differentiated; gradients are exact, and
     smooth where spikes come and go at the end of the trial.
 
-    **Raises:** `ValueError` if shapes do not match or a value is not finite or out of its range.
+    **Raises:** `ValueError` if shapes do not match, a value is not finite or out of its range, or
+    an argument is given elsewhere now; `TypeError` for an argument that is unknown.
 
     **Reference:** C. Klos, R.-M. Memmesheimer, Smooth exact gradient descent learning in spiking
     neural networks, arXiv 2309.14523 (2025).
@@ -114,10 +116,12 @@ class FeedForward(AbstractNetwork):
         neurons in each layer; `key`: a random key; `scale`: weights are uniform within
         $± scale/\sqrt{before}$ (voltage); `max_spikes`: room for spikes of each neuron; `delayed`:
         the layers, from 0, that get trainable axonal delays, zero at first; `dtype`:
-        floating-point type; `execution`: as in a call of the class.
+        floating-point type; `execution`: as in a call of the class; `former`: none, but for what
+        this class had before.
 
         **Raises:** `ValueError` if `neuron` is no `Theta`, a size or `max_spikes` no positive
-        integer, a layer not there, or `key` no random key.
+        integer, a layer not there, `key` no random key, or an argument is given elsewhere now;
+        `TypeError` for an argument that is unknown.
         """
         _refuse_former(former)
         check(
@@ -204,11 +208,14 @@ class FeedForward(AbstractNetwork):
             is_leaf=lambda leaf: leaf is None,
         )
 
-    @property
-    def weights(self) -> Any:
-        raise AttributeError(
-            "weights: were (from, to); they are layer_weights, (to, from), for each layer"
-        )
+    def __getattr__(self, name: str) -> Any:
+        raise former(self, name, _FORMER)
+
+
+_FORMER = {
+    "weights": "layer_weights, transposed: (to, from) for each layer",
+    "duration": "the duration of a trial, net.trial(inputs, duration=…)",
+}
 
 
 def _refuse_former(former: dict[str, Any]) -> None:

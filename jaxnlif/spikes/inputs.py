@@ -145,6 +145,8 @@ def stack_spikes(samples: Iterable[tuple[Any, Any]]) -> InputSpikes:
 
     **Raises:** `ValueError` if there are none, or the numbers of a sample are no integers or not as
     many as its times.
+
+    **Reference:** jaxnlif's.
     """
     rows = []
     for k, sample in enumerate(samples):

@@ -133,7 +133,8 @@ class LIF(AbstractNeuron):
         check_count("tau", self.tau, num)
 
     def clipped(self) -> LIF:
-        return LIF(jnp.maximum(self.tau, jnp.finfo(self.tau.dtype).eps))
+        least = jnp.maximum(self.tau, jnp.finfo(self.tau.dtype).eps)
+        return eqx.tree_at(lambda neuron: neuron.tau, self, least)
 
     def rest(self, num: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Potentials and currents of neurons at rest, $V = I = 0$, shape `(n,)` each (voltage)."""
@@ -147,7 +148,7 @@ class LIF(AbstractNeuron):
         return state.potential, state.current
 
     def of(self, neurons: np.ndarray) -> LIF:
-        return LIF(part(self.tau, neurons))
+        return eqx.tree_at(lambda neuron: neuron.tau, self, part(self.tau, neurons))
 
 
 def first_passage(potential: Array, current: Array) -> Array:

@@ -29,7 +29,8 @@ class Trial(eqx.Module):
     - `times`: spike times of the outputs, ascending: ordinary ones, before the end of the trial,
       then pseudospikes, `inf` for neurons that have none; shape `(…, o, k)` (time).
     - `progress`: ordinary spikes of the outputs, all of them, and how far each is on its way to the
-      next, from 0 to 1: continuous and differentiable where pseudospikes are; `(…, o)`.
+      next, from 0 to 1: continuous and differentiable where pseudospikes are; shape `(…, o)`
+      (dimensionless).
     - `spike_times`: ordinary spikes of all neurons, `inf` where there are no more, `(…, n, k)`
       (time).
     - `num_spikes`: how many ordinary spikes each neuron made, all of them, shape `(…, n)`.
@@ -83,7 +84,10 @@ class Trial(eqx.Module):
     def silent_fraction(self, until: ArrayLike = jnp.inf) -> Float[Array, ""]:
         """The fraction of neurons, outputs left out, that spike in no trial of the batch.
 
-        **Arguments:** `until`: as for `activity`: spikes later than that do not count.
+        **Arguments:** `until`: spikes later than that do not count: one time, or one for each
+        trial, shape `(…)` (time).
+
+        **Returns:** shape `()` (dimensionless).
         """
         silent = self._early(until) == 0
         silent = jnp.all(silent.reshape(-1, silent.shape[-1]), axis=0)
@@ -99,25 +103,20 @@ class Trial(eqx.Module):
         times = self.spike_times[..., self._hidden(), :]
         return jnp.sum(jnp.isfinite(times) & (times <= until), axis=-1)
 
-    @property
-    def counts(self) -> Any:
-        raise AttributeError(
-            "counts: is num_spikes, of all neurons in one array; net.per_layer splits it in layers"
-        )
+    def __getattr__(self, name: str) -> Any:
+        raise former(self, name, _FORMER)
 
-    @property
-    def spikes(self) -> Any:
-        raise AttributeError(
-            "spikes: is spike_times, of all neurons in one array; net.per_layer splits it in layers"
-        )
 
-    @property
-    def phases(self) -> Any:
-        raise AttributeError("phases: are net.neuron.values(trial.end)[0], of all neurons")
-
-    @property
-    def overflow(self) -> Any:
-        raise AttributeError("overflow: is the opposite of finished")
+_FORMER = {
+    "counts": "num_spikes, of all neurons in one array, which net.per_layer splits in layers",
+    "spikes": "spike_times, of all neurons in one array, which net.per_layer splits in layers",
+    "phases": "net.neuron.values(trial.end)[0], of all neurons",
+    "overflow": "the opposite of finished",
+    "sources": "events.sources",
+    "ranks": "events.ranks",
+    "num": "events.num",
+    "states": "events.states",
+}
 
 
 class AbstractNetwork(Module):
@@ -125,6 +124,16 @@ class AbstractNetwork(Module):
 
     `FeedForward` and `Recurrent` share how trials are made and what they are, and how parameters
     are picked, moved and kept in range: a training step is the same for both.
+
+    **Arguments** of the methods:
+
+    - `inputs`: the time of one spike per input, `inf` for none, shape `(…, inputs)` (time), or
+      `InputSpikes`, `Volleys` or `BinnedSpikes`.
+    - `duration`: of the trial, shape `()` (time).
+    - `trial`: of this network. `times`: within it, shape `(t,)` (time).
+    - `neuron`: whether parameters of the neurons are learned as well.
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
 
     neuron: eqx.AbstractVar[Any]
@@ -137,11 +146,17 @@ class AbstractNetwork(Module):
 
     @abc.abstractmethod
     def trial(self, inputs: Inputs, *, duration: ArrayLike) -> Trial:
-        """All that happens in a trial, or in each trial of a batch."""
+        """All that happens in a trial, or in each trial of a batch.
+
+        **Raises:** `ValueError` for wrong inputs; `SolveError` without room for all spikes.
+        """
 
     @abc.abstractmethod
     def trace(self, trial: Trial, times: ArrayLike) -> tuple[Float[Array, "*batch t n"], ...]:
-        """What the neurons go through in a trial."""
+        """What the neurons go through in a trial.
+
+        **Returns:** potentials and currents (voltage), or phases (time), shape `(…, t, n)` each.
+        """
 
     @abc.abstractmethod
     def trainable(self, *, neuron: bool = False) -> AbstractNetwork:
@@ -156,7 +171,14 @@ class AbstractNetwork(Module):
     ) -> Float[Array, "*batch o k"]:
         """Ordinary and pseudospike times of the outputs, ascending: the `times` of `trial`.
 
-        **Arguments, Raises:** as `trial`.
+        **Arguments:** `inputs`: the time of one spike per input, `inf` for none, shape
+        `(…, inputs)` (time), or `InputSpikes`, `Volleys` or `BinnedSpikes`; `duration`: of the
+        trial, shape `()` (time); `unknown`: none, but for what `Recurrent` had here.
+
+        **Returns:** shape `(…, o, k)` (time).
+
+        **Raises:** `ValueError` for wrong inputs and an argument that is given elsewhere;
+        `SolveError` without room for all spikes; `TypeError` for an argument that is unknown.
         """
         if "max_events" in unknown:
             raise ValueError(
@@ -170,8 +192,10 @@ class AbstractNetwork(Module):
     def per_layer(self, values: Float[Array, "*batch n ..."], axis: int = -1) -> list[Array]:
         """Values of all neurons, split into layers.
 
-        **Arguments:** `values`: with an axis over all neurons; `axis`: which that is, -1 for
-        `num_spikes`, -2 for `spike_times`.
+        **Arguments:** `values`: with an axis over all neurons, shape `(…, n, …)`, of any unit;
+        `axis`: which that is, -1 for `num_spikes`, -2 for `spike_times`.
+
+        **Returns:** a list of arrays of such a shape, one for each layer, of any unit.
         """
         ends = np.cumsum(self.sizes[1:])[:-1]
         return jnp.split(values, ends, axis=axis)
@@ -191,6 +215,8 @@ def update(net: Any, updates: Any) -> Any:
     returns, `None` for leaves that are not learned.
 
     **Raises:** `ValueError` if `net` is no network, or only the part of one that is learned.
+
+    **Reference:** jaxnlif's.
     """
     if not isinstance(net, AbstractNetwork):
         raise ValueError(f"net = {type(net).__name__}: must be a FeedForward or a Recurrent")
@@ -200,6 +226,13 @@ def update(net: Any, updates: Any) -> Any:
         "net: must be the whole network, not only the part that is learned",
     )
     return eqx.apply_updates(net, updates).clipped()
+
+
+def former(thing: Any, name: str, names: dict[str, str]) -> AttributeError:
+    """The error for an attribute that is missing; for a former one it says what took its place."""
+    if name in names:
+        return AttributeError(f"{name}: is no more; it is {names[name]}")
+    return AttributeError(f"{type(thing).__name__!r} object has no attribute {name!r}")
 
 
 # ---- what networks share -----------------------------------------------------------------------

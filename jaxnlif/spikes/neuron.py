@@ -34,15 +34,34 @@ State = Any
 
 
 class AbstractDynamics(Module):
-    """Motion, kick, spike and adjoint of one type of neuron, in its natural units."""
+    """Motion, kick, spike and adjoint of one type of neuron, in its natural units.
+
+    **Arguments** of the methods, for n neurons:
+
+    - `state`: a tuple of arrays of shape `(n,)` (dimensionless).
+    - `dt`: a time, shape `()` or one that broadcasts (dimensionless).
+    - `weights`: of what arrives, shape `(n,)` (dimensionless).
+    - `fired`: which neuron spiked, shape `(n,)`.
+    - `cotangent`: of the arrays of a state, shape `(n,)` each (dimensionless).
+    - `cotangents`: the same as they are transported, shape `(n,)` each (dimensionless).
+
+    **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
+    """
 
     @abc.abstractmethod
     def waits(self, state: State) -> Float[Array, " n"]:
-        """The time until each neuron spikes if nothing arrives; `inf` if it does not."""
+        """The time until each neuron spikes if nothing arrives; `inf` if it does not.
+
+        **Returns:** shape `(n,)` (dimensionless).
+        """
 
     @abc.abstractmethod
     def next_spike(self, state: State) -> tuple[Int[Array, ""], Float[Array, ""]]:
-        """Which neuron spikes first if nothing arrives, and after what time (`inf`: none does)."""
+        """Which neuron spikes first if nothing arrives, and after what time.
+
+        **Returns:** its number, and the time, `inf` if there is none, of shape `()`
+        (dimensionless).
+        """
 
     @abc.abstractmethod
     def evolve(self, state: State, dt: Float[Array, "*b"]) -> State:
@@ -66,7 +85,10 @@ class AbstractDynamics(Module):
 
     @abc.abstractmethod
     def end_time_cotangent(self, state: State, cotangents: Any) -> Float[Array, ""]:
-        """The derivative in the time until which the state has moved freely."""
+        """The derivative in the time until which the state has moved freely.
+
+        **Returns:** shape `()` (dimensionless).
+        """
 
     @abc.abstractmethod
     def linearise(
@@ -80,8 +102,9 @@ class AbstractDynamics(Module):
         """Coefficients of the adjoint for k events at once.
 
         **Arguments:** `before`: states at the begin of the intervals that end with the events, each
-        array of shape `(k, n)`; `dt`: their lengths; `after`: states after the events; `weights`
-        of the kicks; `fired`: which neuron spiked.
+        array of shape `(k, n)`; `dt`: their lengths, shape `(k, 1)` (dimensionless); `after`:
+        states after the events, `(k, n)` each; `weights`: of the kicks, shape `(k, n)`
+        (dimensionless); `fired`: which neuron spiked, shape `(k, n)`.
         """
 
     @abc.abstractmethod
@@ -90,9 +113,11 @@ class AbstractDynamics(Module):
     ) -> tuple[Any, Float[Array, " n"], Float[Array, ""]]:
         """Takes cotangents from after an event to after the event before.
 
-        **Arguments:** `coefficients` of the event; `cotangents` after it; `time`: the direct
-        derivative of the loss in its time. **Returns:** the cotangents at the begin of the
-        interval, those of the weights, and the whole derivative in the time of the event.
+        **Arguments:** `coefficients`: of the event; `cotangents`: after it, shape `(n,)` each;
+        `time`: the direct derivative of the loss in its time, shape `()` (dimensionless).
+
+        **Returns:** the cotangents at the begin of the interval, those of the weights, shape
+        `(n,)`, and the whole derivative in the time of the event, shape `()` (dimensionless).
         """
 
 
@@ -105,6 +130,7 @@ class AbstractNeuron(Module):
       the phases of `Theta`.
     - `state`: what the dynamics move in natural units, a tuple of arrays of shape `(n,)`.
     - `num`: n.
+    - `neurons`: the numbers of some of them, shape `(o,)`.
     """
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,14 +49,15 @@ def theta_pseudorates(
     strength = 1 + jnp.max(jnp.sum(jnp.abs(weights), 1), initial=0)
     tolerance = lax.stop_gradient(8 * jnp.finfo(c.dtype).eps * strength)
     excess = partial(_excess, c, s, weights)
-    rates, found = _found(*map(lax.stop_gradient, (c, s, weights)), tolerance)
+    fixed = lax.stop_gradient((c, s, weights))
+    rates, found = _found(fixed[0], fixed[1], fixed[2], tolerance)
 
     # Where none is found the stand-in has a slope, so that what does not need them keeps its own.
     rates = lax.custom_root(
         lambda x: jnp.where(found[..., None], excess(x), x - rates),
         rates,
         lambda _, start: start,
-        lambda linear, y: lax.custom_linear_solve(linear, y, _solve, transpose_solve=_solve),
+        _solve,
     )
     return jnp.where(found[..., None], rates, jnp.nan)
 
@@ -123,7 +125,15 @@ def _repeated(
 def _solve(
     linear: Callable[[Array], Array], y: Float[Array, "*batch n"]
 ) -> Float[Array, "*batch n"]:
-    """Solves a linear equation for each sample."""
+    """Solves a linear equation for each sample; its transpose, too."""
+    solve: Any = lax.custom_linear_solve
+    return solve(linear, y, _solved, _solved)
+
+
+def _solved(
+    linear: Callable[[Array], Array], y: Float[Array, "*batch n"]
+) -> Float[Array, "*batch n"]:
+    """The solution, without derivatives."""
     size = jnp.max(jnp.abs(y), axis=-1, initial=0, keepdims=True)
     precise = 8 * jnp.finfo(y.dtype).eps * size
     x = _repeated(lambda x: linear(x) - y, y, precise)

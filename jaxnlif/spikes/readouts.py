@@ -26,6 +26,8 @@ def first_spike(trial: Trial, *, after: ArrayLike) -> Float[Array, "*batch o"]:
     neurons without pseudospikes (time).
 
     **Raises:** `ValueError` unless `after` is a number.
+
+    **Reference:** jaxnlif's.
     """
     check_scalar("after", after)
     times = trial.times
@@ -41,7 +43,11 @@ def spike_counts(trial: Trial) -> Float[Array, "*batch o"]:
     The ordinary spikes and, where there are pseudospikes, the fraction of the way to the next one,
     so that nothing jumps when a spike passes the end of the trial.
 
+    **Arguments:** `trial`: of any network.
+
     **Returns:** shape `(…, o)` (dimensionless).
+
+    **Reference:** jaxnlif's.
     """
     return trial.progress
 
@@ -53,6 +59,8 @@ def latest_state(net: AbstractNetwork, trial: Trial) -> tuple[Float[Array, "*bat
 
     **Returns:** potentials and currents (voltage), or the phases of `Theta` (time), of shape
     `(…, o)` each. Potentials of QIF neurons are infinite at a spike, and phases jump there.
+
+    **Reference:** jaxnlif's.
     """
     chosen: Any = np.array(trial.outputs)
     end = jax.tree.map(lambda x: x[..., chosen], trial.end)

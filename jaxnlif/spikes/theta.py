@@ -114,8 +114,8 @@ class Theta(AbstractSmoothNeuron):
     $V - 1/2 = -q \cot ωφ$ grows at speed 1 between inputs. The neuron spikes at $φ = Θ$, where V
     reaches infinity, and starts again at $φ = 0$; an input adds its weight to V.
 
-    **Arguments:** `tau`: time constant $τ > 0$ (time); `I0`: drive $I_0 > 1/4$ (voltage); each a
-    number, or for a `Recurrent` an array with one for each neuron, shape `(n,)`.
+    **Arguments:** `tau`: time constant $τ > 0$, shape `()` or `(n,)` (time); `I0`: drive
+    $I_0 > 1/4$, shape `()` or `(n,)` (voltage). Only a `Recurrent` takes one for each neuron.
 
     **Raises:** `ValueError` unless both are in these ranges.
 
@@ -141,17 +141,17 @@ class Theta(AbstractSmoothNeuron):
 
     @property
     def q(self) -> Float[Array, "*n"]:
-        r"""$q = \sqrt{I_0 - 1/4}$ (voltage)."""
+        r"""$q = \sqrt{I_0 - 1/4}$, of the shape `()` or `(n,)` (voltage)."""
         return jnp.sqrt(self.I0 - 0.25)
 
     @property
     def omega(self) -> Float[Array, "*n"]:
-        """$ω = q/τ$ (1 / time)."""
+        """$ω = q/τ$, of the shape `()` or `(n,)` (1 / time)."""
         return self.q / self.tau
 
     @property
     def period(self) -> Float[Array, "*n"]:
-        """$Θ = π/ω$: the time between spikes without input, and the phase of the spike (time)."""
+        """$Θ = π/ω$: the time between spikes without input, shape `()` or `(n,)` (time)."""
         return jnp.pi / self.omega
 
     def voltage(self, phase: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -199,7 +199,7 @@ class Theta(AbstractSmoothNeuron):
 
     def clipped(self) -> Theta:
         least = jnp.finfo(self.tau.dtype).eps
-        return Theta(jnp.maximum(self.tau, least), jnp.maximum(self.I0, 0.25 + least))
+        return self._with(jnp.maximum(self.tau, least), jnp.maximum(self.I0, 0.25 + least))
 
     def clipped_initial(self, initial: State) -> State:
         return (jnp.clip(initial[0], 0, self.period),)
@@ -230,7 +230,10 @@ class Theta(AbstractSmoothNeuron):
         return later / aligned(self.omega, 3, 1)
 
     def of(self, neurons: np.ndarray) -> Theta:
-        return Theta(part(self.tau, neurons), part(self.I0, neurons))
+        return self._with(part(self.tau, neurons), part(self.I0, neurons))
+
+    def _with(self, tau: Array, current: Array) -> Theta:
+        return eqx.tree_at(lambda neuron: (neuron.tau, neuron.I0), self, (tau, current))
 
 
 def check_phases(name: str, phases: ArrayLike, neuron: Theta) -> None:
