@@ -55,7 +55,11 @@ def shown(name: str, value: Any) -> str:
 
 def is_concrete(*trees: Any) -> bool:
     """Whether no leaf of these pytrees is being traced, so that values can be looked at."""
-    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(trees))
+    try:
+        leaves = jax.tree.leaves(trees)
+    except (RecursionError, SystemError):  # a list in itself: whoever looks at it refuses it
+        return True
+    return not any(isinstance(leaf, Tracer) for leaf in leaves)
 
 
 def as_numbers(name: str, value: Any) -> np.ndarray:
@@ -70,7 +74,7 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
         array = np.asarray(value)
         if _are_real(array):
             return array.astype(float)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         pass
     raise ValueError(f"{name} = {brief(value)}: must be a number or an array of numbers")
 

@@ -45,7 +45,11 @@ def is_quantity(value: Any) -> bool:
 
 def has_unit(value: Any) -> bool:
     """Whether a value is a quantity, or has one, that is no bare number."""
-    if not is_quantity(value):
+    try:
+        found = is_quantity(value)
+    except RecursionError:  # a list in itself
+        return False
+    if not found:
         return False
     if isinstance(value, (list, tuple)):
         return any(map(has_unit, value))
@@ -87,5 +91,9 @@ def _converted(quantity: Any, unit: Unit) -> Any:
 
 def brief(value: Any) -> str:
     """A value in a line of an error: its text, or the beginning of that."""
-    text = " ".join((str(value) if has_unit(value) else repr(value)).split())
+    try:
+        written = str(value) if has_unit(value) else repr(value)
+    except RecursionError:
+        written = f"{type(value).__name__} in itself"
+    text = " ".join(written.split())
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -19,9 +19,17 @@ from .._quantity import brief
 from ..execution import AUTOMATIC, AbstractExecution
 from ..model._leaf import as_leaf
 from .arrivals import arriving, first_arrivals, later_arrivals, real
-from .inputs import PRECISION, Inputs, Known, are_in_order, as_inputs
+from .inputs import PRECISION, Known, are_in_order, as_inputs
 from .layer import LayerSpikes
-from .network import AbstractNetwork, Trial, are_finite, as_duration, check_finished, former
+from .network import (
+    AbstractNetwork,
+    Trial,
+    are_finite,
+    as_duration,
+    check_finished,
+    former,
+    in_any_batch,
+)
 from .pseudospikes import theta_pseudorate, theta_pseudospikes
 from .theta import Theta, ThetaState
 from .validate import as_layers, as_weight_layers, check_layers, check_undelayed
@@ -152,7 +160,7 @@ class FeedForward(AbstractNetwork):
     def sizes(self) -> tuple[int, ...]:
         return (self.layer_weights[0].shape[1], *(one.shape[0] for one in self.layer_weights))
 
-    def trial(self, inputs: Inputs, *, duration: ArrayLike) -> Trial:
+    def trial(self, inputs: Any, *, duration: ArrayLike) -> Trial:
         """All that happens in a trial, or in each trial of a batch; differentiable.
 
         A batch given at once has its weight gradients summed as they arise, which takes much less
@@ -166,12 +174,12 @@ class FeedForward(AbstractNetwork):
         `max_spikes` or weights overflow. Under transformations both show as `finished` = False and
         NaN in `times` and `end` of that trial.
         """
-        inputs = as_inputs(inputs, self.sizes[0])
-        check_undelayed(self.delays[0], inputs)
         duration = as_duration(duration, self.layer_weights[0].dtype)
+        known = as_inputs(inputs, self.sizes[0], duration)
+        check_undelayed(self.delays[0], known)
         self.execution.validate()
         return check_finished(
-            _trial(self, inputs, duration),
+            in_any_batch(_trial, self, known, duration),
             f"max_spikes = {self.max_spikes}: a neuron spikes more often in a trial, or the "
             "weights overflow; give more room, or weaken the weights",
         )

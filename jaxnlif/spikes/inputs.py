@@ -91,11 +91,8 @@ class BinnedSpikes(eqx.Module):
 PRECISION = "highest"
 """Of products of matrices: GPUs round float32 to three digits otherwise."""
 
-Inputs = Float[Array | np.ndarray, "*batch before"] | InputSpikes | Volleys | BinnedSpikes
-"""What a network takes."""
-
 Known = Float[Array, "*batch before"] | InputSpikes | Volleys | BinnedSpikes
-"""The same, once it has been looked at."""
+"""What a network takes, once it has been looked at."""
 
 Shared = Volleys | BinnedSpikes
 """Inputs at times that all samples share."""
@@ -175,12 +172,28 @@ def stack_spikes(samples: Iterable[tuple[Any, Any]]) -> InputSpikes:
 # ---- what a network requires of its inputs -----------------------------------------------------
 
 
-def as_inputs(inputs: Any, num: int) -> Known:
-    """Inputs of a network that has `num` of them, with arrays in JAX's types.
+def as_inputs(inputs: Any, num: int, duration: Any) -> Known:
+    """Inputs of a network that has `num` of them, with arrays in JAX's types, at least one time.
 
-    **Raises:** `ValueError` if their number is another, a time is NaN or negative or times do not
-    ascend, or a source is none of the inputs, as far as values are known.
+    **Raises:** `ValueError` if their number is another, a time is NaN, negative or beyond the
+    trial, times do not ascend, or a source is none of the inputs, as far as values are known.
     """
+    found = _as_known(inputs, num)
+    times = found if isinstance(found, jax.Array) else found.times
+    if is_concrete(times, duration):
+        values, end = np.asarray(times), float(np.asarray(duration))
+        for late in values[np.isfinite(values) & (values > end)][:1]:
+            raise ValueError(
+                f"inputs: time {late:g}: must be within the trial, of duration {end:g} "
+                "(inf is no spike)"
+            )
+    if times.shape[-1] > 0:
+        return found
+    batch = found.shape[:-1] if isinstance(found, Volleys | BinnedSpikes) else times.shape[:-1]
+    return InputSpikes(jnp.full((*batch, 1), jnp.inf, times.dtype), jnp.zeros((*batch, 1), int))
+
+
+def _as_known(inputs: Any, num: int) -> Known:
     if isinstance(inputs, Volleys | BinnedSpikes):
         check(
             inputs.shape[-1] == num,
@@ -254,6 +267,13 @@ def are_in_order(inputs: Known, num: int) -> Any:
         increase = jnp.all(inputs.times >= 0) & jnp.all(inputs.times[1:] > inputs.times[:-1])
         return jnp.broadcast_to(increase, inputs.shape[:-1])
     return jnp.all(inputs >= 0, -1)
+
+
+def batch_of(inputs: Known) -> tuple[int, ...]:
+    """The leading axes."""
+    if isinstance(inputs, Volleys | BinnedSpikes):
+        return inputs.shape[:-1]
+    return (inputs.times if isinstance(inputs, InputSpikes) else inputs).shape[:-1]
 
 
 def volley_kicks(inputs: Shared, weights: Float[Array, "before n"]) -> Float[Array, "e samples n"]:

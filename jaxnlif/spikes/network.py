@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -17,7 +19,7 @@ from .._module import Module
 from ..integrate.result import SolveError
 from ..model._leaf import as_leaf
 from .event_loop import Events
-from .inputs import Inputs, Known
+from .inputs import Known, batch_of
 
 
 class Trial(eqx.Module):
@@ -145,7 +147,7 @@ class AbstractNetwork(Module):
         """The number of inputs, then of the neurons of each layer; all of a `Recurrent` are one."""
 
     @abc.abstractmethod
-    def trial(self, inputs: Inputs, *, duration: ArrayLike) -> Trial:
+    def trial(self, inputs: Any, *, duration: ArrayLike) -> Trial:
         """All that happens in a trial, or in each trial of a batch.
 
         **Raises:** `ValueError` for wrong inputs; `SolveError` without room for all spikes.
@@ -167,7 +169,7 @@ class AbstractNetwork(Module):
         """The network with every parameter back in its range."""
 
     def __call__(
-        self, inputs: Inputs, *, duration: ArrayLike, **unknown: Any
+        self, inputs: Any, *, duration: ArrayLike, **unknown: Any
     ) -> Float[Array, "*batch o k"]:
         """Ordinary and pseudospike times of the outputs, ascending: the `times` of `trial`.
 
@@ -262,3 +264,28 @@ def are_finite(tree: Any, samples: int) -> Bool[Array, " samples"]:
         if eqx.is_inexact_array(x)
     ]
     return jnp.all(jnp.stack(finite), axis=0)
+
+
+def in_any_batch(
+    run: Callable[[Any, Known, Float[Array, ""]], Trial],
+    net: Any,
+    inputs: Known,
+    duration: Float[Array, ""],
+) -> Trial:
+    """The trial of a batch; of one without samples, that of one sample less that sample."""
+    batch = batch_of(inputs)
+    if 0 not in batch:
+        return run(net, inputs, duration)
+    trial = run(net, jnp.full((1, net.sizes[0]), jnp.inf, duration.dtype), duration)
+    nothing = jax.tree.map(
+        lambda x: x[:0].reshape(*batch, *x.shape[1:]),
+        {name: getattr(trial, name) for name in _PER_SAMPLE},
+    )
+    return replace(trial, inputs=inputs, **nothing)
+
+
+_PER_SAMPLE = (
+    *("times", "progress", "spike_times", "num_spikes"),
+    *("end", "finished", "consistent", "events"),
+)
+"""What of a trial has the axes of the batch."""

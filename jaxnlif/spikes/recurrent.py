@@ -15,8 +15,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._check import check, check_finite, check_integer, check_key, check_positive, is_concrete
 from .._quantity import brief
 from ..model._leaf import as_integers, as_leaf
-from .inputs import BinnedSpikes, Inputs, Volleys, as_inputs
-from .network import AbstractNetwork, Trial, as_duration, check_finished, former
+from .inputs import BinnedSpikes, Volleys, as_inputs
+from .network import AbstractNetwork, Trial, as_duration, check_finished, former, in_any_batch
 from .neuron import AbstractNeuron, State
 from .parameters import aligned
 from .recurrent_trial import simulate
@@ -154,7 +154,7 @@ class Recurrent(AbstractNetwork):
         n, m = self.input_weights.shape
         return m, n
 
-    def trial(self, inputs: Inputs, *, duration: ArrayLike) -> Trial:
+    def trial(self, inputs: Any, *, duration: ArrayLike) -> Trial:
         """Follows the network through a trial, or each trial of a batch; differentiable.
 
         A batch given at once is followed together, which takes a fraction of the time of `vmap`.
@@ -166,14 +166,14 @@ class Recurrent(AbstractNetwork):
         `max_events`, or weights overflow. Under transformations both show as `finished` = False and
         NaN in `times` and `end` of that trial.
         """
-        inputs = as_inputs(inputs, self.sizes[0])
-        check(
-            self.delays is None or not isinstance(inputs, Volleys | BinnedSpikes),
-            f"inputs: {type(inputs).__name__} cannot be delayed; give the times of the inputs",
-        )
         duration = as_duration(duration, self.weights.dtype)
+        known = as_inputs(inputs, self.sizes[0], duration)
+        check(
+            self.delays is None or not isinstance(known, Volleys | BinnedSpikes),
+            f"inputs: {type(known).__name__} cannot be delayed; give the times of the inputs",
+        )
         return check_finished(
-            simulate(self, inputs, duration),
+            in_any_batch(simulate, self, known, duration),
             f"max_events = {self.max_events}: there are more spikes and inputs in a trial, or the "
             "weights overflow; give more room, or weaken the coupling",
         )

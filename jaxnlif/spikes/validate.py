@@ -9,7 +9,7 @@ import numpy as np
 from .._check import check, check_finite, check_positive
 from .._quantity import brief
 from ..model._leaf import as_leaf
-from .inputs import BinnedSpikes, Inputs, Volleys
+from .inputs import BinnedSpikes, Known, Volleys
 from .theta import Theta, check_phases
 from .weights import as_weights
 
@@ -70,7 +70,7 @@ def check_layers(neuron: Theta, weights: Any, initial: Any, delays: Any) -> None
             check_finite(f"delays[{i}]", delay)
 
 
-def check_undelayed(delay: Any, inputs: Inputs) -> None:
+def check_undelayed(delay: Any, inputs: Known) -> None:
     """Refuses delays of inputs that share their times. **Raises:** `ValueError`."""
     check(
         delay is None or not isinstance(inputs, Volleys | BinnedSpikes),

@@ -29,6 +29,10 @@ def drawn_weights(
     key: PRNGKeyArray, shape: tuple[int, int], scale: float, dtype: Any
 ) -> Float[Array, "to before"]:
     r"""Weights `(to, from)`, uniform within $± scale/\sqrt{from}$."""
+    check(
+        jnp.dtype(dtype) in (jnp.float32, jnp.float64),
+        f"dtype = {jnp.dtype(dtype)}: must be float32 or float64",
+    )
     bound = (scale / np.sqrt(shape[1])).astype(dtype)
     return jax.random.uniform(key, shape, dtype, -1, 1) * bound
 
