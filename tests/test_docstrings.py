@@ -115,6 +115,7 @@ WITHOUT_REFERENCE = {
         *("jn.Between", "jn.Free", "jn.Positive"),
         *("jn.at_reset", "jn.from_samples", "jn.gaussian", "jn.normalise"),
         *("jn.losses.MeanRate", "jn.losses.Rate", "jn.losses.Rates", "jn.losses.Weights"),
+        *("jn.spikes.latency", "jn.spikes.rate_coding"),
         *("jn.spikes.sorted_spikes", "jn.spikes.spike_time_loss"),
     },
     "says where or when to compute; how is the matter of a solver": {

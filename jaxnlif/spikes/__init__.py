@@ -1,5 +1,7 @@
 """Networks of neurons with exact spike times, and exact gradients of them."""
 
+from .codes import latency as latency
+from .codes import rate_coding as rate_coding
 from .encoding import Volleys as Volleys
 from .encoding import flip as flip
 from .encoding import time_to_first_spike as time_to_first_spike
