@@ -141,6 +141,8 @@ WITHOUT_REFERENCE = {
     "draws what is there": {"jn.plot"},
     "moves data between memory and files": {
         *("jn.io", "jn.spikes.data.Images", "jn.spikes.data.load_images"),
+        *("jn.spikes.data.EventData", "jn.spikes.data.BinnedEvents", "jn.spikes.data.binned"),
+        "jn.spikes.data.save_events",
     },
 }
 """Names, and whole namespaces, without a source, by the reason why they have none."""
