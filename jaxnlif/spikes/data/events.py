@@ -17,8 +17,8 @@ class EventData(NamedTuple):
     The spikes of sample k are those from `offsets[k]` to `offsets[k + 1]`, in the order of time.
 
     - `times`: of the spikes, shape `(s,)` (seconds).
-    - `units`: the channel of each spike, from 0; unsigned, of as few bytes as `channels` needs;
-      shape `(s,)`.
+    - `units`: the channel of each spike, from 0; unsigned integers, of 16 bits if those are enough
+      for `channels`; shape `(s,)`.
     - `offsets`: where the spikes of a sample begin, and the number of all; shape `(samples + 1,)`.
     - `labels`: classes of the samples, from 0; shape `(samples,)`.
     - `channels`, `classes`: how many there are, also if some do not occur.
