@@ -106,11 +106,11 @@ def rate_coding(
     scale, until = (jnp.asarray(x, values.dtype) for x in (end / mean, end))
     spikes, lost = _poisson(values, scale, until, key, drawn, room)
     if is_concrete(lost):
-        check_room(lost, room)
+        _check_room(lost, room)
     return spikes
 
 
-def check_room(lost: Bool[Array, "..."], num: int) -> None:
+def _check_room(lost: Bool[Array, "..."], num: int) -> None:
     """**Raises:** `SolveError` if a sample has lost spikes."""
     for k in np.argwhere(np.asarray(lost))[:1]:
         where = f" of sample {', '.join(map(str, k))}" if k.size else ""

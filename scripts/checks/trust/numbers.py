@@ -308,7 +308,13 @@ CALLS: dict[str, Call] = {
     "Volleys": Call(jn.spikes.Volleys, {"times": TIMES, "which": np.array([0, 1, 2])}),
     "time_to_first_spike": Call(
         jn.spikes.time_to_first_spike,
-        {"images": np.full((2, 3), 7, np.uint8), "bins": 2, "duration": 2.0},
+        {
+            "images": np.full((2, 3), 7, np.uint8),
+            "bins": 2,
+            "duration": 2.0,
+            "first": 0.5,
+            "last": 1.5,
+        },
     ),
 }
 
