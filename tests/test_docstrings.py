@@ -115,6 +115,7 @@ WITHOUT_REFERENCE = {
         *("jn.Between", "jn.Free", "jn.Positive"),
         *("jn.at_reset", "jn.from_samples", "jn.gaussian", "jn.normalise"),
         *("jn.losses.MeanRate", "jn.losses.Rate", "jn.losses.Rates", "jn.losses.Weights"),
+        *("jn.spikes.latency", "jn.spikes.rate_coding"),
         *("jn.spikes.sorted_spikes", "jn.spikes.spike_time_loss"),
     },
     "says where or when to compute; how is the matter of a solver": {
@@ -146,6 +147,8 @@ WITHOUT_REFERENCE = {
     "draws what is there": {"jn.plot"},
     "moves data between memory and files": {
         *("jn.io", "jn.spikes.data.Images", "jn.spikes.data.load_images"),
+        *("jn.spikes.data.EventData", "jn.spikes.data.BinnedEvents", "jn.spikes.data.binned"),
+        "jn.spikes.data.save_events",
     },
 }
 """Names, and whole namespaces, without a source, by the reason why they have none."""

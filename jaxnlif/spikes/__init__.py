@@ -1,6 +1,8 @@
 """Networks of neurons with exact spike times, and exact gradients of them."""
 
 from .autodiff import AutodiffDynamics as AutodiffDynamics
+from .codes import latency as latency
+from .codes import rate_coding as rate_coding
 from .encoding import flip as flip
 from .encoding import time_to_first_spike as time_to_first_spike
 from .event_loop import Events as Events

@@ -114,7 +114,7 @@ def _each_synapse(
     e, b = arrivals.times.shape
     neuron = jnp.arange(n)
     times = arrivals.times[..., None] + delays.T[arrivals.sources]
-    synapse = jnp.broadcast_to(arrivals.sources[..., None] * n + neuron, (e, b, n))
+    synapse = jnp.broadcast_to(arrivals.sources[..., None] * n + neuron[None, None], (e, b, n))
     one = Arrivals(times.reshape(e, b * n), synapse.reshape(e, b * n), False)
     rows, times = _in_order(one, None, before * n, end)
     starts = jnp.broadcast_to(start, (b, n)).reshape(b * n, 1)

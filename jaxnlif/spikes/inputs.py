@@ -111,7 +111,7 @@ def _check_shared_times(times: Any) -> None:
     )
 
 
-def sorted_spikes(times: Float[Array, "*batch m"], sources: Int[Array, "*batch m"]) -> InputSpikes:
+def sorted_spikes(times: Any, sources: Any) -> InputSpikes:
     """Input spikes in the order of their times; differentiable in the times.
 
     **Arguments:** `times`: `inf` for none, shape `(…, m)` (time); `sources`: the number of the
@@ -131,7 +131,7 @@ def sorted_spikes(times: Float[Array, "*batch m"], sources: Int[Array, "*batch m
     )
 
 
-def stack_spikes(samples: Iterable[tuple[Any, Any]]) -> InputSpikes:
+def stack_spikes(samples: Iterable[Any]) -> InputSpikes:
     """A batch of samples that have different numbers of spikes.
 
     **Arguments:** `samples`: for each the times of its spikes, in any order, shape `(m,)` (time),

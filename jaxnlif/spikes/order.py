@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -10,6 +11,15 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 _BLOCK = 64
+
+_SHORT = 1024
+"""Columns of so many entries are not worth a second way."""
+
+_CHEAP = 50
+"""Comparisons of counting that take as long as one of a library sort, within a factor of two.
+
+Measured on a CPU: some 100 in columns side by side, 20 in a single one.
+"""
 
 
 @jax.custom_batching.custom_vmap
@@ -43,7 +53,19 @@ def ascending(times: Float[Array, "m b"], present: Bool[Array, "m b"]) -> Int[Ar
 
     Equal times keep their order.
     """
-    return lax.platform_dependent(times, present, cpu=by_counting, default=by_sorting)
+    return lax.platform_dependent(times, present, cpu=by_the_cheaper, default=by_sorting)
+
+
+def by_the_cheaper(times: Float[Array, "m b"], present: Bool[Array, "m b"]) -> Int[Array, "m b"]:
+    """`ascending` on a CPU: `by_counting` takes time m + n² for n present entries of m.
+
+    `by_sorting` takes m log m. Which of them runs is known only when the entries are.
+    """
+    m = len(times)
+    if m <= _SHORT:
+        return by_counting(times, present)
+    few = longest(present) <= math.isqrt(int(_CHEAP * m * math.log2(m)))
+    return lax.cond(few, by_counting, by_sorting, times, present)
 
 
 def by_sorting(times: Float[Array, "m b"], present: Bool[Array, "m b"]) -> Int[Array, "m b"]:

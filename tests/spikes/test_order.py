@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnlif.spikes.order import ascending, by_counting, by_sorting, longest
+from jaxnlif.spikes import order
+from jaxnlif.spikes.order import ascending, by_counting, by_sorting, by_the_cheaper, longest
 
 
 def expected(times, present):
@@ -21,6 +22,37 @@ def test_the_order_is_that_of_a_stable_sort(ascending, fraction, dtype):
     present = rng.uniform(size=times.shape) < fraction
     found = jax.jit(ascending)(jnp.asarray(times), jnp.asarray(present))
     np.testing.assert_array_equal(found, expected(times, present))
+
+
+SOME, ALL = 0.01, 1.0  # of 5000 entries, so that a column is counted or sorted
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_long_columns_are_counted_or_sorted_by_one_program(mapped, dtype, monkeypatch):
+    taken = []
+
+    def noting(name, way):
+        def noted(times, present):
+            jax.debug.callback(lambda: taken.append(name))
+            return way(times, present)
+
+        return noted
+
+    for way in (by_counting, by_sorting):
+        monkeypatch.setattr(order, way.__name__, noting(way.__name__, way))
+    rng = np.random.default_rng(2)
+    times = np.round(rng.uniform(size=(2, 5000, 1)), 3).astype(dtype)
+    program = jax.jit(jax.vmap(by_the_cheaper) if mapped else lambda t, p: by_the_cheaper(t, p))
+    for fraction, way in ((0.0, "by_counting"), (SOME, "by_counting"), (ALL, "by_sorting")):
+        present = rng.uniform(size=times.shape) < fraction
+        t, p = (times, present) if mapped else (times[0], present[0])
+        found = np.asarray(program(jnp.asarray(t), jnp.asarray(p)))
+        jax.effects_barrier()
+        for one, t, p in zip(found if mapped else [found], times, present, strict=False):
+            np.testing.assert_array_equal(one, expected(t, p))
+        assert set(taken) == {way}
+        taken.clear()
+    assert program._cache_size() == 1
 
 
 def test_mapped_it_is_the_same():

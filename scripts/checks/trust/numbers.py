@@ -308,7 +308,13 @@ CALLS: dict[str, Call] = {
     "BinnedSpikes": Call(jn.spikes.BinnedSpikes, {"times": TIMES, "counts": np.zeros((3, 2))}),
     "time_to_first_spike": Call(
         jn.spikes.time_to_first_spike,
-        {"images": np.full((2, 3), 7, np.uint8), "bins": 2, "duration": 2.0},
+        {
+            "images": np.full((2, 3), 7, np.uint8),
+            "bins": 2,
+            "duration": 2.0,
+            "first": 0.5,
+            "last": 1.5,
+        },
     ),
 }
 
