@@ -59,6 +59,21 @@ class Volleys(eqx.Module):
         return self.which.shape
 
 
+def _counts(counts: Any) -> Num[Array, "..."]:
+    """Numbers of spikes in the type that they are given in, which may be short."""
+    if not is_concrete(counts):
+        return jnp.asarray(counts)
+    kind = getattr(counts, "dtype", None)
+    array = as_leaf("counts", counts) if kind is None else counts
+    check(
+        np.asarray(array).dtype.kind in "buif",
+        f"counts: of type {kind}: must be numbers of spikes",
+    )
+    for wrong in np.argwhere(~(np.asarray(array) >= 0))[:1]:
+        raise ValueError(f"counts = {np.asarray(array)[tuple(wrong)]}: must not be negative")
+    return jnp.asarray(array)
+
+
 class BinnedSpikes(eqx.Module):
     """Inputs that spike any number of times, all at the times of a few bins.
 
@@ -70,7 +85,7 @@ class BinnedSpikes(eqx.Module):
     """
 
     times: Float[Array, " e"] = eqx.field(converter=leaf("times"))
-    counts: Num[Array, "*batch e n"] = eqx.field(converter=jnp.asarray)
+    counts: Num[Array, "*batch e n"] = eqx.field(converter=_counts)
 
     def __check_init__(self):
         _check_shared_times(self.times)
