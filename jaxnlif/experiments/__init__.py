@@ -14,6 +14,8 @@ REGISTRY: dict[str, str] = {
     "fit": "parameters of a network, found by gradients from what it did",
     "learning": "a network learns an input signal, then tells others from it",
     "mnist": "images classified by the first spike, learned with exact gradients",
+    "rows": "images seen row by row, classified by a recurrent network of spiking neurons",
+    "shd": "spoken digits as spikes, or what stands in for them, by a recurrent network",
     "spiketimes": "spikes moved, created and removed by exact gradients",
     "synchrony": "neurons that fire together: density, particles, multi-scale solver",
     "yinyang": "points classified by the first spike, learned with exact gradients",

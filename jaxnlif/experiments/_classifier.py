@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ..spikes.feedforward import FeedForward
 from ..spikes.losses import first_spike_cross_entropy
 from ..spikes.network import Trial, update
-from ..spikes.theta import Theta
+from ..spikes.recurrent import Recurrent
 from ._classifier_setting import Setting
 
 
@@ -39,10 +39,7 @@ class Measures(NamedTuple):
     silent_fraction: Array
 
 
-EVALUATED = 1000
-"""Samples that are evaluated together."""
-
-Encoder = Callable[[Array, Any], Any]
+Encoder = Callable[[Any, Any], Any]
 """Turns a batch of samples, and a random key or `None` for no augmentation, into inputs."""
 
 
@@ -60,21 +57,13 @@ class Task(NamedTuple):
 class State(NamedTuple):
     """A training between two epochs: the network, and the state of the optimiser."""
 
-    net: FeedForward
+    net: FeedForward | Recurrent
     optimiser: Any
 
 
 def start(setting: Setting, sizes: tuple[int, int], steps: int, key: PRNGKeyArray) -> State:
     """A network for `sizes` inputs and classes, and a fresh optimiser."""
-    inputs = sizes[0] * setting.copies
-    net = FeedForward.init(
-        Theta(setting.tau, setting.I0),
-        [inputs, *setting.hidden, sizes[1]],
-        key=key,
-        scale=setting.scale,
-        max_spikes=setting.max_spikes,
-        delayed=(0,) if setting.delays else (),
-    )
+    net = setting.network(*sizes, key)
     return State(net, setting.optimiser(steps).init(_split(net)[0]))
 
 
@@ -105,7 +94,7 @@ class Trainer(eqx.Module):
             rows, key = inputs
             net, optimiser, loss = self.step(
                 State(eqx.combine(params, fixed), optimiser),
-                Samples(data.x[rows], data.label[rows]),
+                jax.tree.map(lambda x: x[rows], data),
                 key,
             )
             return (_split(net)[0], optimiser), loss
@@ -115,16 +104,28 @@ class Trainer(eqx.Module):
         carry, losses = lax.scan(step, carry, (order.reshape(self.steps, batch), keys))
         return State(eqx.combine(carry[0], fixed), carry[1]), jnp.mean(losses)
 
+    @eqx.filter_jit
+    def epoch_of_all(
+        self, states: State, data: Samples, keys: PRNGKeyArray
+    ) -> tuple[State, Float[Array, " seeds"]]:
+        """`epoch` of several trainings at once, along the leading axis of their arrays."""
+        return jax.vmap(self.epoch, (0, None, 0))(states, data, keys)
+
+    @eqx.filter_jit
+    def measures_of_all(self, nets: FeedForward | Recurrent, data: Samples) -> Measures:
+        """`evaluate` of several networks at once."""
+        return jax.vmap(self.evaluate, (0, None))(nets, data)
+
     def step(
         self, state: State, data: Samples, key: PRNGKeyArray
-    ) -> tuple[FeedForward, Any, Float[Array, ""]]:
+    ) -> tuple[FeedForward | Recurrent, Any, Float[Array, ""]]:
         """Loss, gradient and update for one batch."""
         params, fixed = _split(state.net)
         inputs = self.encoder(data.x, key)
 
         def loss(params: Any) -> Float[Array, ""]:
-            times = eqx.combine(params, fixed)(inputs, duration=self.setting.duration)[..., 0]
-            return jnp.mean(self._loss(times, data.label))
+            trial = eqx.combine(params, fixed).trial(inputs, duration=self.setting.duration)
+            return jnp.mean(self._loss(self.setting.answer(trial), data.label))
 
         value, gradient = jax.value_and_grad(loss)(params)
         optimiser = self.setting.optimiser(self.steps)
@@ -132,7 +133,7 @@ class Trainer(eqx.Module):
         return update(state.net, updates), new, value
 
     @eqx.filter_jit
-    def evaluate(self, net: FeedForward, data: Samples) -> Measures:
+    def evaluate(self, net: FeedForward | Recurrent, data: Samples) -> Measures:
         """Measures on a whole set, batch by batch."""
 
         def one(batch: Samples) -> tuple[Measures, Array]:
@@ -141,7 +142,7 @@ class Trainer(eqx.Module):
             return self._measures(trial, batch.label)
 
         n = data.label.shape[0]
-        size = min(EVALUATED, n)
+        size = min(self.setting.evaluated, n)
         whole = n // size * size
         batches = jax.tree.map(lambda x: x[:whole].reshape(-1, size, *x.shape[1:]), data)
         measures, active = lax.map(one, batches)
@@ -155,9 +156,8 @@ class Trainer(eqx.Module):
         return mean._replace(silent_fraction=jnp.mean(~active))
 
     def _measures(self, trial: Trial, label: Array) -> tuple[Measures, Array]:
-        first, duration = trial.times[..., 0], self.setting.duration
-        ordinary = jnp.minimum(first, duration)
-        hidden = trial.num_spikes[..., : -trial.times.shape[-2]]
+        first, ordinary = self.setting.answer(trial), self.setting.ordinary_answer(trial)
+        hidden = trial.num_spikes[..., : -len(trial.outputs)]
         measures = Measures(
             loss=jnp.mean(self._loss(first, label)),
             accuracy=jnp.mean(jnp.argmin(first, axis=-1) == label),
@@ -178,5 +178,5 @@ class Trainer(eqx.Module):
         )
 
 
-def _split(net: FeedForward) -> tuple[Any, Any]:
+def _split(net: FeedForward | Recurrent) -> tuple[Any, Any]:
     return eqx.partition(net, net.trainable())

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..spikes.feedforward import FeedForward
 from ..spikes.network import Trial
+from ..spikes.theta import Theta
 from ._classifier import Task, start
 from ._classifier_setting import Setting
 
@@ -23,7 +23,7 @@ _TIME = "time $t$ (unit of $τ$)"
 def draw(
     setting: Setting,
     task: Task,
-    nets: Sequence[FeedForward],
+    nets: Sequence[Any],
     histories: Sequence[Mapping[str, np.ndarray]],
 ) -> Figure:
     """Spikes for one test sample before and after training, its output potentials, and errors."""
@@ -32,7 +32,7 @@ def draw(
     after_net = nets[0]
     sizes = task.inputs, task.classes
     before_net = start(setting, sizes, 1, jax.random.fold_in(jax.random.key(0), 0)).net
-    inputs = task.encoder(jnp.asarray(task.test.x[:1]), None)
+    inputs = task.encoder(jax.tree.map(lambda x: jnp.asarray(x[:1]), task.test.x), None)
     label = int(task.test.label[0])
     for ax, net, name in ((before, before_net, "before"), (after, after_net, "after")):
         _raster(ax, net, net.trial(inputs, duration=setting.duration), f"Spikes {name} training")
@@ -41,25 +41,35 @@ def draw(
     return figure
 
 
-def _raster(ax: Axes, net: FeedForward, trial: Trial, title: str) -> None:
-    layers = net.per_layer(trial.spike_times, axis=-2)
-    begin, last = 0, len(layers) - 1
-    for n, spikes in enumerate(layers):
-        times = np.asarray(spikes)[0]
-        neuron, which = np.nonzero(np.isfinite(times))
+def _raster(ax: Axes, net: Any, trial: Trial, title: str) -> None:
+    times, neurons = _spikes(trial)
+    ends = np.unique([*np.cumsum(net.sizes[1:]), min(trial.outputs)])
+    last = len(ends) - 1
+    for n, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        ours = (neurons >= begin) & (neurons < end)
         label = "output" if n == last else "hidden" if last == 1 else f"hidden {n + 1}"
         mark = {"color": plot.CYCLE[n % len(plot.CYCLE)], "markersize": 3, "label": label}
-        ax.plot(times[neuron, which], begin + neuron, "|", **mark)
-        begin += len(times)
-        ax.axhline(begin - 0.5, color=plot.GREY, linewidth=0.5)
-    ax.set(xlim=(0, float(trial.duration)), ylim=(-1, begin))
+        ax.plot(times[ours], neurons[ours], "|", **mark)
+        ax.axhline(end - 0.5, color=plot.GREY, linewidth=0.5)
+    ax.set(xlim=(0, float(trial.duration)), ylim=(-1, ends[-1]))
     plot.finish(ax, _TIME, "neuron", title, above=True)
 
 
-def _potentials(ax: Axes, net: FeedForward, trial: Trial, label: int) -> None:
+def _spikes(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """Times and neurons of all spikes of the first sample."""
+    if trial.events is not None:
+        times, neurons = (np.asarray(x)[0] for x in trial.events[:2])
+        spikes = neurons < trial.num_spikes.shape[-1]
+        return times[spikes], neurons[spikes]
+    found = np.asarray(trial.spike_times)[0]
+    neurons, which = np.nonzero(np.isfinite(found))
+    return found[neurons, which], neurons
+
+
+def _potentials(ax: Axes, net: Any, trial: Trial, label: int) -> None:
     times = np.linspace(0, float(trial.duration), 400)[1:]
-    (phases,) = net.trace(trial, times)
-    voltages = np.asarray(net.neuron.voltage(phases[0][:, list(trial.outputs)]))
+    state = net.trace(trial, times)[0][0][:, list(trial.outputs)]
+    voltages = np.asarray(net.neuron.voltage(state) if isinstance(net.neuron, Theta) else state)
     voltages = np.where(np.abs(voltages) < 12, voltages, np.nan)
     for n in range(voltages.shape[1]):
         again, color = divmod(n, len(plot.CYCLE))

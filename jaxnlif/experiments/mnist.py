@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,9 @@ from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 from .._check import check
 from ..spikes.data.idx import CLASSES, Images, load_images
 from ..spikes.encoding import Volleys, flip, time_to_first_spike
+from . import _classifier_options as options
 from . import _classifier_run as classifier
-from ._classifier import Samples
+from ._classifier import Samples, Task
 from ._classifier_setting import MNIST, Setting
 from ._options import add_switch
 
@@ -31,18 +33,24 @@ class ImageEncoder:
 
     bins: int
     duration: float
+    first: float | None
+    last: float | None
     flip: float
     shift: int
     side: int
 
     def __call__(self, images: UInt8[Array, "n pixels"], key: PRNGKeyArray | None) -> Volleys:
         if key is None:
-            return time_to_first_spike(images, bins=self.bins, duration=self.duration)
+            return self._spikes(images)
         flips, shifts = jax.random.split(key)
         if self.shift:
             images = shifted(images, self.side, self.shift, key=shifts)
-        inputs = time_to_first_spike(images, bins=self.bins, duration=self.duration)
+        inputs = self._spikes(images)
         return flip(inputs, self.flip, key=flips) if self.flip else inputs
+
+    def _spikes(self, images: UInt8[Array, "n pixels"]) -> Volleys:
+        when: dict[str, Any] = {"first": self.first, "last": self.last}
+        return time_to_first_spike(images, bins=self.bins, duration=self.duration, **when)
 
 
 def shifted(
@@ -70,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_switch(
         parser, "--validate", f"judge by the last {_HELD_OUT} training images, not by the test set"
     )
-    classifier.add_arguments(parser, MNIST, name="mnist")
+    options.add_arguments(parser, MNIST, name="mnist")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -78,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     **Raises:** `ValueError` for wrong arguments or data, before anything compiles or is written.
     """
-    setting = classifier.chosen(arguments, MNIST)
+    setting = options.chosen(arguments, MNIST)
     images = load_images(arguments.data)
     if arguments.validate:
         images = held_out(images)
@@ -97,10 +105,18 @@ def held_out(images: Images, number: int = _HELD_OUT) -> Images:
     )
 
 
-def task(images: Images, setting: Setting) -> classifier.Task:
+def task(images: Images, setting: Setting) -> Task:
     """Learning to classify images."""
-    encoder = ImageEncoder(setting.bins, setting.duration, setting.flip, setting.shift, images.side)
-    return classifier.Task(
+    encoder = ImageEncoder(
+        setting.bins,
+        setting.duration,
+        setting.first,
+        setting.last,
+        setting.flip,
+        setting.shift,
+        images.side,
+    )
+    return Task(
         "mnist",
         Samples(images.train, images.train_labels.astype(np.int32)),
         Samples(images.test, images.test_labels.astype(np.int32)),

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..spikes.data.yin_yang import yin_yang
+from . import _classifier_options as options
 from . import _classifier_run as classifier
-from ._classifier import Samples
+from ._classifier import Samples, Task
 from ._classifier_setting import YIN_YANG, Setting
 
 _POINTS = 5000, 1000
@@ -38,7 +39,9 @@ class PointEncoder:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the experiment."""
-    classifier.add_arguments(parser, YIN_YANG, name="yinyang")
+    options.add_arguments(
+        parser, YIN_YANG, name="yinyang", without={"bins", "first", "last", *options.RECURRENT}
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -46,11 +49,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     **Raises:** `ValueError` for wrong arguments, before anything compiles or is written.
     """
-    setting = classifier.chosen(arguments, YIN_YANG)
+    setting = options.chosen(arguments, YIN_YANG)
     classifier.run(arguments, setting, task(setting))
 
 
-def task(setting: Setting) -> classifier.Task:
+def task(setting: Setting) -> Task:
     """Learning to tell yin, yang and dots apart."""
     dtype = jnp.zeros(()).dtype
 
@@ -58,7 +61,7 @@ def task(setting: Setting) -> classifier.Task:
         points, labels = yin_yang(num, seed=seed)
         return Samples(points.astype(dtype), labels.astype(np.int32))
 
-    return classifier.Task(
+    return Task(
         "yinyang",
         samples(_POINTS[0], _SEEDS[0]),
         samples(_POINTS[1], _SEEDS[1]),

@@ -54,7 +54,9 @@ def samples() -> Samples:
 
 def trainer() -> Trainer:
     """Without flipped pixels, which the authors make apart from the step."""
-    encoder = mnist.ImageEncoder(SETTING.bins, SETTING.duration, flip=0.0, shift=0, side=28)
+    encoder = mnist.ImageEncoder(
+        SETTING.bins, SETTING.duration, None, None, flip=0.0, shift=0, side=28
+    )
     return Trainer(SETTING, encoder, 60)
 
 

@@ -12,7 +12,7 @@ import pytest
 from jaxnlif.cli import main
 from jaxnlif.experiments import _classifier_setting as settings
 from jaxnlif.experiments import mnist
-from jaxnlif.experiments._classifier_run import train
+from jaxnlif.experiments._classifier_training import train
 from jaxnlif.spikes.data.idx import FILES, load_images
 from jaxnlif.store.files import read_arrays
 from jaxnlif.store.leaves import to_arrays

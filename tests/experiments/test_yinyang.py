@@ -6,7 +6,7 @@ import pytest
 
 from jaxnlif.experiments import _classifier_setting as settings
 from jaxnlif.experiments import yinyang
-from jaxnlif.experiments._classifier_run import train
+from jaxnlif.experiments._classifier_training import train
 
 
 @pytest.mark.slow

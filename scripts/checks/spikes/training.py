@@ -10,8 +10,9 @@ import numpy as np
 from _report import Measured
 
 from jaxnlif.experiments import mnist, yinyang
-from jaxnlif.experiments._classifier_run import Task, train
+from jaxnlif.experiments._classifier import Task
 from jaxnlif.experiments._classifier_setting import MNIST, YIN_YANG, Setting
+from jaxnlif.experiments._classifier_training import train
 from jaxnlif.experiments._output import prepare_directory
 from jaxnlif.spikes.data import load_images
 
