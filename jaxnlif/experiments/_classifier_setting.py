@@ -122,29 +122,27 @@ _BEST = Setting(
     flip=0.0,
     shift=1,
 )
+_GREY = replace(
+    _BEST,
+    duration=6.0,
+    max_spikes=6,
+    bins=8,
+    first=0.02,
+    last=0.9,
+    temperature=0.12,
+    rate=3e-3,
+    weight_decay=0.003,
+    epochs=14,
+    shift=0,
+)
 MNIST = {
     "published": Setting(),
     "best": _BEST,
     "best-plain": replace(_BEST, weight_decay=0.1, epochs=25, flip=0.03, shift=0),
+    "grey": _GREY,
 }
-"""The setting of the reference, and those that classify best with and without shifted images."""
-
-FASHION = {
-    "best": replace(
-        _BEST,
-        duration=6.0,
-        max_spikes=6,
-        bins=8,
-        first=0.02,
-        last=0.9,
-        temperature=0.12,
-        rate=3e-3,
-        weight_decay=0.003,
-        epochs=14,
-        shift=0,
-    )
-}
-"""Grey levels as times, for images that are told apart by them: Fashion-MNIST."""
+"""The setting of the reference; those that classify best with and without shifted images; and one
+with grey levels as times, for images that are told apart by them such as Fashion-MNIST."""
 
 _DISC = Setting(
     hidden=(30,),
