@@ -106,7 +106,7 @@ class Trainer(eqx.Module):
 
     @eqx.filter_jit
     def epoch_of_all(
-        self, states: State, data: Samples, keys: PRNGKeyArray
+        self, states: State, data: Samples, keys: Any
     ) -> tuple[State, Float[Array, " seeds"]]:
         """`epoch` of several trainings at once, along the leading axis of their arrays."""
         return jax.vmap(self.epoch, (0, None, 0))(states, data, keys)

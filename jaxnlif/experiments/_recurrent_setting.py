@@ -30,7 +30,8 @@ class RecurrentSetting(Setting):
     - `neuron`: "theta", which starts at random phases, "qif" or "lif", which start at rest.
     - `readout`: "count", the class whose output makes most spikes, the fraction of the way to the
       next one included, or "first", the class whose output spikes first.
-    - `input_scale`: of the initial weights of inputs. `max_events`: room for spikes and inputs.
+    - `input_scale`: of the initial weights of inputs; neurons that are at rest at first, QIF and
+      LIF, have ten times as large ones. `max_events`: room for spikes and inputs.
     - `bound`: of the norm of the gradient.
     """
 
@@ -64,7 +65,7 @@ class RecurrentSetting(Setting):
             [inputs, n + classes],
             key=weights,
             scale=self.scale,
-            input_scale=self.input_scale,
+            input_scale=self.input_scale * (1 if isinstance(neuron, Theta) else 10),
             outputs=range(n, n + classes),
             delayed=self.delays,
             max_spikes=self.max_spikes,

@@ -80,13 +80,14 @@ def run(arguments: argparse.Namespace) -> None:
     sizes = arguments.samples
     for size in sizes or ():
         check_integer("--samples", size, at_least=1)
-    train, test = _read(arguments.data, sizes) if arguments.data else _generated(sizes)
+    train, test = read(arguments.data, sizes) if arguments.data else generated(sizes)
     if not arguments.data:
         print("generated spikes stand in for the Spiking Heidelberg Digits; --data DIR reads them")
     classifier.run(arguments, setting, task(train, test, setting))
 
 
-def _read(directory: str, sizes: list[int] | None) -> list[EventData]:
+def read(directory: str, sizes: list[int] | None) -> list[EventData]:
+    """The data of the two files, as much of them as is wanted."""
     paths = [Path(directory) / name for name in _FILES]
     missing = [path.name for path in paths if not path.is_file()]
     check(not missing, f"--data = {directory}: must hold {' and '.join(missing)}")
@@ -100,7 +101,8 @@ def _read(directory: str, sizes: list[int] | None) -> list[EventData]:
     ]
 
 
-def _generated(sizes: list[int] | None) -> list[EventData]:
+def generated(sizes: list[int] | None = None) -> list[EventData]:
+    """What stands in for the data: samples to learn from, and to judge by."""
     return [
         moving_tones(size, seed=seed)
         for size, seed in zip(sizes or (2000, 500), _SEEDS, strict=True)

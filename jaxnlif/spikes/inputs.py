@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float, Int, Shaped
 
 from .._check import check, check_finite, check_positive, is_concrete
 from .._quantity import brief
@@ -59,7 +59,7 @@ class Volleys(eqx.Module):
         return self.which.shape
 
 
-def _counts(counts: Any) -> Num[Array, "..."]:
+def _counts(counts: Any) -> Shaped[Array, "..."]:
     """Numbers of spikes in the type that they are given in, which may be short."""
     if not is_concrete(counts):
         return jnp.asarray(counts)
@@ -85,7 +85,7 @@ class BinnedSpikes(eqx.Module):
     """
 
     times: Float[Array, " e"] = eqx.field(converter=leaf("times"))
-    counts: Num[Array, "*batch e n"] = eqx.field(converter=_counts)
+    counts: Shaped[Array, "*batch e n"] = eqx.field(converter=_counts)
 
     def __check_init__(self):
         _check_shared_times(self.times)

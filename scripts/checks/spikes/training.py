@@ -19,43 +19,43 @@ from jaxnlif.spikes.data import load_images
 
 def published(data: str, keep: str | None) -> Iterator[Measured]:
     """Five networks at the published setting, silent at first."""
-    runs = _train(keep, "published", MNIST["published"], _images(data), seeds=5)
-    yield from _accuracies("mnist_published", runs)
+    runs = trained(keep, "published", MNIST["published"], _images(data), seeds=5)
+    yield from accuracies("mnist_published", runs)
     yield Measured("mnist_published_initial_spikes", max(r["spikes_per_neuron"][0] for r in runs))
-    yield Measured("mnist_published_minutes", _minutes(runs))
+    yield Measured("mnist_published_minutes", minutes(runs))
 
 
 def best(data: str, keep: str | None) -> Iterator[Measured]:
     """Three networks at the best setting with shifted images."""
-    runs = _train(keep, "best", MNIST["best"], _images(data), seeds=3)
-    yield from _accuracies("mnist_best", runs)
-    yield Measured("mnist_best_minutes", _minutes(runs))
+    runs = trained(keep, "best", MNIST["best"], _images(data), seeds=3)
+    yield from accuracies("mnist_best", runs)
+    yield Measured("mnist_best_minutes", minutes(runs))
 
 
 def best_plain(data: str, keep: str | None) -> Iterator[Measured]:
     """Three networks at the best setting without shifted images."""
-    runs = _train(keep, "best-plain", MNIST["best-plain"], _images(data), seeds=3)
+    runs = trained(keep, "best-plain", MNIST["best-plain"], _images(data), seeds=3)
     yield Measured("mnist_best_plain", _percent(runs, "accuracy"), _spread(runs))
 
 
 def fashion(data: str, keep: str | None) -> Iterator[Measured]:
-    """Three networks of the same setting on Fashion-MNIST."""
-    runs = _train(keep, "fashion", MNIST["best-plain"], _images(data), seeds=3)
-    yield from _accuracies("fashion", runs)
+    """Three networks on Fashion-MNIST, whose grey levels are times."""
+    runs = trained(keep, "fashion-grey", MNIST["grey"], _images(data), seeds=3)
+    yield from accuracies("fashion", runs)
 
 
 def yin_yang(keep: str | None) -> Iterator[Measured]:
     """Five networks with thirty hidden neurons, and five with trained delays."""
     for setting, row in (("plain", "yin_yang"), ("delays", "yin_yang_delays")):
-        runs = _train(keep, row, YIN_YANG[setting], yinyang.task, seeds=5)
-        yield from _accuracies(row, runs)
+        runs = trained(keep, row, YIN_YANG[setting], yinyang.task, seeds=5)
+        yield from accuracies(row, runs)
 
 
 def _images(data: str) -> Callable[[Setting], Task]:
     return partial(mnist.task, load_images(data))
 
 
-def _train(
+def trained(
     keep: str | None, name: str, setting: Setting, task: Callable[[Setting], Task], *, seeds: int
 ) -> list[dict]:
     """Histories of trainings in float32; with `keep`, their checkpoints are kept and taken up."""
@@ -70,12 +70,12 @@ def _train(
         jax.config.update("jax_enable_x64", True)
 
 
-def _minutes(runs: list[dict]) -> float:
+def minutes(runs: list[dict]) -> float:
     """What the slowest training took."""
     return max(run["seconds"][-1] for run in runs) / 60
 
 
-def _accuracies(row: str, runs: list[dict]) -> Iterator[Measured]:
+def accuracies(row: str, runs: list[dict]) -> Iterator[Measured]:
     yield Measured(row, _percent(runs, "accuracy"), _spread(runs))
     yield Measured(f"{row}_ordinary", _percent(runs, "accuracy_ordinary"))
 
