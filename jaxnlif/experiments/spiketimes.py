@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         module, trials, seed = _TRAININGS[name], *_numbers(arguments)
         task = module.task(seed)
-        training = module.training(task, seed)
+        training = module.training(task, seed, trials)
         check_memory(_COPIES * trials * bytes_per_trial(training), f"--trials = {trials}")
         checkpoint = Path(arguments.out) / f"{name}-checkpoint"
         if arguments.resume:

@@ -88,7 +88,7 @@ def test_an_interrupted_training_is_kept(tmp_path, capsys, monkeypatch):
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(recurrent, tmp_path):
     task, _ = recurrent
-    training = spiketimes_recurrent.training(task, 0)
+    training = spiketimes_recurrent.training(task, 0, 6)
 
     def train(trials, resume):
         arguments = {"checkpoint": tmp_path, "resume": resume, "progress": NoProgress()}
@@ -108,7 +108,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(recurrent, tmp_path):
 def recurrent(tmp_path_factory):
     task = spiketimes_recurrent.task(0)
     path = tmp_path_factory.mktemp("recurrent")
-    training = spiketimes_recurrent.training(task, 0)
+    training = spiketimes_recurrent.training(task, 0, 200)
     _, history = _training.train(
         training, 200, checkpoint=path, resume=False, progress=NoProgress()
     )
@@ -130,7 +130,7 @@ def test_a_trial_with_too_many_spikes_stops_the_training(recurrent, monkeypatch,
     monkeypatch.setattr(spiketimes_recurrent, "MAX_EVENTS", 30)
     with pytest.raises(SolveError, match="trial 0: the loss is no number"):
         _training.train(
-            spiketimes_recurrent.training(task, 0),
+            spiketimes_recurrent.training(task, 0, 5),
             5,
             checkpoint=tmp_path,
             resume=False,

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnlif.fitting.uncertainty import estimate, jacobian
+from jaxnlif.fitting.jacobian import jacobian
+from jaxnlif.fitting.uncertainty import estimate
 
 X = np.linspace(0.0, 1.0, 11)
 DESIGN = np.stack([np.ones_like(X), X], 1)
