@@ -105,44 +105,52 @@ def start() -> Learned:
     return Learned(jnp.zeros((NEURONS, NEURONS)), (zero, zero))
 
 
-def training(reservoir: Reservoir, seed: int, trials: int) -> Training:
-    """Adam with bounded gradients and a rate that falls to 0 at the last of the trials.
-
-    With another number of trials it is another training.
-    """
+def adam(trials: int) -> optax.GradientTransformation:
+    """Adam with bounded gradients and a rate that falls to 0 at the last of the trials."""
     rate = optax.cosine_decay_schedule(RATE, trials)
-    optimiser = optax.chain(optax.clip_by_global_norm(LONGEST), optax.adam(rate, b2=SECOND))
+    return optax.chain(optax.clip_by_global_norm(LONGEST), optax.adam(rate, b2=SECOND))
 
-    def loss(learned: Learned) -> tuple[Float[Array, ""], tuple[list[Array], Array]]:
+
+def training(reservoir: Reservoir, seed: int, trials: int) -> Training:
+    """Gradient descent by `adam`; with another number of trials it is another training."""
+    optimiser = adam(trials)
+
+    def loss(learned: Learned) -> tuple[Float[Array, ""], tuple[list[Array], RecurrentTrial]]:
         net, trial = reservoir.trial(learned)
         outputs = reservoir.outputs(net, trial)
-        return reservoir.loss(outputs), (outputs, trial.counts)
+        return reservoir.loss(outputs), (outputs, trial)
 
     def step(state: tuple[Learned, Any]) -> tuple[tuple[Learned, Any], dict[str, Array]]:
         learned, memory = state
-        (value, (outputs, counts)), slope = jax.value_and_grad(loss, has_aux=True)(learned)
+        slope, (outputs, trial) = jax.grad(loss, has_aux=True)(learned)
         change, memory = optimiser.update(slope, memory)
-        record = {"loss": value, "counts": counts}
-        record |= {f"spikes_{k}": times for k, times in enumerate(outputs)}
-        record |= parameters(learned)
         changed: Any = optax.apply_updates(learned, change)
-        return (changed, memory), record
+        return (changed, memory), records(reservoir, learned, outputs, trial)
 
     first = start()
-    identity = {
-        "task": "recurrent",
-        "optimiser": "adam",
-        "trials": trials,
-        "seed": seed,
-        "precision": first.weights.dtype.name,
-    }
-    return Training(step, (first, optimiser.init(first)), identity)
+    told = identity(seed, "adam") | {"trials": trials}
+    return Training(step, (first, optimiser.init(first)), told)
 
 
-def parameters(learned: Learned) -> dict[str, Array]:
-    """By the names that they have in the records."""
+def identity(seed: int, optimiser: str) -> dict[str, Any]:
+    """What tells trainings apart."""
+    precision = start().weights.dtype.name
+    return {"task": "recurrent", "optimiser": optimiser, "seed": seed, "precision": precision}
+
+
+def records(
+    reservoir: Reservoir, learned: Learned, outputs: list[Array], trial: RecurrentTrial
+) -> dict[str, Array]:
+    """What is kept of a trial."""
     potential, current = learned.initial
-    return {"weights": learned.weights, "potential": potential, "current": current}
+    return {
+        "loss": reservoir.loss(outputs),
+        "counts": trial.counts,
+        **{f"spikes_{k}": times for k, times in enumerate(outputs)},
+        "weights": learned.weights,
+        "potential": potential,
+        "current": current,
+    }
 
 
 def learned_at(history: Mapping[str, np.ndarray], trial: int) -> Learned:
@@ -163,23 +171,31 @@ def errors(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> Float[np.
 
 
 def changes(history: Mapping[str, np.ndarray]) -> tuple[int, int]:
-    """How many spikes of the network appeared, and how many vanished, between trials."""
+    """How many spikes appeared, and how many vanished, between trials of a descent."""
     change = np.diff(history["counts"].astype(int), axis=0)
+    if "restart" in history:
+        change = change[np.diff(history["restart"]) == 0]
     return int(change[change > 0].sum()), int(-change[change < 0].sum())
 
 
 def summary(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> list[str]:
     """What was learned, in lines."""
-    loss, counts = history["loss"], history["counts"]
+    loss, counts, trial = history["loss"], history["counts"], _noun(history)
     appeared, vanished = changes(history)
     error = errors(reservoir, history)
+    descents = f" in {history['restart'][-1] + 1} descents" if "restart" in history else ""
     return [
-        f"trials {len(loss)}, loss {loss[0]:.3g} at first, {loss[-1]:.3g} in the end",
+        f"{trial}s {len(loss)}{descents}, loss {loss[0]:.3g} at first, {loss[-1]:.3g} in the end",
         f"largest distance from a target {error[0]:.3g} at first, {error.min():.3g} at "
-        f"best (trial {error.argmin()}), {error[-1]:.3g} in the end (membrane times)",
+        f"best ({trial} {error.argmin()}), {error[-1]:.3g} in the end (membrane times)",
         f"spikes of the network {counts[0].sum()} → {counts[-1].sum()}: {appeared} appeared, "
         f"{vanished} vanished on the way",
     ]
+
+
+def _noun(history: Mapping[str, np.ndarray]) -> str:
+    """What a record is of."""
+    return "iteration" if "restart" in history else "trial"
 
 
 # ---- the figure ------------------------------------------------------------------------------
@@ -200,7 +216,7 @@ def draw(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> Figure:
         _spike_times(ax, reservoir, history, k)
     trials = np.arange(1, len(history["loss"]) + 1)
     error, label = errors(reservoir, history), "largest error\n(membrane times)"
-    along = {"steps": trials, "xlabel": "trial + 1"}
+    along = {"steps": trials, "xlabel": f"{_noun(history)} + 1"}
     plot.training(history["loss"], panels[2, 0], **along)
     plot.training(error, panels[2, 1], **along, ylabel=label)
     panels[2, 1].axhline(0.01, color=plot.RED, linestyle="--", linewidth=1, label="aim")
@@ -223,7 +239,7 @@ def _raster(ax: Axes, reservoir: Reservoir, history: Mapping[str, np.ndarray], t
         ax.plot([], [], color=color, label=name)
     ax.set(xlim=(0, DURATION), ylim=(NEURONS - 0.4, -0.6), yticks=[0, NEURONS - 1])
     ax.set_yticklabels(["1", str(NEURONS)])
-    plot.finish(ax, plot.MEMBRANE_TIME, "neuron", f"trial {trial}", above=True)
+    plot.finish(ax, plot.MEMBRANE_TIME, "neuron", f"{_noun(history)} {trial}", above=True)
 
 
 def _spike_times(ax: Axes, reservoir: Reservoir, history: Mapping[str, np.ndarray], k: int) -> None:
@@ -231,7 +247,7 @@ def _spike_times(ax: Axes, reservoir: Reservoir, history: Mapping[str, np.ndarra
     trials = np.arange(1, len(spikes) + 1)
     colors = [_TRAINED[k]] * len(targets) + [plot.BLACK]
     labels = ["spike with a target"] + [None] * (len(targets) - 1) + ["next spike"]
-    options = {"xlabel": "trial + 1", "labels": labels, "colors": colors}
+    options = {"xlabel": f"{_noun(history)} + 1", "labels": labels, "colors": colors}
     plot.spike_times(trials, spikes, ax, duration=DURATION, **options)
     mark = {"color": plot.ORANGE, "clip_on": False, "label": "target"}
     ax.plot(np.full(len(targets), trials[-1]), targets, "o", **mark)
