@@ -28,7 +28,7 @@ _TRAININGS = {"single": spiketimes_single, "recurrent": spiketimes_recurrent}
 TRIALS = {"single": 3000, "recurrent": 10_000}
 SEEDS = {"single": 14, "recurrent": 0}
 OPTIMISERS = ("adam", "lm")
-ITERATIONS = spiketimes_restarts.RESTARTS * spiketimes_restarts.ITERATIONS
+STEPS = spiketimes_restarts.RESTARTS * spiketimes_restarts.STEPS
 _COPIES = 4  # of the records of all trials, while new ones are added, written and drawn
 
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials",
         type=int,
         metavar="N",
-        help=f"how many ({_of(TRIALS)}); iterations of lm, at most (default: {ITERATIONS})",
+        help=f"how many ({_of(TRIALS)}); steps of lm, at most (default: {STEPS})",
     )
     parser.add_argument("--seed", type=int, metavar="N", help=f"of the inputs ({_of(SEEDS)})")
     add_run(parser, out="spiketimes", files="arrays and a figure, named as the task", resume=True)
@@ -124,7 +124,7 @@ def _numbers(arguments: argparse.Namespace) -> tuple[int, int]:
     if arguments.task == "recurrent" and arguments.optimiser is None:
         arguments.optimiser = OPTIMISERS[0]
     if arguments.optimiser == "lm" and arguments.trials is None:
-        arguments.trials = ITERATIONS
+        arguments.trials = STEPS
     for option, defaults in (("trials", TRIALS), ("seed", SEEDS)):
         if getattr(arguments, option) is None:
             setattr(arguments, option, defaults[arguments.task])

@@ -195,7 +195,7 @@ def summary(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> list[str
 
 def _noun(history: Mapping[str, np.ndarray]) -> str:
     """What a record is of."""
-    return "iteration" if "restart" in history else "trial"
+    return "step" if "restart" in history else "trial"
 
 
 # ---- the figure ------------------------------------------------------------------------------
@@ -208,8 +208,9 @@ def draw(reservoir: Reservoir, history: Mapping[str, np.ndarray]) -> Figure:
     """Rasters before and after; spike times of both trained neurons, loss and error in trials."""
     figure = plot.new_figure(10.0, 8.5)
     panels = figure.subplots(3, 2, height_ratios=[1.4, 1.6, 1])
+    scale = "linear" if "restart" in history else "log"  # the last steps matter, the first trials
     for ax in panels[1:].flat:
-        ax.set_xscale("log")
+        ax.set_xscale(scale)
     for ax, trial in zip(panels[0], (0, len(history["loss"]) - 1), strict=True):
         _raster(ax, reservoir, history, trial)
     for k, ax in enumerate(panels[1]):

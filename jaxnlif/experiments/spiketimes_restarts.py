@@ -24,8 +24,8 @@ from ..fitting.problem import Problem
 from ._training import Training
 from .spiketimes_recurrent import NEURONS, Learned, Reservoir, adam, identity, records, start
 
-RESTARTS, ITERATIONS, WARM_UP = 20, 200, 3000
-"""Descents at most, and the iterations of each at most, after so many trials of Adam."""
+RESTARTS, STEPS, WARM_UP = 20, 200, 3000
+"""Descents at most, and the steps of each at most, after so many trials of Adam."""
 SCALE, INITIAL = 0.3, 0.1
 """Standard deviations of the parameters at a start: of weights times the root of the number of
 neurons, and of potentials and currents."""
@@ -43,8 +43,8 @@ class Restarted(NamedTuple):
 def training(reservoir: Reservoir, seed: int) -> Training:
     """Descents from random parameters until the targets are met to rounding.
 
-    What a trial is to other trainings is an iteration here. It is the same for any number of them:
-    a longer training goes on from a shorter one.
+    What a trial is to other trainings is a step here, whether it is accepted or not. It is the same
+    for any number of them: a longer training goes on from a shorter one.
     """
     like = start()
     dtype, key = like.weights.dtype, jax.random.key(seed)
@@ -70,7 +70,7 @@ def training(reservoir: Reservoir, seed: int) -> Training:
         net, trial = reservoir.trial(learned)
         outputs = reservoir.outputs(net, trial)
         arrived = jnp.max(jnp.abs(reservoir.residuals(outputs))) < precise
-        ended = descent.ended | (descent.iterations >= ITERATIONS)
+        ended = descent.ended | (descent.iterations >= STEPS)
         over = arrived | (ended & (restart + 1 >= RESTARTS))
         again = ended & ~over
         begun = lax.cond(again, lambda: descent_of(restart + 1), lambda: descent)

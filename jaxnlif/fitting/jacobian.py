@@ -28,15 +28,17 @@ def jacobian(function: Function, at: Float[Array, " p"]) -> tuple[Float[Array, "
 
     **Raises:** what JAX raises of a function that neither mode can differentiate.
     """
-    (residuals, _) = jax.eval_shape(function, at)
+    residuals, _ = jax.eval_shape(function, at)
     ways = [_by_columns, _by_rows]
     first, second = ways if at.size <= residuals.size else ways[::-1]
     try:
         return first(function, at)
-    except (TypeError, ValueError) as error:
-        if "-mode differentiation" not in str(error):
-            raise
-    return second(function, at)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        # JAX has no name for a mode that is missing.
+        try:
+            return second(function, at)
+        except (TypeError, ValueError, NotImplementedError):
+            raise error from None
 
 
 def _by_columns(function: Function, at: Float[Array, " p"]) -> tuple[Array, Any]:
