@@ -23,6 +23,7 @@ from .fitting.bounds import Between as Between
 from .fitting.bounds import Free as Free
 from .fitting.bounds import Positive as Positive
 from .fitting.fit import fit as fit
+from .fitting.levenberg import LevenbergMarquardt as LevenbergMarquardt
 from .fitting.result import Fit as Fit
 from .fitting.result import FitResult as FitResult
 from .grid import Grid as Grid

@@ -26,13 +26,24 @@ class Settings(AbstractIdentity):
         return dict(self.content)
 
     def require(self, directory: Path, metadata: Mapping[str, Any]) -> None:
-        names = sorted({**self.content, **metadata})
-        differing = [name for name in names if self.content.get(name) != metadata.get(name)]
+        differing = [
+            name + _in_words(metadata.get(name), self.content.get(name))
+            for name in sorted({**self.content, **metadata})
+            if self.content.get(name) != metadata.get(name)
+        ]
         check(
             not differing,
             f"--resume: {str(directory)!r} is of another training, by its "
             + " and ".join(differing),
         )
+
+
+def _in_words(there: Any, here: Any) -> str:
+    """What differs, if it is short; a checkpoint of an older version may not say."""
+    if not all(isinstance(value, int | str | None) for value in (there, here)):
+        return ""
+    texts = ("not told" if value is None else str(value) for value in (there, here))
+    return " ({}, here {})".format(*texts)
 
 
 def read(

@@ -36,12 +36,14 @@ class Training(NamedTuple):
     """What to train: `step(state)` makes one trial and returns the new state and a record of it.
 
     A record is a dictionary of arrays, among them the "loss"; `identity` says what the training is,
-    as JSON can hold it, so that a checkpoint of another one is not taken up.
+    as JSON can hold it, so that a checkpoint of another one is not taken up. `over(state)` says
+    whether no more trials are needed.
     """
 
     step: Step
     state: Any
     identity: Mapping[str, Any]
+    over: Callable[[Any], Any] = lambda _: False
 
 
 def train(
@@ -52,7 +54,7 @@ def train(
     resume: bool,
     progress: AbstractProgress,
 ) -> tuple[Any, dict[str, np.ndarray]]:
-    """Trains and returns the last state and the records of all trials, by name.
+    """Trains and returns the last state and the records of all trials, at most so many, by name.
 
     Trials are the same however often they were interrupted and resumed: the compiled chunk takes
     the number of its trials as a value. A checkpoint is written to the directory `checkpoint` every
@@ -63,16 +65,16 @@ def train(
     """
     shapes = _record(training)
     empty = {k: np.zeros((0, *s.shape), s.dtype) for k, s in shapes.items()}
-    compiled = _compiled(training.step, shapes)
+    compiled = _compiled(training, shapes)
     with _directory(training, checkpoint) as directory:
         # Together, so that an interruption leaves a state with its own history.
         now = resumed(training, checkpoint) if resume else (training.state, empty)
 
         def chunks() -> Iterator[int]:
             nonlocal now
-            while (done := len(now[1]["loss"])) < trials:
-                num = min(CHUNK, trials - done)
-                state, records = compiled(now[0], num)
+            while (done := len(now[1]["loss"])) < trials and not training.over(now[0]):
+                made, state, records = compiled(now[0], min(CHUNK, trials - done))
+                num = int(made)
                 records = {name: np.asarray(record)[:num] for name, record in records.items()}
                 for bad in np.flatnonzero(~np.isfinite(records["loss"]))[:1]:
                     raise SolveError(
@@ -121,20 +123,22 @@ def _record(training: Training) -> dict[str, jax.ShapeDtypeStruct]:
 
 
 def _compiled(
-    step: Step, shapes: Mapping[str, jax.ShapeDtypeStruct]
-) -> Callable[[Any, int], tuple[Any, dict[str, jax.Array]]]:
+    training: Training, shapes: Mapping[str, jax.ShapeDtypeStruct]
+) -> Callable[[Any, int], Carry]:
     """Up to `CHUNK` trials in one call; how many is a value, not a shape."""
 
     @jax.jit
-    def chunk(state: Any, num: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
+    def chunk(state: Any, num: jax.Array) -> Carry:
         def trial(carry: Carry) -> Carry:
             k, state, records = carry
-            state, record = step(state)
+            state, record = training.step(state)
             records = {name: records[name].at[k].set(record[name]) for name in records}
             return k + 1, state, records
 
         empty = {name: jnp.zeros((CHUNK, *s.shape), s.dtype) for name, s in shapes.items()}
         start = jnp.zeros((), jnp.int32), state, empty
-        return lax.while_loop(lambda carry: carry[0] < num, trial, start)[1:]
+        return lax.while_loop(
+            lambda carry: (carry[0] < num) & ~jnp.asarray(training.over(carry[1])), trial, start
+        )
 
     return chunk

@@ -18,15 +18,17 @@ from .._check import check, check_integer
 from .._memory import check_memory
 from ..integrate.progress import NoProgress, ProgressBar
 from ..store.files import write_arrays
-from . import spiketimes_concept, spiketimes_recurrent, spiketimes_single
+from . import spiketimes_concept, spiketimes_recurrent, spiketimes_restarts, spiketimes_single
 from ._figures import figure_files, write_figures
 from ._options import add_run, check_seed
 from ._output import begin
-from ._training import bytes_per_trial, resumed, train
+from ._training import Training, bytes_per_trial, resumed, train
 
 _TRAININGS = {"single": spiketimes_single, "recurrent": spiketimes_recurrent}
 TRIALS = {"single": 3000, "recurrent": 10_000}
 SEEDS = {"single": 14, "recurrent": 0}
+OPTIMISERS = ("adam", "lm")
+STEPS = spiketimes_restarts.RESTARTS * spiketimes_restarts.STEPS
 _COPIES = 4  # of the records of all trials, while new ones are added, written and drawn
 
 
@@ -40,7 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="single: one neuron learns spike times; recurrent: a network does; concept: spike "
         "times and their gradients, of QIF beside LIF (default: %(default)s)",
     )
-    parser.add_argument("--trials", type=int, metavar="N", help=f"how many ({_of(TRIALS)})")
+    parser.add_argument(
+        "--optimiser",
+        choices=OPTIMISERS,
+        metavar="NAME",
+        help="of the recurrent task: adam; or lm, Levenberg-Marquardt after some trials of Adam, "
+        "begun again until all targets are met (default: adam)",
+    )
+    parser.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help=f"how many ({_of(TRIALS)}); steps of lm, at most (default: {STEPS})",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help=f"of the inputs ({_of(SEEDS)})")
     add_run(parser, out="spiketimes", files="arrays and a figure, named as the task", resume=True)
 
@@ -61,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     bar = ProgressBar(name) if arguments.progress else NoProgress()
     metadata: dict[str, Any] = {"experiment": "spiketimes", "task": name}
     if name == "concept":
-        for option in ("trials", "seed", "resume"):
+        for option in ("optimiser", "trials", "seed", "resume"):
             given = getattr(arguments, option)
             check(given is None or given is False, f"--{option}: the concept task trains nothing")
         directory = begin(arguments, f"{name}.npz", *figures)
@@ -71,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         module, trials, seed = _TRAININGS[name], *_numbers(arguments)
         task = module.task(seed)
-        training = module.training(task, seed)
+        training = _training(module, task, seed, trials, arguments.optimiser)
         check_memory(_COPIES * trials * bytes_per_trial(training), f"--trials = {trials}")
         checkpoint = Path(arguments.out) / f"{name}-checkpoint"
         if arguments.resume:
@@ -85,6 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"stopped; continue with --resume from {checkpoint}", file=sys.stderr)
             raise
         metadata |= {"seed": seed, "trials": trials}
+        metadata |= {} if arguments.optimiser is None else {"optimiser": arguments.optimiser}
         lines, drawing = module.summary(task, arrays), module.draw(task, arrays)
     results = directory / f"{name}.npz"
     write_arrays(results, {k: np.asarray(x) for k, x in arrays.items()}, metadata)
@@ -93,8 +108,23 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"\nwrote {results} and {figure}")
 
 
+def _training(module: Any, task: Any, seed: int, trials: int, optimiser: str | None) -> Training:
+    """The training of a task; the recurrent one by either optimiser."""
+    if optimiser == "lm":
+        return spiketimes_restarts.training(task, seed)
+    return module.training(task, seed, trials)
+
+
 def _numbers(arguments: argparse.Namespace) -> tuple[int, int]:
-    """How many trials, and the seed; filled in where they are not given."""
+    """How many trials, and the seed; filled in, with the optimiser, where they are not given."""
+    check(
+        arguments.task == "recurrent" or arguments.optimiser is None,
+        f"--optimiser: the {arguments.task} task has one of its own",
+    )
+    if arguments.task == "recurrent" and arguments.optimiser is None:
+        arguments.optimiser = OPTIMISERS[0]
+    if arguments.optimiser == "lm" and arguments.trials is None:
+        arguments.trials = STEPS
     for option, defaults in (("trials", TRIALS), ("seed", SEEDS)):
         if getattr(arguments, option) is None:
             setattr(arguments, option, defaults[arguments.task])

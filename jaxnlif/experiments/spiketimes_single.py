@@ -73,8 +73,11 @@ def task(seed: int) -> Single:
     return Single(jnp.asarray(rng.normal(size=num)), jnp.asarray(times))
 
 
-def training(single: Single, seed: int) -> Training:
-    """Gradient descent on the mean squared error of the spike times."""
+def training(single: Single, seed: int, trials: int) -> Training:
+    """Gradient descent on the mean squared error of the spike times.
+
+    It is the same for any number of trials: a longer training goes on from a shorter one.
+    """
     optimiser = optax.chain(optax.clip(BOUND), optax.sgd(RATE))
 
     def loss(learned: Learned) -> tuple[Float[Array, ""], Float[Array, "2"]]:

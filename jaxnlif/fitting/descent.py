@@ -1,79 +1,23 @@
-"""One descent by an optax optimiser: an evaluation per iteration, a step back where runs fail."""
+"""One descent by an optimiser: an evaluation per iteration, a step back where runs fail."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
-from ..integrate.result import Result
-from ..integrate.solution import Solution
-from .parameters import Parameters
+from . import levenberg
+from .levenberg import LevenbergMarquardt
+from .problem import Free, Problem, Tried
 from .result import FitResult
 
-Free = list[Array]
+Optimiser = optax.GradientTransformation | LevenbergMarquardt
+
 _SHORTEST = 1e-8
-
-
-class Problem(eqx.Module):
-    """What is minimised: `loss(run(model))` over the free leaves of a model."""
-
-    parameters: Parameters
-    run: Callable[[Any], Any]
-    loss: Callable[[Any], Any]
-
-    def residuals(self, values: list[Array]) -> tuple[Any, Bool[Array, ""]]:
-        """The loss as it was written, and whether the run completed."""
-        output = self.run(self.parameters.with_values(values))
-        completed = jnp.ones((), bool)
-        if isinstance(output, Solution):
-            completed = jnp.all(output.result == Result.completed)
-        return jax.tree.map(jnp.asarray, self.loss(output)), completed
-
-    def in_deviations(self, values: list[Array]) -> tuple[Any, Any]:
-        """What has the derivatives of predictions in units of their noise, and the residuals.
-
-        The first are the residuals too, unless the loss has an `in_deviations`, as where the noise
-        follows from the prediction."""
-        output = self.run(self.parameters.with_values(values))
-        losses = getattr(self.loss, "in_deviations", self.loss), self.loss
-        deviations, residuals = (jax.tree.map(jnp.asarray, loss(output)) for loss in losses)
-        return deviations, residuals
-
-    def objective(self, free: Free) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-        """The number to minimise, and whether it is one that a completed run gave."""
-        return self.value(self.parameters.values(free))
-
-    def value(self, values: list[Array]) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-        """The same for values within the bounds."""
-        residuals, completed = self.residuals(values)
-        value = as_number(residuals)
-        good = completed & jnp.isfinite(value)
-        return jnp.where(good, value, _huge(value.dtype)), good
-
-
-def is_number(residuals: Any) -> bool:
-    """Whether a loss is one number to be minimised, and not residuals."""
-    leaves = jax.tree.leaves(residuals)
-    return len(leaves) == 1 and leaves[0].ndim == 0
-
-
-def as_number(residuals: Any) -> Float[Array, ""]:
-    """Half the sum of squares of residuals, or the number that a loss is."""
-    if is_number(residuals):
-        return jax.tree.leaves(residuals)[0]
-    return jnp.asarray(0.5) * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(residuals))
-
-
-def _huge(dtype: np.dtype) -> float:
-    """A loss beyond every other, of which an optimiser can still compute."""
-    return float(jnp.finfo(dtype).max) ** 0.25
 
 
 class Rules(eqx.Module):
@@ -82,8 +26,8 @@ class Rules(eqx.Module):
     - `tolerance`: it ends at a largest derivative that many times that at the start.
     - `progress`, `patience`: it ends if the best loss fell by less than `progress` times its
       magnitude within `patience` iterations.
-    - `monotone`: whether the loss must fall (Armijo's rule), for optimisers that choose directions
-      rather than steps.
+    - `monotone`: whether the loss must fall in each step (by Armijo's rule, where the optimiser
+      chooses directions rather than steps).
     """
 
     tolerance: Float[Array, ""]
@@ -125,7 +69,7 @@ class Descent(NamedTuple):
     ended: Array
 
 
-def begin(problem: Problem, optimiser: optax.GradientTransformation, start: Free) -> Descent:
+def begin(problem: Problem, optimiser: Optimiser, start: Free) -> Descent:
     """A descent of which nothing is known yet."""
     value = jax.eval_shape(problem.objective, start)[0]
     infinite, zero = jnp.full((), jnp.inf, value.dtype), jnp.zeros((), value.dtype)
@@ -137,7 +81,7 @@ def begin(problem: Problem, optimiser: optax.GradientTransformation, start: Free
         fall=zero,
         factor=zero + 1,
         stride=zero + 1,
-        optimiser=optimiser.init(start),
+        optimiser=_nothing_known(problem, optimiser, start),
         value=infinite,
         best=start,
         lowest=infinite,
@@ -151,34 +95,26 @@ def begin(problem: Problem, optimiser: optax.GradientTransformation, start: Free
     )
 
 
-def iterate(
-    problem: Problem, optimiser: optax.GradientTransformation, rules: Rules, old: Descent
-) -> Descent:
+def iterate(problem: Problem, optimiser: Optimiser, rules: Rules, old: Descent) -> Descent:
     """Tries the next point. The optimiser goes on from it; if the run fails there, or the loss does
     not fall where it must, a shorter step is tried in the next iteration."""
-    trial = jax.tree.map(lambda x, dx: x + old.factor.astype(x.dtype) * dx, old.point, old.updates)
-    (value, good), gradient = jax.value_and_grad(problem.objective, has_aux=True)(trial)
-    good &= _finite(gradient)
-    gradient = [jnp.where(good, g, 0) for g in gradient]
     first = old.iterations == 0
-    low_enough = value <= old.height + 1e-4 * old.factor * old.fall
-    accepted = good & (low_enough | first | (not rules.monotone))
-
-    state, updates = _next(problem, optimiser, rules, old.optimiser, trial, value, gradient)
-    updates = [old.stride.astype(u.dtype) * u for u in updates]
-    slope = jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in gradient])).astype(value.dtype)
-    slope_at_start = jnp.where(first, slope, old.slope)
+    if isinstance(optimiser, LevenbergMarquardt):
+        tried = levenberg.try_next(problem, optimiser, first, old.point, old.updates, old.optimiser)
+    else:
+        tried = _try_next(problem, optimiser, rules, old)
+    value, good, accepted, factor = tried.value, tried.good, tried.accepted, tried.factor
+    slope_at_start = jnp.where(first, tried.slope, old.slope)
     better = good & (value < old.lowest)
     lowest = jnp.where(better, value, old.lowest)
     fell = lowest < _appreciably_below(old.reference, rules)
     stale = jnp.where(fell, 0, old.stale + 1)
     failures = jnp.where(fell, 0, old.failures + ~good)
-    factor = jnp.where(accepted, 1, old.factor * _shorter(old, value))
 
     flat = factor < _SHORTEST
-    vanished = accepted & (slope <= rules.tolerance * slope_at_start)
+    vanished = accepted & (tried.slope <= rules.tolerance * slope_at_start)
     settled = (good & (stale >= rules.patience)) | (good & flat)
-    stuck = (~good & flat) | (accepted & ~_finite(updates))
+    stuck = (~good & flat) | (accepted & ~_finite(tried.updates))
     failed = first & ~good
     # Optimisers that may raise the loss can come to where nothing completes: back to the best.
     height = jnp.where(accepted, value, old.height)
@@ -191,19 +127,18 @@ def iterate(
     result = FitResult.where(stuck, FitResult.no_way_on, result)
     result = FitResult.where(failed, FitResult.start_failed, result)
 
-    def if_accepted(new: Any, old: Any) -> Any:
-        return jax.tree.map(lambda new, old: jnp.where(accepted, new, old), new, old)
-
-    fall = _dot(gradient, updates)
-    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, old.best)
+    point, best = (
+        jax.tree.map(lambda new, old, where=where: jnp.where(where, new, old), tried.point, kept)
+        for where, kept in ((accepted, old.point), (better, old.best))
+    )
     new = Descent(
-        point=if_accepted(trial, old.point),
+        point=point,
         height=height,
-        updates=if_accepted(updates, old.updates),
-        fall=if_accepted(fall.astype(value.dtype), old.fall),
+        updates=tried.updates,
+        fall=tried.fall,
         factor=factor,
         stride=old.stride,
-        optimiser=if_accepted(state, old.optimiser),
+        optimiser=tried.optimiser,
         value=jnp.where(good, value, jnp.inf),
         best=best,
         lowest=lowest,
@@ -215,15 +150,53 @@ def iterate(
         result=result,
         ended=vanished | settled | (stuck & ~back) | failed,
     )
-    again = _back(optimiser, new)
-    new = jax.tree.map(lambda there, here: jnp.where(back, there, here), again, new)
+    if not rules.monotone:
+        again = _back(problem, optimiser, new)
+        new = jax.tree.map(lambda there, here: jnp.where(back, there, here), again, new)
     # Once ended a descent stays as it is, in the types that it began with.
     return jax.tree.map(
         lambda new, same: jnp.where(old.ended, same, new).astype(same.dtype), new, old
     )
 
 
-def _back(optimiser: optax.GradientTransformation, descent: Descent) -> Descent:
+def _nothing_known(problem: Problem, optimiser: Optimiser, start: Free) -> Any:
+    """The state of an optimiser at a start."""
+    if isinstance(optimiser, LevenbergMarquardt):
+        return levenberg.nothing_known(problem, start)
+    return optimiser.init(start)
+
+
+def _try_next(
+    problem: Problem, optimiser: optax.GradientTransformation, rules: Rules, old: Descent
+) -> Tried:
+    """Goes on by an optimiser of optax."""
+    trial = jax.tree.map(lambda x, dx: x + old.factor.astype(x.dtype) * dx, old.point, old.updates)
+    (value, good), gradient = jax.value_and_grad(problem.objective, has_aux=True)(trial)
+    good &= _finite(gradient)
+    gradient = [jnp.where(good, g, 0) for g in gradient]
+    low_enough = value <= old.height + 1e-4 * old.factor * old.fall
+    accepted = good & (low_enough | (old.iterations == 0) | (not rules.monotone))
+    state, updates = _next(problem, optimiser, rules, old.optimiser, trial, value, gradient)
+    updates = [old.stride.astype(u.dtype) * u for u in updates]
+    fall = _dot(gradient, updates).astype(value.dtype)
+
+    def if_accepted(new: Any, old: Any) -> Any:
+        return jax.tree.map(lambda new, old: jnp.where(accepted, new, old), new, old)
+
+    return Tried(
+        point=trial,
+        value=value,
+        good=good,
+        accepted=accepted,
+        slope=jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in gradient])).astype(value.dtype),
+        updates=if_accepted(updates, old.updates),
+        fall=if_accepted(fall, old.fall),
+        factor=jnp.where(accepted, 1, old.factor * _shorter(old, value)),
+        optimiser=if_accepted(state, old.optimiser),
+    )
+
+
+def _back(problem: Problem, optimiser: Optimiser, descent: Descent) -> Descent:
     """The descent begun again at its best point, with shorter steps."""
     return descent._replace(
         point=descent.best,
@@ -232,7 +205,7 @@ def _back(optimiser: optax.GradientTransformation, descent: Descent) -> Descent:
         fall=jnp.zeros_like(descent.fall),
         factor=jnp.ones_like(descent.factor),
         stride=0.1 * descent.stride,
-        optimiser=optimiser.init(descent.best),
+        optimiser=_nothing_known(problem, optimiser, descent.best),
         stale=jnp.zeros_like(descent.stale),
         failures=jnp.zeros_like(descent.failures),
     )

@@ -19,11 +19,14 @@ from ..integrate.checkpoint import Checkpoint
 from ..integrate.progress import AbstractProgress, NoProgress
 from ..integrate.solution import Solution
 from ..integrate.warning import warning_messages
-from .descent import Problem, Rules, is_number
+from .descent import Rules
 from .descents import Descents, descend
+from .jacobian import jacobian
+from .levenberg import LevenbergMarquardt
 from .parameters import Parameters, choose
+from .problem import Problem, in_one_row, is_number
 from .result import Fit, FitResult
-from .uncertainty import Uncertainty, estimate, jacobian
+from .uncertainty import Uncertainty, estimate
 
 _NOISE_UNKNOWN = (
     "no more residuals than parameters leave the noise unknown; absolute=True takes it as 1"
@@ -76,7 +79,8 @@ def fit(
       with names in the places of leaves, too.
     - `bounds`: `Free()`, `Positive()` or `Between(low, high)`, one for all leaves or one for each.
     - `optimiser`: any optax optimiser; by default L-BFGS, with steps that lower the loss. One that
-      leads to where no step completes goes on from the best point, in steps a tenth as long.
+      leads to where no step completes goes on from the best point, in steps a tenth as long. Or
+      `LevenbergMarquardt()`, for losses that return residuals.
     - `steps`: the most steps.
     - `starts`: how many descents to make: the first from the model's values, the others from normal
       numbers around them; or the values themselves, as `where` picks them, with a leading axis.
@@ -89,7 +93,8 @@ def fit(
     - `absolute`: whether residuals are in units of the noise, so that standard errors are not
       scaled by the residuals that remain; without that there must be more residuals than
       parameters.
-    - `uncertainty`: whether to compute standard errors, by forward mode.
+    - `uncertainty`: whether to compute standard errors, by forward mode, or by reverse mode where
+      the run has that alone.
     - `progress`: for example `ProgressBar("fit")`.
     - `checkpoint`: a `Checkpoint(directory)`, where the fit is written and from which it goes on if
       called again with the same arguments; `steps` may be more.
@@ -97,7 +102,8 @@ def fit(
     **Returns:** a `Fit`, with the best point that was seen, whatever happened; never NaN.
 
     **Raises:** `ValueError`, before anything compiles, for wrong arguments, a start at or beyond a
-    bound, or data that do not fit the run; if the directory of the checkpoint holds another fit.
+    bound, data that do not fit the run, or a loss of one number where the optimiser needs
+    residuals; if the directory of the checkpoint holds another fit.
     `OSError` if another process is using it.
 
     **Reference:** the default optimiser is optax's L-BFGS: D. C. Liu, J. Nocedal, *Math. Program.*
@@ -119,13 +125,13 @@ def fit(
     problem = Problem(parameters, run, loss)
     # Traced with the data as they are, so that they can be held against the run.
     written = jax.eval_shape(lambda: problem.residuals(parameters.start)[0])
-    _check_loss(written)
+    _check_loss(written, optimiser)
     precision = float(jnp.finfo(parameters.start[0].dtype).eps)
     rules = Rules(
         jnp.asarray(tolerance or max(precision**0.6, 1e-9)),
         jnp.asarray(1e-3),
         jnp.asarray(patience, jnp.int32),
-        monotone=optimiser is None,
+        monotone=optimiser is None or isinstance(optimiser, LevenbergMarquardt),
     )
     optimiser = optimiser or _DEFAULT
     found, stopped = descend(problem, optimiser, rules, begun, steps, progress, checkpoint)
@@ -152,8 +158,10 @@ def _check_arguments(
     for name, function in (("run", run), ("loss", loss)):
         check(callable(function), f"{name} = {function!r}: must be a function")
     check(
-        optimiser is None or isinstance(optimiser, optax.GradientTransformation),
-        f"optimiser = {optimiser!r}: must be an optax optimiser such as optax.adam(1e-2)",
+        optimiser is None
+        or isinstance(optimiser, optax.GradientTransformation | LevenbergMarquardt),
+        f"optimiser = {optimiser!r}: must be an optax optimiser such as optax.adam(1e-2), or "
+        "LevenbergMarquardt()",
     )
     check_integer("steps", steps, at_least=1)
     check_integer("patience", patience, at_least=1)
@@ -170,14 +178,20 @@ def _check_arguments(
     )
 
 
-def _check_loss(written: Any) -> None:
-    """Requires of the shape of a loss that there is something to minimise, and to differentiate."""
+def _check_loss(written: Any, optimiser: Any) -> None:
+    """Requires of the shape of a loss that there is something to minimise, and to differentiate,
+    and that it is what the optimiser needs."""
     found = [f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(written)]
     check(
         sum(leaf.size for leaf in jax.tree.leaves(written)) > 0
         and all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(written)),
         f"loss: returns {', '.join(found) or written}; must return residuals or one number, "
         "floating-point and not empty",
+    )
+    check(
+        not (isinstance(optimiser, LevenbergMarquardt) and is_number(written)),
+        f"loss: returns one number, {', '.join(found)}; must return residuals for optimiser = "
+        f"{optimiser!r}, or be minimised by an optax optimiser",
     )
 
 
@@ -311,9 +325,6 @@ def _uncertainty(problem: Problem, values: list, *, absolute: bool) -> Uncertain
 @eqx.filter_jit
 def _linearised(problem: Problem, row: Float[Array, " p"]) -> tuple[Array, Array]:
     """The residuals in one row, and the derivatives of predictions in units of the noise."""
-
-    def in_one_row(values: Any) -> Float[Array, " r"]:
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(values)])
 
     def both(row: Float[Array, " p"]) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
         deviations, residuals = problem.in_deviations(problem.parameters.unflat(row))

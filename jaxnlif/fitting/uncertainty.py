@@ -10,21 +10,15 @@ directions are named and left out of the covariance; the parameters that they mo
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from .. import _tolerance
 from .._module import Module
 
-_AT_ONCE = 8  # derivatives that forward mode carries together
 _LOOSE = 3  # standard errors of so many times the size of the parameters tell nothing of them
 _SMALL = 0.5  # of a standard error, by which a flat direction may move a parameter that is known
 _NAMED = 4  # parts of a flat direction that are told one by one
@@ -54,27 +48,6 @@ class Uncertainty(Module):
     singular_values: Float[np.ndarray, " p"]
     flat: tuple[str, ...] = eqx.field(static=True)
     noise: float = eqx.field(static=True)
-
-
-def jacobian(
-    function: Callable[[Array], tuple[Float[Array, " r"], Any]], at: Float[Array, " p"]
-) -> tuple[Float[Array, "r p"], Any]:
-    """The Jacobian by forward mode, several columns at once in bounded memory.
-
-    **Arguments:** `function`, whose result is a pair: what is differentiated, and anything else,
-    which is returned beside the Jacobian.
-    """
-
-    def column(direction: Float[Array, " p"]) -> tuple[Float[Array, " r"], Any]:
-        _, slope, other = jax.jvp(function, (at,), (direction,), has_aux=True)
-        return slope, other
-
-    # Batches of one size are compiled once.
-    batches = math.ceil(at.size / _AT_ONCE)
-    size = math.ceil(at.size / batches)
-    directions = jnp.eye(batches * size, at.size, dtype=at.dtype)
-    columns, others = lax.map(column, directions, batch_size=size)
-    return columns[: at.size].T, jax.tree.map(lambda x: x[0], others)
 
 
 def estimate(

@@ -30,6 +30,8 @@ CONFIG = {
     "r_targets": [1.0, 0.5],
 }
 STEPS, REPEATS = 20, 15
+BEYOND = 1.1
+"""Theirs: where the spike after the last target is to be (trial durations)."""
 EPS = 1e-6
 """Theirs: where potentials are cut off (at its inverse)."""
 
@@ -62,6 +64,7 @@ def load(directory: str | os.PathLike) -> Setting:
         InputSpikes(inputs[0][:num], inputs[1][:num]),
         input_weights,
         tuple(np.asarray(t[:-1]) for t in targets),
+        BEYOND,
     )
     rng = np.random.default_rng(1)
     weights = 0.5 * rng.normal(size=(CONFIG["N"], CONFIG["N"]))

@@ -10,6 +10,7 @@ from jaxnlif.experiments import (
     spiketimes,
     spiketimes_concept,
     spiketimes_recurrent,
+    spiketimes_restarts,
     spiketimes_single,
 )
 from jaxnlif.integrate.progress import NoProgress
@@ -88,7 +89,7 @@ def test_an_interrupted_training_is_kept(tmp_path, capsys, monkeypatch):
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(recurrent, tmp_path):
     task, _ = recurrent
-    training = spiketimes_recurrent.training(task, 0)
+    training = spiketimes_recurrent.training(task, 0, 6)
 
     def train(trials, resume):
         arguments = {"checkpoint": tmp_path, "resume": resume, "progress": NoProgress()}
@@ -108,7 +109,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(recurrent, tmp_path):
 def recurrent(tmp_path_factory):
     task = spiketimes_recurrent.task(0)
     path = tmp_path_factory.mktemp("recurrent")
-    training = spiketimes_recurrent.training(task, 0)
+    training = spiketimes_recurrent.training(task, 0, 200)
     _, history = _training.train(
         training, 200, checkpoint=path, resume=False, progress=NoProgress()
     )
@@ -125,12 +126,65 @@ def test_a_recurrent_network_learns(recurrent):
     assert len(spiketimes_recurrent.draw(task, history).axes) == 6
 
 
+def test_a_training_goes_on_for_as_many_trials_as_it_began_with(recurrent, tmp_path):
+    """Its rate falls with them."""
+    task, _ = recurrent
+    arguments = {"checkpoint": tmp_path, "progress": NoProgress()}
+    training = spiketimes_recurrent.training(task, 0, 6)
+    _training.train(training, 2, resume=False, **arguments)
+    other = spiketimes_recurrent.training(task, 0, 7)
+    with pytest.raises(ValueError, match=r"of another training, by its trials \(6, here 7\)"):
+        _training.resumed(other, tmp_path)
+    # as written before the optimiser was told
+    old = {name: training.identity[name] for name in ("task", "seed", "precision")}
+    _training.train(
+        training._replace(identity=old),
+        2,
+        resume=False,
+        checkpoint=tmp_path / "old",
+        progress=NoProgress(),
+    )
+    message = r"by its optimiser \(not told, here adam\) and trials \(not told, here 6\)"
+    with pytest.raises(ValueError, match=message):
+        _training.resumed(training, tmp_path / "old")
+
+
+@pytest.mark.slow
+def test_levenberg_marquardt_meets_all_targets(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(spiketimes_restarts, "WARM_UP", 200)
+    monkeypatch.setattr(_training, "CHUNK", 20)
+    options = ["--task", "recurrent", "--optimiser", "lm", "--seed", "10"]
+    assert run(tmp_path, *options, "--trials", "5") == 0
+    assert run(tmp_path, *options, "--trials", "90", "--resume") == 0
+    history, metadata = read_arrays(tmp_path / "recurrent.npz")
+    assert metadata["optimiser"] == "lm"
+    task = spiketimes_recurrent.task(10)
+    errors = spiketimes_recurrent.errors(task, history)
+    assert 5 < len(errors) < 90  # no more than are needed
+    assert errors[0] > 1
+    assert errors[-1] < 1e-10
+    assert "steps" in capsys.readouterr().out
+    assert run(tmp_path, "--task", "recurrent", "--seed", "10", "--resume") == 2
+    assert "by its optimiser (lm, here adam) and trials" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_descents_are_begun_again_and_end_where_they_must(recurrent, tmp_path, monkeypatch):
+    for name, value in (("WARM_UP", 1), ("STEPS", 2), ("RESTARTS", 2)):
+        monkeypatch.setattr(spiketimes_restarts, name, value)
+    training = spiketimes_restarts.training(recurrent[0], 0)
+    arguments = {"resume": False, "progress": NoProgress()}
+    _, history = _training.train(training, 50, checkpoint=tmp_path, **arguments)
+    assert list(history["restart"]) == [0, 0, 0, 1, 1, 1][: len(history["restart"])]
+    assert len(history["loss"]) < 50
+
+
 def test_a_trial_with_too_many_spikes_stops_the_training(recurrent, monkeypatch, tmp_path):
     task, _ = recurrent
     monkeypatch.setattr(spiketimes_recurrent, "MAX_EVENTS", 30)
     with pytest.raises(SolveError, match="trial 0: the loss is no number"):
         _training.train(
-            spiketimes_recurrent.training(task, 0),
+            spiketimes_recurrent.training(task, 0, 5),
             5,
             checkpoint=tmp_path,
             resume=False,
@@ -144,6 +198,7 @@ def test_a_trial_with_too_many_spikes_stops_the_training(recurrent, monkeypatch,
         (["--trials", "1"], "--trials = 1: must be at least 2"),
         (["--seed", "-1"], "--seed = -1: must be at least 0"),
         (["--task", "both"], "--task = 'both': must be one of"),
+        (["--optimiser", "lm"], "--optimiser: the single task has one of its own"),
         (["--task", "concept", "--trials", "5"], "--trials: the concept task trains nothing"),
     ],
 )

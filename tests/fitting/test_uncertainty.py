@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnlif.fitting.uncertainty import estimate, jacobian
+from jaxnlif.fitting.jacobian import jacobian
+from jaxnlif.fitting.uncertainty import estimate
 
 X = np.linspace(0.0, 1.0, 11)
 DESIGN = np.stack([np.ones_like(X), X], 1)
@@ -119,3 +120,19 @@ def test_the_jacobian_by_forward_mode():
 def test_the_jacobian_of_any_number_of_parameters(number):
     found, _ = jax.jit(lambda x: jacobian(lambda x: (x**2, None), x))(jnp.arange(1.0, number + 1))
     np.testing.assert_allclose(found, 2 * np.diag(np.arange(1.0, number + 1)))
+
+
+def test_the_jacobian_of_what_has_one_mode_alone():
+    def forward(x):  # a loop of unknown length has no reverse mode
+        return jax.lax.while_loop(lambda y: y[0] < 10, lambda y: 2 * y, x)[:2], None
+
+    @jax.custom_vjp
+    def reverse(x):
+        return x**2
+
+    reverse.defvjp(lambda x: (x**2, x), lambda x, slope: (2 * x * slope,))
+    at = jnp.arange(1.0, 4.0)
+    np.testing.assert_allclose(jacobian(forward, at)[0], 16 * np.eye(2, 3))
+    np.testing.assert_allclose(jacobian(lambda x: (reverse(x), None), at)[0], np.diag(2 * at))
+    with pytest.raises(ValueError, match="Reverse-mode differentiation does not work"):
+        jacobian(lambda x: (reverse(forward(x)[0]), None), at)

@@ -71,6 +71,16 @@ TRAINING: dict[str, Rule] = {
         for delays in ("", "_delays")
         for ordinary in ("", "_ordinary")
     },
+    # of 16 seeds those that end within 0.01 of all targets, and the median error
+    "recurrent_task_seeds": at_least(14),
+    "recurrent_task_median": at_most(1e-9),
+    # of 8 seeds those that Levenberg-Marquardt brings within 1e-10
+    "recurrent_task_restarts": at_least(7),
+}
+
+PUBLISHED: dict[str, Rule] = {
+    # the authors' inputs and targets
+    "recurrent_task_published": at_most(0.02),
 }
 
 
@@ -108,7 +118,12 @@ def table(arguments: argparse.Namespace) -> tuple[dict[str, Rule], Checks]:
             _given(recurrent_training.small_rows, arguments.data, arguments.keep),
             _given(recurrent_training.full_rows, arguments.data, arguments.keep),
             _given(recurrent_training.stand_in, arguments.keep),
+            _given(tasks.recurrent_seeds, arguments.keep),
+            _given(tasks.recurrent_restarts, arguments.keep),
         ]
+    if arguments.long and arguments.spikegd is not None:
+        rows |= PUBLISHED
+        checks.append(_given(tasks.recurrent_published, arguments.spikegd, arguments.keep))
     return rows, checks
 
 
