@@ -44,8 +44,8 @@ class Recurrent(AbstractNetwork):
     - `max_events`: room for spikes and inputs in a trial; more are reported, never lost silently.
       Unused room costs next to nothing.
 
-    **Raises:** `ValueError` if `neuron` is none or its dynamics hold numbers, for wrong shapes, values
-    that are not finite, and phases outside of a period.
+    **Raises:** `ValueError` if `neuron` is none or its dynamics hold numbers, for wrong shapes,
+    values that are not finite, and phases outside of a period.
 
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
