@@ -214,7 +214,13 @@ def _found(setting: Setting, task: Task, seed: int, path: Path | None) -> Traini
     """
     directory = _directory(setting, task, seed, path)
     found = checkpoints.read(directory, _begin(setting, task, seed))
-    return None if found is None else Training(*found)
+    return None if found is None else Training(found[0], _complete(found[1]))
+
+
+def _complete(history: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The history of an older version, NaN where it did not measure."""
+    unknown = np.full(len(history["loss"]), np.nan)
+    return dict.fromkeys(Measures._fields, unknown) | dict(history)
 
 
 def _validate(setting: Setting, task: Task, seeds: int) -> None:
