@@ -45,7 +45,8 @@ def test_a_history_of_a_version_that_measured_less_goes_on():
     names = [*_classifier.Measures._fields, "seconds"]
     older = {name: np.asarray([0.5, 0.25]) for name in names if name not in new}
     history = _classifier_run._complete(older)
-    training = _classifier_run.Training(None, history)
+    state = _classifier.start(SETTING, (task.inputs, 3), 1, jax.random.key(2))
+    training = _classifier_run.Training(state, history)
     lines = _classifier_run.summary(SETTING, [training])
     assert [line.split()[1] for line in lines[-2:]] == ["nan", "nan"]
 
@@ -54,6 +55,5 @@ def test_a_history_of_a_version_that_measured_less_goes_on():
     assert set(history) == set(names)
     for name in new:
         np.testing.assert_array_equal(history[name], [np.nan, np.nan, getattr(measures, name)])
-    net = _classifier.start(SETTING, (task.inputs, 3), 1, jax.random.key(2)).net
-    figure = draw(SETTING, task, [net] * 2, [history] * 2)
+    figure = draw(SETTING, task, [state.net] * 2, [history] * 2)
     assert [len(ax.get_lines()) for ax in figure.axes[2:]] == [2, 3, 2, 2]

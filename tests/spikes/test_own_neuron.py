@@ -1,6 +1,7 @@
 """A type of neuron of one's own against closed forms, and parameters of each neuron."""
 
 from dataclasses import replace
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -204,7 +205,7 @@ class Wrong(NonLeaky):
 
 class Without(NonLeaky):
     @property
-    def dynamics(self):
+    def dynamics(self) -> Any:
         return None
 
 
@@ -224,14 +225,14 @@ class Plain(NonLeaky):
     """The unit is a plain number."""
 
     @property
-    def time_unit(self):
+    def time_unit(self) -> Any:
         return 0.7
 
 
 def test_a_unit_may_be_a_plain_number(dtype):
     net, inputs = setting(0.7).network(dtype)
     expected = net(inputs, duration=DURATION)
-    plain = replace(net, neuron=Plain(net.neuron.tau, net.neuron.restart))
+    plain = replace(net, neuron=Plain(dtype.type(0.7), dtype.type(-0.2)))
     measured = plain(inputs, duration=DURATION)
     assert measured.dtype == dtype
     np.testing.assert_allclose(measured, expected, rtol=1e-6)
@@ -246,8 +247,7 @@ def network(name):
     kind, drive = KINDS[name]
     rng = np.random.default_rng(7)
     weights, input_weights = 0.4 * rng.normal(size=(3, 3)), drive * rng.uniform(0.5, 1.5, (3, 4))
-    options = {"max_spikes": 3, "max_events": 60}
-    return Recurrent(kind(0.8), weights, input_weights, **options)
+    return Recurrent(kind(0.8), weights, input_weights, max_spikes=3, max_events=60)
 
 
 @eqx.filter_jit
