@@ -29,6 +29,8 @@ class Measures(NamedTuple):
     """How well a set is classified, with and without pseudospikes, and how active the net is.
 
     Without pseudospikes a silent output neuron counts as one that spikes at the end of the trial.
+    Of hidden neurons: their spikes on average, and the fraction that spike for no sample; both in
+    the whole trial, and before the first output spike, with which the class is known.
     """
 
     loss: Array
@@ -37,6 +39,8 @@ class Measures(NamedTuple):
     accuracy_ordinary: Array
     spikes_per_neuron: Array
     silent_fraction: Array
+    spikes_before_output: Array
+    silent_before_output: Array
 
 
 Encoder = Callable[[Any, Any], Any]
@@ -153,11 +157,16 @@ class Trainer(eqx.Module):
             total = jax.tree.map(lambda x, y: x + (n - whole) * y, total, rest)
             active = active | also
         mean = jax.tree.map(lambda x: x / n, total)
-        return mean._replace(silent_fraction=jnp.mean(~active))
+        silent, silent_before = jnp.mean(~active, axis=-1)
+        return mean._replace(silent_fraction=silent, silent_before_output=silent_before)
 
     def _measures(self, trial: Trial, label: Array) -> tuple[Measures, Array]:
+        """Those of a batch but for silent neurons, and who spikes in it, also before the output."""
         first, ordinary = self.setting.answer(trial), self.setting.ordinary_answer(trial)
-        hidden = trial.num_spikes[..., : -len(trial.outputs)]
+        outputs = len(trial.outputs)
+        hidden = trial.num_spikes[..., :-outputs]
+        spikes, end = trial.spike_times[..., :-outputs, :], trial.first_output
+        before = jnp.sum(jnp.isfinite(spikes) & (spikes <= end[:, None, None]), axis=-1)
         measures = Measures(
             loss=jnp.mean(self._loss(first, label)),
             accuracy=jnp.mean(jnp.argmin(first, axis=-1) == label),
@@ -165,8 +174,10 @@ class Trainer(eqx.Module):
             accuracy_ordinary=jnp.mean(jnp.argmin(ordinary, axis=-1) == label),
             spikes_per_neuron=jnp.mean(hidden),
             silent_fraction=jnp.zeros(()),
+            spikes_before_output=jnp.mean(before),
+            silent_before_output=jnp.zeros(()),
         )
-        return measures, jnp.any(hidden > 0, axis=0)
+        return measures, jnp.any(jnp.stack([hidden, before]) > 0, axis=1)
 
     def _loss(self, first: Array, label: Array) -> Array:
         return first_spike_cross_entropy(

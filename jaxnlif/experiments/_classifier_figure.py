@@ -1,4 +1,4 @@
-"""The figure of a trained classifier: rasters before and after, potentials, error by epoch."""
+"""The figure of a trained classifier: rasters, potentials, and error and activity by epoch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .. import plot
 from ..spikes.network import Trial
@@ -18,6 +19,12 @@ from ._classifier import Task, start
 from ._classifier_setting import Setting
 
 _TIME = "time $t$ (unit of $τ$)"
+_EPOCH = "epoch + 1 (1: before training)"
+
+_ERRORS = {"without pseudospikes": "accuracy_ordinary", "with": "accuracy"}
+_SPIKES = {"whole trial": "spikes_per_neuron", "before first output": "spikes_before_output"}
+_SILENT = {"whole trial": "silent_fraction", "before first output": "silent_before_output"}
+"""Measures of the last three panels, by the names of their curves."""
 
 
 def draw(
@@ -26,9 +33,12 @@ def draw(
     nets: Sequence[Any],
     histories: Sequence[Mapping[str, np.ndarray]],
 ) -> Figure:
-    """Spikes for one test sample before and after training, its output potentials, and errors."""
-    figure = plot.new_figure(11.0, 6.5)
-    before, after, potentials, errors = figure.subplots(2, 2).ravel()
+    """Spikes for one test sample before and after training, and its output potentials.
+
+    Below, by epoch: errors, and how active hidden neurons are, also before the first output spike.
+    """
+    figure = plot.new_figure(11.0, 10.0)
+    before, after, errors, potentials, spikes, silent = figure.subplots(3, 2).ravel()
     after_net = nets[0]
     sizes = task.inputs, task.classes
     before_net = start(setting, sizes, 1, jax.random.fold_in(jax.random.key(0), 0)).net
@@ -36,8 +46,12 @@ def draw(
     label = int(task.test.label[0])
     for ax, net, name in ((before, before_net, "before"), (after, after_net, "after")):
         _raster(ax, net, net.trial(inputs, duration=setting.duration), f"Spikes {name} training")
+    _legend(after)
     _potentials(potentials, after_net, after_net.trial(inputs, duration=setting.duration), label)
     _errors(errors, histories)
+    _active(spikes, histories, _SPIKES, "Hidden spikes", "spikes per neuron and sample")
+    _active(silent, histories, _SILENT, "Silent hidden neurons", "fraction, for all samples")
+    _legend(silent)
     return figure
 
 
@@ -48,11 +62,13 @@ def _raster(ax: Axes, net: Any, trial: Trial, title: str) -> None:
     for n, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
         ours = (neurons >= begin) & (neurons < end)
         label = "output" if n == last else "hidden" if last == 1 else f"hidden {n + 1}"
-        mark = {"color": plot.CYCLE[n % len(plot.CYCLE)], "markersize": 3, "label": label}
+        mark = {"color": plot.CYCLE[n % len(plot.CYCLE)], "markersize": 4, "label": label}
         ax.plot(times[ours], neurons[ours], "|", **mark)
         ax.axhline(end - 0.5, color=plot.GREY, linewidth=0.5)
+    first = {"linestyle": "--", "linewidth": 1, "label": "first output spike"}
+    ax.axvline(float(trial.first_output[0]), color=plot.BLACK, **first)
     ax.set(xlim=(0, float(trial.duration)), ylim=(-1, ends[-1]))
-    plot.finish(ax, _TIME, "neuron", title, above=True)
+    _finish(ax, _TIME, "neuron", title)
 
 
 def _spikes(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
@@ -77,18 +93,63 @@ def _potentials(ax: Axes, net: Any, trial: Trial, label: int) -> None:
         options["label"] = f"class {n}" + (", the right one" if n == label else "")
         ax.plot(times, voltages[:, n], linewidth=2.5 if n == label else 0.8, **options)
     ax.set(xlim=(0, times[-1]), ylim=(-8, 8))
-    plot.finish(ax, _TIME, "potential $V$", "Potentials of the output neurons")
-    ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    _finish(ax, _TIME, "potential $V$", "Potentials of the output neurons")
+    _legend(ax)
 
 
 def _errors(ax: Axes, histories: Sequence[Mapping[str, np.ndarray]]) -> None:
-    measures = {"without": "accuracy_ordinary", "with": "accuracy"}
-    error = {
-        f"{text} pseudospikes": 1 - np.stack([history[name] for history in histories])
-        for text, name in measures.items()
-    }
-    epochs = np.arange(1, len(histories[0]["accuracy"]) + 1)
+    error = {text: 1 - curves for text, curves in _curves(histories, _ERRORS).items()}
+    _by_epoch(ax, error, "Errors", "test error")
+    plot.finish(ax, _EPOCH, "test error", above=True)  # the legend as well
+    _number(ax)
+
+
+def _active(
+    ax: Axes,
+    histories: Sequence[Mapping[str, np.ndarray]],
+    names: Mapping[str, str],
+    title: str,
+    ylabel: str,
+) -> None:
+    _by_epoch(ax, _curves(histories, names), title, ylabel)
+    ax.set_yscale("linear")
+    top = max(ax.get_ylim()[1], 0.1)
+    ax.set_ylim(-0.03 * top, top)
+    _number(ax)
+
+
+def _curves(
+    histories: Sequence[Mapping[str, np.ndarray]], names: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    """Measures of all seeds, by the names of their curves, shape `(seeds, epochs + 1)`."""
+    return {text: np.stack([one[name] for one in histories]) for text, name in names.items()}
+
+
+def _by_epoch(ax: Axes, curves: Mapping[str, np.ndarray], title: str, ylabel: str) -> None:
+    steps = np.arange(1, len(next(iter(curves.values()))[0]) + 1)
     ax.set_xscale("log")
-    plot.training(error, ax, steps=epochs, xlabel="epoch + 1", ylabel="test error")
+    plot.training(curves, ax, steps=steps)
     ax.get_lines()[-1].set_linestyle("--")  # where both are the same, both are seen
-    plot.finish(ax, ax.get_xlabel(), ax.get_ylabel(), "Errors, the untrained network first")
+    _finish(ax, _EPOCH, ylabel, title)
+
+
+def _finish(ax: Axes, xlabel: str, ylabel: str, title: str) -> None:
+    """The common look without a legend."""
+    plot.finish(ax, xlabel, ylabel, title)
+    legend = ax.get_legend()
+    if legend is not None:
+        legend.remove()
+
+
+def _legend(ax: Axes) -> None:
+    """A legend on the right of the axes, where it hides nothing."""
+    ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+
+def _number(ax: Axes) -> None:
+    """Plain numbers at logarithmic axes."""
+    for axis, digits in ((ax.xaxis, (1, 2, 5)), (ax.yaxis, (1, 2, 3, 5, 7))):
+        if axis.get_scale() == "log":
+            axis.set_major_locator(LogLocator(subs=digits))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
@@ -198,7 +198,13 @@ def found(setting: Setting, task: Task, seed: int, path: Path | None) -> Trainin
     """
     directory = _directory(setting, task, seed, path)
     kept = checkpoints.read(directory, _begin(setting, task, seed))
-    return None if kept is None else Training(*kept)
+    return None if kept is None else Training(kept[0], _complete(kept[1]))
+
+
+def _complete(history: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The history of an older version, NaN where it did not measure."""
+    unknown = np.full(len(history["loss"]), np.nan)
+    return dict.fromkeys(Measures._fields, unknown) | dict(history)
 
 
 def _appended(

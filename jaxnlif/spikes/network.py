@@ -101,8 +101,8 @@ class Trial(eqx.Module):
 
     def _early(self, until: ArrayLike) -> Int[Array, "*batch h"]:
         """How many of the spikes there is room for come up to a time, hidden neurons only."""
-        until = jnp.asarray(until)[..., None, None]
         times = self.spike_times[..., self._hidden(), :]
+        until = jnp.broadcast_to(until, times.shape[:-2])[..., None, None]
         return jnp.sum(jnp.isfinite(times) & (times <= until), axis=-1)
 
     def __getattr__(self, name: str) -> Any:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import abc
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -124,6 +125,8 @@ class AbstractDynamics(Module):
 class AbstractNeuron(Module):
     """A type of neuron: its parameters, and what turns them into natural units.
 
+    A subclass needs `dynamics`, `time_unit` and `rest`; all other methods have defaults.
+
     **Arguments** of the methods, for n neurons:
 
     - `initial`: what a user writes, a tuple of arrays of shape `(n,)`: potentials and currents, or
@@ -144,9 +147,12 @@ class AbstractNeuron(Module):
         """The natural unit of time, of all neurons or, with shape `(n,)`, of each (time)."""
 
     @property
-    @abc.abstractmethod
     def weight_unit(self) -> Float[Array, "*n"]:
-        """The natural unit of weights, of all neurons or, with shape `(n,)`, of each (voltage)."""
+        """The natural unit of weights, of all neurons or, with shape `(n,)`, of each (voltage).
+
+        1 unless a subclass says otherwise.
+        """
+        return jnp.ones_like(self.time_unit)
 
     @abc.abstractmethod
     def rest(self, num: int) -> State:
@@ -172,13 +178,13 @@ class AbstractNeuron(Module):
         """Initial values within their ranges, after a step of an optimiser."""
         return initial
 
-    @abc.abstractmethod
     def state(self, initial: State) -> State:
-        """The state that the dynamics move, from initial values."""
+        """The state that the dynamics move, from initial values: the same, unless overridden."""
+        return initial
 
-    @abc.abstractmethod
     def values(self, state: State) -> State:
-        """Potentials and currents, or phases, of a state, each of shape `(n,)`."""
+        """Potentials and currents, or phases, of a state: the same, unless overridden."""
+        return state
 
     def of(self, neurons: np.ndarray) -> AbstractNeuron:
         """The parameters of some neurons: the same, unless there is one for each neuron."""

@@ -17,7 +17,7 @@ from .._quantity import brief
 from ..model._leaf import as_integers, as_leaf
 from .inputs import BinnedSpikes, Volleys, as_inputs
 from .network import AbstractNetwork, Trial, as_duration, check_finished, former, in_any_batch
-from .neuron import AbstractNeuron, State
+from .neuron import AbstractDynamics, AbstractNeuron, State
 from .parameters import aligned
 from .recurrent_trial import simulate
 from .weights import as_weights, drawn_weights, one_precision
@@ -44,8 +44,8 @@ class Recurrent(AbstractNetwork):
     - `max_events`: room for spikes and inputs in a trial; more are reported, never lost silently.
       Unused room costs next to nothing.
 
-    **Raises:** `ValueError` if `neuron` is none, for wrong shapes, values that are not finite, and
-    phases outside of a period.
+    **Raises:** `ValueError` if `neuron` is none or its dynamics hold numbers, for wrong shapes,
+    values that are not finite, and phases outside of a period.
 
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
@@ -71,10 +71,7 @@ class Recurrent(AbstractNetwork):
         max_spikes: int = 2,
         max_events: int = 1000,
     ) -> None:
-        check(
-            isinstance(neuron, AbstractNeuron),
-            f"neuron = {brief(neuron)}: must be a QIF(), Theta() or LIF()",
-        )
+        _check_neuron(neuron)
         weights = as_weights("weights", weights)
         input_weights = as_weights("input_weights", input_weights)
         n, m = weights.shape[:1], input_weights.shape[1:]
@@ -130,10 +127,7 @@ class Recurrent(AbstractNetwork):
         **Raises:** `ValueError` if `neuron` is none, `sizes` are not two positive integers, or
         `key` is no random key.
         """
-        check(
-            isinstance(neuron, AbstractNeuron),
-            f"neuron = {brief(neuron)}: must be a QIF(), Theta() or LIF()",
-        )
+        _check_neuron(neuron)
         check(len(sizes) == 2, f"sizes = {sizes}: must be the number of inputs and of neurons")
         m, n = (check_integer("sizes", size, at_least=1) for size in sizes)
         check_key(key)
@@ -189,13 +183,14 @@ class Recurrent(AbstractNetwork):
         times = as_leaf("times", times)
         events = trial.events
         assert events is not None
+        unit = aligned(jnp.asarray(self.neuron.time_unit, self.weights.dtype), 2, 1)
 
         def look(begins: Array, num: Array, states: State) -> State:
             begins = jnp.concatenate([jnp.zeros_like(begins[:1]), begins])
             place = jnp.searchsorted(begins, times, side="right") - 1
             place = jnp.minimum(place, num)
             before = jax.tree.map(lambda x: x[place], states)
-            passed = (times - begins[place])[:, None] / aligned(self.neuron.time_unit, 2, 1)
+            passed = (times - begins[place])[:, None] / unit
             return self.neuron.values(self.neuron.dynamics.evolve(before, passed))
 
         for _ in trial.finished.shape:
@@ -230,6 +225,21 @@ _FORMER = {
     "output_times": "the times of net.trial(inputs, duration=…); which neurons and how many spikes "
     "is said by Recurrent(…, outputs=…, max_spikes=…)"
 }
+
+
+def _check_neuron(neuron: Any) -> None:
+    """Requires a type of neuron whose dynamics hold no numbers. **Raises:** `ValueError`."""
+    check(
+        isinstance(neuron, AbstractNeuron),
+        f"neuron = {brief(neuron)}: must be a QIF(), Theta(), LIF() or an AbstractNeuron of yours",
+    )
+    dynamics = neuron.dynamics
+    name = f"{type(neuron).__name__}.dynamics = {type(dynamics).__name__}"
+    check(isinstance(dynamics, AbstractDynamics), f"{name}: must be an AbstractDynamics")
+    check(
+        not jax.tree.leaves(dynamics),
+        f"{name}: must hold no numbers; parameters enter by time_unit, weight_unit or the state",
+    )
 
 
 def _as_initial(neuron: AbstractNeuron, initial: Any, num: int) -> State:

@@ -35,14 +35,13 @@ def simulate(net: Any, inputs: Known, duration: Float[Array, ""]) -> Trial:
     batch, arrivals, kicks = _arrivals(net, inputs)
     samples, n = arrivals.times.shape[0], net.weights.shape[0]
     weights, start = _between(net.weights), neuron.state(net.initial)
-    own = neuron.time_unit.ndim + neuron.weight_unit.ndim > 0
-    time_unit, weight_unit = jnp.ones((), dtype), jnp.ones((), dtype)
+    units = tuple(jnp.asarray(x, dtype) for x in (neuron.time_unit, neuron.weight_unit))
+    own = any(unit.ndim for unit in units)
+    time_unit, weight_unit = (jnp.ones((), dtype),) * 2 if own else units
     dynamics = neuron.dynamics
     if own:
-        units = (jnp.broadcast_to(1 / x, (n,)) for x in (neuron.time_unit, neuron.weight_unit))
-        dynamics, start = PerNeuron(dynamics), (start, *units)
-    else:
-        time_unit, weight_unit = neuron.time_unit, neuron.weight_unit
+        dynamics = PerNeuron(dynamics)
+        start = start, *(jnp.broadcast_to(1 / unit, (n,)) for unit in units)
     course: Course = follow(
         dynamics,
         net.max_events,
