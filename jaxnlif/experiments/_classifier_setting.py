@@ -28,7 +28,7 @@ class Setting:
     - `temperature`, `regularisation`: θ and γ of the loss.
     - `rate`, `schedule`: learning rate, and how it changes: "exponential", by 1/e in `decay`
       epochs with AdaBelief, or "cosine" to 0 after a tenth of warm-up with AdamW.
-    - `weight_decay`: of AdamW. `batch`: samples in a step. `epochs`: passes through the data.
+    - `weight_decay`: of AdamW, `second`: its β₂. `batch`: samples in a step. `epochs`: passes through the data.
     - `flip`: probability that a pixel becomes its negative. `shift`: largest shift of an image in
       each direction (pixels). `scale`: of the initial weights.
     """
@@ -54,6 +54,7 @@ class Setting:
     scale: float = 0.5
     first: float | None = None
     last: float | None = None
+    second: float = 0.999
 
     @property
     def is_smooth(self) -> bool:
@@ -101,7 +102,8 @@ class Setting:
             return optax.adabelief(decay, b1=0.9, b2=0.999)
         total = self.epochs * steps
         schedule = optax.warmup_cosine_decay_schedule(0.0, self.rate, total // 10, total)
-        return optax.adamw(schedule, weight_decay=self.weight_decay, mask=_weights)
+        decay = self.weight_decay
+        return optax.adamw(schedule, b2=self.second, weight_decay=decay, mask=_weights)
 
 
 def _weights(params: Any) -> Any:

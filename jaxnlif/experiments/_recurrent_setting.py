@@ -105,13 +105,13 @@ _SMALL = RecurrentSetting(
     max_spikes=4,
     temperature=0.1,
     regularisation=0.0,
-    rate=1e-2,
+    rate=4e-3,
     schedule="cosine",
     batch=100,
     epochs=10,
     flip=0.0,
     scale=0.2,
-    input_scale=0.5,
+    second=0.99,
 )
 ROWS = {"small": _SMALL, "full": replace(_SMALL, max_events=2000)}
 """Rows of 14 × 14 pixels, 10 000 images; rows of 28 × 28, all images."""
