@@ -135,7 +135,12 @@ WITHOUT_REFERENCE = {
             "jn.WarningFlag",
         ),
         *("jn.Log", "jn.Moved", "jn.Solution", "jn.SolveError", "jn.Sweep"),
-        *("jn.spikes.InputSpikes", "jn.spikes.Trial", "jn.spikes.Events"),
+        *(
+            "jn.spikes.InputSpikes",
+            "jn.spikes.Trial",
+            "jn.spikes.Events",
+            "jn.spikes.RecurrentTrial",
+        ),
         *(
             "jn.spikes.Volleys",
             "jn.spikes.BinnedSpikes",

@@ -28,7 +28,8 @@ class Setting:
     - `temperature`, `regularisation`: θ and γ of the loss.
     - `rate`, `schedule`: learning rate, and how it changes: "exponential", by 1/e in `decay`
       epochs with AdaBelief, or "cosine" to 0 after a tenth of warm-up with AdamW.
-    - `weight_decay`: of AdamW, `second`: its β₂. `batch`: samples in a step. `epochs`: passes through the data.
+    - `weight_decay`: of AdamW, `second`: its β₂. `batch`: samples in a step. `epochs`: passes
+      through the data.
     - `flip`: probability that a pixel becomes its negative. `shift`: largest shift of an image in
       each direction (pixels). `scale`: of the initial weights.
     """

@@ -7,6 +7,7 @@ from .encoding import flip as flip
 from .encoding import time_to_first_spike as time_to_first_spike
 from .event_loop import Events as Events
 from .feedforward import FeedForward as FeedForward
+from .former import RecurrentTrial as RecurrentTrial
 from .inputs import BinnedSpikes as BinnedSpikes
 from .inputs import InputSpikes as InputSpikes
 from .inputs import Volleys as Volleys

@@ -168,27 +168,17 @@ class AbstractNetwork(Module):
     def clipped(self) -> AbstractNetwork:
         """The network with every parameter back in its range."""
 
-    def __call__(
-        self, inputs: Any, *, duration: ArrayLike, **unknown: Any
-    ) -> Float[Array, "*batch o k"]:
+    def __call__(self, inputs: Any, *, duration: ArrayLike) -> Any:
         """Ordinary and pseudospike times of the outputs, ascending: the `times` of `trial`.
 
         **Arguments:** `inputs`: the time of one spike per input, `inf` for none, shape
         `(…, inputs)` (time), or `InputSpikes`, `Volleys` or `BinnedSpikes`; `duration`: of the
-        trial, shape `()` (time); `unknown`: none, but for what `Recurrent` had here.
+        trial, shape `()` (time).
 
         **Returns:** shape `(…, o, k)` (time).
 
-        **Raises:** `ValueError` for wrong inputs and an argument that is given elsewhere;
-        `SolveError` without room for all spikes; `TypeError` for an argument that is unknown.
+        **Raises:** `ValueError` for wrong inputs; `SolveError` without room for all spikes.
         """
-        if "max_events" in unknown:
-            raise ValueError(
-                "max_events: is given to Recurrent(…); all that happens in a trial is "
-                "net.trial(inputs, duration=…)"
-            )
-        if unknown:
-            raise TypeError(f"unexpected argument {next(iter(unknown))!r}")
         return self.trial(inputs, duration=duration).times
 
     def per_layer(self, values: Float[Array, "*batch n ..."], axis: int = -1) -> list[Array]:

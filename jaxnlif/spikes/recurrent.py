@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -15,11 +17,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._check import check, check_finite, check_integer, check_key, check_positive, is_concrete
 from .._quantity import brief
 from ..model._leaf import as_integers, as_leaf
+from .former import RecurrentTrial, batch_of_one
 from .inputs import BinnedSpikes, Volleys, as_inputs
-from .network import AbstractNetwork, Trial, as_duration, check_finished, former, in_any_batch
+from .network import AbstractNetwork, Trial, as_duration, check_finished, in_any_batch
 from .neuron import AbstractDynamics, AbstractNeuron, State
 from .parameters import aligned
-from .recurrent_trial import simulate
+from .recurrent_trial import between, read_out, simulate
 from .weights import as_weights, drawn_weights, one_precision
 
 
@@ -172,6 +175,49 @@ class Recurrent(AbstractNetwork):
             "weights overflow; give more room, or weaken the coupling",
         )
 
+    def __call__(self, inputs: Any, *, duration: ArrayLike, max_events: Any = None) -> Any:
+        """Ordinary and pseudospike times of the outputs, ascending: the `times` of `trial`.
+
+        **Arguments:** `inputs`, `duration`: as for `trial`, of shape `(…, inputs)` and `()` (time);
+        `max_events`: deprecated; with it a `RecurrentTrial` is returned.
+
+        **Returns:** shape `(…, o, k)` (time).
+
+        **Raises:** `ValueError` for wrong inputs; `SolveError` without room for all events.
+        """
+        if max_events is None:
+            return self.trial(inputs, duration=duration).times
+        warnings.warn(
+            "max_events in a call: give it to Recurrent(…), and take net.trial(inputs, duration=…)",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        net = replace(self, max_events=max_events)
+        return RecurrentTrial(net.trial(inputs, duration=duration))
+
+    def output_times(
+        self, trial: RecurrentTrial, num: int, neurons: Sequence[int] | None = None
+    ) -> Float[Array, "o {num}"]:
+        """Deprecated: `net.trial(inputs, duration=).times`, of `Recurrent(outputs=, max_spikes=)`.
+
+        **Arguments:** `trial`: of a call with `max_events`; `num`: how many spikes; `neurons`: the
+        numbers of the neurons, all by default.
+
+        **Returns:** shape `(o, num)` for o neurons (time).
+
+        **Raises:** `ValueError` for a number that is none of a neuron, or `num` below 1.
+        """
+        warnings.warn(
+            "output_times: take net.trial(inputs, duration=…).times of Recurrent(…, outputs=…, "
+            "max_spikes=…)",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        net = replace(self, outputs=neurons, max_spikes=num)
+        ordinary = trial.spike_times(num)[np.array(net.outputs)]
+        end, counts, first = batch_of_one((trial.end, trial.counts, ordinary))
+        return read_out(net, between(net.weights), end, counts, first, trial.duration)[0][0]
+
     def trace(self, trial: Trial, times: ArrayLike) -> tuple[Float[Array, "*batch t n"], ...]:
         """What the neurons go through, looked up at some times of a trial.
 
@@ -216,15 +262,6 @@ class Recurrent(AbstractNetwork):
             (neuron, neuron.clipped_initial(self.initial), delays),
             is_leaf=lambda leaf: leaf is None,
         )
-
-    def __getattr__(self, name: str) -> Any:
-        raise former(self, name, _FORMER)
-
-
-_FORMER = {
-    "output_times": "the times of net.trial(inputs, duration=…); which neurons and how many spikes "
-    "is said by Recurrent(…, outputs=…, max_spikes=…)"
-}
 
 
 def _check_neuron(neuron: Any) -> None:

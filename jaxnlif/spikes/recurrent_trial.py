@@ -34,7 +34,7 @@ def simulate(net: Any, inputs: Known, duration: Float[Array, ""]) -> Trial:
     dtype, neuron = net.weights.dtype, net.neuron
     batch, arrivals, kicks = _arrivals(net, inputs)
     samples, n = arrivals.times.shape[0], net.weights.shape[0]
-    weights, start = _between(net.weights), neuron.state(net.initial)
+    weights, start = between(net.weights), neuron.state(net.initial)
     units = tuple(jnp.asarray(x, dtype) for x in (neuron.time_unit, neuron.weight_unit))
     own = any(unit.ndim for unit in units)
     time_unit, weight_unit = (jnp.ones((), dtype),) * 2 if own else units
@@ -66,7 +66,7 @@ def simulate(net: Any, inputs: Known, duration: Float[Array, ""]) -> Trial:
     who = _spike_table(course, times, net.max_spikes)
     outputs = np.array(net.outputs, int)
     end = jax.tree.map(valid, end)
-    read, progress, consistent = _read_out(
+    read, progress, consistent = read_out(
         net, weights, end, course.counts, who[:, outputs], duration
     )
     sources = _sources(course.rows.T, inputs, n, samples)
@@ -126,7 +126,7 @@ def _spike_table(course: Course, times: Float[Array, "b k"], num: int) -> Float[
     return empty.at[jnp.arange(samples)[:, None], rows, course.ranks.T].set(times, mode="drop")
 
 
-def _read_out(
+def read_out(
     net: Any,
     weights: Float[Array, "n n"],
     end: State,
@@ -162,7 +162,7 @@ def _sources(rows: Int[Array, "b k"], inputs: Known, n: int, samples: int) -> In
     return rows
 
 
-def _between(weights: Float[Array, "n n"]) -> Float[Array, "n n"]:
+def between(weights: Float[Array, "n n"]) -> Float[Array, "n n"]:
     """The weights without those of neurons to themselves."""
     return jnp.where(jnp.eye(weights.shape[0], dtype=bool), 0, weights)
 

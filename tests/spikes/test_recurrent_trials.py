@@ -19,7 +19,7 @@ from jaxnlif.spikes import (
 
 from ..conftest import needs_double
 from . import test_recurrent
-from .test_recurrent import TAU, in_little_room, with_gradient
+from .test_recurrent import BUDGET, TAU, in_little_room, with_gradient
 
 qif = test_recurrent.qif
 
@@ -137,3 +137,19 @@ def test_sorted_spikes_keep_their_sources():
     np.testing.assert_array_equal(ordered.times, [1, 2, 3])
     np.testing.assert_array_equal(ordered.sources, [6, 5, 7])
     np.testing.assert_array_equal(slope, [0, 1, 0])
+
+
+@needs_double
+def test_the_former_interface_works_and_says_what_takes_its_place(qif):
+    net, inputs, duration = qif
+    trial = net.trial(inputs, duration=duration)
+    with pytest.warns(DeprecationWarning, match=r"max_events in a call: give it to Recurrent"):
+        former = net(inputs, duration=duration, max_events=BUDGET)
+    np.testing.assert_array_equal(former.times, trial.events.times)
+    np.testing.assert_array_equal(former.sources, trial.events.sources)
+    np.testing.assert_array_equal(former.counts, trial.num_spikes)
+    np.testing.assert_array_equal(former.spike_times(3), trial.spike_times[:, :3])
+    with pytest.warns(DeprecationWarning, match="output_times: take net.trial"):
+        times = net.output_times(former, 4, [3, 1])
+    expected = replace(net, outputs=(3, 1), max_spikes=4)(inputs, duration=duration)
+    np.testing.assert_allclose(times, expected, rtol=1e-12)
