@@ -41,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "times and their gradients, of QIF beside LIF (default: %(default)s)",
     )
     parser.add_argument("--trials", type=int, metavar="N", help=f"how many ({_of(TRIALS)})")
+    parser.add_argument(
+        "--optimiser",
+        choices=tuple(spiketimes_single.OPTIMISERS),
+        metavar="NAME",
+        help="of the single neuron: fixed rate, as published; line-search: the gradient, as far as "
+        "the error falls; lbfgs: the same along better directions (default: fixed)",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help=f"of the inputs ({_of(SEEDS)})")
     add_run(parser, out="spiketimes", files="arrays and a figure, named as the task", resume=True)
 
@@ -60,6 +67,9 @@ def run(arguments: argparse.Namespace) -> None:
     figures = figure_files(name, arguments.format)
     bar = ProgressBar(name) if arguments.progress else NoProgress()
     metadata: dict[str, Any] = {"experiment": "spiketimes", "task": name}
+    if name != "single":
+        given = arguments.optimiser
+        check(given is None, f"--optimiser = {given!r}: is of the single task")
     if name == "concept":
         for option in ("trials", "seed", "resume"):
             given = getattr(arguments, option)
@@ -71,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         module, trials, seed = _TRAININGS[name], *_numbers(arguments)
         task = module.task(seed)
-        training = module.training(task, seed)
+        training = module.training(task, seed, **_optimiser(arguments))
         check_memory(_COPIES * trials * bytes_per_trial(training), f"--trials = {trials}")
         checkpoint = Path(arguments.out) / f"{name}-checkpoint"
         if arguments.resume:
@@ -84,13 +94,21 @@ def run(arguments: argparse.Namespace) -> None:
         except KeyboardInterrupt:
             print(f"stopped; continue with --resume from {checkpoint}", file=sys.stderr)
             raise
-        metadata |= {"seed": seed, "trials": trials}
+        metadata |= {"seed": seed, "trials": trials} | _optimiser(arguments)
         lines, drawing = module.summary(task, arrays), module.draw(task, arrays)
     results = directory / f"{name}.npz"
     write_arrays(results, {k: np.asarray(x) for k, x in arrays.items()}, metadata)
     figure = write_figures(directory, name, drawing, arguments.format)
     print("\n".join(lines))
     print(f"\nwrote {results} and {figure}")
+
+
+def _optimiser(arguments: argparse.Namespace) -> dict[str, str]:
+    """How the single neuron learns, filled in where it is not given; other tasks have no choice."""
+    if arguments.task != "single":
+        return {}
+    arguments.optimiser = arguments.optimiser or "fixed"
+    return {"optimiser": arguments.optimiser}
 
 
 def _numbers(arguments: argparse.Namespace) -> tuple[int, int]:

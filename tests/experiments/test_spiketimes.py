@@ -145,6 +145,8 @@ def test_a_trial_with_too_many_spikes_stops_the_training(recurrent, monkeypatch,
         (["--seed", "-1"], "--seed = -1: must be at least 0"),
         (["--task", "both"], "--task = 'both': must be one of"),
         (["--task", "concept", "--trials", "5"], "--trials: the concept task trains nothing"),
+        (["--task", "recurrent", "--optimiser", "lbfgs"], "'lbfgs': is of the single task"),
+        (["--optimiser", "adam"], "--optimiser = 'adam': must be one of fixed, line-search"),
     ],
 )
 def test_wrong_arguments(options, message, tmp_path, capsys):
