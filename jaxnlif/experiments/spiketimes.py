@@ -18,7 +18,13 @@ from .._check import check, check_integer
 from .._memory import check_memory
 from ..integrate.progress import NoProgress, ProgressBar
 from ..store.files import write_arrays
-from . import spiketimes_concept, spiketimes_recurrent, spiketimes_restarts, spiketimes_single
+from . import (
+    spiketimes_concept,
+    spiketimes_cut,
+    spiketimes_recurrent,
+    spiketimes_restarts,
+    spiketimes_single,
+)
 from ._figures import figure_files, write_figures
 from ._options import add_run, check_seed
 from ._output import begin
@@ -27,7 +33,8 @@ from ._training import Training, bytes_per_trial, resumed, train
 _TRAININGS = {"single": spiketimes_single, "recurrent": spiketimes_recurrent}
 TRIALS = {"single": 3000, "recurrent": 10_000}
 SEEDS = {"single": 14, "recurrent": 0}
-OPTIMISERS = ("adam", "lm")
+OPTIMISERS = {"single": tuple(spiketimes_single.OPTIMISERS), "recurrent": ("adam", "lm")}
+"""Of each task, the default first."""
 STEPS = spiketimes_restarts.RESTARTS * spiketimes_restarts.STEPS
 _COPIES = 4  # of the records of all trials, while new ones are added, written and drawn
 
@@ -44,10 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--optimiser",
-        choices=OPTIMISERS,
         metavar="NAME",
-        help="of the recurrent task: adam; or lm, Levenberg-Marquardt after some trials of Adam, "
-        "begun again until all targets are met (default: adam)",
+        help="of the single neuron: fixed rate, as published; line-search: the gradient, as far as "
+        "the error falls; lbfgs: the same along better directions. Of the recurrent task: adam; or "
+        "lm, Levenberg-Marquardt after some trials of Adam, begun again until all targets are met "
+        "(default: the first)",
     )
     parser.add_argument(
         "--trials",
@@ -71,7 +79,8 @@ def run(arguments: argparse.Namespace) -> None:
     kept, and `--resume` continues it bit for bit.
     """
     name = arguments.task
-    figures = figure_files(name, arguments.format)
+    pictures = [name, "recurrent-cut"] if name == "recurrent" else [name]
+    figures = [file for picture in pictures for file in figure_files(picture, arguments.format)]
     bar = ProgressBar(name) if arguments.progress else NoProgress()
     metadata: dict[str, Any] = {"experiment": "spiketimes", "task": name}
     if name == "concept":
@@ -81,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
         directory = begin(arguments, f"{name}.npz", *figures)
         found = spiketimes_concept.explore(progress=bar)
         arrays, lines = spiketimes_concept.arrays(found), spiketimes_concept.summary(found)
-        drawing = spiketimes_concept.draw(found)
+        drawings = [spiketimes_concept.draw(found)]
     else:
         module, trials, seed = _TRAININGS[name], *_numbers(arguments)
         task = module.task(seed)
@@ -98,31 +107,39 @@ def run(arguments: argparse.Namespace) -> None:
         except KeyboardInterrupt:
             print(f"stopped; continue with --resume from {checkpoint}", file=sys.stderr)
             raise
-        metadata |= {"seed": seed, "trials": trials}
-        metadata |= {} if arguments.optimiser is None else {"optimiser": arguments.optimiser}
-        lines, drawing = module.summary(task, arrays), module.draw(task, arrays)
+        metadata |= {"seed": seed, "trials": trials, "optimiser": arguments.optimiser}
+        lines, drawings = module.summary(task, arrays), [module.draw(task, arrays)]
+        if name == "recurrent":
+            cut = spiketimes_cut.compared(task, arrays)
+            lines += spiketimes_cut.summary(cut)
+            drawings.append(spiketimes_cut.draw(task, cut))
     results = directory / f"{name}.npz"
     write_arrays(results, {k: np.asarray(x) for k, x in arrays.items()}, metadata)
-    figure = write_figures(directory, name, drawing, arguments.format)
+    written = [
+        str(write_figures(directory, picture, drawing, arguments.format))
+        for picture, drawing in zip(pictures, drawings, strict=True)
+    ]
     print("\n".join(lines))
-    print(f"\nwrote {results} and {figure}")
+    print(f"\nwrote {results} and {' and '.join(written)}")
 
 
-def _training(module: Any, task: Any, seed: int, trials: int, optimiser: str | None) -> Training:
-    """The training of a task; the recurrent one by either optimiser."""
+def _training(module: Any, task: Any, seed: int, trials: int, optimiser: str) -> Training:
+    """The training of a task by one of its optimisers."""
     if optimiser == "lm":
         return spiketimes_restarts.training(task, seed)
-    return module.training(task, seed, trials)
+    options = {"optimiser": optimiser} if module is spiketimes_single else {}
+    return module.training(task, seed, trials, **options)
 
 
 def _numbers(arguments: argparse.Namespace) -> tuple[int, int]:
     """How many trials, and the seed; filled in, with the optimiser, where they are not given."""
+    names = OPTIMISERS[arguments.task]
+    arguments.optimiser = arguments.optimiser or names[0]
     check(
-        arguments.task == "recurrent" or arguments.optimiser is None,
-        f"--optimiser: the {arguments.task} task has one of its own",
+        arguments.optimiser in names,
+        f"--optimiser = {arguments.optimiser!r}: must be one of {', '.join(names)} in the "
+        f"{arguments.task} task",
     )
-    if arguments.task == "recurrent" and arguments.optimiser is None:
-        arguments.optimiser = OPTIMISERS[0]
     if arguments.optimiser == "lm" and arguments.trials is None:
         arguments.trials = STEPS
     for option, defaults in (("trials", TRIALS), ("seed", SEEDS)):

@@ -198,8 +198,9 @@ def test_a_trial_with_too_many_spikes_stops_the_training(recurrent, monkeypatch,
         (["--trials", "1"], "--trials = 1: must be at least 2"),
         (["--seed", "-1"], "--seed = -1: must be at least 0"),
         (["--task", "both"], "--task = 'both': must be one of"),
-        (["--optimiser", "lm"], "--optimiser: the single task has one of its own"),
         (["--task", "concept", "--trials", "5"], "--trials: the concept task trains nothing"),
+        (["--task", "recurrent", "--optimiser", "lbfgs"], "'lbfgs': must be one of adam, lm"),
+        (["--optimiser", "lm"], "--optimiser = 'lm': must be one of fixed, line-search, lbfgs in"),
     ],
 )
 def test_wrong_arguments(options, message, tmp_path, capsys):
