@@ -16,6 +16,7 @@ from jaxnlif.spikes import (
     Recurrent,
     Theta,
     Volleys,
+    pseudorates,
     theta_pseudorate,
     theta_pseudorates,
 )
@@ -161,7 +162,7 @@ def test_curvature_of_next_spike_and_flow_at_zero_current():
 
 
 def test_gradients_are_finite_where_no_pseudorates_agree(dtype, monkeypatch):
-    """Strong weights: rates are found by continuation; without it some are not, and are replaced."""
+    """Rates are found by continuation; without it some are not, and others take their place."""
     neuron = Theta(dtype.type(1), dtype.type(1.25))
     rng = np.random.default_rng(3)
     angle = rng.uniform(0.1, 3.0, (40, 6)).astype(dtype)
