@@ -2,14 +2,15 @@ r"""The pseudorates of recurrent networks of theta neurons, which depend on one 
 
 They solve $r_i = H_{(Wr)_i}(φ_i)/Θ$ for all neurons at once. Where coupling is moderate the
 equation is solved by repeating it, and so is the linear equation of its derivative: products of
-matrices for all samples together. What that does not solve takes Newton's method, sample by sample.
+matrices for all samples together. What that does not solve is continued from no coupling, sample by
+sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +23,8 @@ from .pseudospikes import theta_pseudorate
 _RISE, _REPEATS = 24, 120
 """Repetitions while the coupling grows to its strength, and at most afterwards."""
 
-_STAGES, _ITERATIONS = 8, 50
-"""Of the continuation in the strength of the coupling, and of Newton's method in each."""
+_STEPS, _CORRECTIONS, _ITERATIONS = 800, 4, 50
+"""Along the curve of solutions, to come back to it in each, and of Newton's method at its end."""
 
 
 def theta_pseudorates(
@@ -156,16 +157,74 @@ def _solved(
     return lax.cond(jnp.all(error <= allowed), lambda x: x, directly, x)
 
 
+class _Way(NamedTuple):
+    """Where a continuation is: rates and the share of the coupling, the point before, and so on."""
+
+    last: Float[Array, " n+1"]
+    point: Float[Array, " n+1"]
+    direction: Float[Array, " n+1"]
+    length: Float[Array, ""]
+    number: Int[Array, ""]
+
+
 def _continued(
     c: Float[Array, " n"], s: Float[Array, " n"], weights: Float[Array, "n n"], tolerance: Array
 ) -> Float[Array, " n"]:
-    """The solution that is continued from no coupling, by Newton's method."""
-    excess = partial(_excess, c, s, weights)
+    """The solution that is continued from no coupling, along a curve that may turn back.
 
-    def stage(k: Int[Array, ""], rates: Float[Array, " n"]) -> Float[Array, " n"]:
-        return _newton(lambda x: excess(x, (k + 1) / _STAGES), rates, tolerance)
+    For every strength of the coupling the equation maps the cube of rates into itself, and without
+    coupling it has one solution: the curve of solutions that begins there leads to full strength,
+    if need be by strengths that fall on the way (pseudo-arclength continuation).
+    """
 
-    return lax.fori_loop(0, _STAGES, stage, theta_pseudorate(c, s, jnp.zeros_like(c)))
+    def excess(point: Float[Array, " n+1"]) -> Float[Array, " n"]:
+        return _excess(c, s, weights, point[:-1], point[-1])
+
+    def step(carry: _Way) -> _Way:
+        ahead = carry.point + carry.length * carry.direction
+        slopes = jnp.concatenate([jax.jacfwd(excess)(ahead), carry.direction[None]])
+        inverse = jnp.linalg.inv(slopes)
+
+        def correct(_: Int[Array, ""], point: Float[Array, " n+1"]) -> Float[Array, " n+1"]:
+            along = jnp.sum(carry.direction * (point - ahead))
+            error = jnp.append(excess(point), along)
+            return point - jnp.matmul(inverse, error, precision=PRECISION)
+
+        point = lax.fori_loop(0, _CORRECTIONS, correct, ahead)
+        direction = inverse[:, -1] / jnp.linalg.norm(inverse[:, -1])
+        # steps short enough to stay on the curve, where others pass nearby: chosen by measurement
+        near = jnp.linalg.norm(point - ahead) < carry.length / 16
+        straight = jnp.sum(direction * carry.direction) > 0.99
+        # NaN, where there is no inverse, is neither
+        solved = jnp.max(jnp.abs(excess(point))) < carry.length / 100 + tolerance
+        good = near & straight & solved
+        return _Way(
+            last=jnp.where(good, carry.point, carry.last),
+            point=jnp.where(good, point, carry.point),
+            direction=jnp.where(good, direction, carry.direction),
+            length=jnp.where(good, 1.5 * carry.length, carry.length / 2),
+            number=carry.number + 1,
+        )
+
+    begin = jnp.append(theta_pseudorate(c, s, jnp.zeros_like(c)), 0)
+    # excess there is the rates less what does not depend on them
+    ahead = jnp.append(-jax.jacfwd(excess)(begin)[:, -1], 1)
+    way = lax.while_loop(
+        lambda way: (way.point[-1] < 1) & (way.number < _STEPS),
+        step,
+        _Way(
+            last=begin,
+            point=begin,
+            direction=ahead / jnp.linalg.norm(ahead),
+            length=jnp.full((), 0.1, c.dtype),
+            number=jnp.zeros((), jnp.int32),
+        ),
+    )
+    last, point = way.last, way.point
+    passed = point[-1] > last[-1]
+    share = jnp.where(passed, (1 - last[-1]) / jnp.where(passed, point[-1] - last[-1], 1), 1)
+    start = (last + share * (point - last))[:-1]
+    return _newton(lambda x: _excess(c, s, weights, x), start, tolerance)
 
 
 def _newton(
@@ -173,8 +232,7 @@ def _newton(
 ) -> Float[Array, " n"]:
     """A zero of the function near `start`, by Newton steps that shrink until they help.
 
-    Where they no longer do, what they have come to. `optimistix.Newton` does not shorten its steps,
-    and with strong weights finds other solutions than those that the continuation leads to.
+    Where they no longer do, what they have come to. `optimistix.Newton` does not shorten its steps.
     """
 
     def size(x: Float[Array, " n"]) -> Float[Array, ""]:
@@ -183,7 +241,7 @@ def _newton(
     def step(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         x, share, now, n = carry
         change = jnp.linalg.solve(jax.jacfwd(function)(x), function(x))
-        tried = jnp.clip(x - share * change, 0, 1)
+        tried = x - share * change
         then = size(tried)
         better = then < now
         return (

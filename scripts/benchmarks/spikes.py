@@ -15,4 +15,5 @@ def run(spikegd: str | os.PathLike | None = None) -> None:
     spikes_single.run(spikegd)
     if spikegd is not None:  # whose inputs and targets this step takes
         spikes_recurrent.run(spikegd)
+    spikes_recurrent.run_batch()
     spikes_feedforward.run(spikegd)

@@ -1,7 +1,8 @@
 """The recurrent step (loss and gradient) against the authors' code, with a budget of 500 events.
 
 The setting is theirs: ten QIF neurons, two trained, inputs and targets drawn by their code. Needs
-a copy of the repository chklos/spikegd.
+a copy of the repository chklos/spikegd. A batch of trials, of which theirs makes one at a time,
+takes inputs and targets drawn by ours.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from _report import print_value
 
-from jaxnlif.experiments.spiketimes_recurrent import Learned, Reservoir
-from jaxnlif.spikes import InputSpikes
+from jaxnlif.experiments.spiketimes_recurrent import DURATION, Learned, Reservoir, task
+from jaxnlif.spikes import InputSpikes, sorted_spikes
 
 from . import _spikegd
+from ._timing import Case, interleaved
 
 CONFIG = {
     "seed": 7,
@@ -32,6 +35,9 @@ CONFIG = {
 STEPS, REPEATS = 20, 15
 BEYOND = 1.1
 """Theirs: where the spike after the last target is to be (trial durations)."""
+BATCH = 256
+"""Trials that are given at once."""
+
 EPS = 1e-6
 """Theirs: where potentials are cut off (at its inverse)."""
 
@@ -112,6 +118,56 @@ def difference(setting: Setting, eps: float) -> tuple[float, float]:
     theirs = np.concatenate([np.ravel(their_weights), np.ravel(their_start)])
     error = np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
     return abs(float(loss / their_loss - 1)), float(error)
+
+
+def batch_case(dtype, samples: int = BATCH):
+    """The step of the task of `jaxnlif run spiketimes` for trials of different inputs, given at once.
+
+    Every trial has inputs of its own, as many as the first, drawn uniformly within the trial.
+    """
+    drawn = task(CONFIG["seed"])
+    rng = np.random.default_rng(samples)
+    m = drawn.inputs.times.shape[0]
+    times = jnp.asarray(rng.uniform(0, DURATION, (samples, m)), dtype)
+    sources = jnp.asarray(rng.integers(0, drawn.input_weights.shape[1], (samples, m)))
+    num = drawn.input_weights.shape[0]
+    weights = 0.5 * rng.normal(size=(num, num)) * (1 - np.eye(num))
+    start = 0.1 * rng.normal(size=(2, num))
+    learned = Learned(jnp.asarray(weights, dtype), tuple(jnp.asarray(start, dtype)))
+    targets = tuple(np.asarray(t, dtype) for t in drawn.targets)
+
+    def loss(learned, inputs):
+        one = Reservoir(inputs, jnp.asarray(drawn.input_weights, dtype), targets)
+        trial = one.trial(learned)
+        outputs = jnp.moveaxis(trial.times, -2, 0)
+        read = [x[..., : len(t) + 1] for x, t in zip(outputs, targets, strict=True)]
+        if read[0].ndim == 1:
+            return one.loss(read)
+        return jnp.mean(jax.vmap(one.loss)(read))
+
+    return jax.jit(jax.value_and_grad(loss)), learned, sorted_spikes(times, sources)
+
+
+def run_batch() -> None:
+    """Prints what a trial of a batch costs over a single one."""
+    for dtype in (np.float32, np.float64):
+        step, learned, inputs = batch_case(dtype)
+        singles = [jax.tree.map(lambda x, k=k: x[k], inputs) for k in range(BATCH)]
+
+        def one_by_one(step=step, learned=learned, singles=singles):
+            for one in singles:
+                jax.block_until_ready(step(learned, one))
+
+        def at_once(step=step, learned=learned, inputs=inputs):
+            return step(learned, inputs)
+
+        cases = {"single": Case(one_by_one, BATCH), f"batch_{BATCH}": Case(at_once, BATCH)}
+        timings = interleaved(cases, repeats=REPEATS)
+        name = np.dtype(dtype).name
+        for case, timing in timings.items():
+            print_value(f"recurrent_{name}_trial/{case}", 1e3 * timing.step, "ms")
+        ratio = timings[f"batch_{BATCH}"].step / timings["single"].step
+        print_value(f"recurrent_{name}_batch_{BATCH}/single", ratio, "times")
 
 
 def run(spikegd: str | os.PathLike) -> None:

@@ -7,7 +7,17 @@ from functools import partial, update_wrapper
 
 from _report import Checks, Rule, at_least, at_most, below, reported, within
 
-from . import continuity, cost, feedforward, qif, recurrent, recurrent_training, tasks, training
+from . import (
+    continuity,
+    cost,
+    feedforward,
+    qif,
+    recurrent,
+    recurrent_training,
+    sensitive,
+    tasks,
+    training,
+)
 
 ACCURACY: dict[str, Rule] = {
     # relative, against an independent integration and central differences of order 6
@@ -16,6 +26,15 @@ ACCURACY: dict[str, Rule] = {
     # relative, against float64
     "float32_spike_times": at_most(2e-5),
     "float32_gradients": at_most(1e-4),
+    # 2000 recurrent theta networks with weights of a standard deviation from 1 to 5: how many have
+    # a loss or gradient that is not finite; relative to differences where the loss is smooth across
+    # the step; float32 over what rounding all parameters once changes
+    "random_gradients_not_finite": at_most(0),
+    "random_gradients": at_most(1e-6),
+    "random_float32_gradients": at_most(20),
+    "random_compared": reported(),
+    # of 2000, where no pseudorates that agree are found
+    "random_inconsistent": at_most(10),
     # a spike pushed through the end, 10⁴ points: jumps after subtracting slope × step
     "continuity": at_most(1e-12),
     "continuity_loss": at_most(1e-12),
@@ -94,6 +113,7 @@ def table(arguments: argparse.Namespace) -> tuple[dict[str, Rule], Checks]:
         qif.against_integration,
         qif.against_differences,
         qif.float32,
+        sensitive.gradients,
         continuity.feedforward,
         continuity.recurrent,
         continuity.lif_jumps,
