@@ -1,4 +1,4 @@
-"""Training a feed-forward network of theta neurons to classify by its first output spike."""
+"""Training a network of spiking neurons to classify."""
 
 from __future__ import annotations
 
@@ -169,9 +169,9 @@ class Trainer(eqx.Module):
         before = jnp.sum(jnp.isfinite(spikes) & (spikes <= end[:, None, None]), axis=-1)
         measures = Measures(
             loss=jnp.mean(self._loss(first, label)),
-            accuracy=jnp.mean(jnp.argmin(first, axis=-1) == label),
+            accuracy=_right(first, label),
             loss_ordinary=jnp.mean(self._loss(ordinary, label)),
-            accuracy_ordinary=jnp.mean(jnp.argmin(ordinary, axis=-1) == label),
+            accuracy_ordinary=_right(jnp.where(jnp.isnan(first), first, ordinary), label),
             spikes_per_neuron=jnp.mean(hidden),
             silent_fraction=jnp.zeros(()),
             spikes_before_output=jnp.mean(before),
@@ -187,6 +187,12 @@ class Trainer(eqx.Module):
             temperature=self.setting.temperature,
             regularisation=self.setting.regularisation,
         )
+
+
+def _right(answer: Float[Array, "b classes"], label: Array) -> Float[Array, ""]:
+    """How often the least is the right one; NaN if there is no answer."""
+    right = jnp.argmin(answer, axis=-1) == label
+    return jnp.mean(jnp.where(jnp.any(jnp.isnan(answer), axis=-1), jnp.nan, right))
 
 
 def _split(net: FeedForward | Recurrent) -> tuple[Any, Any]:

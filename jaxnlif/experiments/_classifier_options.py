@@ -130,6 +130,8 @@ def chosen(arguments: argparse.Namespace, settings: Mapping[str, Setting]) -> Se
             "of the two out",
         )
         changed[field] = value
+    if changed.get("bins") == 1 and "last" not in changed and setting.bins > 1:
+        changed["last"] = None  # one bin has the time of the first
     setting = replace(setting, **changed)
     check(
         not (setting.weight_decay and setting.schedule != "cosine"),

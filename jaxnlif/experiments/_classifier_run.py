@@ -85,7 +85,7 @@ def _validate(setting: Setting, task: Task, seeds: int) -> None:
     """Requires samples for a step, and memory for the networks and for a batch of trials."""
     samples = len(task.train.label)
     check(
-        steps_of(setting, task) > 0, f"batch = {setting.batch}: must not exceed {samples} samples"
+        steps_of(setting, task) > 0, f"--batch = {setting.batch}: must not exceed {samples} samples"
     )
     sizes = [task.inputs * setting.copies, *setting.hidden, task.classes]
     weights = sum(a * b for a, b in pairwise(sizes))

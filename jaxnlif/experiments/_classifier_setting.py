@@ -28,7 +28,7 @@ class Setting:
     - `temperature`, `regularisation`: θ and γ of the loss.
     - `rate`, `schedule`: learning rate, and how it changes: "exponential", by 1/e in `decay`
       epochs with AdaBelief, or "cosine" to 0 after a tenth of warm-up with AdamW.
-    - `weight_decay`: of AdamW, `second`: its β₂. `batch`: samples in a step. `epochs`: passes
+    - `weight_decay`: of AdamW, `b2`: its β₂. `batch`: samples in a step. `epochs`: passes
       through the data.
     - `flip`: probability that a pixel becomes its negative. `shift`: largest shift of an image in
       each direction (pixels). `scale`: of the initial weights.
@@ -55,7 +55,7 @@ class Setting:
     scale: float = 0.5
     first: float | None = None
     last: float | None = None
-    second: float = 0.999
+    b2: float = 0.999
 
     @property
     def is_smooth(self) -> bool:
@@ -71,6 +71,11 @@ class Setting:
     def room(self) -> int:
         """Numbers that are kept of each neuron in a trial."""
         return self.max_spikes
+
+    @property
+    def limit(self) -> str:
+        """The room for spikes, in words."""
+        return f"max_spikes = {self.max_spikes} of a neuron"
 
     @property
     def layers(self) -> str:
@@ -104,7 +109,7 @@ class Setting:
         total = self.epochs * steps
         schedule = optax.warmup_cosine_decay_schedule(0.0, self.rate, total // 10, total)
         decay = self.weight_decay
-        return optax.adamw(schedule, b2=self.second, weight_decay=decay, mask=_weights)
+        return optax.adamw(schedule, b2=self.b2, weight_decay=decay, mask=_weights)
 
 
 def _weights(params: Any) -> Any:

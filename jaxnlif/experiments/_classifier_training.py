@@ -162,9 +162,8 @@ def _untrained(
 def _check_loss(loss: Any, setting: Setting, task: Task, epoch: int) -> None:
     if not np.isfinite(loss):
         raise SolveError(
-            f"{task.name}, epoch {epoch}: a neuron spiked more often than max_spikes = "
-            f"{setting.max_spikes} times, or the network overflowed; allow more spikes or lower "
-            "the learning rate"
+            f"{task.name}, epoch {epoch}: there were more spikes than there is room for "
+            f"({setting.limit}), or the network overflowed; allow more or lower the learning rate"
         )
 
 

@@ -54,6 +54,10 @@ class RecurrentSetting(Setting):
         return 4 * self.max_events
 
     @property
+    def limit(self) -> str:
+        return f"max_events = {self.max_events} in a trial"
+
+    @property
     def layers(self) -> str:
         return f"{self.hidden[0]} hidden {self.neuron} neurons, readout by {self.readout}"
 
@@ -111,7 +115,7 @@ _SMALL = RecurrentSetting(
     epochs=10,
     flip=0.0,
     scale=0.2,
-    second=0.99,
+    b2=0.99,
 )
 ROWS = {"small": _SMALL, "full": replace(_SMALL, max_events=2000)}
 """Rows of 14 × 14 pixels, 10 000 images; rows of 28 × 28, all images."""

@@ -111,7 +111,7 @@ def _times(setting: Setting, side: int) -> tuple[float, ...]:
     first, last = setting.first, setting.last
     assert first is not None
     assert last is not None
-    step = (last - first) / max(side - 1, 1) / setting.bins
+    step = (last - first) / max(side * setting.bins - 1, 1)
     return tuple(float(first + step * k) for k in range(side * setting.bins))
 
 

@@ -81,9 +81,9 @@ def run(arguments: argparse.Namespace) -> None:
     for size in sizes or ():
         check_integer("--samples", size, at_least=1)
     train, test = read(arguments.data, sizes) if arguments.data else generated(sizes)
-    if not arguments.data:
-        print("generated spikes stand in for the Spiking Heidelberg Digits; --data DIR reads them")
     classifier.run(arguments, setting, task(train, test, setting))
+    if not arguments.data:
+        print("generated spikes stood in for the Spiking Heidelberg Digits; --data DIR reads them")
 
 
 def read(directory: str, sizes: list[int] | None) -> list[EventData]:

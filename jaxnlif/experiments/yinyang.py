@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._check import check
 from ..spikes.data.yin_yang import yin_yang
 from . import _classifier_options as options
 from . import _classifier_run as classifier
@@ -50,6 +51,11 @@ def run(arguments: argparse.Namespace) -> None:
     **Raises:** `ValueError` for wrong arguments, before anything compiles or is written.
     """
     setting = options.chosen(arguments, YIN_YANG)
+    last = _FIRST + _RANGE
+    check(
+        setting.duration > last,
+        f"--duration = {setting.duration:g}: must be more than {last:g}, when inputs may spike",
+    )
     classifier.run(arguments, setting, task(setting))
 
 

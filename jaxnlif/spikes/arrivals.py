@@ -34,7 +34,7 @@ class Arrivals(NamedTuple):
 
 
 def first_arrivals(
-    inputs: Known, omega: Float[Array, ""], end: Float[Array, ""]
+    inputs: Known, omega: Float[Array, ""]
 ) -> tuple[tuple[int, ...], Arrivals | Shared]:
     """The batch, and what the inputs send."""
     if isinstance(inputs, Volleys | BinnedSpikes):

@@ -17,7 +17,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._check import check, check_integer, check_key
 from .._quantity import brief
 from ..execution import AUTOMATIC, AbstractExecution
-from ..model._leaf import as_leaf
 from .arrivals import arriving, first_arrivals, later_arrivals, real
 from .inputs import PRECISION, Known, are_in_order, as_inputs
 from .layer import LayerSpikes
@@ -26,14 +25,16 @@ from .network import (
     Trial,
     are_finite,
     as_duration,
+    as_moments,
     check_finished,
     former,
     in_any_batch,
+    squares_fit,
 )
 from .pseudospikes import theta_pseudorate, theta_pseudospikes
 from .theta import Theta, ThetaState
 from .validate import as_layers, as_weight_layers, check_layers, check_undelayed
-from .weights import drawn_weights, one_precision
+from .weights import drawn_weights, in_precision, one_precision
 
 
 class FeedForward(AbstractNetwork):
@@ -48,7 +49,8 @@ class FeedForward(AbstractNetwork):
       the middle of the period.
     - `delays`: for each layer `None`, axonal delays of what is before it, shape `(before,)`, or
       delays of each synapse, shape `(neurons, before)` (time). Those of synapses cost as many
-      events as there are synapses that transmit a spike.
+      events as there are synapses that transmit a spike. Pseudospikes may jump when a spike that is
+      on its way passes the end of the trial.
     - `max_spikes`: room for spikes per neuron and trial; more are reported, never lost silently.
     - `execution`: loops over events or kernels; `Automatic()` takes what is fast.
     - `former`: none; what this class had before is refused by name.
@@ -86,7 +88,6 @@ class FeedForward(AbstractNetwork):
             isinstance(neuron, Theta),
             f"neuron = {brief(neuron)}: must be a Theta: FeedForward(neuron, layer_weights, …)",
         )
-        neuron.check_number(1)
         check(
             neuron.tau.ndim == neuron.I0.ndim == 0,
             "neuron: one number for tau and I0 in a FeedForward; a Recurrent takes one per neuron",
@@ -136,7 +137,14 @@ class FeedForward(AbstractNetwork):
             isinstance(neuron, Theta),
             f"neuron = {brief(neuron)}: must be a Theta: FeedForward.init(neuron, sizes, …)",
         )
-        check(len(sizes) >= 2, f"sizes = {sizes}: must name the inputs and at least one layer")
+        check(
+            isinstance(sizes, Sequence) and len(sizes) >= 2,
+            f"sizes = {brief(sizes)}: must name the inputs and at least one layer",
+        )
+        check(
+            isinstance(delayed, Sequence),
+            f"delayed = {brief(delayed)}: must be a list of layers, from 0",
+        )
         sizes = [check_integer("sizes", size, at_least=1) for size in sizes]
         for layer in delayed:
             check(0 <= layer < len(sizes) - 1, f"delayed = {layer}: must be a layer, from 0")
@@ -144,7 +152,7 @@ class FeedForward(AbstractNetwork):
         keys = jax.random.split(key, len(sizes) - 1)
         dtype = jnp.zeros(()).dtype if dtype is None else dtype
         return cls(
-            neuron,
+            in_precision(neuron, dtype),
             [
                 drawn_weights(one, (n, before), scale, dtype)
                 for one, (before, n) in zip(keys, pairwise(sizes), strict=True)
@@ -187,11 +195,13 @@ class FeedForward(AbstractNetwork):
     def trace(self, trial: Trial, times: ArrayLike) -> tuple[Float[Array, "*batch t n"]]:
         """The phases of all neurons at some times of a trial, which is followed until each of them.
 
-        **Arguments:** `trial`: of this network; `times`: positive, shape `(t,)` (time).
+        **Arguments:** `trial`: of this network; `times`: within it, shape `(t,)` (time).
 
         **Returns:** a tuple of one array of shape `(…, t, n)` (time).
+
+        **Raises:** `ValueError` for another network's trial, or times that are not within it.
         """
-        times = as_leaf("times", times).astype(self.layer_weights[0].dtype)
+        times = as_moments(self, trial, times).astype(self.layer_weights[0].dtype)
         return (_phases(self, trial.inputs, times),)
 
     def trainable(self, *, neuron: bool = False) -> FeedForward:
@@ -247,6 +257,8 @@ def _trial(net: FeedForward, inputs: Known, duration: Float[Array, ""]) -> Trial
         *(jnp.concatenate(x, axis=-1) for x in zip(*((x.cos, x.sin) for x in layers), strict=True))
     )
     enough = jnp.all(counts <= net.max_spikes, axis=-1)
+    for weights in net.layer_weights:
+        enough = enough & squares_fit(weights)
     right = jnp.broadcast_to(are_in_order(inputs, net.sizes[0]), batch).reshape(samples)
     finished = enough & are_finite((end, counts), samples) & right
 
@@ -281,7 +293,7 @@ def _layers(
     omega, q = net.neuron.omega, net.neuron.q
     end = omega * duration
     layers: list[LayerSpikes] = []
-    batch, arrivals = first_arrivals(inputs, omega, end)
+    batch, arrivals = first_arrivals(inputs, omega)
     for weights, phase, delay in zip(net.layer_weights, net.initial, net.delays, strict=True):
         if layers:
             arrivals = later_arrivals(layers[-1].times, end)

@@ -197,7 +197,7 @@ def as_inputs(inputs: Any, num: int, duration: Any) -> Known:
     times = found if isinstance(found, jax.Array) else found.times
     if is_concrete(times, duration):
         values, end = np.asarray(times), float(np.asarray(duration))
-        for late in values[np.isfinite(values) & (values > end)][:1]:
+        for late in values[np.isfinite(values) & (values > end * (1 + 1e-6))][:1]:
             raise ValueError(
                 f"inputs: time {late:g}: must be within the trial, of duration {end:g} "
                 "(inf is no spike)"
@@ -277,7 +277,8 @@ def are_in_order(inputs: Known, num: int) -> Any:
     if isinstance(inputs, InputSpikes):
         times, sources = inputs
         ascend = jnp.all(times >= 0, -1) & jnp.all(times[..., 1:] >= times[..., :-1], -1)
-        return ascend & jnp.all((sources >= 0) & (sources < num), -1)
+        known = (sources >= 0) & (sources < num)
+        return ascend & jnp.all(known | jnp.isinf(times), -1)
     if isinstance(inputs, Volleys | BinnedSpikes):
         increase = jnp.all(inputs.times >= 0) & jnp.all(inputs.times[1:] > inputs.times[:-1])
         return jnp.broadcast_to(increase, inputs.shape[:-1])

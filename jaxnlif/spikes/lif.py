@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._check import check_positive
+from .._check import check_positive, is_concrete
 from ..model._leaf import leaf
 from . import currents
 from .neuron import AbstractDynamics, AbstractNeuron, State
@@ -128,6 +128,14 @@ class LIF(AbstractNeuron):
     @property
     def weight_unit(self) -> Float[Array, "*n"]:
         return jnp.ones_like(self.tau)
+
+    def check_initial(self, initial: State) -> None:
+        potential = initial[0]
+        if is_concrete(potential):
+            for wrong in np.asarray(potential)[np.asarray(potential) > 1][:1]:
+                raise ValueError(
+                    f"initial = {wrong:g}: potentials must not be above 1, the threshold"
+                )
 
     def check_number(self, num: int) -> None:
         check_count("tau", self.tau, num)

@@ -256,6 +256,29 @@ def are_finite(tree: Any, samples: int) -> Bool[Array, " samples"]:
     return jnp.all(jnp.stack(finite), axis=0)
 
 
+def squares_fit(weights: Float[Array, "..."]) -> Bool[Array, ""]:
+    """Whether weights are so small that a product of their squares is still a number."""
+    largest = float(jnp.finfo(weights.dtype).max) ** 0.5 / 64
+    return jnp.all(jnp.abs(weights) <= largest)
+
+
+def as_moments(net: AbstractNetwork, trial: Any, times: Any) -> Float[Array, " t"]:
+    """Times within a trial of this network. **Raises:** `ValueError` if they are not."""
+    num = sum(net.sizes[1:])
+    check(
+        isinstance(trial, Trial) and trial.num_spikes.shape[-1] == num,
+        "trial: must be one of this network",
+    )
+    moments = as_leaf("times", times)
+    check(moments.ndim == 1, f"times: shape {moments.shape}: must be one-dimensional")
+    if is_concrete(moments, trial.duration):
+        end = float(np.asarray(trial.duration))
+        values = np.asarray(moments)
+        for wrong in values[~((values >= 0) & (values <= end * (1 + 1e-6)))][:1]:
+            raise ValueError(f"times = {wrong:g}: must be within the trial, of duration {end:g}")
+    return moments
+
+
 def in_any_batch(
     run: Callable[[Any, Known, Float[Array, ""]], Trial],
     net: Any,

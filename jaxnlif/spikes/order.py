@@ -40,7 +40,7 @@ def _(_size: int, _batched: Sequence[bool], present: Bool[Array, "k m b"]) -> tu
 @jax.custom_batching.custom_vmap
 def largest(x: Float[Array, "..."]) -> Float[Array, ""]:
     """The largest entry; under `vmap` one for all, for the same reason."""
-    return jnp.max(x)
+    return jnp.max(x, initial=0)
 
 
 @largest.def_vmap

@@ -66,7 +66,8 @@ def _first_passage_jvp(
 
 def _root(x: Array) -> Array:
     r"""$\sqrt{|x|}$, kept away from 0, where the functions below have reached their limits."""
-    return jnp.sqrt(jnp.maximum(jnp.abs(x), jnp.finfo(x.dtype).tiny))
+    # its square times one that is not quite 1 is still a number
+    return jnp.sqrt(jnp.maximum(jnp.abs(x), 64 * jnp.finfo(x.dtype).tiny))
 
 
 @jax.custom_jvp

@@ -19,11 +19,11 @@ from .._quantity import brief
 from ..model._leaf import as_integers, as_leaf
 from .former import RecurrentTrial, batch_of_one
 from .inputs import BinnedSpikes, Volleys, as_inputs
-from .network import AbstractNetwork, Trial, as_duration, check_finished, in_any_batch
+from .network import AbstractNetwork, Trial, as_duration, as_moments, check_finished, in_any_batch
 from .neuron import AbstractDynamics, AbstractNeuron, State
 from .parameters import aligned
 from .recurrent_trial import between, read_out, simulate
-from .weights import as_weights, drawn_weights, one_precision
+from .weights import as_weights, drawn_weights, in_precision, one_precision
 
 
 class Recurrent(AbstractNetwork):
@@ -42,7 +42,8 @@ class Recurrent(AbstractNetwork):
     - `initial`: initial values, a tuple of arrays of shape `(n,)`: potentials and currents
       (voltage), or phases of `Theta` (time). Default: at rest.
     - `outputs`: the numbers of the neurons that are read out, all by default.
-    - `delays`: of the inputs, shape `(m,)`, or `None` (time).
+    - `delays`: of the inputs, shape `(m,)`, or `None` (time). Pseudospikes may jump when a spike
+      that is on its way passes the end of the trial.
     - `max_spikes`: how many spike times of a neuron are returned.
     - `max_events`: room for spikes and inputs in a trial; more are reported, never lost silently.
       Unused room costs next to nothing.
@@ -131,13 +132,17 @@ class Recurrent(AbstractNetwork):
         `key` is no random key.
         """
         _check_neuron(neuron)
-        check(len(sizes) == 2, f"sizes = {sizes}: must be the number of inputs and of neurons")
+        check(
+            isinstance(sizes, Sequence) and len(sizes) == 2,
+            f"sizes = {brief(sizes)}: must be the number of inputs and of neurons",
+        )
+        check(isinstance(delayed, bool), f"delayed = {brief(delayed)}: must be True or False")
         m, n = (check_integer("sizes", size, at_least=1) for size in sizes)
         check_key(key)
         one, two = jax.random.split(key)
         dtype = jnp.zeros(()).dtype if dtype is None else dtype
         return cls(
-            neuron,
+            in_precision(neuron, dtype),
             drawn_weights(one, (n, n), scale, dtype),
             drawn_weights(two, (n, m), input_scale, dtype),
             outputs=outputs,
@@ -225,10 +230,12 @@ class Recurrent(AbstractNetwork):
 
         **Returns:** potentials and currents (voltage), or the phases of `Theta` (time), each of
         shape `(…, t, n)`.
+
+        **Raises:** `ValueError` for another network's trial, or times that are not within it.
         """
-        times = as_leaf("times", times)
-        events = trial.events
-        assert events is not None
+        times, events = as_moments(self, trial, times), trial.events
+        if events is None:
+            raise ValueError("trial: must be one of a Recurrent")
         unit = aligned(jnp.asarray(self.neuron.time_unit, self.weights.dtype), 2, 1)
 
         def look(begins: Array, num: Array, states: State) -> State:

@@ -25,7 +25,7 @@ from .inputs import (
     are_in_order,
     volley_kicks,
 )
-from .network import Trial, are_finite
+from .network import Trial, are_finite, squares_fit
 from .neuron import AbstractSmoothNeuron, State
 
 
@@ -54,6 +54,7 @@ def simulate(net: Any, inputs: Known, duration: Float[Array, ""]) -> Trial:
     end, states = (x[0] if own else x for x in (course.end, course.states))
     right = jnp.broadcast_to(are_in_order(inputs, net.sizes[0]), batch).reshape(samples)
     finished = course.finished & are_finite(end, samples) & right
+    finished = finished & squares_fit(weights) & squares_fit(kicks)
 
     def valid(x: Array) -> Array:
         return jnp.where(finished.reshape(-1, *[1] * (x.ndim - 1)), x, jnp.nan)
@@ -109,9 +110,10 @@ def _arrivals(net: Any, inputs: Known) -> tuple[tuple[int, ...], Arrivals, Float
     samples = int(np.prod(batch))
     times = times.astype(dtype).reshape(samples, m)
     sources = sources.reshape(samples, m)
-    if net.delays is not None:
-        times = times + net.delays[sources]
-    if net.delays is not None or not isinstance(inputs, InputSpikes):
+    delays = net.delays if net.sizes[0] else None
+    if delays is not None:
+        times = times + delays[sources]
+    if delays is not None or not isinstance(inputs, InputSpikes):
         order = jnp.argsort(lax.stop_gradient(times), axis=-1)
         times, sources = (jnp.take_along_axis(x, order, axis=-1) for x in (times, sources))
     return batch, Arrivals(times, sources), table

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._check import check, check_finite
+from .._check import check, check_finite, check_positive, check_scalar
 from ..model._leaf import as_leaf
 
 
@@ -29,6 +29,8 @@ def drawn_weights(
     key: PRNGKeyArray, shape: tuple[int, int], scale: float, dtype: Any
 ) -> Float[Array, "to before"]:
     r"""Weights `(to, from)`, uniform within $± scale/\sqrt{from}$."""
+    check_scalar("scale", scale)
+    check_positive("scale", scale, allow_zero=True)
     check(
         jnp.dtype(dtype) in (jnp.float32, jnp.float64),
         f"dtype = {jnp.dtype(dtype)}: must be float32 or float64",
@@ -40,4 +42,9 @@ def drawn_weights(
 def one_precision(tree: Any) -> Any:
     """The arrays of a network in the widest of their floating-point types."""
     dtype = jnp.result_type(*(x for x in jax.tree.leaves(tree) if eqx.is_inexact_array(x)))
+    return in_precision(tree, dtype)
+
+
+def in_precision(tree: Any, dtype: Any) -> Any:
+    """The arrays of numbers in a floating-point type."""
     return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)

@@ -194,3 +194,39 @@ def test_only_the_whole_network_is_updated(net):
         update(3, learned)
     moved = update(net, jax.tree.map(jnp.ones_like, learned))
     assert jax.tree.structure(moved) == jax.tree.structure(net)
+
+
+def test_neurons_at_rest_stay_so_after_a_long_gap(dtype):
+    """Where the decayed currents are 0 and the potential is, to rounding."""
+    strengths = np.linspace(-2, 1.5, 64, dtype=dtype)[:, None]
+    weights = np.hstack([strengths, np.zeros_like(strengths)])
+    net = Recurrent(QIF(dtype.type(1)), np.zeros((64, 64), dtype), weights)
+    inputs = InputSpikes(np.array([0.5, 60.5], dtype), [0, 1])
+    assert int(np.sum(net.trial(inputs, duration=80.0).num_spikes)) == 0
+
+
+def test_a_float32_network_takes_an_input_at_its_end():
+    net = FeedForward.init(Theta(), [2, 3], key=jax.random.key(0), dtype=np.float32)
+    assert net.layer_weights[0].dtype == net(np.array([0.1, 0.7]), duration=0.7).dtype == np.float32
+
+
+def test_no_inputs_at_all():
+    layers = FeedForward(Theta(), [np.zeros((2, 0))])
+    loop = Recurrent(Theta(), np.zeros((2, 2)), np.zeros((2, 0)), delays=np.zeros(0))
+    for net in (layers, loop):
+        np.testing.assert_allclose(net(np.zeros((1, 0)), duration=4.0)[0, :, 0], np.pi / 2)
+
+
+def test_moments_that_are_not_in_the_trial(net):
+    trial = net.trial(np.full(4, 0.1), duration=2.0)
+    for times, message in (([-1.0], "times = -1: must be within the trial"), (0.2, "must be one-")):
+        with pytest.raises(ValueError, match=message):
+            net.trace(trial, times)
+    other = FeedForward(Theta(), [np.zeros((2, 4))]).trial(np.full(4, 0.1), duration=2.0)
+    with pytest.raises(ValueError, match="trial: must be one of this network"):
+        net.trace(other, [0.1])
+
+
+def test_a_potential_above_the_threshold_is_refused():
+    with pytest.raises(ValueError, match="initial = 5: must not be above the threshold, 1"):
+        Recurrent(LIF(), np.zeros((1, 1)), np.zeros((1, 1)), ([5.0], [0.0]))

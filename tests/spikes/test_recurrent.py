@@ -196,21 +196,26 @@ def test_strong_coupling_leaves_the_gradients_of_ordinary_spikes_finite():
         options = {"outputs": range(10), "max_spikes": 1, "max_events": 512}
         return Recurrent(neuron, weights[:, :n], weights[:, n:], **options)
 
-    consistent = jax.jit(lambda weights: network(weights).trial(inputs, duration=7.0).consistent)
-    lost = 0
+    def difference(weights, direction, step):
+        up, down = (first(weights + sign * step * direction)[0] for sign in (1, -1))
+        return float(up - down) / (2 * step)
+
+    compared = 0
     for seed in range(12):
         weights = 3.0 * jax.random.normal(jax.random.key(seed), (n, n + 8))
         value, slope = first(weights)
         if not np.isfinite(value):
             continue
         assert np.isfinite(slope).all()
-        lost += not consistent(weights)
         direction = jax.random.normal(jax.random.key(99), weights.shape)
-        step = 1e-5 / float(jnp.linalg.norm(slope))
-        up, down = (first(weights + sign * step * direction)[0] for sign in (1, -1))
-        expected = float(up - down) / (2 * step)
-        np.testing.assert_allclose(float(jnp.sum(slope * direction)), expected, rtol=1e-3)
-    assert lost > 0
+        along = float(jnp.sum(slope * direction))
+        wide, narrow = (
+            difference(weights, direction, h / float(jnp.linalg.norm(slope))) for h in (1e-5, 1e-6)
+        )
+        if abs(wide / narrow - 1) < 1e-3:  # no kink or jump in between
+            compared += 1
+            assert along == pytest.approx(narrow, rel=1e-3)
+    assert compared > 4
 
 
 def test_silent_neurons_have_pseudospikes_with_finite_derivatives(dtype):
