@@ -34,8 +34,9 @@ BEYOND = 1.03
 """The next spike after the last target is to come after this many trial durations (1.1 in the
 reference: the farther, the more often a spike is pushed out against those before it)."""
 MAX_EVENTS = 500
-RATE, SECOND, LONGEST = 2e-2, 0.99, 1.0
-"""Of Adam: the rate at first, the decay of squared gradients, and the longest gradient."""
+RATE, SECOND, LONGEST = 2e-2, 0.95, 1.0
+"""Of Adam: the rate at first, the decay of squared gradients, and the longest gradient. With a slower
+decay (0.99) 13 of 16 seeds end within 0.01 of their targets, with this one all of them."""
 
 
 class Learned(NamedTuple):
