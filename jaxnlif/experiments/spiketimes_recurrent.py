@@ -34,8 +34,11 @@ BEYOND = 1.03
 """The next spike after the last target is to come after this many trial durations (1.1 in the
 reference: the farther, the more often a spike is pushed out against those before it)."""
 MAX_EVENTS = 500
-RATE, SECOND, LONGEST = 2e-2, 0.99, 1.0
-"""Of Adam: the rate at first, the decay of squared gradients, and the longest gradient."""
+RATE, SECOND, LONGEST = 2e-2, 0.95, 1.0
+"""Of Adam: the rate at first, the decay of squared gradients, and the longest gradient.
+
+Of the seeds 0 to 15 all end within 0.01 of their targets, with a slower decay (0.99) 13; of those
+from 16 to 31, which the decay was not chosen by, 13."""
 
 
 class Learned(NamedTuple):
