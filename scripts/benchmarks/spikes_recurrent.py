@@ -118,7 +118,7 @@ def difference(setting: Setting, eps: float) -> tuple[float, float]:
 
 
 def batch_case(dtype, samples: int = BATCH):
-    """The step of the task of `jaxnlif run spiketimes` for trials of different inputs, given at once.
+    """The step of the task for trials of different inputs, given at once.
 
     Every trial has inputs of its own, as many as the first, drawn uniformly within the trial.
     """
