@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array
 
 
@@ -79,10 +78,9 @@ def _circular(x: Array) -> tuple[Array, Array, Array]:
     """
     root = _root(x)
     shrunk = jnp.where(x < 0, -jnp.expm1(-2 * root), 0)
-    cosine = jnp.where(x < 0, 1 - shrunk / 2, jnp.cos(root))
+    # XLA computes a cosine again wherever it is used, but not a quotient.
+    cosine = root * jnp.where(x < 0, 1 - shrunk / 2, jnp.cos(root)) / root
     sine = jnp.where(x < 0, shrunk / 2, jnp.sin(root)) / root
-    # A CPU would compute both again wherever they are used.
-    cosine, sine = lax.optimization_barrier((cosine, sine))
     return cosine, sine, 1 - shrunk
 
 
