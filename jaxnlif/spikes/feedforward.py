@@ -192,7 +192,7 @@ class FeedForward(AbstractNetwork):
             "weights overflow; give more room, or weaken the weights",
         )
 
-    def trace(self, trial: Trial, times: ArrayLike) -> tuple[Float[Array, "*batch t n"]]:
+    def trace(self, trial: Trial, times: Any) -> tuple[Float[Array, "*batch t n"]]:
         """The phases of all neurons at some times of a trial, which is followed until each of them.
 
         **Arguments:** `trial`: of this network; `times`: within it, shape `(t,)` (time).

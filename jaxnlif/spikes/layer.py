@@ -253,7 +253,7 @@ def _prepare(
     weights: Float[Array, "r n"], rows: Int[Array, "e b"], times: Float[Array, "e b"]
 ) -> Steps:
     number = longest(rows < weights.shape[0])
-    table = jnp.concatenate([weights, jnp.zeros_like(weights[:1])])
+    table = jnp.concatenate([weights, jnp.zeros((1, weights.shape[1]), weights.dtype)])
     begin = jnp.concatenate([jnp.zeros_like(times[:1]), times])
     return Steps(table, rows, begin, times, number, _stride(weights))
 

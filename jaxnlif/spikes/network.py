@@ -154,7 +154,7 @@ class AbstractNetwork(Module):
         """
 
     @abc.abstractmethod
-    def trace(self, trial: Trial, times: ArrayLike) -> tuple[Float[Array, "*batch t n"], ...]:
+    def trace(self, trial: Trial, times: Any) -> tuple[Float[Array, "*batch t n"], ...]:
         """What the neurons go through in a trial.
 
         **Returns:** potentials and currents (voltage), or phases (time), shape `(…, t, n)` each.

@@ -223,7 +223,7 @@ class Recurrent(AbstractNetwork):
         end, counts, first = batch_of_one((trial.end, trial.counts, ordinary))
         return read_out(net, between(net.weights), end, counts, first, trial.duration)[0][0]
 
-    def trace(self, trial: Trial, times: ArrayLike) -> tuple[Float[Array, "*batch t n"], ...]:
+    def trace(self, trial: Trial, times: Any) -> tuple[Float[Array, "*batch t n"], ...]:
         """What the neurons go through, looked up at some times of a trial.
 
         **Arguments:** `trial`: of this network; `times`: within it, shape `(t,)` (time).

@@ -228,5 +228,7 @@ def test_moments_that_are_not_in_the_trial(net):
 
 
 def test_a_potential_above_the_threshold_is_refused():
-    with pytest.raises(ValueError, match="initial = 5: must not be above the threshold, 1"):
+    with pytest.raises(
+        ValueError, match="initial = 5: potentials must not be above 1, the threshold"
+    ):
         Recurrent(LIF(), np.zeros((1, 1)), np.zeros((1, 1)), ([5.0], [0.0]))
