@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnlif.experiments import _classifier, _classifier_run, yinyang
+from jaxnlif.experiments import _classifier, _classifier_run, _classifier_training, yinyang
 from jaxnlif.experiments import _classifier_setting as settings
 from jaxnlif.experiments._classifier_figure import draw
 
@@ -21,7 +21,7 @@ def small_task():
 
 def test_measures_are_those_of_the_trials(monkeypatch):
     """Whole batches and what is left over, with what a trial itself says."""
-    monkeypatch.setattr(_classifier, "EVALUATED", 40)
+    monkeypatch.setattr(settings.Setting, "evaluated", 40)
     task = small_task()
     net = _classifier.start(SETTING, (task.inputs, 3), 1, jax.random.key(2)).net
     measures = _classifier.Trainer(SETTING, task.encoder, 1).evaluate(net, task.test)
@@ -44,14 +44,14 @@ def test_a_history_of_a_version_that_measured_less_goes_on():
     new = {"spikes_before_output", "silent_before_output"}
     names = [*_classifier.Measures._fields, "seconds"]
     older = {name: np.asarray([0.5, 0.25]) for name in names if name not in new}
-    history = _classifier_run._complete(older)
+    history = _classifier_training._complete(older)
     state = _classifier.start(SETTING, (task.inputs, 3), 1, jax.random.key(2))
-    training = _classifier_run.Training(state, history)
+    training = _classifier_training.Training(state, history)
     lines = _classifier_run.summary(SETTING, [training])
     assert [line.split()[1] for line in lines[-2:]] == ["nan", "nan"]
 
     measures = _classifier.Measures(*np.arange(1.0, 9.0) / 10)
-    history = _classifier_run._appended(history, measures, 1.0)
+    history = _classifier_training._appended(history, measures, 1.0)
     assert set(history) == set(names)
     for name in new:
         np.testing.assert_array_equal(history[name], [np.nan, np.nan, getattr(measures, name)])

@@ -197,6 +197,8 @@ _TINY = {
     "excitatory": {"num_v": 16, "num_w": 4},
     "yinyang": {"epochs": 1, "hidden": 3},
     "mnist": {"epochs": 1, "data": "."},
+    "rows": {"epochs": 1, "data": "."},
+    "shd": {"epochs": 1, "data": "."},
 }
 """Options that are right, beside which others are wrong."""
 
