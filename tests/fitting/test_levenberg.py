@@ -141,8 +141,8 @@ def test_spike_times_have_reverse_mode_alone():
 
     def times(weights):
         between = jnp.zeros((2, 2)).at[0, 1].set(weights[0]).at[1, 0].set(weights[1])
-        net = Recurrent(QIF(), between, 6 * jnp.eye(2))
-        return net.output_times(net(inputs, duration=4.0, max_events=40), 3)
+        net = Recurrent(QIF(), between, 6 * jnp.eye(2), max_spikes=3, max_events=40)
+        return net(inputs, duration=4.0)
 
     wanted = times(jnp.array([1.0, -0.5]))
     fitted = jn.fit(
