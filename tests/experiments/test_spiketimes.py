@@ -155,8 +155,9 @@ def test_levenberg_marquardt_meets_all_targets(tmp_path, monkeypatch, capsys):
     """From near the parameters of a network that does so."""
     task = spiketimes_recurrent.task(0)
     solution = spiketimes_restarts._random(jax.random.key(5), np.dtype(float))
-    times = np.asarray(task.trial(solution)[1].spike_times(20))[:2]
-    task = task._replace(targets=tuple(row[np.isfinite(row)] for row in times), beyond=1.0)
+    events = task.trial(solution).events
+    times, sources = np.asarray(events.times), np.asarray(events.sources)
+    task = task._replace(targets=tuple(times[sources == k] for k in range(2)), beyond=1.0)
     near = jax.tree.map(lambda x: 1.02 * x, solution)
     monkeypatch.setattr(spiketimes_recurrent, "task", lambda seed: task)
     monkeypatch.setattr(spiketimes_restarts, "_warmed_up", lambda *_: near)
