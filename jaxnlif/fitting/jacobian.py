@@ -34,7 +34,9 @@ def jacobian(function: Function, at: Float[Array, " p"]) -> tuple[Float[Array, "
     try:
         return first(function, at)
     except (TypeError, ValueError, NotImplementedError) as error:
-        # JAX has no name for a mode that is missing.
+        # JAX has no name for a mode that is missing: it raises TypeError for forward mode of a
+        # custom_vjp, ValueError for reverse mode of a while loop, NotImplementedError for a
+        # primitive without a rule. What the function itself raises was raised by eval_shape.
         try:
             return second(function, at)
         except (TypeError, ValueError, NotImplementedError):
