@@ -1,10 +1,10 @@
-"""Training steps of spiking networks on one core, beside the authors' code where it is at hand."""
+"""Training steps of spiking networks on one core, beside other codes where they are at hand."""
 
 from __future__ import annotations
 
 import os
 
-from . import spikes_feedforward, spikes_recurrent, spikes_single
+from . import spikes_eventax, spikes_feedforward, spikes_recurrent, spikes_single
 
 
 def run(spikegd: str | os.PathLike | None = None) -> None:
@@ -16,4 +16,5 @@ def run(spikegd: str | os.PathLike | None = None) -> None:
     if spikegd is not None:  # whose inputs and targets this step takes
         spikes_recurrent.run(spikegd)
     spikes_recurrent.run_batch()
+    spikes_eventax.run()
     spikes_feedforward.run(spikegd)

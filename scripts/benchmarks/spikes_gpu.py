@@ -1,4 +1,4 @@
-"""A training step at the published MNIST setting on a GPU.
+"""A training step at the published MNIST setting on a GPU, and a batch of recurrent trials.
 
 Steps follow each other without looking at the clock, each from the network that
 the one before made, as in an epoch.
@@ -17,6 +17,7 @@ from jaxnlif import _pallas
 from jaxnlif.experiments._classifier import State
 
 from . import spikes_feedforward as step_of
+from . import spikes_recurrent
 
 STEPS, REPEATS = 100, 10
 
@@ -26,6 +27,10 @@ def run() -> None:
     device, kernels = jax.devices()[0].device_kind, _pallas.available()
     print(f"# device {device}, jax {jax.__version__}, kernels: {kernels}")
     print_value("mnist_float32_gpu_step", milliseconds(), "ms")
+    for dtype in (np.float32, np.float64):
+        print_value(
+            f"recurrent_{np.dtype(dtype).name}_gpu_batch/single", batch_ratio(dtype), "times"
+        )
 
 
 def milliseconds() -> float:
@@ -43,6 +48,22 @@ def milliseconds() -> float:
     if not np.isfinite(loss):
         raise RuntimeError(f"loss = {loss}: the training failed")
     return statistics.median(times)
+
+
+def batch_ratio(dtype) -> float:
+    """A step of a batch of recurrent trials over as many single ones; it has run on a CPU only."""
+    step, learned, inputs = spikes_recurrent.batch_case(dtype)
+    single = jax.tree.map(lambda x: x[0], inputs)
+    times = {}
+    for name, given in (("batch", inputs), ("single", single)):
+        jax.block_until_ready(step(learned, given))
+        took = []
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            jax.block_until_ready(step(learned, given))
+            took.append(time.perf_counter() - began)
+        times[name] = statistics.median(took)
+    return times["batch"] / (spikes_recurrent.BATCH * times["single"])
 
 
 def _next(step, state: State, samples, key):
