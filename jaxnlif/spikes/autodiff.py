@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .neuron import AbstractDynamics, State
+from .neuron import AbstractDynamics, State, of_each
 
 Coefficients = tuple[State, Array, Array, Array]
 """Of an event: the state at the begin of its interval, its length, the weights, who spiked."""
@@ -23,22 +23,23 @@ class AutodiffDynamics(AbstractDynamics):
     These four must be differentiable by JAX, and `waits` and `evolve` exact: spikes are taken for
     those of the equation of motion. The adjoint costs a few times more than one by hand.
 
-    **Arguments** of the methods: as those of `AbstractDynamics`, for n neurons:
+    **Arguments** of the methods: as those of `AbstractDynamics`, for n neurons in b trials; what
+    those four do to a neuron must not depend on the others:
 
-    - `state`: a tuple of arrays of shape `(n,)` (dimensionless).
-    - `dt`: a time, shape `()` or one that broadcasts (dimensionless).
-    - `weights`: of what arrives, shape `(n,)` (dimensionless).
-    - `fired`: which neuron spiked, shape `(n,)`.
-    - `cotangent`: of the arrays of a state, shape `(n,)` each (dimensionless).
-    - `cotangents`: the same, shape `(n,)` each (dimensionless).
+    - `state`: a tuple of arrays of shape `(n, b)` (dimensionless).
+    - `dt`: a time for each trial, shape `(1, b)` (dimensionless).
+    - `weights`: of what arrives, shape `(n, b)` (dimensionless).
+    - `fired`: which neuron spiked, shape `(n, b)`.
+    - `cotangent`: of the arrays of a state, shape `(n, b)` each (dimensionless).
+    - `cotangents`: the same, shape `(n, b)` each (dimensionless).
 
     **Reference:** jaxnlif's.
     """
 
-    def next_spike(self, state: State) -> tuple[Int[Array, ""], Float[Array, ""]]:
+    def next_spike(self, state: State) -> tuple[Int[Array, " b"], Float[Array, " b"]]:
         waits = self.waits(state)
-        first = jnp.argmin(waits)
-        return first, waits[first]
+        first = jnp.argmin(waits, axis=0)
+        return first, of_each(waits, first)
 
     def cotangents(self, state: State, cotangent: State) -> State:
         return cotangent
@@ -46,22 +47,22 @@ class AutodiffDynamics(AbstractDynamics):
     def state_cotangent(self, state: State, cotangents: State) -> State:
         return cotangents
 
-    def end_time_cotangent(self, state: State, cotangents: State) -> Float[Array, ""]:
+    def end_time_cotangent(self, state: State, cotangents: State) -> Float[Array, " b"]:
         return _product(cotangents, self._velocity(state))
 
     def linearise(
         self,
         before: State,
-        dt: Float[Array, "k 1"],
+        dt: Float[Array, "k 1 b"],
         after: State,
-        weights: Float[Array, "k n"],
-        fired: Bool[Array, "k n"],
+        weights: Float[Array, "k n b"],
+        fired: Bool[Array, "k n b"],
     ) -> Coefficients:
-        return before, dt[:, 0], weights, fired
+        return before, dt, weights, fired
 
     def pull(
-        self, coefficients: Coefficients, cotangents: State, time: Float[Array, ""]
-    ) -> tuple[State, Float[Array, " n"], Float[Array, ""]]:
+        self, coefficients: Coefficients, cotangents: State, time: Float[Array, " b"]
+    ) -> tuple[State, Float[Array, "n b"], Float[Array, " b"]]:
         before, dt, weights, fired = coefficients
         arrived, moved = jax.vjp(lambda state: self.evolve(state, dt), before)
         after, jumped = jax.vjp(
@@ -79,25 +80,23 @@ class AutodiffDynamics(AbstractDynamics):
 
     def _velocity(self, state: State) -> State:
         """How fast a state moves."""
-        zero = jnp.zeros((), jax.tree.leaves(state)[0].dtype)
+        zero = jnp.zeros_like(jax.tree.leaves(state)[0][:1])
         return jax.jvp(lambda dt: self.evolve(state, dt), (zero,), (jnp.ones_like(zero),))[1]
 
     def _spike_cotangent(self, before: State, fired: Array, time: Array) -> State:
         """What the time of a spike adds to the state of the neuron that fired."""
-        first = jnp.argmax(fired)
-        alone = jax.tree.map(lambda x: x[first][None], before)
+        first = jnp.argmax(fired, axis=0)
+        alone = jax.tree.map(lambda x: of_each(x, first)[None], before)
         wait, back = jax.vjp(self.waits, alone)
-        spiked = jnp.any(fired)
+        spiked = jnp.any(fired, axis=0)[None]
         # who did not fire may never, and would make NaN of the derivative
-        (slope,) = back(jnp.where(spiked & jnp.isfinite(wait), time, 0))
-        return jax.tree.map(
-            lambda x, s: jnp.zeros_like(x).at[first].set(jnp.where(spiked, s[0], 0)), before, slope
-        )
+        (slope,) = back(jnp.where(spiked & jnp.isfinite(wait), time[None], 0))
+        return jax.tree.map(lambda s: jnp.where(fired, s, 0), slope)
 
 
-def _product(one: State, other: State) -> Float[Array, ""]:
-    products = jax.tree.map(lambda x, y: jnp.sum(x * y), one, other)
-    return jnp.sum(jnp.stack(jax.tree.leaves(products)))
+def _product(one: State, other: State) -> Float[Array, " b"]:
+    products = jax.tree.map(lambda x, y: jnp.sum(x * y, axis=0), one, other)
+    return jnp.sum(jnp.stack(jax.tree.leaves(products)), axis=0)
 
 
 class PerNeuron(AutodiffDynamics):
@@ -109,18 +108,18 @@ class PerNeuron(AutodiffDynamics):
 
     dynamics: AbstractDynamics
 
-    def waits(self, state: Any) -> Float[Array, " n"]:
+    def waits(self, state: Any) -> Float[Array, "*n"]:
         inner, rates, _ = state
         return self.dynamics.waits(inner) / rates
 
-    def evolve(self, state: Any, dt: Float[Array, "*b"]) -> Any:
+    def evolve(self, state: Any, dt: Float[Array, "..."]) -> Any:
         inner, rates, gains = state
         return self.dynamics.evolve(inner, dt * rates), rates, gains
 
-    def kick(self, state: Any, weights: Float[Array, " n"]) -> Any:
+    def kick(self, state: Any, weights: Float[Array, "n b"]) -> Any:
         inner, rates, gains = state
         return self.dynamics.kick(inner, weights * gains), rates, gains
 
-    def reset(self, state: Any, fired: Bool[Array, " n"]) -> Any:
+    def reset(self, state: Any, fired: Bool[Array, "n b"]) -> Any:
         inner, rates, gains = state
         return self.dynamics.reset(inner, fired), rates, gains

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 
 class Linearised(NamedTuple):
-    """Coefficients of the adjoint of an event and of the interval that it ends, shape `(…, n)`.
+    """Coefficients of the adjoint of an event and of the interval that it ends, shape `(…, n, b)`.
 
     - `time_membrane`, `time_current`: derivatives in the time of the event.
     - `keep`: 0 for the neuron that fired, 1 for the others; `spike`: the derivative of the time of
@@ -38,10 +38,10 @@ Cotangents = tuple[Array, Array]
 
 
 def pull(
-    c: Linearised, cotangents: Cotangents, time: Float[Array, ""]
-) -> tuple[Cotangents, Float[Array, " n"], Float[Array, ""]]:
+    c: Linearised, cotangents: Cotangents, time: Float[Array, " b"]
+) -> tuple[Cotangents, Float[Array, "n b"], Float[Array, " b"]]:
     """`AbstractDynamics.pull` of a neuron with an exponential current."""
     membrane, current = cotangents
-    time = time + jnp.sum(c.time_membrane * membrane + c.time_current * current)
-    membrane = c.keep * membrane + c.spike * time
+    time = time + jnp.sum(c.time_membrane * membrane + c.time_current * current, axis=0)
+    membrane = c.keep * membrane + c.spike * time[None]
     return (c.membrane * membrane, c.decay * current + c.current * membrane), current, time

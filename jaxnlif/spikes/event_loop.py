@@ -5,7 +5,7 @@ number, and blocks are made until all trials of the batch have ended: what remai
 costs nothing, and a trial that has ended waits in events that change nothing. The backward pass
 goes through the blocks that were made, in reverse; see `neuron` for the equations.
 
-Samples and neurons are the trailing axes `(b, n)`, the neurons contiguous.
+Neurons and trials are the trailing axes `(n, b)`, the trials contiguous.
 """
 
 from __future__ import annotations
@@ -57,22 +57,22 @@ class Events(NamedTuple):
 
 
 class Course(NamedTuple):
-    """What `follow` returns: events along the first axis, samples along the second.
+    """What `follow` returns: events along the first axis, trials along the last.
 
     - `times`, `rows`, `ranks`: as in `Events`, where `rows` counts neurons, then rows of the table
       of kicks, then one for nothing; shape `(k, b)`.
-    - `end`: the state at the end of the trial, shape `(b, n)`. Differentiable, as `times`.
-    - `counts`: spikes of each neuron, shape `(b, n)`. `num`: events, shape `(b,)`.
+    - `end`: the state at the end of the trial, shape `(n, b)`. Differentiable, as `times`.
+    - `counts`: spikes of each neuron, shape `(n, b)`. `num`: events, shape `(b,)`.
     - `finished`: whether the end of the trial was reached within the budget, shape `(b,)`.
     - `dts`, `states`: lengths of the intervals that end with the events, `(k, b)`, and the states
-      at the begin of each interval, one more than events, `(k + 1, b, n)`.
+      at the begin of each interval, one more than events, `(k + 1, n, b)`.
     """
 
     times: Float[Array, "k b"]
     rows: Int[Array, "k b"]
     ranks: Int[Array, "k b"]
     end: State
-    counts: Int[Array, "b n"]
+    counts: Int[Array, "n b"]
     num: Int[Array, " b"]
     finished: Bool[Array, " b"]
     dts: Float[Array, "k b"]
@@ -87,7 +87,7 @@ class _Moment(NamedTuple):
     arrived: Array
 
 
-_Made = tuple[Int[Array, ""], _Moment, Int[Array, "b c"], Any]
+_Made = tuple[Int[Array, ""], _Moment, Int[Array, "c b"], Any]
 """Blocks made, where the trials are, how many events there were of each kind, what was written."""
 
 
@@ -109,7 +109,7 @@ def follow(
 
     - `weights`: from neuron j to neuron i at `[j, i]`, zero from each to itself.
     - `kicks`: what inputs add to the neurons, by rows.
-    - `start`: initial states, shape `(b, n)` each. `inputs`: what arrives. `end`: duration of the
+    - `start`: initial states, shape `(n, b)` each. `inputs`: what arrives. `end`: duration of the
       trials; all of them in the units of `dynamics`.
     """
     return _forward(dynamics, budget, weights, kicks, start, inputs, end)[0]
@@ -139,35 +139,31 @@ def _forward(
     nothing = table.shape[0] - 1
     times = jnp.pad(inputs.times, ((0, 0), (0, 1)), constant_values=jnp.inf)
     rows = jnp.pad(inputs.rows, ((0, 0), (0, 1))) + n
-    samples, neurons = times.shape[0], jnp.arange(n)
+    samples, neurons = jnp.arange(times.shape[0]), jnp.arange(n)[:, None]
 
-    def event(
-        now: _Moment, times: Float[Array, " m"], rows: Int[Array, " m"]
-    ) -> tuple[_Moment, tuple[Array, Array, Array, State]]:
+    def event(now: _Moment, _: None) -> tuple[_Moment, tuple[Array, Array, Array, State]]:
         first, wait = dynamics.next_spike(now.state)
-        arrival = times[now.arrived]
+        arrival = times[samples, now.arrived]
         arrives = arrival - now.time < wait
         dt = jnp.where(arrives, arrival - now.time, wait)
         happens = dt < end - now.time
         dt = jnp.where(happens, dt, end - now.time)
         arrives, spikes = arrives & happens, happens & ~arrives
         time = jnp.where(arrives, arrival, jnp.where(spikes, now.time + dt, end))
-        row = jnp.where(arrives, rows[now.arrived], jnp.where(spikes, first, nothing))
-        fired = (neurons == first) & spikes
+        arriving = rows[samples, now.arrived]
+        row = jnp.where(arrives, arriving, jnp.where(spikes, first, nothing))
+        fired = (neurons == first[None]) & spikes[None]
 
-        state = dynamics.evolve(now.state, dt)
-        state = dynamics.kick(state, table[row])
+        state = dynamics.evolve(now.state, dt[None])
+        state = dynamics.kick(state, table[row].T)
         state = dynamics.reset(state, fired)
         return _Moment(time, state, now.arrived + arrives), (time, row, dt, state)
 
-    def events(now: _Moment, _: None) -> tuple[_Moment, tuple[Array, Array, Array, State]]:
-        return jax.vmap(event)(now, times, rows)
-
     def block(carry: _Made) -> _Made:
         number, now, counts, written = carry
-        now, (time, row, dt, state) = lax.scan(events, now, None, length=BLOCK)
+        now, (time, row, dt, state) = lax.scan(event, now, None, length=BLOCK)
         kinds = jnp.where(row < nothing, jnp.minimum(row, n), n + 1)
-        ranks, counts = jax.vmap(_count, (1, 0), (1, 0))(kinds, counts)
+        ranks, counts = _count(kinds, counts)
         written = jax.tree.map(
             lambda all, new: lax.dynamic_update_slice_in_dim(all, new, number * BLOCK + 1, 0),
             written,
@@ -175,11 +171,11 @@ def _forward(
         )
         return number + 1, now, counts, written
 
-    none = jnp.zeros(samples, jnp.int32)
-    ends = jnp.full(samples, end)
+    none = jnp.zeros(samples.shape, jnp.int32)
+    ends = jnp.full(samples.shape, end)
     written = jax.tree.map(
         lambda x: jnp.full((blocks * BLOCK + 1, *x.shape), x),
-        (ends, jnp.full(samples, nothing, rows.dtype), none, jnp.zeros_like(ends), start),
+        (ends, jnp.full_like(none, nothing, rows.dtype), none, jnp.zeros_like(ends), start),
     )
     made, last, counts, written = lax.while_loop(
         lambda carry: (carry[0] < blocks) & jnp.any(carry[1].time < end),
@@ -187,18 +183,18 @@ def _forward(
         (
             jnp.zeros((), jnp.int32),
             _Moment(jnp.zeros_like(ends), start, none),
-            jnp.zeros((samples, n + 2), jnp.int32),
+            jnp.zeros((n + 2, *samples.shape), jnp.int32),
             written,
         ),
     )
     row_times, row_rows, ranks, dts, states = written
-    num = jnp.sum(counts[:, :-1], axis=1)
+    num = jnp.sum(counts[:-1], axis=0)
     course = Course(
         times=row_times[1:],
         rows=row_rows[1:],
         ranks=ranks[1:],
         end=last.state,
-        counts=counts[:, :n],
+        counts=counts[:n],
         num=num,
         finished=(last.time >= end) & (num <= budget),
         dts=dts[1:],
@@ -207,41 +203,40 @@ def _forward(
     return course, (table, inputs, made, course)
 
 
-def _count(kinds: Int[Array, " k"], counts: Int[Array, " c"]) -> tuple[Array, Array]:
+def _count(kinds: Int[Array, "k b"], counts: Int[Array, "c b"]) -> tuple[Array, Array]:
     """For each of k events how many of its kind there were before, and the counts after them."""
-    before = jnp.tri(kinds.shape[0], k=-1, dtype=bool)
+    before = jnp.tri(kinds.shape[0], k=-1, dtype=bool)[..., None]
     ranks = jnp.sum(before & (kinds[:, None] == kinds[None]), axis=1, dtype=jnp.int32)
-    made = jnp.sum(kinds[:, None] == jnp.arange(counts.shape[0])[None], axis=0, dtype=jnp.int32)
-    return counts[kinds] + ranks, counts + made
+    of_kind = kinds[:, None] == jnp.arange(counts.shape[0])[None, :, None]
+    made = jnp.sum(of_kind, axis=0, dtype=jnp.int32)
+    return jnp.take_along_axis(counts, kinds, axis=0) + ranks, counts + made
 
 
 def _backward(
     dynamics: AbstractDynamics, budget: int, residuals: Residuals, cotangent: Course
 ) -> tuple[Array, Array, State, Arrivals, Array]:
     table, inputs, made, course = residuals
-    samples, n = course.counts.shape
+    n, samples = course.counts.shape
     nothing = table.shape[0] - 1
     neurons, sample = jnp.arange(n), jnp.arange(samples)
 
     def events(carried: Any, row: tuple[Any, Array]) -> tuple[Any, tuple[Array, Array]]:
-        carried, weight, time = jax.vmap(dynamics.pull)(row[0], carried, row[1])
+        carried, weight, time = dynamics.pull(row[0], carried, row[1])
         return carried, (weight, time)
 
     def linearised(number: Array, row: Int[Array, "k b"]) -> Any:
         """Coefficients of the events of a block, those of all samples at once."""
 
-        def flat(x: Array, shift: int = 0) -> Array:
-            one = lax.dynamic_slice_in_dim(x, number * BLOCK + shift, BLOCK)
-            return one.reshape(BLOCK * samples, *one.shape[2:])
+        def part(x: Array, shift: int = 0) -> Array:
+            return lax.dynamic_slice_in_dim(x, number * BLOCK + shift, BLOCK)
 
-        found = dynamics.linearise(
-            jax.tree.map(flat, course.states),
-            flat(course.dts)[:, None],
-            jax.tree.map(lambda x: flat(x, 1), course.states),
-            table[row.ravel()],
-            row.ravel()[:, None] == neurons[None],
+        return dynamics.linearise(
+            jax.tree.map(part, course.states),
+            part(course.dts)[:, None],
+            jax.tree.map(lambda x: part(x, 1), course.states),
+            jnp.moveaxis(table[row], 2, 1),
+            row[:, None] == neurons[None, :, None],
         )
-        return jax.tree.map(lambda x: x.reshape(BLOCK, samples, *x.shape[1:]), found)
 
     def block(carry: tuple[Array, Any, Array, Array]) -> tuple[Array, Any, Array, Array]:
         number, carried, table_bar, times_bar = carry
@@ -252,13 +247,13 @@ def _backward(
         coefficients = linearised(number - 1, row)
         direct = jnp.where(row < nothing, direct, 0)
         carried, (weight, time) = lax.scan(events, carried, (coefficients, direct), reverse=True)
-        table_bar = table_bar.at[row].add(weight)
+        table_bar = table_bar.at[row].add(jnp.moveaxis(weight, 1, 2))
         is_input = (row >= n) & (row < nothing)
         times_bar = times_bar.at[sample, rank].add(jnp.where(is_input, time, 0))
         return number - 1, carried, table_bar, times_bar
 
-    final = jax.vmap(dynamics.cotangents)(course.end, cotangent.end)
-    ends = jax.vmap(dynamics.end_time_cotangent)(course.end, final)
+    final = dynamics.cotangents(course.end, cotangent.end)
+    ends = dynamics.end_time_cotangent(course.end, final)
     times_bar = jnp.zeros((samples, inputs.times.shape[1] + 1), table.dtype)
     _, carried, table_bar, times_bar = lax.while_loop(
         lambda carry: carry[0] > 0, block, (made, final, jnp.zeros_like(table), times_bar)
@@ -268,7 +263,7 @@ def _backward(
     return (
         table_bar[:n],
         table_bar[n:nothing],
-        jax.vmap(dynamics.state_cotangent)(start, carried),
+        dynamics.state_cotangent(start, carried),
         Arrivals(times_bar[:, :-1], no_rows),
         jnp.sum(ends),
     )

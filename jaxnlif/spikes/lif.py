@@ -20,12 +20,12 @@ from jaxtyping import Array, Bool, Float, Int
 from .._check import check_positive, is_concrete
 from ..model._leaf import leaf
 from . import currents
-from .neuron import AbstractDynamics, AbstractNeuron, State
+from .neuron import AbstractDynamics, AbstractNeuron, State, of_each
 from .parameters import check_count, check_parameter, part
 
 
 class LIFState(NamedTuple):
-    """Potentials and currents, shape `(n,)` each."""
+    """Potentials and currents, of one shape."""
 
     potential: Array
     current: Array
@@ -34,24 +34,24 @@ class LIFState(NamedTuple):
 class LIFDynamics(AbstractDynamics):
     """The LIF neuron in time units of τ."""
 
-    def waits(self, state: LIFState) -> Float[Array, " n"]:
+    def waits(self, state: LIFState) -> Float[Array, "*n"]:
         u = first_passage(*state)
         return jnp.where(u < 1, -jnp.log1p(-jnp.where(u < 1, u, 0)), jnp.inf)
 
-    def next_spike(self, state: LIFState) -> tuple[Int[Array, ""], Float[Array, ""]]:
+    def next_spike(self, state: LIFState) -> tuple[Int[Array, " b"], Float[Array, " b"]]:
         u = first_passage(*state)
-        first = jnp.argmin(u)  # of u, so that one logarithm is taken
-        return first, -jnp.log1p(-jnp.minimum(u[first], 1))
+        first = jnp.argmin(u, axis=0)  # of u, so that one logarithm is taken
+        return first, -jnp.log1p(-jnp.minimum(of_each(u, first), 1))
 
-    def evolve(self, state: LIFState, dt: Float[Array, "*b"]) -> LIFState:
+    def evolve(self, state: LIFState, dt: Float[Array, "..."]) -> LIFState:
         potential, current = state
         u = -jnp.expm1(-dt)
         return LIFState((1 - u) * (potential + current * u), current * jnp.exp(-2 * dt))
 
-    def kick(self, state: LIFState, weights: Float[Array, " n"]) -> LIFState:
+    def kick(self, state: LIFState, weights: Float[Array, "n b"]) -> LIFState:
         return state._replace(current=state.current + weights)
 
-    def reset(self, state: LIFState, fired: Bool[Array, " n"]) -> LIFState:
+    def reset(self, state: LIFState, fired: Bool[Array, "n b"]) -> LIFState:
         return state._replace(potential=jnp.where(fired, 0, state.potential))
 
     def cotangents(self, state: LIFState, cotangent: LIFState) -> currents.Cotangents:
@@ -62,18 +62,18 @@ class LIFDynamics(AbstractDynamics):
 
     def end_time_cotangent(
         self, state: LIFState, cotangents: currents.Cotangents
-    ) -> Float[Array, ""]:
+    ) -> Float[Array, " b"]:
         membrane, current = cotangents
         speed = state.current - state.potential
-        return jnp.sum(membrane * speed - 2 * current * state.current)
+        return jnp.sum(membrane * speed - 2 * current * state.current, axis=0)
 
     def linearise(
         self,
         before: LIFState,
-        dt: Float[Array, "k 1"],
+        dt: Float[Array, "k 1 b"],
         after: LIFState,
-        weights: Float[Array, "k n"],
-        fired: Bool[Array, "k n"],
+        weights: Float[Array, "k n b"],
+        fired: Bool[Array, "k n b"],
     ) -> currents.Linearised:
         decay = jnp.exp(-dt)
         # at the threshold V' = I - 1, after the reset V' = I
@@ -92,8 +92,8 @@ class LIFDynamics(AbstractDynamics):
         self,
         coefficients: currents.Linearised,
         cotangents: currents.Cotangents,
-        time: Float[Array, ""],
-    ) -> tuple[currents.Cotangents, Float[Array, " n"], Float[Array, ""]]:
+        time: Float[Array, " b"],
+    ) -> tuple[currents.Cotangents, Float[Array, "n b"], Float[Array, " b"]]:
         return currents.pull(coefficients, cotangents, time)
 
 

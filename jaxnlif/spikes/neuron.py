@@ -31,49 +31,54 @@ from jaxtyping import Array, Bool, Float, Int
 from .._module import Module
 
 State = Any
-"""The state of n neurons: a tuple of arrays of shape `(n,)`."""
+"""The state of n neurons: a tuple of arrays of shape `(n,)`, or `(n, b)` in b trials."""
+
+
+def of_each(values: Float[Array, "n b"], which: Int[Array, " b"]) -> Float[Array, " b"]:
+    """The value of one neuron in each trial."""
+    return jnp.take_along_axis(values, which[None], axis=0)[0]
 
 
 class AbstractDynamics(Module):
     """Motion, kick, spike and adjoint of one type of neuron, in its natural units.
 
-    **Arguments** of the methods, for n neurons:
+    **Arguments** of the methods, for n neurons in b trials:
 
-    - `state`: a tuple of arrays of shape `(n,)` (dimensionless).
-    - `dt`: a time, shape `()` or one that broadcasts (dimensionless).
-    - `weights`: of what arrives, shape `(n,)` (dimensionless).
-    - `fired`: which neuron spiked, shape `(n,)`.
-    - `cotangent`: of the arrays of a state, shape `(n,)` each (dimensionless).
-    - `cotangents`: the same as they are transported, shape `(n,)` each (dimensionless).
+    - `state`: a tuple of arrays of shape `(n, b)` (dimensionless).
+    - `dt`: a time for each trial, shape `(1, b)` (dimensionless).
+    - `weights`: of what arrives, shape `(n, b)` (dimensionless).
+    - `fired`: which neuron spiked, shape `(n, b)`.
+    - `cotangent`: of the arrays of a state, shape `(n, b)` each (dimensionless).
+    - `cotangents`: the same as they are transported, shape `(n, b)` each (dimensionless).
 
     **Reference:** C. Klos, R.-M. Memmesheimer, arXiv 2309.14523 (2025).
     """
 
     @abc.abstractmethod
-    def waits(self, state: State) -> Float[Array, " n"]:
+    def waits(self, state: State) -> Float[Array, "*n"]:
         """The time until each neuron spikes if nothing arrives; `inf` if it does not.
 
-        **Returns:** shape `(n,)` (dimensionless).
+        **Returns:** shape `(n, b)` (dimensionless).
         """
 
     @abc.abstractmethod
-    def next_spike(self, state: State) -> tuple[Int[Array, ""], Float[Array, ""]]:
+    def next_spike(self, state: State) -> tuple[Int[Array, " b"], Float[Array, " b"]]:
         """Which neuron spikes first if nothing arrives, and after what time.
 
-        **Returns:** its number, and the time, `inf` if there is none, of shape `()`
+        **Returns:** its number, and the time, `inf` if there is none, of shape `(b,)` each
         (dimensionless).
         """
 
     @abc.abstractmethod
-    def evolve(self, state: State, dt: Float[Array, "*b"]) -> State:
+    def evolve(self, state: State, dt: Float[Array, "..."]) -> State:
         """The state a time `dt` later, if nothing spikes or arrives before."""
 
     @abc.abstractmethod
-    def kick(self, state: State, weights: Float[Array, " n"]) -> State:
+    def kick(self, state: State, weights: Float[Array, "n b"]) -> State:
         """The state after a spike has arrived with these weights."""
 
     @abc.abstractmethod
-    def reset(self, state: State, fired: Bool[Array, " n"]) -> State:
+    def reset(self, state: State, fired: Bool[Array, "n b"]) -> State:
         """The state after those who `fired` were reset."""
 
     @abc.abstractmethod
@@ -85,40 +90,40 @@ class AbstractDynamics(Module):
         """The inverse of `cotangents`."""
 
     @abc.abstractmethod
-    def end_time_cotangent(self, state: State, cotangents: Any) -> Float[Array, ""]:
+    def end_time_cotangent(self, state: State, cotangents: Any) -> Float[Array, " b"]:
         """The derivative in the time until which the state has moved freely.
 
-        **Returns:** shape `()` (dimensionless).
+        **Returns:** shape `(b,)` (dimensionless).
         """
 
     @abc.abstractmethod
     def linearise(
         self,
         before: State,
-        dt: Float[Array, "k 1"],
+        dt: Float[Array, "k 1 b"],
         after: State,
-        weights: Float[Array, "k n"],
-        fired: Bool[Array, "k n"],
+        weights: Float[Array, "k n b"],
+        fired: Bool[Array, "k n b"],
     ) -> Any:
         """Coefficients of the adjoint for k events at once.
 
         **Arguments:** `before`: states at the begin of the intervals that end with the events, each
-        array of shape `(k, n)`; `dt`: their lengths, shape `(k, 1)` (dimensionless); `after`:
-        states after the events, `(k, n)` each; `weights`: of the kicks, shape `(k, n)`
-        (dimensionless); `fired`: which neuron spiked, shape `(k, n)`.
+        array of shape `(k, n, b)`; `dt`: their lengths, shape `(k, 1, b)` (dimensionless); `after`:
+        states after the events, `(k, n, b)` each; `weights`: of the kicks, shape `(k, n, b)`
+        (dimensionless); `fired`: which neuron spiked, shape `(k, n, b)`.
         """
 
     @abc.abstractmethod
     def pull(
-        self, coefficients: Any, cotangents: Any, time: Float[Array, ""]
-    ) -> tuple[Any, Float[Array, " n"], Float[Array, ""]]:
+        self, coefficients: Any, cotangents: Any, time: Float[Array, " b"]
+    ) -> tuple[Any, Float[Array, "n b"], Float[Array, " b"]]:
         """Takes cotangents from after an event to after the event before.
 
-        **Arguments:** `coefficients`: of the event; `cotangents`: after it, shape `(n,)` each;
-        `time`: the direct derivative of the loss in its time, shape `()` (dimensionless).
+        **Arguments:** `coefficients`: of the event; `cotangents`: after it, shape `(n, b)` each;
+        `time`: the direct derivative of the loss in its time, shape `(b,)` (dimensionless).
 
         **Returns:** the cotangents at the begin of the interval, those of the weights, shape
-        `(n,)`, and the whole derivative in the time of the event, shape `()` (dimensionless).
+        `(n, b)`, and the whole derivative in the time of the event, `(b,)` (dimensionless).
         """
 
 

@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._check import check_positive
 from ..model._leaf import as_leaf, leaf
 from . import currents, pseudospikes
-from .neuron import AbstractDynamics, AbstractSmoothNeuron, State
+from .neuron import AbstractDynamics, AbstractSmoothNeuron, State, of_each
 from .parameters import aligned, check_count, check_parameter, part
 from .qif_flow import QIFState, first_passage, flow, next_spike, speed, turn, variation
 
@@ -36,26 +36,26 @@ class QIFDynamics(AbstractDynamics):
     multiplies by $e^{-Δt}$ and the rescaling to the circle by its square.
     """
 
-    def waits(self, state: QIFState) -> Float[Array, " n"]:
+    def waits(self, state: QIFState) -> Float[Array, "*n"]:
         u = first_passage(*state)
         return jnp.where(u < 1, -jnp.log1p(-jnp.where(u < 1, u, 0)), jnp.inf)
 
-    def next_spike(self, state: QIFState) -> tuple[Int[Array, ""], Float[Array, ""]]:
+    def next_spike(self, state: QIFState) -> tuple[Int[Array, " b"], Float[Array, " b"]]:
         u = first_passage(*state)
-        first = jnp.argmin(u)  # of u, so that one logarithm is taken
-        return first, -jnp.log1p(-jnp.minimum(u[first], 1))
+        first = jnp.argmin(u, axis=0)  # of u, so that one logarithm is taken
+        return first, -jnp.log1p(-jnp.minimum(of_each(u, first), 1))
 
-    def evolve(self, state: QIFState, dt: Float[Array, "*b"]) -> QIFState:
+    def evolve(self, state: QIFState, dt: Float[Array, "..."]) -> QIFState:
         numerator, denominator, u = turn(state, dt)[:3]
         # Rounding must not carry a neuron that is about to spike beyond its spike.
         denominator = jnp.where(denominator < 0, 0, denominator)
         scale = lax.rsqrt(numerator**2 + denominator**2)
         return QIFState(numerator * scale, denominator * scale, state.current * (1 - u) ** 2)
 
-    def kick(self, state: QIFState, weights: Float[Array, " n"]) -> QIFState:
+    def kick(self, state: QIFState, weights: Float[Array, "n b"]) -> QIFState:
         return state._replace(current=state.current + weights)
 
-    def reset(self, state: QIFState, fired: Bool[Array, " n"]) -> QIFState:
+    def reset(self, state: QIFState, fired: Bool[Array, "n b"]) -> QIFState:
         return QIFState(jnp.where(fired, -1, state.n), jnp.where(fired, 0, state.d), state.current)
 
     def cotangents(self, state: QIFState, cotangent: QIFState) -> currents.Cotangents:
@@ -67,17 +67,17 @@ class QIFDynamics(AbstractDynamics):
 
     def end_time_cotangent(
         self, state: QIFState, cotangents: currents.Cotangents
-    ) -> Float[Array, ""]:
+    ) -> Float[Array, " b"]:
         membrane, current = cotangents
-        return jnp.sum(membrane * speed(state) - 2 * current * state.current)
+        return jnp.sum(membrane * speed(state) - 2 * current * state.current, axis=0)
 
     def linearise(
         self,
         before: QIFState,
-        dt: Float[Array, "k 1"],
+        dt: Float[Array, "k 1 b"],
         after: QIFState,
-        weights: Float[Array, "k n"],
-        fired: Bool[Array, "k n"],
+        weights: Float[Array, "k n b"],
+        fired: Bool[Array, "k n b"],
     ) -> currents.Linearised:
         membrane, current = variation(before, dt)
         return currents.Linearised(
@@ -95,8 +95,8 @@ class QIFDynamics(AbstractDynamics):
         self,
         coefficients: currents.Linearised,
         cotangents: currents.Cotangents,
-        time: Float[Array, ""],
-    ) -> tuple[currents.Cotangents, Float[Array, " n"], Float[Array, ""]]:
+        time: Float[Array, " b"],
+    ) -> tuple[currents.Cotangents, Float[Array, "n b"], Float[Array, " b"]]:
         return currents.pull(coefficients, cotangents, time)
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 
 class QIFState(NamedTuple):
-    """Points `(n, d)`, d ≥ 0, of the unit circle, $V = n/d$, and currents; shape `(n,)` each."""
+    """Points `(n, d)`, d ≥ 0, of the unit circle, $V = n/d$, and currents; of one shape."""
 
     n: Array
     d: Array

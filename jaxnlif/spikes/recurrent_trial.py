@@ -47,11 +47,12 @@ def simulate(net: Any, inputs: Known, duration: Float[Array, ""]) -> Trial:
         net.max_events,
         weights.T / weight_unit,
         kicks / weight_unit,
-        jax.tree.map(lambda x: jnp.broadcast_to(x, (samples, *x.shape)), start),
+        jax.tree.map(lambda x: jnp.broadcast_to(x[:, None], (n, samples)), start),
         arrivals._replace(times=_scale(arrivals.times, time_unit)),
         duration / time_unit,
     )
     end, states = (x[0] if own else x for x in (course.end, course.states))
+    end, counts = jax.tree.map(jnp.transpose, (end, course.counts))
     right = jnp.broadcast_to(are_in_order(inputs, net.sizes[0]), batch).reshape(samples)
     finished = course.finished & are_finite(end, samples) & right
     finished = finished & squares_fit(weights) & squares_fit(kicks)
@@ -67,15 +68,13 @@ def simulate(net: Any, inputs: Known, duration: Float[Array, ""]) -> Trial:
     who = _spike_table(course, times, net.max_spikes)
     outputs = np.array(net.outputs, int)
     end = jax.tree.map(valid, end)
-    read, progress, consistent = read_out(
-        net, weights, end, course.counts, who[:, outputs], duration
-    )
+    read, progress, consistent = read_out(net, weights, end, counts, who[:, outputs], duration)
     sources = _sources(course.rows.T, inputs, n, samples)
     return Trial(
         times=shaped(valid(read)),
         progress=shaped(valid(progress)),
         spike_times=shaped(who),
-        num_spikes=shaped(course.counts),
+        num_spikes=shaped(counts),
         end=jax.tree.map(shaped, end),
         duration=duration,
         inputs=inputs,
@@ -86,7 +85,7 @@ def simulate(net: Any, inputs: Known, duration: Float[Array, ""]) -> Trial:
             sources=shaped(sources),
             ranks=shaped(course.ranks.T),
             num=course.num.reshape(batch),
-            states=jax.tree.map(lambda x: shaped(lax.stop_gradient(jnp.moveaxis(x, 0, 1))), states),
+            states=jax.tree.map(lambda x: shaped(lax.stop_gradient(jnp.moveaxis(x, 2, 0))), states),
         ),
         outputs=net.outputs,
     )
@@ -121,7 +120,7 @@ def _arrivals(net: Any, inputs: Known) -> tuple[tuple[int, ...], Arrivals, Float
 
 def _spike_table(course: Course, times: Float[Array, "b k"], num: int) -> Float[Array, "b n {num}"]:
     """The first spikes of each neuron, `inf` where there are no more."""
-    samples, n = course.counts.shape
+    n, samples = course.counts.shape
     empty = jnp.full((samples, n, num), jnp.inf, times.dtype)
     # What is no spike is beyond the table, and dropped.
     rows = jnp.where(course.rows < n, course.rows, n).T

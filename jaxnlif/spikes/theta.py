@@ -18,20 +18,20 @@ from jaxtyping import Array, Bool, Float, Int
 from .._check import check, check_finite, check_positive, is_concrete
 from ..model._leaf import leaf
 from . import pseudospikes
-from .neuron import AbstractDynamics, AbstractSmoothNeuron, State
+from .neuron import AbstractDynamics, AbstractSmoothNeuron, State, of_each
 from .parameters import aligned, check_count, check_parameter, part
 from .pseudorates import theta_pseudorates
 
 
 class ThetaState(NamedTuple):
-    """Points `(c, s)`, s ≥ 0, of the unit circle; shape `(n,)` each."""
+    """Points `(c, s)`, s ≥ 0, of the unit circle; of one shape."""
 
     c: Array
     s: Array
 
 
 class Linearised(NamedTuple):
-    """Coefficients of the adjoint of an event, shape `(…, n)`.
+    """Coefficients of the adjoint of an event, shape `(…, n, b)`.
 
     The kick multiplies a variation of the angle by `stretch` (0 for the neuron that fired); `time`
     and `weight` are derivatives of the angle in the time and the weight of the event.
@@ -49,28 +49,28 @@ class ThetaDynamics(AbstractDynamics):
     The cotangent of a neuron is that of its angle, which free motion leaves as it is.
     """
 
-    def waits(self, state: ThetaState) -> Float[Array, " n"]:
+    def waits(self, state: ThetaState) -> Float[Array, "*n"]:
         return jnp.arctan2(state.s, -state.c)
 
-    def next_spike(self, state: ThetaState) -> tuple[Int[Array, ""], Float[Array, ""]]:
+    def next_spike(self, state: ThetaState) -> tuple[Int[Array, " b"], Float[Array, " b"]]:
         c, s = state
         # the largest angle by its cotangent, which near a spike resolves what c alone would not
-        first = jnp.argmin(c / s)
-        return first, jnp.arctan2(s[first], -c[first])
+        first = jnp.argmin(c / s, axis=0)
+        return first, jnp.arctan2(of_each(s, first), -of_each(c, first))
 
-    def evolve(self, state: ThetaState, dt: Float[Array, "*b"]) -> ThetaState:
+    def evolve(self, state: ThetaState, dt: Float[Array, "..."]) -> ThetaState:
         c, s = state
         cosine, sine = jnp.cos(dt), jnp.sin(dt)
         # Rounding must not carry a neuron that is about to spike beyond its spike.
         later = s * cosine + c * sine
         return ThetaState(c * cosine - s * sine, jnp.where(later < 0, 0, later))
 
-    def kick(self, state: ThetaState, weights: Float[Array, " n"]) -> ThetaState:
+    def kick(self, state: ThetaState, weights: Float[Array, "n b"]) -> ThetaState:
         c = state.c - weights * state.s
         scale = lax.rsqrt(c**2 + state.s**2)
         return ThetaState(c * scale, state.s * scale)
 
-    def reset(self, state: ThetaState, fired: Bool[Array, " n"]) -> ThetaState:
+    def reset(self, state: ThetaState, fired: Bool[Array, "n b"]) -> ThetaState:
         return ThetaState(jnp.where(fired, 1, state.c), jnp.where(fired, 0, state.s))
 
     def cotangents(self, state: ThetaState, cotangent: ThetaState) -> Array:
@@ -79,16 +79,16 @@ class ThetaDynamics(AbstractDynamics):
     def state_cotangent(self, state: ThetaState, cotangents: Array) -> ThetaState:
         return ThetaState(-cotangents * state.s, cotangents * state.c)
 
-    def end_time_cotangent(self, state: ThetaState, cotangents: Array) -> Float[Array, ""]:
-        return jnp.sum(cotangents)
+    def end_time_cotangent(self, state: ThetaState, cotangents: Array) -> Float[Array, " b"]:
+        return jnp.sum(cotangents, axis=0)
 
     def linearise(
         self,
         before: ThetaState,
-        dt: Float[Array, "k 1"],
+        dt: Float[Array, "k 1 b"],
         after: ThetaState,
-        weights: Float[Array, "k n"],
-        fired: Bool[Array, "k n"],
+        weights: Float[Array, "k n b"],
+        fired: Bool[Array, "k n b"],
     ) -> Linearised:
         c, s = after
         stretch = (c + weights * s) ** 2 + s**2
@@ -98,11 +98,11 @@ class ThetaDynamics(AbstractDynamics):
         )
 
     def pull(
-        self, coefficients: Linearised, cotangents: Array, time: Float[Array, ""]
-    ) -> tuple[Array, Float[Array, " n"], Float[Array, ""]]:
+        self, coefficients: Linearised, cotangents: Array, time: Float[Array, " b"]
+    ) -> tuple[Array, Float[Array, "n b"], Float[Array, " b"]]:
         k = coefficients
-        time = time + jnp.sum(k.time * cotangents)
-        return k.stretch * cotangents + k.spike * time, k.weight * cotangents, time
+        time = time + jnp.sum(k.time * cotangents, axis=0)
+        return k.stretch * cotangents + k.spike * time[None], k.weight * cotangents, time
 
 
 class Theta(AbstractSmoothNeuron):

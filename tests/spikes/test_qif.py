@@ -154,9 +154,9 @@ def test_next_spike_where_the_flow_is_infinite(neuron, dtype):
 def test_states_at_infinity_stay_finite(neuron, dtype):
     """Just reset, about to spike, and inhibited beyond what a hyperbolic cosine can hold."""
     state = QIFState(
-        *(np.array(x, dtype) for x in ([-1, 1, 1, -1], [0, 0, 0, 0], [3, -9, 0, -1e5]))
+        *(np.array([x], dtype).T for x in ([-1, 1, 1, -1], [0, 0, 0, 0], [3, -9, 0, -1e5]))
     )
-    moved = jax.jit(neuron.dynamics.evolve)(state, dtype.type(0.5))
+    moved = jax.jit(neuron.dynamics.evolve)(state, np.full((1, 1), 0.5, dtype))
     for values in moved:
         assert np.all(np.isfinite(values))
     np.testing.assert_allclose(moved.n**2 + moved.d**2, 1, rtol=1e-5)
