@@ -6,6 +6,7 @@ from .learning import AbstractLearning, Hebbian
 from .membrane import AbstractMembrane, Exponential, Leaky, Perfect, Quadratic
 from .network import Network
 from .response import AbstractResponse, Identity, Saturating
+from .spread import AbstractSpread, GammaDelay, NormalDelay
 from .synapse import AbstractSynapse
 from .table import Table
 
@@ -15,17 +16,20 @@ __all__ = [
     "AbstractLearning",
     "AbstractMembrane",
     "AbstractResponse",
+    "AbstractSpread",
     "AbstractSynapse",
     "Bump",
     "Constant",
     "Delay",
     "Exponential",
     "ExponentialDelay",
+    "GammaDelay",
     "Hebbian",
     "Identity",
     "Leaky",
     "Network",
     "Never",
+    "NormalDelay",
     "Perfect",
     "Pulse",
     "Quadratic",

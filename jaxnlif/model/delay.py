@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,7 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from .._check import check, check_integer, check_positive, check_scalar, known, shown
+from .._check import check, check_integer, check_positive, is_concrete, known, shown
 from .._module import Module
 from .._sum import Sum
 from ._leaf import leaf
@@ -28,7 +29,7 @@ class AbstractDelay(Module):
     - `dt`: length of the step (learning time).
     """
 
-    duration: eqx.AbstractVar[Float[Array, ""]]
+    duration: eqx.AbstractVar[Float[Array, "..."]]
 
     @abc.abstractmethod
     def start(self, like: Float[Array, "..."]) -> Any:
@@ -50,10 +51,31 @@ class AbstractDelay(Module):
 
         **Raises:** `ValueError` if the delay is shorter than a step, or more steps than it holds.
         """
+        shortest = _extreme(self.duration, np.argmin)
         check(
-            known(self.duration) >= dt * (1 - 1e-6),
-            f"{shown(name, self.duration)}: must not be shorter than {shown('dt', dt)}",
+            known(shortest.value) >= dt * (1 - 1e-6),
+            f"{shortest.shown(name)}: must not be shorter than {shown('dt', dt)}",
         )
+
+
+class _Extreme(NamedTuple):
+    """The least or greatest of some durations, and where it is among them."""
+
+    value: Array | np.ndarray
+    place: tuple[int, ...]
+
+    def shown(self, name: str) -> str:
+        where = f" at [{', '.join(map(str, self.place))}]" if self.place else ""
+        return shown(name, self.value) + where
+
+
+def _extreme(values: Array, which: Callable[..., Any]) -> _Extreme:
+    """Of traced numbers the place is not known."""
+    if not is_concrete(values):
+        return _Extreme(jnp.min(values) if which is np.argmin else jnp.max(values), ())
+    array = np.asarray(values)
+    place = tuple(int(k) for k in np.unravel_index(which(array), array.shape))
+    return _Extreme(array[place], place)
 
 
 class Ring(NamedTuple):
@@ -75,7 +97,8 @@ class Delay(AbstractDelay):
 
     **Arguments:**
 
-    - `duration`: $d > 0$, from one step to `slots - 2` of them (learning time).
+    - `duration`: $d > 0$, from one step to `slots - 2` of them (learning time); between
+      populations one for each pair, shape `(to, from)`.
     - `slots`: two more than the steps of the longest delay that can be remembered.
 
     **Raises:** `ValueError` unless `duration` is a positive number and `slots` an integer above 1;
@@ -84,18 +107,18 @@ class Delay(AbstractDelay):
     **Reference:** M. J. Cáceres, P. Roux, D. Salort, R. Schneider, arXiv 1806.01934 (2019).
     """
 
-    duration: Float[Array, ""] = eqx.field(converter=leaf("duration"))
+    duration: Float[Array, "..."] = eqx.field(converter=leaf("duration"))
     slots: int = eqx.field(static=True, default=1024, converter=_at_least_two)
 
     def __check_init__(self):
-        check_scalar("duration", self.duration)
         check_positive("duration", self.duration)
 
     def validate(self, name: str, dt: ArrayLike) -> None:
         super().validate(name, dt)
+        longest = _extreme(self.duration, np.argmax)
         check(
-            known(self.duration) <= dt * (self.slots - 2) * (1 + 1e-6),
-            f"{shown(name, self.duration)}: must be at most {self.slots - 2} steps of "
+            known(longest.value) <= dt * (self.slots - 2) * (1 + 1e-6),
+            f"{longest.shown(name)}: must be at most {self.slots - 2} steps of "
             f"{shown('dt', dt)}, as many as Delay(duration, slots={self.slots}) remembers",
         )
 
@@ -110,7 +133,7 @@ class Delay(AbstractDelay):
         later = steps - whole
         recent = (memory.place - whole.astype(jnp.int32)) % self.slots
         before = (recent - 1) % self.slots
-        return (1 - later) * memory.values[recent] + later * memory.values[before]
+        return (1 - later) * _at(memory.values, recent) + later * _at(memory.values, before)
 
     def record(self, memory: Ring, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Ring:
         values = memory.values.at[memory.place].set(sent)
@@ -119,30 +142,42 @@ class Delay(AbstractDelay):
     def outstanding(self, memory: Ring, dt: Float[Array, ""]) -> Float[Array, "..."]:
         """The sum of what was sent and has not arrived, in the shape and unit of `sent`."""
         age = (memory.place - 1 - np.arange(self.slots)) % self.slots
-        share = jnp.clip(self._steps(dt) - age, 0, 1)
-        return jnp.tensordot(share, memory.values, axes=1)
+        steps = self._steps(dt)
+        if steps.ndim:
+            share = jnp.clip(steps[None] - age[:, None], 0, 1)
+            return jnp.sum(share * memory.values, axis=0)
+        return jnp.tensordot(jnp.clip(steps - age, 0, 1), memory.values, axes=1)
 
     def _steps(self, dt: Float[Array, ""]) -> Float[Array, ""]:
         """The delay in steps; one that `validate` refuses stays in the memory."""
         return jnp.clip(self.duration / dt, 1, self.slots - 2)
 
 
+def _at(values: Float[Array, "slots ..."], place: Int[Array, "..."]) -> Float[Array, "..."]:
+    """The values at a place, or at one for each of the last axis of values."""
+    if not place.ndim:
+        return values[place]
+    rows = place.reshape(-1, values.shape[1])
+    return jnp.take_along_axis(values, rows, axis=0).reshape(place.shape)
+
+
 class ExponentialDelay(AbstractDelay):
     r"""Arrival times are exponentially distributed: $d R' = \bar N - R$, and R is what is seen.
 
-    **Arguments:** `duration`: $d > 0$, the mean delay (learning time).
+    **Arguments:** `duration`: $d > 0$, the mean delay (learning time); between populations one for
+    each pair, shape `(to, from)`.
 
-    **Raises:** `ValueError` unless it is a positive number.
+    **Raises:** `ValueError` unless it is positive.
     """
 
-    duration: Float[Array, ""] = eqx.field(converter=leaf("duration"))
+    duration: Float[Array, "..."] = eqx.field(converter=leaf("duration"))
 
     def __check_init__(self):
-        check_scalar("duration", self.duration)
         check_positive("duration", self.duration)
 
     def start(self, like: Float[Array, "..."]) -> Sum:
-        return Sum.zero(like)
+        shape = jnp.broadcast_shapes(jnp.shape(self.duration), jnp.shape(like))
+        return Sum.zero(jnp.broadcast_to(like, shape))
 
     def seen(self, memory: Sum, dt: Float[Array, ""]) -> Float[Array, "..."]:
         return memory.total

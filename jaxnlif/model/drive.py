@@ -38,14 +38,14 @@ class AbstractDrive(Module):
 
 
 class Constant(AbstractDrive):
-    """The same input for every weight at every time.
+    """The same input at every time: for every weight, or for each population.
 
-    **Arguments:** `value`: the input $I$ (voltage).
+    **Arguments:** `value`: the input $I$, a number, or shape `(k,)` (voltage).
 
     **Raises:** `ValueError` unless it is finite.
     """
 
-    value: Float[Array, ""] = eqx.field(converter=leaf("value"))
+    value: Float[Array, "#k"] = eqx.field(converter=leaf("value"))
 
     def __check_init__(self):
         check_finite("value", self.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -15,6 +16,8 @@ from .delay import AbstractDelay, Delay, Never
 from .drive import Constant
 from .learning import AbstractLearning, Frozen
 from .membrane import AbstractMembrane, Leaky
+from .populations import check_names, check_shapes, count_populations
+from .projections import projected, projections
 from .response import Identity
 from .rest import AbstractRest, NoRest, Rest
 from .synapse import AbstractSynapse, DelayedSynapse, Synapse
@@ -35,43 +38,70 @@ class Network(Module):
     An unstructured network has one `weight` $b$, no learning and by default $σ(N) = N$, $ε = 1$.
     Every array leaf may be differentiated.
 
+    A network of k populations has a `weight` for each pair of them, a matrix (to, from):
+
+    $$τ_k ∂_t p_k = -∂_v[(f(v) + μ_k) p_k] + a_k ∂_{vv} p_k + τ_k r_k\,δ(v - V_R), \quad
+      μ_k = I_k + \sum_l b_{kl} s_{kl}, \quad a_k = a_{0,k} + \sum_l c_{kl} s_{kl}$$
+
+    with the rates $r_k = -(a_k/τ_k)\,∂_v p_k(V_F)$ and $s_{kl}$ that of population l after the
+    delay and the synaptic filter of the projection $l → k$. Each of its arguments is one number for
+    all, or one for each population.
+
     **Arguments:**
 
-    - `noise`: diffusion $a_0 > 0$ (voltage² / membrane time).
-    - `drive`: input $I$: a number, or a callable module $(t, w) \mapsto I$ (voltage).
+    - `noise`: diffusion $a_0 > 0$ (voltage² / membrane time); of populations numbers of shape
+      `(k,)`, or a callable module $t \mapsto a_0$ that returns them.
+    - `drive`: input $I$: a number, of populations numbers of shape `(k,)`, or a callable module
+      $(t, w) \mapsto I$, in which populations have the weights 0 (voltage).
     - `response`: σ, a callable module of the rate; identity by default (voltage / weight).
     - `learning`: an `AbstractLearning` rule such as `Hebbian`, or `None` to freeze the weights.
     - `epsilon`: ratio $ε ≥ 0$ of membrane time to learning time; 0 is the quasi-static limit.
     - `weight`: the one weight $b$ of an unstructured network, for $σ(N) = N$ in units of
-      (voltage × membrane time); `None` for a network on a `WeightGrid`.
-    - `noise_slope`: $a_1 ≥ 0$, the part of the noise proportional to the rate (voltage²).
+      (voltage × membrane time); `None` for a network on a `WeightGrid`; of populations $b_{kl}$, to
+      k from l, shape `(k, k)` (voltage × time).
+    - `noise_slope`: $a_1 ≥ 0$, the part of the noise proportional to the rate (voltage²); of
+      populations $c_{kl}$, shape `(k, k)`.
     - `delay`: transmission delay after which the rate is seen: a number, a `Delay`, an
-      `ExponentialDelay`, or `None` (learning time).
+      `ExponentialDelay`, a `NormalDelay`, a `GammaDelay`, or `None`; of populations one for all, or
+      with durations of shape `(k, k)` (learning time).
     - `refractory`: how long a neuron rests between its spike and its re-entry at the reset
-      potential: a number, a `Delay`, `Never()`, or `None` (learning time).
+      potential: a number, a `Delay`, `Never()`, or `None`; of populations shape `(k,)`
+      (learning time).
     - `membrane`: an `AbstractMembrane` such as `Exponential()`; `Leaky()` by default.
     - `synapse`: an `AbstractSynapse` in place of `weight`, `response` and `delay`.
+    - `threshold`, `reset`: of populations, $V_F$ and $V_R$ of each, shape `(k,)`; by default those
+      of the voltage grid, on which each population lies stretched (voltage).
+    - `time_constant`: of populations, the membrane time constants $τ_k$, a number or shape `(k,)`
+      (time).
+    - `synaptic_time_constant`: of populations, that of the exponential synapses of each source, a
+      number or shape `(k,)`; `None` for synapses that act at once (time).
+    - `names`: of populations, one text for each.
 
     **Raises:** `ValueError` if a number is not finite or has the wrong sign, an argument is of
-    another kind, `synapse` comes with what it replaces, or an unstructured network is given a
-    learning rule.
+    another kind or shape, `synapse` comes with what it replaces, an unstructured network is given a
+    learning rule, or what populations have is given without them.
 
     **Reference:** Q. He, J. Hu, Z. Zhou, *SIAM J. Sci. Comput.* (2022), arXiv 2109.04667;
     B. Perthame, D. Salort, G. Wainrib, arXiv 1706.05796 (2017); unstructured: M. J. Cáceres,
     J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
 
-    noise: Float[Array, ""]
+    noise: Float[Array, "#k"] | Callable[[Array], Array]
     drive: Callable[[Array, Array], Array]
     response: Callable[[Array], Array]
     learning: AbstractLearning | None
     epsilon: Float[Array, ""]
     weight: Float[Array, ""] | None
-    noise_slope: Float[Array, ""]
+    noise_slope: Float[Array, "*k"]
     delay: AbstractDelay | None
     refractory: Delay | Never | None
     membrane: AbstractMembrane = LEAKY
     synapse: AbstractSynapse | None = None
+    threshold: Float[Array, "#k"] | None = None
+    reset: Float[Array, "#k"] | None = None
+    time_constant: Float[Array, "#k"] | None = None
+    synaptic_time_constant: Float[Array, "#k"] | None = None
+    names: tuple[str, ...] | None = eqx.field(static=True, default=None)
 
     def __init__(
         self,
@@ -87,19 +117,35 @@ class Network(Module):
         refractory: Any = None,
         membrane: AbstractMembrane | None = None,
         synapse: AbstractSynapse | None = None,
+        threshold: Any = None,
+        reset: Any = None,
+        time_constant: Any = None,
+        synaptic_time_constant: Any = None,
+        names: Any = None,
     ):
-        for name, value in (
-            ("noise", noise),
-            ("epsilon", epsilon),
-            ("noise_slope", noise_slope),
-            *((("weight", weight),) if weight is not None else ()),
-            *((("drive", drive),) if not callable(drive) else ()),
-        ):
-            check_scalar(name, value)
-            check_finite(name, value)
+        numbers = {"noise": noise, "drive": drive, "weight": weight, "noise_slope": noise_slope}
+        own = {"threshold": threshold, "reset": reset, "time_constant": time_constant}
+        own["synaptic_time_constant"] = synaptic_time_constant
+        num = count_populations(weight)
+        durations = {"delay": _duration(delay), "refractory": _duration(refractory)}
+        check_shapes(num, **{k: x for k, x in numbers.items() if k != "weight"}, **own, **durations)
+        check_scalar("epsilon", epsilon)
+        for name, value in (numbers | own | {"epsilon": epsilon}).items():
+            if value is not None and not callable(value):
+                check_finite(name, value)
+        for name, value in own.items():
+            check(
+                value is None or num is not None,
+                f"{name}: is that of populations, which need a weight for each pair of them, "
+                "(to, from)",
+            )
         check(
             response is None or callable(response),
             f"response = {response!r}: must be a callable module of the rate",
+        )
+        check(
+            response is None or num is None,
+            "response: populations feel the weight times the rate; must be None",
         )
         check(
             learning is None or isinstance(learning, AbstractLearning),
@@ -111,12 +157,13 @@ class Network(Module):
             f"membrane = {membrane!r}: must be a membrane such as Exponential(), or None",
         )
         self._check_synapse(synapse, weight=weight, response=response, delay=delay)
-        own = weight if synapse is None else synapse.weight
+        one = weight if synapse is None else synapse.weight
         check(
-            own is None or learning is None,
+            one is None or learning is None,
             "learning: an unstructured network (weight given) has no weights to learn",
         )
-        self.noise, self.noise_slope = as_leaf("noise", noise), as_leaf("noise_slope", noise_slope)
+        self.noise: Any = noise if callable(noise) else as_leaf("noise", noise)
+        self.noise_slope = as_leaf("noise_slope", noise_slope)
         self.epsilon = as_leaf("epsilon", epsilon)
         self.drive = _as_drive(drive)
         self.response = Identity() if response is None else response
@@ -126,6 +173,9 @@ class Network(Module):
         self.delay = _as_delay("delay", delay, (AbstractDelay,))
         self.refractory = _as_delay("refractory", refractory, (Delay, Never))
         self.membrane, self.synapse = membrane, synapse
+        for name, value in own.items():
+            setattr(self, name, None if value is None else as_leaf(name, value))
+        self.names = check_names(num, names)
 
     @staticmethod
     def _check_synapse(synapse: Any, **replaced: Any) -> None:
@@ -139,15 +189,26 @@ class Network(Module):
             check(value is None, f"{name}: must not be given together with a synapse, which has it")
 
     def __check_init__(self):
-        check_positive("noise", self.noise)
+        if not callable(self.noise):
+            check_positive("noise", self.noise)
+        for name in ("time_constant", "synaptic_time_constant"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
         check_positive("epsilon", self.epsilon, allow_zero=True)
         check_positive("noise_slope", self.noise_slope, allow_zero=True)
+
+    @property
+    def populations(self) -> int | None:
+        """How many populations there are; `None` for a network that is one, or is structured."""
+        return self.weight.shape[0] if self.weight is not None and self.weight.ndim else None
 
     @property
     def connections(self) -> AbstractSynapse:
         """The `synapse`, or that of weight, response and delay."""
         if self.synapse is not None:
             return self.synapse
+        if self.weight is not None and self.weight.ndim:
+            return projections(self.weight, self.delay, self.synaptic_time_constant)
         if self.delay is None:
             return Synapse(self.weight, self.response)
         return DelayedSynapse(self.weight, self.response, self.delay)
@@ -173,7 +234,7 @@ class Network(Module):
         return self.external(t, w) + self.connections.input(w, jnp.reshape(rate, 1))
 
     def external(self, t: Float[Array, ""], w: Float[Array, " w"]) -> Float[Array, " w"]:
-        """External input $I(w, t)$, shape `(w,)` (voltage).
+        """External input $I(w, t)$ or, of populations, $I_k(t)$, shape `(w,)` (voltage).
 
         **Arguments:** `t`, a number (learning time); `w`, weights of shape `(w,)` (weight).
         """
@@ -184,14 +245,23 @@ class Network(Module):
         declared = getattr(self.drive, "jumps", None)
         return jnp.zeros(0) if declared is None else declared()
 
-    def diffusion(self, rate: Float[Array, ""]) -> Float[Array, ""]:
-        r"""Diffusion coefficient a (voltage² / membrane time).
+    def diffusion(
+        self, rate: Float[Array, "*s"], t: Float[Array, ""] | float = 0.0
+    ) -> Float[Array, "#k"]:
+        r"""Diffusion coefficient a, shape `()` or `(k,)` (voltage² / membrane time).
 
         It is $a_0 + a_1 \bar N$ for the membranes of this package.
 
-        **Arguments:** `rate`: $\bar N$ (spikes / neuron / membrane time).
+        **Arguments:** `rate`: $\bar N$ (spikes / neuron / membrane time), or the rates that
+        populations feel, shape `(k,)` or `(k * k,)` (spikes / neuron / time); `t`, a number, for
+        noise that varies (learning time).
         """
-        return self.membrane.diffusion(self.noise + self.noise_slope * rate)
+        noise = self.noise(jnp.asarray(t)) if callable(self.noise) else self.noise
+        num = self.populations
+        if num is None:
+            return self.membrane.diffusion(noise + self.noise_slope * rate)
+        slope = jnp.broadcast_to(self.noise_slope, (num, num))
+        return self.membrane.diffusion(noise + projected(slope, rate))
 
 
 def _as_drive(value: Any) -> Any:
@@ -208,6 +278,10 @@ def _as_delay(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
         f"{name} = {type(value).__name__}: must be a number, "
         f"{' or '.join(kind.__name__ for kind in kinds)}, or None",
     )
-    check_scalar(name, value)
     check_positive(name, value)
     return Delay(value)
+
+
+def _duration(value: Any) -> Any:
+    """That of a delay, of which numbers are one."""
+    return value.duration if isinstance(value, AbstractDelay) else value
