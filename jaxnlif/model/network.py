@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -162,7 +162,7 @@ class Network(Module):
             one is None or learning is None,
             "learning: an unstructured network (weight given) has no weights to learn",
         )
-        self.noise: Any = noise if callable(noise) else as_leaf("noise", noise)
+        self.noise = cast(Any, noise) if callable(noise) else as_leaf("noise", noise)
         self.noise_slope = as_leaf("noise_slope", noise_slope)
         self.epsilon = as_leaf("epsilon", epsilon)
         self.drive = _as_drive(drive)
@@ -256,7 +256,9 @@ class Network(Module):
         populations feel, shape `(k,)` or `(k * k,)` (spikes / neuron / time); `t`, a number, for
         noise that varies (learning time).
         """
-        noise = self.noise(jnp.asarray(t)) if callable(self.noise) else self.noise
+        noise: Any = self.noise
+        if callable(noise):
+            noise = noise(jnp.asarray(t))
         num = self.populations
         if num is None:
             return self.membrane.diffusion(noise + self.noise_slope * rate)
