@@ -34,8 +34,11 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str
     """What to try, by the inputs at the saved times of a `Solution` that has this flag."""
     if flag not in (WarningFlag.voltage_wall, WarningFlag.voltage_noise, WarningFlag.time_noise):
         return ""
+    grid = solution.solver.grid
+    if grid.populations is not None:
+        return ""
     saved = (jnp.asarray(x) for x in (solution.ts, solution.rate, solution.rates))
-    neurons = neurons_at(solution.model, weights, solution.stats["dt"], *saved)
+    neurons = neurons_at(grid, solution.model, weights, solution.stats["dt"], *saved)
     rates, drive = np.asarray(neurons.rates), np.asarray(neurons.drive)
     firing = (rates > 0.01 * np.max(rates)) & np.isfinite(drive)
     noise = np.broadcast_to(np.asarray(neurons.noise), drive.shape)

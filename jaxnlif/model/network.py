@@ -240,6 +240,24 @@ class Network(Module):
         """
         return jnp.broadcast_to(self.drive(t, w), w.shape)
 
+    @property
+    def membrane_time(self) -> Float[Array, "#k"] | float:
+        """The time constant of the membranes, in which a network without populations counts."""
+        return 1.0 if self.time_constant is None else self.time_constant
+
+    def given(
+        self, t: Float[Array, ""], w: Float[Array, " w"], signals: Float[Array, " s"]
+    ) -> tuple[Float[Array, " w"], Float[Array, "#w"]]:
+        r"""Total input μ (voltage) and noise a (voltage² / membrane time), shape `(w,)` or `()`.
+
+        **Arguments:** `t`, a number (learning time); `w`, weights of the columns, `(w,)` (weight);
+        `signals` that are felt, `(s,)` (spikes / neuron / time), which may be negative.
+        """
+        drive = self.external(t, w) + self.connections.input(w, signals)
+        # Kicks may be negative; noise is not.
+        positive = jnp.where(signals < 0, 0, signals)
+        return drive, self.diffusion(positive if self.populations else positive[0], t)
+
     def jumps(self) -> Float[Array, " k"]:
         """The times at which the drive jumps, if it declares any, shape `(k,)` (learning time)."""
         declared = getattr(self.drive, "jumps", None)

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .delay import AbstractDelay
+from .delay import AbstractDelay, Delay
+from .spread import AbstractSpread
 from .synapse import AbstractSynapse
 
 
@@ -34,6 +35,10 @@ class Projections(AbstractSynapse):
     def input(self, w: Float[Array, " k"], signals: Float[Array, " s"]) -> Float[Array, " k"]:
         return projected(self.weight, signals)
 
+    def kick(self, w: Float[Array, " k"]) -> Float[Array, "k k"]:
+        assert self.weight is not None
+        return self.weight
+
 
 class DelayedProjections(AbstractSynapse):
     r"""Population k feels $\sum_l b_{kl} s_{kl}$ after the delays and filters of the projections.
@@ -51,9 +56,16 @@ class DelayedProjections(AbstractSynapse):
     def input(self, w: Float[Array, " k"], signals: Float[Array, " s"]) -> Float[Array, " k"]:
         return projected(self.weight, signals)
 
+    def kick(self, w: Float[Array, " k"]) -> Float[Array, "k k"]:
+        return jnp.zeros((w.size, w.size), w.dtype)
+
     @property
     def delayed(self) -> bool:
         return True
+
+    @property
+    def may_alternate(self) -> bool:
+        return not isinstance(self.delay, Delay | AbstractSpread)
 
     def start(self, signals: Float[Array, " k"]) -> Filtered:
         sent = jnp.zeros_like(signals) if self.delay is None else self.delay.start(signals)
