@@ -74,6 +74,10 @@ def grid_for_model(
     structured network.
     """
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
+    check(
+        model.populations is None,
+        "model: has populations; VoltageGrid.for_model takes a network that is one",
+    )
     own = model.connections.weight
     check(
         (own is None) == (axis is not None),

@@ -32,7 +32,7 @@ class Stretched(AbstractMembrane):
         return self.membrane.drift(offset + scale * v) / scale
 
 
-def stretched(grid: VoltageGrid, model: Network) -> tuple[AbstractMembrane, Float[Array, "#k"]]:
+def stretched(grid: VoltageGrid, model: Network) -> tuple[AbstractMembrane, Float[Array, "*k"]]:
     """The membrane in units of the grid, and the voltage in such a unit, 1 for most networks."""
     one = jnp.ones((), grid.dtype)
     if model.threshold is None and model.reset is None:

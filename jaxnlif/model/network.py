@@ -86,7 +86,7 @@ class Network(Module):
     J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
 
-    noise: Float[Array, "#k"] | Callable[[Array], Array]
+    noise: Float[Array, "*k"] | Callable[[Array], Array]
     drive: Callable[[Array, Array], Array]
     response: Callable[[Array], Array]
     learning: AbstractLearning | None
@@ -97,10 +97,10 @@ class Network(Module):
     refractory: Delay | Never | None
     membrane: AbstractMembrane = LEAKY
     synapse: AbstractSynapse | None = None
-    threshold: Float[Array, "#k"] | None = None
-    reset: Float[Array, "#k"] | None = None
-    time_constant: Float[Array, "#k"] | None = None
-    synaptic_time_constant: Float[Array, "#k"] | None = None
+    threshold: Float[Array, "*k"] | None = None
+    reset: Float[Array, "*k"] | None = None
+    time_constant: Float[Array, "*k"] | None = None
+    synaptic_time_constant: Float[Array, "*k"] | None = None
     names: tuple[str, ...] | None = eqx.field(static=True, default=None)
 
     def __init__(
@@ -241,13 +241,13 @@ class Network(Module):
         return jnp.broadcast_to(self.drive(t, w), w.shape)
 
     @property
-    def membrane_time(self) -> Float[Array, "#k"] | float:
+    def membrane_time(self) -> Float[Array, "*k"] | float:
         """The time constant of the membranes, in which a network without populations counts."""
         return 1.0 if self.time_constant is None else self.time_constant
 
     def given(
         self, t: Float[Array, ""], w: Float[Array, " w"], signals: Float[Array, " s"]
-    ) -> tuple[Float[Array, " w"], Float[Array, "#w"]]:
+    ) -> tuple[Float[Array, " w"], Float[Array, "*k"]]:
         r"""Total input μ (voltage) and noise a (voltage² / membrane time), shape `(w,)` or `()`.
 
         **Arguments:** `t`, a number (learning time); `w`, weights of the columns, `(w,)` (weight);
@@ -265,7 +265,7 @@ class Network(Module):
 
     def diffusion(
         self, rate: Float[Array, "*s"], t: Float[Array, ""] | float = 0.0
-    ) -> Float[Array, "#k"]:
+    ) -> Float[Array, "*k"]:
         r"""Diffusion coefficient a, shape `()` or `(k,)` (voltage² / membrane time).
 
         It is $a_0 + a_1 \bar N$ for the membranes of this package.

@@ -51,7 +51,7 @@ class DelayedProjections(AbstractSynapse):
 
     weight: Float[Array, "k k"] | None
     delay: AbstractDelay | None
-    filter: Float[Array, "#k"] | None
+    filter: Float[Array, "*k"] | None
 
     def input(self, w: Float[Array, " k"], signals: Float[Array, " s"]) -> Float[Array, " k"]:
         return projected(self.weight, signals)
@@ -108,7 +108,7 @@ def projected(table: Float[Array, "k k"] | None, signals: Float[Array, " s"]) ->
 def projections(
     weight: Float[Array, "k k"],
     delay: AbstractDelay | None,
-    filter: Float[Array, "#k"] | None,
+    filter: Float[Array, "*k"] | None,
 ) -> AbstractSynapse:
     """The synapses of populations, which act at once if there is neither delay nor filter."""
     if delay is None and filter is None:
