@@ -205,8 +205,8 @@ def _in_degrees(every: Populations, sizes: np.ndarray, probability: Any, in_degr
         (pairs > 1) | (C == 0),
         "must be 0 between single neurons, of which it gives no in_degree",
     )
-    log = np.log1p if isinstance(C, np.ndarray) else jnp.log1p
-    return log(-C) / np.log1p(-1 / np.maximum(pairs, 2)) / sizes[:, None]
+    by = np if is_concrete(C) else jnp
+    return by.log1p(-C) / np.log1p(-1 / np.maximum(pairs, 2)) / sizes[:, None]
 
 
 def _check_sources(J: Numbers) -> None:
@@ -270,13 +270,9 @@ def _delay(num: int, mean: Any, std: Any, minimum: Any, slots: int | None) -> Ab
         return None
     given = [mean, std, 0.0 if minimum is None else minimum]
     if any(np.ndim(x) for x in given if x is not None):
-        given = [None if x is None else broadcast(_array(x), (num, num)) for x in given]
+        given = [None if x is None else broadcast(x, (num, num)) for x in given]
     mean, std, minimum = given
     return Delay(mean, **held) if std is None else NormalDelay(mean, std, minimum, **held)
-
-
-def _array(value: Any) -> Numbers:
-    return value if not is_concrete(value) else np.asarray(value)
 
 
 def _part(every: Populations, sizes: np.ndarray, fraction: Any) -> tuple[int, ...]:

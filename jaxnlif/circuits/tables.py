@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,7 +14,8 @@ from .._quantity import Unit, brief, is_quantity, magnitude
 from ..model._leaf import as_leaf
 from ..model.populations import check_names
 
-Numbers = np.ndarray | jax.Array
+Numbers = Any
+"""An array or a number of NumPy, unless it is traced."""
 
 
 class Rule(NamedTuple):
@@ -25,9 +25,7 @@ class Rule(NamedTuple):
     text: str
 
 
-FINITE = Rule(
-    lambda x: np.isfinite(x) if isinstance(x, np.ndarray) else jnp.isfinite(x), "must be finite"
-)
+FINITE = Rule(lambda x: np.isfinite(x) if is_concrete(x) else jnp.isfinite(x), "must be finite")
 POSITIVE = Rule(lambda x: x > 0, "must be positive")
 NOT_NEGATIVE = Rule(lambda x: x >= 0, "must not be negative")
 PROBABILITY = Rule(
@@ -82,10 +80,10 @@ class Populations:
         if not is_concrete(holds):
             check(jnp.all(holds), f"{name}: {rule}")
             return
-        for place in np.argwhere(~np.asarray(holds)):
-            known = is_concrete(numbers)
-            value = f" = {float(numbers[tuple(place)]):g}" if known else ""
-            raise ValueError(f"{name}{value}{self._where(tuple(place), source)}: {rule}")
+        for found in np.argwhere(~np.asarray(holds)):
+            place = tuple(int(k) for k in found)
+            value = f" = {float(numbers[place]):g}" if is_concrete(numbers) else ""
+            raise ValueError(f"{name}{value}{self._where(place, source)}: {rule}")
 
     def called(self, k: int) -> str:
         """What an error calls a population."""
@@ -128,8 +126,8 @@ def _bare(name: str, value: Any, unit: Unit | None) -> Numbers:
 
 def broadcast(numbers: Numbers, shape: tuple[int, ...]) -> Numbers:
     """In NumPy, unless they are traced."""
-    known = isinstance(numbers, np.ndarray)
-    return np.broadcast_to(numbers, shape) if known else jnp.broadcast_to(numbers, shape)
+    by = np if is_concrete(numbers) else jnp
+    return by.broadcast_to(numbers, shape)
 
 
 def read_sizes(sizes: Any, names: Any) -> tuple[Populations, np.ndarray]:
