@@ -351,14 +351,16 @@ def test_the_microcircuit():
 
 def test_stationary_rates_of_the_microcircuit():
     made = jn.circuits.microcircuit()
-    rate = jnp.asarray(made.units.rate(WHITE))
+    rate = made.units.rate(WHITE)
     np.testing.assert_allclose(mapped(made.network, rate), rate, rtol=1e-3)
 
     def residual(x):
-        return mapped(made.network, x) - x
+        return np.asarray(mapped(made.network, x)) - x
 
-    for _ in range(2):
-        rate = rate - jnp.linalg.solve(jax.jacfwd(residual)(rate), residual(rate))
+    # Newton's method with differences, so that nothing more is compiled.
+    steps = 1e-5 * np.diag(rate)
+    slopes = [(residual(rate + h) - residual(rate - h)) / (2 * h.sum()) for h in steps]
+    rate = rate - np.linalg.solve(np.transpose(slopes), residual(rate))
     np.testing.assert_allclose(made.units.rate_Hz(rate), WHITE, rtol=1e-4)
 
 

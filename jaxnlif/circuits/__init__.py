@@ -1,4 +1,4 @@
 """Circuits of populations that everyone in the field knows; `Circuit` makes any other."""
 
-from .brunel import brunel as brunel
-from .microcircuit import microcircuit as microcircuit
+from .cortex import microcircuit as microcircuit
+from .sparse import brunel as brunel

@@ -59,7 +59,8 @@ class Circuit(Module):
     - `sizes`: the number of neurons of each population, shape `(k,)`, or a mapping, whose keys are
       their names.
     - `connection_probability`: C, of projections; or
-    - `in_degree`: K, of projections, how many inputs a neuron has. One of the two must be given.
+    - `in_degree`: K, of projections, how many inputs a neuron has (dimensionless). One of the two
+      must be given. The field of that name has shape `(k, k)`.
     - `psp`: J, of projections, positive where they excite and negative where they inhibit (mV).
     - `external_in_degree`: how many external inputs a neuron of each population has.
     - `external_rate`: that of each external input, of populations; or a function of the time in ms,
@@ -80,9 +81,6 @@ class Circuit(Module):
     - `scale`: the mV in a unit of voltage, by default threshold - reset of the first population.
     - `size_fraction`: for small networks, of each size this part is there, with the in-degrees of
       the full sizes.
-
-    **Fields:** beside `network` and `units` the numbers of neurons, `sizes`, and the inputs of one,
-    `in_degree`, shape `(k, k)`.
 
     **Raises:** `ValueError` naming the argument and the population, for what does not fit, is of
     the wrong sign or unit, or no population; for a matrix `psp` that is (from, to), so that its
@@ -180,7 +178,7 @@ class Circuit(Module):
         return self.network.names
 
     def index(self, name: str) -> int:
-        """The place of a population, by its name, among rates and sizes.
+        """The place of the population `name` among rates and sizes.
 
         **Raises:** `ValueError` if there is none of that name.
         """
