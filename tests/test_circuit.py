@@ -177,6 +177,13 @@ def test_quantities_are_converted(of):  # noqa: F811
     assert eqx.tree_equal(made, bare, rtol=1e-12, atol=1e-12)
 
 
+def test_a_matrix_of_quantities_as_objects():
+    mV = PINT.Quantity(1.0, "mV")
+    psp = np.empty((2, 2), object)
+    psp[:] = [[0.2 * mV, -0.8 * mV]] * 2
+    assert eqx.tree_equal(circuit(psp=psp), circuit(), rtol=1e-12, atol=1e-12)
+
+
 VOLTAGES = "psp", "external_psp", "threshold", "reset", "rest", "scale"
 TIMES = "membrane_time", "refractory", "synaptic_time", "delay"
 
@@ -199,6 +206,8 @@ def test_numbers_have_no_unit(of, name):  # noqa: F811
 # ---- what is refused ---------------------------------------------------------------------------
 
 MATRIX = [[0.2, 0.2], [-0.8, -0.8]]  # (from, to)
+RECURSIVE = []
+RECURSIVE.append(RECURSIVE)
 REFUSED = [
     ({"sizes": 400}, r"sizes: of shape \(\): must be one for each population"),
     ({"sizes": []}, r"sizes: of shape \(0,\): must be one for each population"),
@@ -227,6 +236,7 @@ REFUSED = [
         "external_rate: is by name, but populations have no names",
     ),
     ({"external_rate": lambda ms: jnp.ones(3)}, r"external_rate: returns shape \(3,\): must be"),
+    ({"external_rate": lambda ms: "8"}, "external_rate = '8': must be a number or an array"),
     ({"external_rate": lambda t, w: w}, "external_rate: must be a function of the time in ms"),
     ({"external_rate": lambda ms: float(ms)}, "external_rate: must be a function of the time"),
     (
@@ -244,6 +254,8 @@ REFUSED = [
     ({"delay_std": 0.5}, "delay_std: needs delay"),
     ({"delay": 1.0, "delay_minimum": 0.1}, "delay_minimum: needs delay_std"),
     ({"delay_slots": 10}, "delay_slots: needs delay"),
+    ({"psp": [[0.2, -0.8], RECURSIVE]}, "psp = .*: must be a number or an array of numbers"),
+    ({"in_degree": 1e300, "psp": 1e300}, r"weight = inf at \[0, 0\]: must be finite"),
     ({"scale": -1.0}, "scale = -1: must be positive"),
     ({"size_fraction": 2.0}, "size_fraction = 2: must be above 0 and at most 1"),
     ({"size_fraction": 0.001}, "sizes = 400 of 'E': size_fraction = 0.001 leaves no neuron"),
@@ -280,6 +292,8 @@ def test_single_neurons_may_be_unconnected():
 def test_a_population_that_is_not_there():
     with pytest.raises(ValueError, match="population 'X' is not there, but E, I"):
         circuit().index("X")
+    with pytest.raises(ValueError, match="population 'E' is not there: populations have no names"):
+        circuit(sizes=[400, 100]).index("E")
 
 
 def test_what_makes_units_and_sizes_is_not_traced():

@@ -131,43 +131,38 @@ class Circuit(Module):
         tau = every.each("membrane_time", membrane_time, MILLISECOND, POSITIVE)
         units = _units(tau, E, V_F - V_R, scale)
 
+        def time(name: str, value: Any, rule: Rule, *, pairs: bool = False) -> Numbers | None:
+            if value is None:
+                return None
+            return every.numbers(name, value, MILLISECOND, rule, pairs=pairs) / units.learning_time
+
         S, T = units.scale, tau / units.membrane_time
         Kx = every.each("external_in_degree", external_in_degree, None, _NOISY)
         Jx = every.each("external_psp", external_psp, MILLIVOLT, _KICKS)
         per_Hz = tau * Kx / HZ_PER_MS  # spikes in a membrane time
-        drive, noise = _external(
-            every, external_rate, per_Hz * Jx / S, per_Hz * Jx**2 / (2 * S**2), E, units
-        )
-
-        durations = {
-            name: None if value is None else every.numbers(name, value, MILLISECOND, rule, pairs=p)
-            for name, value, rule, p in (
-                ("refractory", refractory, NOT_NEGATIVE, False),
-                ("synaptic_time", synaptic_time, POSITIVE, False),
-                ("delay", delay, POSITIVE, True),
-                ("delay_std", delay_std, POSITIVE, True),
-                ("delay_minimum", delay_minimum, NOT_NEGATIVE, True),
+        with np.errstate(over="ignore"):  # Network refuses what is not finite
+            drive, noise = _external(
+                every, external_rate, per_Hz * Jx / S, per_Hz * Jx**2 / (2 * S**2), E, units
             )
-        }
-        times = {
-            name: None if value is None else value / units.learning_time
-            for name, value in durations.items()
-        }
-        self.network = Network(
-            weight=T[:, None] * K * J / S,
-            noise_slope=T[:, None] * K * J**2 / (2 * S**2),
-            drive=drive,
-            noise=noise,
-            threshold=(V_F - units.rest) / S,
-            reset=(V_R - units.rest) / S,
-            time_constant=T,
-            refractory=_resting(every, times["refractory"]),
-            synaptic_time_constant=times["synaptic_time"],
-            delay=_delay(
-                every.num, times["delay"], times["delay_std"], times["delay_minimum"], delay_slots
-            ),
-            names=every.names,
-        )
+            self.network = Network(
+                weight=T[:, None] * K * J / S,
+                noise_slope=T[:, None] * K * J**2 / (2 * S**2),
+                drive=drive,
+                noise=noise,
+                threshold=(V_F - units.rest) / S,
+                reset=(V_R - units.rest) / S,
+                time_constant=T,
+                refractory=_resting(every, time("refractory", refractory, NOT_NEGATIVE)),
+                synaptic_time_constant=time("synaptic_time", synaptic_time, POSITIVE),
+                delay=_delay(
+                    every.num,
+                    time("delay", delay, POSITIVE, pairs=True),
+                    time("delay_std", delay_std, POSITIVE, pairs=True),
+                    time("delay_minimum", delay_minimum, NOT_NEGATIVE, pairs=True),
+                    delay_slots,
+                ),
+                names=every.names,
+            )
         self.units = units
         self.in_degree = as_leaf("in_degree", K)
         self.sizes = _part(every, full, size_fraction)
@@ -183,6 +178,7 @@ class Circuit(Module):
         **Raises:** `ValueError` if there is none of that name.
         """
         names = self.names or ()
+        check(bool(names), f"population {brief(name)} is not there: populations have no names")
         check(name in names, f"population {brief(name)} is not there, but {', '.join(names)}")
         return names.index(name)
 

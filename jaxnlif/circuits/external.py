@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from .._check import check
 from .._module import Module
 from .._quantity import HERTZ, is_quantity, magnitude
+from ..model._leaf import as_leaf
 from ..model.drive import AbstractDrive
 
 
@@ -54,9 +55,9 @@ class ExternalNoise(Module):
 def rate_at(rate: Callable[[Array], Any], ms: Array) -> Float[Array, "..."]:
     """The rate (Hz) at a time (ms): NaN, which ends a run, where it is negative."""
     found = rate(ms)
-    found = jnp.asarray(
-        magnitude("external_rate", found, HERTZ) if is_quantity(found) else found, float
-    )
+    if is_quantity(found):
+        found = magnitude("external_rate", found, HERTZ)
+    found = as_leaf("external_rate", found)
     return jnp.where(found >= 0, found, jnp.nan)
 
 

@@ -119,9 +119,18 @@ def one(name: str, value: Any, unit: Unit | None, rule: Rule = FINITE) -> Number
 
 def _bare(name: str, value: Any, unit: Unit | None) -> Numbers:
     """Numbers in a unit: in NumPy, unless they are traced."""
-    if unit is not None and is_quantity(value):
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        value = value.tolist()
+    if unit is not None and _is_quantity(value):
         value = magnitude(name, value, unit)
     return as_numbers(name, value) if is_concrete(value) else as_leaf(name, value)
+
+
+def _is_quantity(value: Any) -> bool:
+    try:
+        return is_quantity(value)
+    except RecursionError:  # a list in itself, which is refused as no numbers
+        return False
 
 
 def broadcast(numbers: Numbers, shape: tuple[int, ...]) -> Numbers:
