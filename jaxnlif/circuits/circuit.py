@@ -65,7 +65,7 @@ class Circuit(Module):
     - `external_in_degree`: how many external inputs a neuron of each population has.
     - `external_rate`: that of each external input, of populations; or a function of the time in ms,
       which JAX can trace, that returns one or one for each (Hz). One with a method `jumps` says
-      at which times in ms it jumps.
+      at which times in ms it jumps. Where it is negative a run ends as non-finite.
     - `external_psp`: the jump for a spike in an external input, of populations (mV).
     - `membrane_time`: τ, of populations (ms).
     - `threshold`, `reset`, `rest`: the potentials $V_F$, $V_R$ and that to which the leak draws, of
