@@ -292,7 +292,7 @@ class Grid(Module):
         """Area $h Δw$ of a cell: `density.sum() * cell_area` is the mass (voltage × weight)."""
         return self.v.spacing * self.weight_spacing
 
-    def mass(self, density: Float[Array, "*batch v w"]) -> Float[Array, "*batch"]:
+    def mass(self, density: Float[Array, "*batch v w"]) -> Float[Array, "*network"]:
         """Total mass $∫∫ p\\,dv\\,dw$, summed in float64 where that is enabled.
 
         **Arguments:** `density`: $p$, shape `(…, v, w)` (1 / voltage / weight).
@@ -302,11 +302,13 @@ class Grid(Module):
         axes = (-2, -1) if self.populations is None else -2
         return jnp.sum(density, axis=axes, dtype=wide) * self.cell_area
 
-    def network_rate(self, rates: Float[Array, "*batch w"]) -> Float[Array, "*batch"]:
+    def network_rate(self, rates: Float[Array, "*batch w"]) -> Float[Array, "*network"]:
         r"""The rate of the network, $∫ N(w)\,dw$, or those of its populations.
 
-        **Arguments:** `rates`: of the columns, shape `(…, w)` (spikes / neuron / time / weight).
-        **Returns:** shape `(…)`, of populations that of each, `(…, k)` (spikes / neuron / time).
+        **Arguments:** `rates`: of the columns, shape `(…, w)` (spikes / neuron / membrane time /
+        weight).
+        **Returns:** shape `(…)`, of populations that of each, `(…, k)`
+        (spikes / neuron / membrane time).
         """
         if self.populations is not None:
             return rates

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
@@ -178,7 +180,8 @@ def _carried(
     possible = jnp.any(kick > 0)
     begin = jnp.zeros_like(fired), jnp.where(possible, fired, 0), jnp.zeros((), jnp.int32)
     _, mass, _ = lax.while_loop(unfinished, grow, begin)
-    return possible & is_event(mass, fired, jump(mass), _visible(grid.v))
+    events = jax.vmap(partial(is_event, visible=_visible(grid.v)))(mass, fired, jump(mass))
+    return possible & events
 
 
 def _visible(grid: VoltageGrid) -> float:

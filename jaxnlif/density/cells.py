@@ -48,9 +48,9 @@ class Inputs(NamedTuple):
 def inputs_of(
     grid: VoltageGrid,
     membrane: AbstractMembrane,
-    kappa: Float[Array, "*k"],
+    kappa: Float[Array, "..."],
     drive: Float[Array, " w"],
-    noise: Float[Array, "*k"],
+    noise: Float[Array, "..."],
 ) -> Inputs:
     """Those of neurons of one membrane; noise and κ are of all columns, or of each."""
     force = membrane.drift(interfaces(grid)[:, None])

@@ -61,7 +61,7 @@ class AbstractSize(Module):
         debt: Array | None,
         step: VoltageStep,
         signals: Float[Array, " s"],
-        rate: Float[Array, ""],
+        rate: Float[Array, "..."],
         event: Bool[Array, ""],
     ) -> Array | None:
         """The debt after a step to the network rate `rate`; an `event` leaves none."""
@@ -97,7 +97,7 @@ class Infinite(AbstractSize):
         debt: Array | None,
         step: VoltageStep,
         signals: Float[Array, " s"],
-        rate: Float[Array, ""],
+        rate: Float[Array, "..."],
         event: Bool[Array, ""],
     ) -> Array | None:
         return debt
@@ -146,7 +146,7 @@ class Finite(AbstractSize):
         debt: Array | None,
         step: VoltageStep,
         signals: Float[Array, " s"],
-        rate: Float[Array, ""],
+        rate: Float[Array, "..."],
         event: Bool[Array, ""],
     ) -> Array | None:
         if debt is None:

@@ -93,7 +93,7 @@ def _tangent(
     if rate.ndim:
         one_each = jnp.eye(rate.size, dtype=rate.dtype)
         answers = jax.vmap(lambda one: push(still, one), out_axes=-1)(one_each)
-        own = one_each - step.network_rate(answers[1].T).T
+        own = one_each - step.grid.network_rate(answers[1].T).T
         d_rates = jnp.linalg.solve(own, step.network_rate(direct[1]))
         return d_rates, jax.tree.map(lambda d, s: d + s @ d_rates, direct, answers)
     answer = push(still, jnp.ones_like(rate))

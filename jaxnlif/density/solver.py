@@ -331,7 +331,7 @@ class FluxShift(AbstractSolver[DensityState]):
         dt: Array,
         state: DensityState,
         ts: Float[Array, " k"],
-        rate: Float[Array, " k"],
+        rate: Float[Array, "k *p"],
         rates: Float[Array, "k w"],
     ) -> Bool[Array, " flags"]:
         if state.walls is None:  # written by an older version

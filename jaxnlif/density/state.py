@@ -27,9 +27,9 @@ class DensityState(eqx.Module):
 
     density: Float[Array, "v w"]
     rates: Float[Array, " w"]
-    rate: Float[Array, ""]
+    rate: Float[Array, "*k"]
     spikes: Sum
-    refractory: Float[Array, ""]
+    refractory: Float[Array, "*k"]
     sent: Any
     resting: Any
     events: Log[Event] | None

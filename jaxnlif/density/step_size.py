@@ -36,7 +36,7 @@ class Situation(NamedTuple):
     model: Network
     weights: Float[Array, " w"]
     density: Float[Array, "v w"]
-    rate: Float[Array, ""]
+    rate: Float[Array, "*k"]
     dt: Float[Array, ""]
 
 

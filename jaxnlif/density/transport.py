@@ -30,7 +30,7 @@ class Learning(NamedTuple):
 
     grid: Grid
     rates: Float[Array, " w"]
-    rate: Float[Array, ""]
+    rate: Float[Array, "*k"]
     strength: Float[Array, " w"]
     dt: Float[Array, ""]
     firing: Firing

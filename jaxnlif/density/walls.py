@@ -61,7 +61,7 @@ class Walls(NamedTuple):
         weights: Float[Array, " w"],
         density: Float[Array, "v w"],
         rates: Float[Array, " w"],
-        rate: Float[Array, ""],
+        rate: Float[Array, "..."],
         dt: Float[Array, ""],
     ) -> Walls:
         """With the learning flow of a step `dt` that the ends of the weight grid hold back.

@@ -47,16 +47,19 @@ class Solution(eqx.Module):
     - `state`: the solver's last state. `model`, `solver`: what was solved, and how.
     - `holds_density`: whether densities were saved, so that `density` can return them.
 
+    Of a network of p populations `rate`, `spikes`, `refractory` and `rates` are `(k, p)`, one for
+    each, and so is `weights`, their mass.
+
     A run that ends early keeps what was saved before; under `jit`, `grad` and `vmap`, where
     shapes are fixed, the entries after its end repeat the last state.
     """
 
     ts: Float[Array, " k"]
-    rate: Float[Array, " k"]
+    rate: Float[Array, "k *p"]
     rates: Float[Array, "k m"]
     weights: Float[Array, "k m"]
-    spikes: Float[Array, " k"]
-    refractory: Float[Array, " k"]
+    spikes: Float[Array, "k *p"]
+    refractory: Float[Array, "k *p"]
     regime: Int[Array, " k"]
     saved: Any
     result: Result

@@ -44,12 +44,12 @@ class Snapshot(eqx.Module):
     - `regime`: the `Regime` that the solver is in.
     """
 
-    rate: Float[Array, ""]
+    rate: Float[Array, "*k"]
     rates: Float[Array, " w"]
     weights: Float[Array, " w"]
     density: Float[Array, "v w"]
-    spikes: Float[Array, ""]
-    refractory: Float[Array, ""]
+    spikes: Float[Array, "*k"]
+    refractory: Float[Array, "*k"]
     regime: Int[Array, ""]
 
 
@@ -142,7 +142,7 @@ class AbstractSolver(Module, Generic[State]):
         dt: Array,
         state: State,
         ts: Float[Array, " k"],
-        rate: Float[Array, " k"],
+        rate: Float[Array, "k *p"],
         rates: Float[Array, "k w"],
     ) -> Bool[Array, " flags"]:
         """What grid and step do not resolve.

@@ -18,7 +18,18 @@ from ..density import solver as density_solver
 from ..density import state as density_state
 from ..integrate import log, result, solution, solver
 from ..machine import layout
-from ..model import delay, drive, learning, membrane, network, response, synapse, table
+from ..model import (
+    delay,
+    drive,
+    learning,
+    membrane,
+    network,
+    projections,
+    response,
+    spread,
+    synapse,
+    table,
+)
 from ..multiscale import solver as multiscale_solver
 from ..multiscale import switch
 from ..particles import restart
@@ -30,7 +41,8 @@ _MODULES = (
     _sum,
     execution,
     grid,
-    *(network, membrane, synapse, drive, response, learning, delay, table, external),
+    *(network, membrane, synapse, projections, drive, response, learning, delay, spread, table),
+    external,
     *(density_solver, density_state, coupling, cycle, events, upwind, step_size, walls),
     *(particles_solver, particles_state, restart),
     *(multiscale_solver, switch),

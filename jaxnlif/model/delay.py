@@ -148,7 +148,7 @@ class Delay(AbstractDelay):
             return jnp.sum(share * memory.values, axis=0)
         return jnp.tensordot(jnp.clip(steps - age, 0, 1), memory.values, axes=1)
 
-    def _steps(self, dt: Float[Array, ""]) -> Float[Array, ""]:
+    def _steps(self, dt: Float[Array, ""]) -> Float[Array, "..."]:
         """The delay in steps; one that `validate` refuses stays in the memory."""
         return jnp.clip(self.duration / dt, 1, self.slots - 2)
 

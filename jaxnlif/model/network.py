@@ -45,7 +45,8 @@ class Network(Module):
 
     with the rates $r_k = -(a_k/τ_k)\,∂_v p_k(V_F)$ and $s_{kl}$ that of population l after the
     delay and the synaptic filter of the projection $l → k$. Each of its arguments is one number for
-    all, or one for each population.
+    all, or one for each population. The membrane time, in which rates and weights of populations
+    count, is then the unit in which the time constants are given.
 
     **Arguments:**
 
@@ -58,7 +59,7 @@ class Network(Module):
     - `epsilon`: ratio $ε ≥ 0$ of membrane time to learning time; 0 is the quasi-static limit.
     - `weight`: the one weight $b$ of an unstructured network, for $σ(N) = N$ in units of
       (voltage × membrane time); `None` for a network on a `WeightGrid`; of populations $b_{kl}$, to
-      k from l, shape `(k, k)` (voltage × time).
+      k from l, shape `(k, k)` (voltage × membrane time).
     - `noise_slope`: $a_1 ≥ 0$, the part of the noise proportional to the rate (voltage²); of
       populations $c_{kl}$, shape `(k, k)`.
     - `delay`: transmission delay after which the rate is seen: a number, a `Delay`, an
@@ -72,9 +73,9 @@ class Network(Module):
     - `threshold`, `reset`: of populations, $V_F$ and $V_R$ of each, shape `(k,)`; by default those
       of the voltage grid, on which each population lies stretched (voltage).
     - `time_constant`: of populations, the membrane time constants $τ_k$, a number or shape `(k,)`
-      (time).
+      (learning time).
     - `synaptic_time_constant`: of populations, that of the exponential synapses of each source, a
-      number or shape `(k,)`; `None` for synapses that act at once (time).
+      number or shape `(k,)`; `None` for synapses that act at once (learning time).
     - `names`: of populations, one text for each.
 
     **Raises:** `ValueError` if a number is not finite or has the wrong sign, an argument is of
@@ -86,21 +87,21 @@ class Network(Module):
     J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
 
-    noise: Float[Array, "*k"] | Callable[[Array], Array]
+    noise: Float[Array, "..."] | Callable[[Array], Array]
     drive: Callable[[Array, Array], Array]
     response: Callable[[Array], Array]
     learning: AbstractLearning | None
     epsilon: Float[Array, ""]
     weight: Float[Array, ""] | None
-    noise_slope: Float[Array, "*k"]
+    noise_slope: Float[Array, "..."]
     delay: AbstractDelay | None
     refractory: Delay | Never | None
     membrane: AbstractMembrane = LEAKY
     synapse: AbstractSynapse | None = None
-    threshold: Float[Array, "*k"] | None = None
-    reset: Float[Array, "*k"] | None = None
-    time_constant: Float[Array, "*k"] | None = None
-    synaptic_time_constant: Float[Array, "*k"] | None = None
+    threshold: Float[Array, "..."] | None = None
+    reset: Float[Array, "..."] | None = None
+    time_constant: Float[Array, "..."] | None = None
+    synaptic_time_constant: Float[Array, "..."] | None = None
     names: tuple[str, ...] | None = eqx.field(static=True, default=None)
 
     def __init__(
@@ -241,17 +242,23 @@ class Network(Module):
         return jnp.broadcast_to(self.drive(t, w), w.shape)
 
     @property
-    def membrane_time(self) -> Float[Array, "*k"] | float:
-        """The time constant of the membranes, in which a network without populations counts."""
+    def membrane_time(self) -> Float[Array, "..."] | float:
+        """The time constants of the membranes, shape `()` or `(k,)` (learning time).
+
+        Without, 1: the unit of time.
+        """
         return 1.0 if self.time_constant is None else self.time_constant
 
     def given(
         self, t: Float[Array, ""], w: Float[Array, " w"], signals: Float[Array, " s"]
-    ) -> tuple[Float[Array, " w"], Float[Array, "*k"]]:
+    ) -> tuple[Float[Array, " w"], Float[Array, "..."]]:
         r"""Total input μ (voltage) and noise a (voltage² / membrane time), shape `(w,)` or `()`.
 
         **Arguments:** `t`, a number (learning time); `w`, weights of the columns, `(w,)` (weight);
-        `signals` that are felt, `(s,)` (spikes / neuron / time), which may be negative.
+        `signals` that are felt, `(s,)` (spikes / neuron / membrane time), which may be negative.
+
+        **Returns:** input, shape `(w,)` (voltage), and noise, shape `()` or `(w,)`
+        (voltage² / membrane time).
         """
         drive = self.external(t, w) + self.connections.input(w, signals)
         # Kicks may be negative; noise is not.
@@ -265,14 +272,14 @@ class Network(Module):
 
     def diffusion(
         self, rate: Float[Array, "*s"], t: Float[Array, ""] | float = 0.0
-    ) -> Float[Array, "*k"]:
+    ) -> Float[Array, "..."]:
         r"""Diffusion coefficient a, shape `()` or `(k,)` (voltage² / membrane time).
 
         It is $a_0 + a_1 \bar N$ for the membranes of this package.
 
         **Arguments:** `rate`: $\bar N$ (spikes / neuron / membrane time), or the rates that
-        populations feel, shape `(k,)` or `(k * k,)` (spikes / neuron / time); `t`, a number, for
-        noise that varies (learning time).
+        populations feel, shape `(k,)` or `(k * k,)` (spikes / neuron / membrane time); `t`, a
+        number, for noise that varies (learning time).
         """
         noise: Any = self.noise
         if callable(noise):

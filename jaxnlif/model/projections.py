@@ -51,7 +51,7 @@ class DelayedProjections(AbstractSynapse):
 
     weight: Float[Array, "k k"] | None
     delay: AbstractDelay | None
-    filter: Float[Array, "*k"] | None
+    filter: Float[Array, "..."] | None
 
     def input(self, w: Float[Array, " k"], signals: Float[Array, " s"]) -> Float[Array, " k"]:
         return projected(self.weight, signals)
@@ -76,7 +76,8 @@ class DelayedProjections(AbstractSynapse):
         arriving = self._arriving(memory, dt)
         if self.filter is not None:
             # the mean of a decaying filter over a step, from 1 at its begin
-            mean = -jnp.expm1(-dt / self.filter) * self.filter / dt
+            steps = dt / jnp.broadcast_to(self.filter, memory.level.shape)
+            mean = -jnp.expm1(-steps) / steps
             arriving = mean * memory.level + (1 - mean) * arriving
         return jnp.ravel(arriving)
 
@@ -85,7 +86,8 @@ class DelayedProjections(AbstractSynapse):
     ) -> Filtered:
         level = memory.level
         if self.filter is not None:
-            level = level - jnp.expm1(-dt / self.filter) * (self._arriving(memory, dt) - level)
+            steps = dt / jnp.broadcast_to(self.filter, level.shape)
+            level = level - jnp.expm1(-steps) * (self._arriving(memory, dt) - level)
         if self.delay is None:
             return Filtered(signals, level)
         return Filtered(self.delay.record(memory.sent, signals, dt), level)
@@ -108,7 +110,7 @@ def projected(table: Float[Array, "k k"] | None, signals: Float[Array, " s"]) ->
 def projections(
     weight: Float[Array, "k k"],
     delay: AbstractDelay | None,
-    filter: Float[Array, "*k"] | None,
+    filter: Float[Array, "..."] | None,
 ) -> AbstractSynapse:
     """The synapses of populations, which act at once if there is neither delay nor filter."""
     if delay is None and filter is None:

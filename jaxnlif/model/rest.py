@@ -30,12 +30,12 @@ class AbstractRest(Module):
 
     @property
     @abc.abstractmethod
-    def period(self) -> Float[Array, ""]:
+    def period(self) -> Float[Array, "..."]:
         """The part of an interval between two spikes for which neurons rest (learning time)."""
 
     @property
     @abc.abstractmethod
-    def duration(self) -> Float[Array, ""]:
+    def duration(self) -> Float[Array, "..."]:
         """How long neurons rest, infinite where they do not return (learning time)."""
 
     @abc.abstractmethod
@@ -66,11 +66,11 @@ class NoRest(AbstractRest):
         return False
 
     @property
-    def period(self) -> Float[Array, ""]:
+    def period(self) -> Float[Array, "..."]:
         return jnp.zeros(())
 
     @property
-    def duration(self) -> Float[Array, ""]:
+    def duration(self) -> Float[Array, "..."]:
         return jnp.zeros(())
 
     def start(self, rates: Float[Array, "..."]) -> None:
@@ -99,13 +99,13 @@ class Rest(AbstractRest):
         return True
 
     @property
-    def period(self) -> Float[Array, ""]:
+    def period(self) -> Float[Array, "..."]:
         if isinstance(self.refractory, Never):  # there is no next spike
             return jnp.zeros(())
         return self.refractory.duration
 
     @property
-    def duration(self) -> Float[Array, ""]:
+    def duration(self) -> Float[Array, "..."]:
         return self.refractory.duration
 
     def start(self, rates: Float[Array, "..."]) -> Any:

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammainc, ndtr
@@ -27,17 +28,22 @@ def _slots(slots: Any) -> int:
 class AbstractSpread(AbstractDelay):
     r"""Delays with a density: what arrives is $∫ k(u) N(t - u)\,du$.
 
-    A subclass gives `integral`. What is sent in a step is sent evenly over it, so that the mean
-    delay is that of the density whatever the step. Derivatives are exact in all parameters.
+    A subclass gives `integral` and `mean`. What is sent in a step is sent evenly over it, so that
+    the mean delay is that of the density whatever the step. Derivatives are exact in all
+    parameters.
+
+    **Reference:** jaxnlif's.
     """
 
     slots: eqx.AbstractVar[int]
 
     @abc.abstractmethod
     def integral(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
-        r"""$\int_0^u F$, with F the distribution function of the delays, in the shape of `u`.
+        r"""$\int_0^u F$, with F the distribution function of the delays.
 
-        **Arguments:** `u`: times, of a shape that broadcasts against the durations (learning time).
+        **Arguments:** `u`: a time, shape `()` (learning time).
+
+        **Returns:** shape `(…)`, that of the durations (learning time).
         """
 
     @abc.abstractmethod
@@ -53,7 +59,7 @@ class AbstractSpread(AbstractDelay):
             least >= float(np.asarray(dt)) * (1 - 1e-6),
             f"{shown(name, least)}, on average: must not be shorter than {shown('dt', dt)}",
         )
-        late = self.mean() - (longest - self.integral(jnp.full_like(mean, longest)))
+        late = self.mean() - (longest - self.integral(jnp.asarray(longest)))
         check(
             float(np.max(late)) <= _BEYOND * least,
             f"{name}: reaches beyond the {self.slots} steps of {shown('dt', dt)} that "
@@ -78,11 +84,12 @@ class AbstractSpread(AbstractDelay):
     def shares(self, dt: Float[Array, ""]) -> Float[Array, "slots ..."]:
         """The part of what was sent in each of the last steps that arrives in the next one.
 
-        **Returns:** latest step first; they sum to 1 (dimensionless).
+        **Arguments:** `dt`: length of the step, shape `()` (learning time).
+
+        **Returns:** latest step first, shape `(slots, …)`; they sum to 1 (dimensionless).
         """
         edges = jnp.arange(self.slots + 2) * dt
-        rank = jnp.ndim(self.duration)
-        G = self.integral(jnp.expand_dims(edges, tuple(range(1, 1 + rank)))) / dt
+        G = jax.vmap(self.integral)(edges) / dt
         upto = G[1:] - G[:-1]  # of what was sent, how much has arrived: a mean of F over a step
         first = upto[1:2]  # what arrives within the step in which it is sent comes with the next
         later = jnp.maximum(upto[2:] - upto[1:-1], 0)

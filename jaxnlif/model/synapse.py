@@ -48,8 +48,9 @@ class AbstractSynapse(Module):
         """The input by the signals, shape `(w,)` (voltage)."""
 
     def kick(self, w: Float[Array, " w"]) -> Float[Array, "*k w"]:
-        """The jump of the potentials when unit mass fires at once, shape `(w,)`, or between
-        populations, to and from, `(k, k)` (voltage).
+        """The jump of the potentials when unit mass fires at once, shape `(w,)` (voltage).
+
+        Between populations, to and from, it has the shape `(k, k)`.
 
         Neurons can fire together where it is positive. Such a spike is part of `input` as well: in
         the mean, kicks are the input `kick(w) * signals`.

@@ -1,0 +1,239 @@
+"""Networks of populations on the density, against separate and folded networks."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnlif as jn
+
+V = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60)
+THREE = {"t1": 1.2, "dt": 0.04, "saveat": jn.SaveAt(num=4)}
+
+
+def columns(dtype=None, *, num=3):
+    return jn.Grid(V, populations=num, dtype=dtype)
+
+
+def start(grid):
+    return jn.gaussian(grid, v=(-0.5, 0.5))
+
+
+def test_populations_without_coupling_are_networks_of_their_own():
+    noise, drive, tau, rest = [1.0, 0.5, 2.0], [2.0, 3.0, 1.0], [1.0, 0.5, 2.0], [0.1, 0.2, 0.3]
+    threshold, reset = [2.0, 3.0, 2.5], [1.0, 1.5, 0.0]
+    model = jn.Network(
+        weight=np.zeros((3, 3)),
+        noise=noise,
+        drive=drive,
+        time_constant=tau,
+        refractory=rest,
+        threshold=threshold,
+        reset=reset,
+    )
+    sol = jn.solve(model, jn.FluxShift(columns()), y0=start(columns()), **THREE)
+    for k in range(3):
+        gap = threshold[k] - reset[k]
+        offset = reset[k] - gap
+        v = jn.VoltageGrid(offset - 4 * gap, threshold[k], reset=reset[k], num=60)
+        alone = jn.solve(
+            jn.Network(weight=0.0, noise=noise[k], drive=drive[k], refractory=rest[k] / tau[k]),
+            jn.FluxShift(jn.Grid(v)),
+            y0=jn.gaussian(jn.Grid(v), v=(offset - 0.5 * gap, 0.5 * gap**2)),
+            t1=1.2 / tau[k],
+            dt=0.04 / tau[k],
+            saveat=jn.SaveAt(num=4),
+        )
+        np.testing.assert_allclose(alone.rate / tau[k], sol.rate[:, k], rtol=1e-11, atol=1e-15)
+        np.testing.assert_allclose(alone.refractory, sol.refractory[:, k], atol=1e-14)
+
+
+@pytest.mark.parametrize("delay", [None, 0.12, jn.NormalDelay(0.2, 0.05, 0.04)])
+def test_equal_populations_are_one(delay):
+    given = {"noise": 0.6, "drive": 1.5, "refractory": 0.1, "delay": delay}
+    two = jn.Network(weight=[[0.5, -0.8]] * 2, noise_slope=[[0.2, 0.1]] * 2, **given)
+    one = jn.Network(weight=0.5 - 0.8, noise_slope=0.2 + 0.1, **given)
+    both, alone = (
+        jn.solve(model, jn.FluxShift(grid), y0=start(grid), **THREE)
+        for model, grid in ((two, columns(num=2)), (one, jn.Grid(V)))
+    )
+    for name in ("rate", "spikes", "refractory"):
+        found = getattr(both, name)
+        np.testing.assert_allclose(found[:, 0], getattr(alone, name), rtol=1e-10, atol=1e-15)
+        np.testing.assert_allclose(found[:, 1], found[:, 0], rtol=1e-13)
+    np.testing.assert_allclose(both.density(-1)[:, :1], alone.density(-1), atol=1e-13)
+
+
+WEIGHT = np.array([[0.5, -1.0, -0.2], [0.8, -1.0, 0.1], [0.3, 0.2, -0.5]])
+COUPLED = {"weight": WEIGHT, "noise": [1.0, 1.2, 0.9], "noise_slope": abs(WEIGHT) / 10}
+COUPLED |= {"drive": [2.0, 2.5, 1.0], "time_constant": [1.0, 0.5, 2.0]}
+
+
+def test_implicit_rates_reproduce_themselves():
+    """A step that sees the rates at its end has them at its end; one that sees others has not."""
+    grid, t, dt = columns(), jnp.zeros(()), jnp.asarray(0.2)
+    model = jn.Network(**COUPLED)
+    implicit, lagged = (jax.jit(jn.FluxShift(grid, c).step) for c in (jn.Implicit(), jn.Lagged()))
+    begun = jn.FluxShift(grid).init(model, t, start(grid), None)
+    state = implicit(model, t, dt, begun)
+    seen = eqx.tree_at(lambda s: s.rate, begun, state.rate)
+    np.testing.assert_allclose(lagged(model, t, dt, seen).rate, state.rate, rtol=1e-9)
+    assert not np.allclose(lagged(model, t, dt, begun).rate, state.rate, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("coupling", "more"),
+    [
+        (jn.Implicit(), {}),
+        (
+            jn.Lagged(),
+            {
+                "refractory": [0.113, 0.07, 0.091],
+                "synaptic_time_constant": [0.05, 0.1, 0.2],
+                "delay": jn.NormalDelay(0.15 + 0.05 * np.eye(3), np.full((3, 3), 0.03), 0.04),
+            },
+        ),
+    ],
+)
+def test_gradients_are_central_differences(coupling, more):
+    grid = columns()
+    model = jn.Network(**COUPLED, **more)
+    params, rest = eqx.partition(model, eqx.is_inexact_array)
+
+    def value(params):
+        run = jn.solve(
+            eqx.combine(params, rest),
+            jn.FluxShift(grid, coupling),
+            y0=start(grid),
+            t1=0.4,
+            dt=0.04,
+            saveat=jn.SaveAt(num=2, fn=None),
+        )
+        return jnp.sum(run.rate[-1] * jnp.array([1.0, 2.0, 3.0]))
+
+    rng = np.random.default_rng(0)
+    along = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), params)
+    along = eqx.tree_at(lambda p: p.epsilon, along, jnp.zeros(()))
+    compiled = jax.jit(value)
+
+    def ahead(step):
+        return float(compiled(jax.tree.map(lambda x, d: x + step * d, params, along)))
+
+    gradient = jax.jit(jax.grad(value))(params)
+    slope = sum(map(jnp.vdot, jax.tree.leaves(gradient), jax.tree.leaves(along)))
+    near, far = ((ahead(h) - ahead(-h)) / (2 * h) for h in (5e-5, 1e-4))
+    assert float(slope) == pytest.approx((4 * near - far) / 3, rel=1e-6)
+
+
+def test_mass_and_sign_of_each_population(dtype):
+    """Random circuits, ε from 1 to 0, and steps from tiny to huge."""
+    grid = columns(dtype)
+    rng = np.random.default_rng(0)
+
+    @jax.jit
+    def run(weight, noise, drive, tau, epsilon, dt):
+        model = jn.Network(
+            weight=weight,
+            noise=noise,
+            drive=drive,
+            time_constant=tau,
+            epsilon=epsilon,
+            noise_slope=jnp.abs(weight),
+        )
+        solver, step = jn.FluxShift(grid), jnp.asarray(dt, grid.dtype)
+        state = solver.init(model, jnp.zeros((), grid.dtype), start(grid), None)
+        for _ in range(3):
+            state = solver.step(model, jnp.zeros((), grid.dtype), step, state)
+        return grid.mass(state.density), jnp.min(state.density), state.rate
+
+    for _ in range(40):
+        epsilon = rng.choice([1.0, 1e-3, 1e-9, 0.0])
+        mass, least, rate = run(
+            rng.normal(size=(3, 3)) * 10 ** rng.uniform(-1, 1),
+            *(10 ** rng.uniform(-2, 1, 3), rng.normal(size=3) * 3, 10 ** rng.uniform(-1, 1, 3)),
+            *(epsilon, 10 ** rng.uniform(-4, 2)),
+        )
+        np.testing.assert_allclose(mass, 1, atol=1e-12 if dtype == np.float64 else 1e-5)
+        assert least >= 0
+        assert np.all(np.isfinite(rate))
+
+
+def test_excitation_that_carries_itself_is_a_blow_up():
+    """As that of one network; inhibition that acts in the event prevents it."""
+    given = {"noise": 0.5, "drive": 1.0}
+    runs = [
+        jn.solve(
+            jn.Network(weight=weight, **given),
+            jn.FluxShift(grid),
+            y0=start(grid),
+            t1=4.0,
+            dt=0.01,
+            saveat=jn.SaveAt(num=2, fn=None),
+            throw=False,
+        )
+        for weight, grid in (
+            (3.0, jn.Grid(V)),
+            ([[3.0, 0.0], [3.0, 0.0]], columns(num=2)),
+            ([[3.0, -3.0], [3.0, -3.0]], columns(num=2)),
+        )
+    ]
+    assert runs[0].result == runs[1].result == jn.Result.blow_up
+    assert float(runs[1].t_end) == pytest.approx(float(runs[0].t_end), abs=1e-9)
+    assert runs[2].result == jn.Result.completed
+
+
+def test_names_in_pictures_and_datasets():
+    grid = columns(num=2)
+    model = jn.Network(weight=np.zeros((2, 2)), names=["E", "I"])
+    sol = jn.solve(model, jn.FluxShift(grid), y0=start(grid), t1=0.08, dt=0.04)
+    assert "last rate" in repr(sol)
+    axes = jn.plot.rate(sol)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["E", "I"]
+    dataset = jn.io.to_xarray(sol)
+    assert dataset["rate"].dims == ("time", "population")
+    assert dataset["density"].dims == ("time", "voltage", "population")
+    assert list(dataset["population"].values) == ["E", "I"]
+    with pytest.raises(ValueError, match=r"sol: of a network of populations; plot\.rate"):
+        jn.plot.density(sol)
+    with pytest.raises(ValueError, match="sol: of a network of populations; a loss of your own"):
+        jn.losses.Rate([0.0, 0.08], [0.0, 0.1])(sol)
+
+
+MATRIX = [[0.1, -0.2], [0.1, -0.2]]
+
+
+@pytest.mark.parametrize(
+    ("change", "solver", "message"),
+    [
+        ({}, jn.FluxShift(jn.Grid(V)), "grid: has one column; a network of 2 populations needs"),
+        ({}, jn.FluxShift(columns()), "grid: has 3 populations; the network has 2"),
+        ({"weight": 0.1}, jn.FluxShift(columns(num=2)), "grid: has 2 populations; the network has"),
+        (
+            {"reset": [1.0, 3.0], "names": ["E", "I"]},
+            jn.FluxShift(columns(num=2)),
+            "reset = 3 of population I: must be below its threshold",
+        ),
+        (
+            {"delay": [[0.1, 0.1], [0.01, 0.1]]},
+            jn.FluxShift(columns(num=2)),
+            r"delay = 0.01 at \[1, 0\]: must not be shorter than dt = 0.04",
+        ),
+        (
+            {},
+            jn.FluxShift(columns(num=2), events=jn.Cascade()),
+            "events: FluxShift does not take them for a network of populations",
+        ),
+        (
+            {},
+            jn.FluxShift(columns(num=2), neurons=100),
+            "neurons: FluxShift does not take them for a network of populations",
+        ),
+        ({}, jn.Particles(100, jn.Grid(V)), "model: has populations, which FluxShift follows"),
+    ],
+)
+def test_what_is_refused(change, solver, message):
+    model = jn.Network(**({"weight": MATRIX} | change))
+    grid = solver.grid
+    with pytest.raises(ValueError, match=message):
+        jn.solve(model, solver, y0=start(grid), t1=1.0, dt=0.04, key=jax.random.key(0))
