@@ -1,5 +1,9 @@
 """Linear response and stability of circuits around their stationary states."""
 
+from .boundaries import Fold as Fold
+from .boundaries import Hopf as Hopf
+from .boundaries import fold as fold
+from .boundaries import hopf as hopf
 from .modes import eigenvalue as eigenvalue
 from .modes import eigenvalues as eigenvalues
 from .response import Response as Response

@@ -61,10 +61,11 @@ def newton_vector(
     def improve(here: _At) -> _At:
         step = jnp.linalg.solve(here.slope, here.value)
         step = jnp.where(jnp.all(jnp.isfinite(step)), step, here.value)  # where it is singular
+        step = jnp.where(here.count == 0, 0, step)  # what is there at the start is not known
         step = step / jnp.maximum(jnp.max(jnp.abs(step) / largest), 1)
         x = here.x - here.part * step
         value, slope = at(x)
-        better = jnp.max(jnp.abs(value)) < jnp.max(jnp.abs(here.value))
+        better = jnp.max(jnp.abs(value)) < jnp.max(jnp.abs(here.value))  # NaN is not
         other = _At(here.count + 1, x, value, slope, jnp.minimum(2 * here.part, 1))
         same = here._replace(count=here.count + 1, part=here.part / 4)
         return jax.tree.map(lambda a, b: jnp.where(better, a, b), other, same)
@@ -72,8 +73,9 @@ def newton_vector(
     def unfinished(here: _At) -> Bool[Array, ""]:
         return (here.count < _STEPS) & (here.part > _LEAST_PART) & jnp.any(here.value != 0)
 
-    one = jnp.ones((), start.dtype)
-    end = lax.while_loop(unfinished, improve, _At(jnp.zeros((), int), start, *at(start), one))
+    unknown = jnp.full_like(start, jnp.inf), jnp.eye(start.shape[0], dtype=start.dtype)
+    first = _At(jnp.zeros((), int), start, *unknown, jnp.ones((), start.dtype))
+    end = lax.while_loop(unfinished, improve, first)
     slopes = 1 + jnp.sum(jnp.abs(end.slope), axis=1)
     allowed = 256 * eps * (1 + jnp.max(jnp.abs(end.x))) * slopes
     return end.x, jnp.all(jnp.abs(end.value) <= allowed) & jnp.all(jnp.isfinite(end.x))
