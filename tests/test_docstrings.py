@@ -34,6 +34,7 @@ NAMESPACES = {
     "jn.plot": jn.plot,
     "jn.spikes": jn.spikes,
     "jn.spikes.data": data,
+    "jn.stability": jn.stability,
     "jn.stationary": jn.stationary,
     "jn.statistics": jn.statistics,
 }
@@ -70,6 +71,11 @@ UNITS = {
     "spikes / neuron / membrane time",
     "spikes / neuron / membrane time / weight",
     "spikes² / neuron² / membrane time",
+    # In circuits, whose populations have membrane times of their own.
+    "spikes / neuron / time",
+    "spikes / neuron / time / voltage",
+    "spikes / neuron / time / voltage² × membrane time",
+    "spikes² / neuron² / time",
     # The natural units of theta neurons, and of QIF neurons.
     "1/ω",
     "q",

@@ -9,3 +9,6 @@ from .modes import eigenvalues as eigenvalues
 from .response import Response as Response
 from .response import response as response
 from .response import transfer as transfer
+from .spectra import interval_cv as interval_cv
+from .spectra import neuron_spectrum as neuron_spectrum
+from .spectra import spectrum as spectrum

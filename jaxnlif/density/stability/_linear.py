@@ -52,12 +52,12 @@ class Passage(Module):
     r"""What one elimination per frequency gives, shape `(λ, k)` each.
 
     - `drive`, `noise`: responses of the rates $r_k$ to $δμ_k$ and $δa_k$.
-    - `rest`: $1 - F$, with F the transform of the intervals between spikes.
+    - `lost`: $(1 - F)/κ$, with F the transform of the intervals between spikes.
     """
 
     drive: Complex[Array, "l k"]
     noise: Complex[Array, "l k"]
-    rest: Complex[Array, "l k"]
+    lost: Complex[Array, "l k"]
 
 
 def given(model: Any, grid: Any) -> tuple[Circuit, VoltageGrid]:
@@ -142,7 +142,7 @@ def passage(linear: Linear, lam: Complex[Array, " l"]) -> Passage:
     resting = circuit.rest_in_membrane_times[None] * _mean_exponential(lam * rest)
     lost = resting + jnp.exp(-lam * rest) * held
     response = -1 / (circuit.rate_time[None] * lost)
-    return Passage(response * drive, response * noise, kappa * lost)
+    return Passage(response * drive, response * noise, lost)
 
 
 def _remaining(linear: Linear, kappa: Complex[Array, "l k"]) -> Complex[Array, "3 l k"]:

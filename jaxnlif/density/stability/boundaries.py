@@ -27,7 +27,7 @@ from .modes import determinant
 
 _LARGEST_RATIO = 1.0
 _LARGEST_SHARE = 0.3
-"""Bounds of one step: of the logarithm of a rate, and of value and frequency relative to guesses."""
+"""Bounds of one step: of logarithms of rates, and of value and frequency relative to guesses."""
 
 
 class Hopf(Module):

@@ -6,7 +6,6 @@ r"""Eigenvalues of circuits around a stationary state: the roots of $\det(1 - G(
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +25,9 @@ from .response import closed, frequencies
 
 _ITERATIONS = 40
 _LINES = 0.0, 2.0, -2.0
-"""Real parts of the starts, in inverse membrane times."""
+_REAL = -8.0, 4.0
+"""Real parts of the starts, in inverse membrane times: of lines upwards, and the ends of that on
+the real axis."""
 _PERIODS = 4.0
 """Starts reach up to so many times the highest rate, and twice the inverse of the delay."""
 
@@ -44,15 +45,15 @@ def eigenvalues(
 
     Small disturbances go as $e^{λt}$; the state is stable if all real parts are negative. Complex
     ones come in pairs, of which that with the positive imaginary part is returned. Newton's method
-    begins along the imaginary axis and on both sides of it. What no start leads to is missed: more
-    `starts` find no less. Modes in which no population feels another are no roots, and decay.
+    begins along the imaginary axis, on both sides of it and on the real axis. What no start leads
+    to is missed: more `starts` find no less.
 
     **Arguments:** those of `transfer` without λ, and
 
     - `num`: how many at most.
     - `highest`: the angular frequency up to which starts lie (1 / time); by default four times
       that of the highest rate, or twice that of the shortest delay.
-    - `starts`: how many starts there are on each of three lines.
+    - `starts`: how many starts there are on each of four lines.
 
     **Returns:** complex numbers in descending order of their real parts, shape `(num,)` or fewer
     (1 / time), differentiable in the model. Double ones have half of the digits.
@@ -75,11 +76,12 @@ def eigenvalues(
         highest = _highest(fixed, fixed_rates)
     check_scalar("highest", highest)
     check_positive("highest", highest)
-    lines = np.asarray(_LINES) / float(np.max(np.asarray(fixed.membrane_time)))
-    points = lines[:, None] + 1j * np.linspace(0, highest, starts)
-    lam = frequencies("starts", points.ravel(), grid)
+    time = float(np.max(np.asarray(fixed.membrane_time)))
+    upwards = np.asarray(_LINES)[:, None] / time + 1j * np.linspace(0, highest, starts)
+    points = np.concatenate([upwards.ravel(), np.linspace(*_REAL, starts) / time])
+    lam = frequencies("starts", points, grid)
     found, good = map(np.asarray, _search(grid, fixed, fixed_rates, lam))
-    chosen = _distinct(found[good & (found.imag <= 1.5 * highest)], grid)[:num]
+    chosen = _distinct(found[good & (np.imag(found) <= 1.5 * highest)], grid)[:num]
     return _known(grid, circuit, rates, jnp.asarray(chosen, lam.dtype))
 
 
@@ -118,9 +120,14 @@ def eigenvalue(
 
 
 def determinant(linear: Linear, lam: Complex[Array, " l"]) -> Complex[Array, " l"]:
-    r"""$\det(1 - G(λ))$ at each λ."""
+    r"""$\det(1 - G(λ)) \prod_k r_k (1 - F_k(λ))/κ_k$ at each λ.
+
+    The product takes away the poles of G at the modes of single populations, so that modes in which
+    no population feels another are roots too.
+    """
     found = passage(linear, lam)
-    return jnp.linalg.det(closed(linear, found.drive, found.noise, lam))
+    lost = found.lost * (linear.circuit.rate_time * linear.rates)[None]
+    return jnp.linalg.det(lost[..., None] * closed(linear, found.drive, found.noise, lam))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -183,7 +190,7 @@ def _highest(circuit: Circuit, rates: Array) -> float:
 
 def _distinct(found: np.ndarray, grid: VoltageGrid) -> np.ndarray:
     """One of each, and of each pair the one above the real axis, the rightmost first."""
-    upper = found.real + 1j * np.abs(found.imag)
+    upper = np.real(found) + 1j * np.abs(np.imag(found))
     tolerance = 30 * float(np.finfo(grid.dtype).eps) ** 0.5
     kept: list[complex] = []
     for one in upper[np.argsort(-upper.real, kind="stable")]:

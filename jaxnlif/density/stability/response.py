@@ -100,17 +100,13 @@ def response(
 
 
 @partial(jax.jit, static_argnums=0)
-def _transfer(
-    grid: VoltageGrid, circuit: Circuit, rates: Array, lam: Array
-) -> tuple[Array, Array]:
+def _transfer(grid: VoltageGrid, circuit: Circuit, rates: Array, lam: Array) -> tuple[Array, Array]:
     found = passage(linearised(grid, circuit, rates), lam)
     return found.drive, found.noise
 
 
 @partial(jax.jit, static_argnums=0)
-def _response(
-    grid: VoltageGrid, circuit: Circuit, rates: Array, lam: Array
-) -> tuple[Array, Array]:
+def _response(grid: VoltageGrid, circuit: Circuit, rates: Array, lam: Array) -> tuple[Array, Array]:
     linear = linearised(grid, circuit, rates)
     found = passage(linear, lam)
     feedback = resolvent(linear, found.drive, found.noise, lam)

@@ -79,7 +79,9 @@ def circuit_of(model: Any, *, threshold: Any, reset: Any, dtype: Any = None) -> 
         "refractory: must be a number, or None, here",
     )
     if is_concrete(model.epsilon):
-        check(float(model.epsilon) > 0, "epsilon = 0: membranes have no time here; must be positive")
+        check(
+            float(model.epsilon) > 0, "epsilon = 0: membranes have no time here; must be positive"
+        )
     ends = {
         name: given if getattr(model, name) is None else getattr(model, name)
         for name, given in (("threshold", threshold), ("reset", reset))
@@ -123,7 +125,8 @@ def _check_order(ends: dict[str, Any], num: int) -> None:
     for name, value in known.items():
         check(
             value.shape in ((), (num,)),
-            f"{name}: of shape {value.shape}: must be a number or ({num},), one for each population",
+            f"{name}: of shape {value.shape}: must be a number or ({num},), "
+            "one for each population",
         )
     low, high = np.broadcast_arrays(known["reset"], known["threshold"])
     for k in np.flatnonzero(~(low < high)):

@@ -34,7 +34,7 @@ def known_vector(function: System, root: Vector) -> Vector:
 class _At(NamedTuple):
     """A point with residual and slopes there, and the part of a step that is tried next."""
 
-    count: Int[Array, ""]
+    turns: Int[Array, ""]
     x: Vector
     value: Vector
     slope: Float[Array, "n n"]
@@ -61,17 +61,17 @@ def newton_vector(
     def improve(here: _At) -> _At:
         step = jnp.linalg.solve(here.slope, here.value)
         step = jnp.where(jnp.all(jnp.isfinite(step)), step, here.value)  # where it is singular
-        step = jnp.where(here.count == 0, 0, step)  # what is there at the start is not known
+        step = jnp.where(here.turns == 0, 0, step)  # what is there at the start is not known
         step = step / jnp.maximum(jnp.max(jnp.abs(step) / largest), 1)
         x = here.x - here.part * step
         value, slope = at(x)
         better = jnp.max(jnp.abs(value)) < jnp.max(jnp.abs(here.value))  # NaN is not
-        other = _At(here.count + 1, x, value, slope, jnp.minimum(2 * here.part, 1))
-        same = here._replace(count=here.count + 1, part=here.part / 4)
+        other = _At(here.turns + 1, x, value, slope, jnp.minimum(2 * here.part, 1))
+        same = here._replace(turns=here.turns + 1, part=here.part / 4)
         return jax.tree.map(lambda a, b: jnp.where(better, a, b), other, same)
 
     def unfinished(here: _At) -> Bool[Array, ""]:
-        return (here.count < _STEPS) & (here.part > _LEAST_PART) & jnp.any(here.value != 0)
+        return (here.turns < _STEPS) & (here.part > _LEAST_PART) & jnp.any(here.value != 0)
 
     unknown = jnp.full_like(start, jnp.inf), jnp.eye(start.shape[0], dtype=start.dtype)
     first = _At(jnp.zeros((), int), start, *unknown, jnp.ones((), start.dtype))

@@ -93,10 +93,10 @@ def circuit_rates(
             "circuit_rates: the number of states is not known under jit or vmap; "
             "use circuit_rate with a guess there"
         )
-    log_rates, found = map(np.asarray, _search(*search, _starts(search[0], starts)))
+    fixed, fixed_shift = search
+    log_rates, found = map(np.asarray, _search(fixed, fixed_shift, _starts(fixed, starts)))
     log_rates = _distinct(log_rates[found])
-    states = _states(circuit, shift, jnp.asarray(log_rates, circuit.drive.dtype))
-    return CircuitStates(*states)
+    return _states(circuit, shift, jnp.asarray(log_rates, circuit.drive.dtype))
 
 
 def circuit_rate(
@@ -207,11 +207,12 @@ def _search(circuit: Circuit, shift: Array | None, starts: Array) -> tuple[Array
 
 
 @jax.jit
-def _states(circuit: Circuit, shift: Array | None, log_rates: Array) -> tuple[Array, Array, Array]:
-    """Rates and inputs of states that are known, as functions of the circuit."""
+def _states(circuit: Circuit, shift: Array | None, log_rates: Array) -> CircuitStates:
+    """States whose rates are known, as functions of the circuit."""
     known = partial(known_vector, partial(_residual, circuit, shift))
     rates = jnp.exp(jax.vmap(known)(log_rates))
-    return rates, *jax.vmap(circuit.inputs)(rates)
+    drive, noise = jax.vmap(circuit.inputs)(rates)
+    return CircuitStates(rates, drive, noise)
 
 
 def _starts(circuit: Circuit, num: int) -> Float[Array, "starts k"]:
