@@ -50,6 +50,7 @@ UNITS = {
     "time²",
     "1 / membrane time",
     "1 / time",
+    "1 / learning time",
     # One voltage for potentials, drives, thresholds and kicks.
     "voltage",
     "voltage²",

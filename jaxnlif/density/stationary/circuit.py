@@ -185,8 +185,8 @@ def _state_near(
     circuit: Circuit, shift: Array | None, start: Float[Array, " k"]
 ) -> tuple[Float[Array, " k"], Bool[Array, ""]]:
     """Logarithms of stationary rates, as functions of the circuit, and whether they are."""
-    fixed = jax.tree.map(lax.stop_gradient, (circuit, shift))
-    log_rates, found = _newton(*fixed, lax.stop_gradient(start))
+    fixed, fixed_shift = jax.tree.map(lax.stop_gradient, (circuit, shift))
+    log_rates, found = _newton(fixed, fixed_shift, lax.stop_gradient(start))
     return known_vector(partial(_residual, circuit, shift), log_rates), found
 
 
