@@ -163,21 +163,19 @@ class Trainer(eqx.Module):
     def _measures(self, trial: Trial, label: Array) -> tuple[Measures, Array]:
         """Those of a batch but for silent neurons, and who spikes in it, also before the output."""
         first, ordinary = self.setting.answer(trial), self.setting.ordinary_answer(trial)
-        outputs = len(trial.outputs)
-        hidden = trial.num_spikes[..., :-outputs]
-        spikes, end = trial.spike_times[..., :-outputs, :], trial.first_output
-        before = jnp.sum(jnp.isfinite(spikes) & (spikes <= end[:, None, None]), axis=-1)
+        spikes = jnp.stack([trial.hidden_spikes(), trial.hidden_spikes(trial.first_output)])
+        total, before = jnp.mean(spikes, axis=(1, 2))
         measures = Measures(
             loss=jnp.mean(self._loss(first, label)),
             accuracy=_right(first, label),
             loss_ordinary=jnp.mean(self._loss(ordinary, label)),
             accuracy_ordinary=_right(jnp.where(jnp.isnan(first), first, ordinary), label),
-            spikes_per_neuron=jnp.mean(hidden),
+            spikes_per_neuron=total,
             silent_fraction=jnp.zeros(()),
-            spikes_before_output=jnp.mean(before),
+            spikes_before_output=before,
             silent_before_output=jnp.zeros(()),
         )
-        return measures, jnp.any(jnp.stack([hidden, before]) > 0, axis=1)
+        return measures, jnp.any(spikes > 0, axis=1)
 
     def _loss(self, first: Array, label: Array) -> Array:
         return first_spike_cross_entropy(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from ._classifier_figure import draw
 from ._classifier_setting import Setting
 from ._classifier_training import (
     Training,
+    check_together,
     checkpoint,
     found,
     identity,
@@ -43,8 +43,9 @@ def run(arguments: argparse.Namespace, setting: Setting, task: Task) -> None:
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
     _validate(setting, task, len(seeds))
     if arguments.resume:
-        for seed in seeds:
-            found(setting, task, seed, checkpoint(Path(arguments.out), task, seed))
+        kept = [found(setting, task, s, checkpoint(Path(arguments.out), task, s)) for s in seeds]
+        if arguments.together:
+            check_together(kept)
     results = [f"{task.name}-{seed}{end}" for seed in seeds for end in (".npz", "-checkpoint")]
     directory = begin(arguments, *results, *figure_files(task.name, arguments.format))
     began = time.perf_counter()
@@ -87,9 +88,9 @@ def _validate(setting: Setting, task: Task, seeds: int) -> None:
     check(
         steps_of(setting, task) > 0, f"--batch = {setting.batch}: must not exceed {samples} samples"
     )
-    sizes = [task.inputs * setting.copies, *setting.hidden, task.classes]
-    weights = sum(a * b for a, b in pairwise(sizes))
-    trials = max(setting.batch, setting.evaluated) * sum(sizes) * (setting.room + 8)
+    weights = setting.num_weights(task.inputs, task.classes)
+    sites = task.inputs * setting.copies + sum(setting.hidden) + task.classes
+    trials = max(setting.batch, setting.evaluated) * sites * (setting.room + 8)
     check_memory(
         8 * (weights * (_COPIES + 3 * seeds) + trials),
         f"--hidden = {' '.join(map(str, setting.hidden))}, --seeds = {seeds}",

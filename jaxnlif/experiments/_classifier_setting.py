@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import pi
 from typing import Any
 
@@ -31,7 +32,8 @@ class Setting:
     - `weight_decay`: of AdamW, `b2`: its β₂. `batch`: samples in a step. `epochs`: passes
       through the data.
     - `flip`: probability that a pixel becomes its negative. `shift`: largest shift of an image in
-      each direction (pixels). `scale`: of the initial weights.
+      each direction (pixels). `mirror`: whether images are mirrored at random. `scale`: of the
+      initial weights.
     """
 
     hidden: tuple[int, ...] = (100, 100)
@@ -56,6 +58,7 @@ class Setting:
     first: float | None = None
     last: float | None = None
     b2: float = 0.999
+    mirror: bool = False
 
     @property
     def is_smooth(self) -> bool:
@@ -81,6 +84,11 @@ class Setting:
     def layers(self) -> str:
         """The hidden neurons, in words."""
         return f"hidden {self.hidden}"
+
+    def num_weights(self, inputs: int, classes: int) -> int:
+        """Of a network with so many inputs and classes."""
+        sizes = [inputs * self.copies, *self.hidden, classes]
+        return sum(a * b for a, b in pairwise(sizes))
 
     def network(self, inputs: int, classes: int, key: PRNGKeyArray) -> FeedForward | Recurrent:
         """A network with random weights."""
@@ -148,9 +156,11 @@ MNIST = {
     "best": _BEST,
     "best-plain": replace(_BEST, weight_decay=0.1, epochs=25, flip=0.03, shift=0),
     "grey": _GREY,
+    "fashion": replace(_GREY, hidden=(400,), epochs=28, mirror=True),
 }
-"""The setting of the reference; those that classify best with and without shifted images; and one
-with grey levels as times, for images that are told apart by them such as Fashion-MNIST."""
+"""The setting of the reference; those that classify best with and without shifted images; one with
+grey levels as times, for images that are told apart by them; and the same for Fashion-MNIST, whose
+images may be mirrored."""
 
 _DISC = Setting(
     hidden=(30,),

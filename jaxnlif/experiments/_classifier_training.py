@@ -106,22 +106,20 @@ def train_together(
             stack.enter_context(_directory(setting, task, seed, path))
             for seed, path in zip(seeds, paths, strict=True)
         ]
-        now = [
-            (found(setting, task, seed, path) if resume else None)
-            or _untrained(trainer, setting, task, seed, test_set)
+        kept = [
+            found(setting, task, seed, path) if resume else None
             for seed, path in zip(seeds, paths, strict=True)
         ]
-        done = sorted({one.epochs for one in now})
-        check(
-            len(done) == 1,
-            f"--together: the checkpoints have come to epochs {' and '.join(map(str, done))}; "
-            "leave it out",
-        )
+        done = check_together(kept)
+        now = [
+            one or _untrained(trainer, setting, task, seed, test_set)
+            for seed, one in zip(seeds, kept, strict=True)
+        ]
         state = _stacked([one.state for one in now])
 
         def epochs() -> Iterator[int]:
             nonlocal now, state
-            for epoch in range(done[0] + 1, setting.epochs + 1):
+            for epoch in range(done + 1, setting.epochs + 1):
                 began = time.perf_counter()
                 keys = jnp.stack([jax.random.fold_in(jax.random.key(s), epoch) for s in seeds])
                 state, losses = trainer.epoch_of_all(state, train_set, keys)
@@ -141,6 +139,20 @@ def train_together(
 
         run_chunks(epochs(), bar, due=directories[0].due, save=save, stops=())
     return now
+
+
+def check_together(kept: Sequence[Training | None]) -> int:
+    """The epoch to which all of the trainings that are kept, if any, have come.
+
+    **Raises:** `ValueError` if they have come to different ones.
+    """
+    done = sorted({0 if one is None else one.epochs for one in kept})
+    check(
+        len(done) == 1,
+        f"--together: the checkpoints have come to epochs {' and '.join(map(str, done))}; "
+        "leave it out",
+    )
+    return done[0]
 
 
 def _stacked(states: list[State]) -> State:
@@ -227,6 +239,8 @@ def identity(setting: Setting, task: Task, seed: int) -> dict[str, Any]:
 
 def _as_json(setting: Setting) -> dict[str, Any]:
     content = asdict(setting)
+    if not setting.mirror:  # checkpoints from before do not say
+        del content["mirror"]
     return content | {"hidden": list(content["hidden"])}
 
 

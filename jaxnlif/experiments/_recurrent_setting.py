@@ -61,6 +61,10 @@ class RecurrentSetting(Setting):
     def layers(self) -> str:
         return f"{self.hidden[0]} hidden {self.neuron} neurons, readout by {self.readout}"
 
+    def num_weights(self, inputs: int, classes: int) -> int:
+        neurons = self.hidden[0] + classes
+        return neurons * (neurons + inputs)
+
     def network(self, inputs: int, classes: int, key: PRNGKeyArray) -> Recurrent:
         n = self.hidden[0]
         neuron, (weights, phases) = self._neuron(), jax.random.split(key)

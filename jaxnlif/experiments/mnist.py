@@ -15,21 +15,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 
-from .._check import check
-from ..spikes.data.idx import CLASSES, Images, load_images
+from ..spikes.data.idx import CLASSES, Images
 from ..spikes.encoding import Volleys, flip, time_to_first_spike
 from . import _classifier_options as options
 from . import _classifier_run as classifier
 from ._classifier import Samples, Task
 from ._classifier_setting import MNIST, Setting
-from ._options import add_switch
-
-_HELD_OUT = 10_000
+from ._images import add_image_arguments, read_images
 
 
 @dataclass(frozen=True)
 class ImageEncoder:
-    """Images as spikes: shifted, encoded and flipped as a setting says, if there is a key."""
+    """Images as spikes: mirrored, shifted, encoded and flipped as a setting says, if there is a
+    key."""
 
     bins: int
     duration: float
@@ -37,12 +35,15 @@ class ImageEncoder:
     last: float | None
     flip: float
     shift: int
+    mirror: bool
     side: int
 
     def __call__(self, images: UInt8[Array, "n pixels"], key: PRNGKeyArray | None) -> Volleys:
         if key is None:
             return self._spikes(images)
         flips, shifts = jax.random.split(key)
+        if self.mirror:
+            images = mirrored(images, self.side, key=jax.random.fold_in(key, 2))
         if self.shift:
             images = shifted(images, self.side, self.shift, key=shifts)
         inputs = self._spikes(images)
@@ -66,18 +67,18 @@ def shifted(
     return jax.vmap(window)(padded, offsets).reshape(images.shape)
 
 
+def mirrored(
+    images: UInt8[Array, "n pixels"], side: int, *, key: PRNGKeyArray
+) -> UInt8[Array, "n pixels"]:
+    """Each image, or with probability one half what a mirror at its side shows."""
+    rows = images.reshape(-1, side, side)
+    which = jax.random.bernoulli(key, 0.5, (images.shape[0], 1, 1))
+    return jnp.where(which, rows[..., ::-1], rows).reshape(images.shape)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the experiment."""
-    parser.add_argument(
-        "--data",
-        default="data/mnist",
-        metavar="DIR",
-        help="the four IDX files, plain or .gz, as scripts/fetch_mnist.py gets them "
-        "(default: %(default)s)",
-    )
-    add_switch(
-        parser, "--validate", f"judge by the last {_HELD_OUT} training images, not by the test set"
-    )
+    add_image_arguments(parser)
     options.add_arguments(parser, MNIST, name="mnist")
 
 
@@ -87,22 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
     **Raises:** `ValueError` for wrong arguments or data, before anything compiles or is written.
     """
     setting = options.chosen(arguments, MNIST)
-    images = load_images(arguments.data)
-    if arguments.validate:
-        images = held_out(images)
-    classifier.run(arguments, setting, task(images, setting))
-
-
-def held_out(images: Images, number: int = _HELD_OUT) -> Images:
-    """The last training images in place of the test set."""
-    check(len(images.train) > number, f"training set: must have more than {number} images")
-    return Images(
-        images.train[:-number],
-        images.train_labels[:-number],
-        images.train[-number:],
-        images.train_labels[-number:],
-        images.side,
-    )
+    classifier.run(arguments, setting, task(read_images(arguments), setting))
 
 
 def task(images: Images, setting: Setting) -> Task:
@@ -114,6 +100,7 @@ def task(images: Images, setting: Setting) -> Task:
         setting.last,
         setting.flip,
         setting.shift,
+        setting.mirror,
         images.side,
     )
     return Task(

@@ -17,15 +17,15 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray, UInt8
 
 from .._check import check, check_integer
-from ..spikes.data.idx import CLASSES, Images, load_images
+from ..spikes.data.idx import CLASSES, Images
 from ..spikes.encoding import pixel_bins
 from ..spikes.inputs import BinnedSpikes
 from . import _classifier_options as options
 from . import _classifier_run as classifier
 from ._classifier import Samples, Task
 from ._classifier_setting import Setting
+from ._images import add_image_arguments, read_images
 from ._recurrent_setting import ROWS
-from .mnist import held_out
 
 _SIDES = {"small": 14, "full": 28}
 _TRAIN = {"small": 10_000, "full": None}
@@ -49,21 +49,12 @@ class RowEncoder:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the experiment."""
-    parser.add_argument(
-        "--data",
-        default="data/mnist",
-        metavar="DIR",
-        help="the four IDX files, plain or .gz, as scripts/fetch_mnist.py gets them "
-        "(default: %(default)s)",
-    )
+    add_image_arguments(parser)
     parser.add_argument(
         "--images",
         type=int,
         metavar="N",
         help="to learn from (default: 10000 small ones, or all that are full)",
-    )
-    options.add_switch(
-        parser, "--validate", "judge by the last 10000 training images, not by the test set"
     )
     options.add_arguments(parser, ROWS, name="rows", without=())
 
@@ -74,9 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     **Raises:** `ValueError` for wrong arguments or data, before anything compiles or is written.
     """
     setting = options.chosen(arguments, ROWS)
-    images = load_images(arguments.data)
-    if arguments.validate:
-        images = held_out(images)
+    images = read_images(arguments)
     number = arguments.images
     if number is None:
         number = _TRAIN[arguments.setting] or len(images.train)

@@ -25,7 +25,7 @@ BLOCK = 32
 """Events in a block: chosen by measurement on a CPU."""
 
 
-class Arrivals(NamedTuple):
+class Schedule(NamedTuple):
     """What arrives in each of b trials.
 
     - `times`: ascending, `inf` for none, shape `(b, m)`.
@@ -98,7 +98,7 @@ def follow(
     weights: Float[Array, "n n"],
     kicks: Float[Array, "r n"],
     start: State,
-    inputs: Arrivals,
+    inputs: Schedule,
     end: Float[Array, ""],
 ) -> Course:
     """Follows b trials of a network until `end`, through no more than `budget` events each.
@@ -115,7 +115,7 @@ def follow(
     return _forward(dynamics, budget, weights, kicks, start, inputs, end)[0]
 
 
-Residuals = tuple[Array, Arrivals, Array, Course]
+Residuals = tuple[Array, Schedule, Array, Course]
 """What the way back needs: the table of all weights, inputs, blocks made, events."""
 
 
@@ -130,7 +130,7 @@ def _forward(
     weights: Float[Array, "n n"],
     kicks: Float[Array, "r n"],
     start: State,
-    inputs: Arrivals,
+    inputs: Schedule,
     end: Float[Array, ""],
 ) -> tuple[Course, Residuals]:
     blocks = -(-(budget + 1) // BLOCK)  # the end of the trial takes one
@@ -214,7 +214,7 @@ def _count(kinds: Int[Array, "k b"], counts: Int[Array, "c b"]) -> tuple[Array, 
 
 def _backward(
     dynamics: AbstractDynamics, budget: int, residuals: Residuals, cotangent: Course
-) -> tuple[Array, Array, State, Arrivals, Array]:
+) -> tuple[Array, Array, State, Schedule, Array]:
     table, inputs, made, course = residuals
     n, samples = course.counts.shape
     nothing = table.shape[0] - 1
@@ -264,7 +264,7 @@ def _backward(
         table_bar[:n],
         table_bar[n:nothing],
         dynamics.state_cotangent(start, carried),
-        Arrivals(times_bar[:, :-1], no_rows),
+        Schedule(times_bar[:, :-1], no_rows),
         jnp.sum(ends),
     )
 

@@ -75,13 +75,27 @@ class Trial(eqx.Module):
 
         **Returns:** shape `(…)`, 0 if all neurons are outputs (dimensionless).
         """
-        hidden = self._hidden()
-        if is_concrete(until) and np.all(np.isposinf(np.asarray(until))):
-            spikes = self.num_spikes[..., hidden]
-        else:
-            spikes = self._early(until)
-        mean = jnp.sum(spikes, axis=-1) / max(len(hidden), 1)
+        spikes = self.hidden_spikes(until)
+        mean = jnp.sum(spikes, axis=-1) / max(spikes.shape[-1], 1)
         return mean.astype(self.times.dtype)
+
+    def hidden_spikes(self, until: ArrayLike = jnp.inf) -> Int[Array, "*batch h"]:
+        """How many spikes each neuron that is no output makes up to a time.
+
+        Later spikes than there is room for, `max_spikes` of each neuron, are counted only if
+        `until` is not given.
+
+        **Arguments:** `until`: one time, or one for each trial such as `first_output`, shape `(…)`
+        (time).
+
+        **Returns:** shape `(…, h)`, in the order of the neurons (dimensionless).
+        """
+        hidden = np.setdiff1d(np.arange(self.num_spikes.shape[-1]), self.outputs)
+        if is_concrete(until) and np.all(np.isposinf(np.asarray(until))):
+            return self.num_spikes[..., hidden]
+        times = self.spike_times[..., hidden, :]
+        until = jnp.broadcast_to(until, times.shape[:-2])[..., None, None]
+        return jnp.sum(jnp.isfinite(times) & (times <= until), axis=-1)
 
     def silent_fraction(self, until: ArrayLike = jnp.inf) -> Float[Array, ""]:
         """The fraction of neurons, outputs left out, that spike in no trial of the batch.
@@ -91,19 +105,10 @@ class Trial(eqx.Module):
 
         **Returns:** shape `()` (dimensionless).
         """
-        silent = self._early(until) == 0
+        silent = self.hidden_spikes(until) == 0
         silent = jnp.all(silent.reshape(-1, silent.shape[-1]), axis=0)
         fraction = jnp.sum(silent) / max(silent.shape[0], 1)
         return fraction.astype(self.times.dtype)
-
-    def _hidden(self) -> np.ndarray:
-        return np.setdiff1d(np.arange(self.num_spikes.shape[-1]), self.outputs)
-
-    def _early(self, until: ArrayLike) -> Int[Array, "*batch h"]:
-        """How many of the spikes there is room for come up to a time, hidden neurons only."""
-        times = self.spike_times[..., self._hidden(), :]
-        until = jnp.broadcast_to(until, times.shape[:-2])[..., None, None]
-        return jnp.sum(jnp.isfinite(times) & (times <= until), axis=-1)
 
     def __getattr__(self, name: str) -> Any:
         raise former(self, name, _FORMER)

@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from .autodiff import PerNeuron
-from .event_loop import Arrivals, Course, Events, follow
+from .event_loop import Course, Events, Schedule, follow
 from .inputs import (
     PRECISION,
     BinnedSpikes,
@@ -91,7 +91,7 @@ def simulate(net: Any, inputs: Known, duration: Float[Array, ""]) -> Trial:
     )
 
 
-def _arrivals(net: Any, inputs: Known) -> tuple[tuple[int, ...], Arrivals, Float[Array, "r n"]]:
+def _arrivals(net: Any, inputs: Known) -> tuple[tuple[int, ...], Schedule, Float[Array, "r n"]]:
     """The batch, what arrives in each of its trials, and the table of what it adds."""
     dtype, table = net.weights.dtype, net.input_weights.T
     if isinstance(inputs, Volleys | BinnedSpikes):
@@ -100,7 +100,7 @@ def _arrivals(net: Any, inputs: Known) -> tuple[tuple[int, ...], Arrivals, Float
         e, samples, n = kicks.shape
         times = jnp.broadcast_to(inputs.times.astype(dtype), (samples, e))
         rows = jnp.arange(e * samples).reshape(e, samples).T
-        return batch, Arrivals(times, rows), kicks.reshape(e * samples, n)
+        return batch, Schedule(times, rows), kicks.reshape(e * samples, n)
     if isinstance(inputs, InputSpikes):
         times, sources = inputs
     else:
@@ -115,7 +115,7 @@ def _arrivals(net: Any, inputs: Known) -> tuple[tuple[int, ...], Arrivals, Float
     if delays is not None or not isinstance(inputs, InputSpikes):
         order = jnp.argsort(lax.stop_gradient(times), axis=-1)
         times, sources = (jnp.take_along_axis(x, order, axis=-1) for x in (times, sources))
-    return batch, Arrivals(times, sources), table
+    return batch, Schedule(times, sources), table
 
 
 def _spike_table(course: Course, times: Float[Array, "b k"], num: int) -> Float[Array, "b n {num}"]:

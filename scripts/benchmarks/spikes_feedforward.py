@@ -55,7 +55,7 @@ def samples() -> Samples:
 def trainer() -> Trainer:
     """Without flipped pixels, which the authors make apart from the step."""
     encoder = mnist.ImageEncoder(
-        SETTING.bins, SETTING.duration, None, None, flip=0.0, shift=0, side=28
+        SETTING.bins, SETTING.duration, None, None, flip=0.0, shift=0, mirror=False, side=28
     )
     return Trainer(SETTING, encoder, 60)
 

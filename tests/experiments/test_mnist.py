@@ -12,7 +12,7 @@ import pytest
 from jaxnlif.cli import main
 from jaxnlif.experiments import _classifier_setting as settings
 from jaxnlif.experiments import mnist
-from jaxnlif.experiments._classifier_training import train
+from jaxnlif.experiments._classifier_training import Training, check_together, train
 from jaxnlif.spikes.data.idx import FILES, load_images
 from jaxnlif.store.files import read_arrays
 from jaxnlif.store.leaves import to_arrays
@@ -98,6 +98,22 @@ def test_shifted_images():
     moved = mnist.shifted(image, 3, 1, key=jax.random.key(0))
     assert np.all(np.sum(np.asarray(moved), 1) == 9)
     assert set(np.argmax(np.asarray(moved), 1)) == set(range(9))
+
+
+def test_mirrored_images():
+    images = jnp.arange(9, dtype=jnp.uint8)[None].repeat(50, 0)
+    moved = np.asarray(mnist.mirrored(images, 3, key=jax.random.key(0)))
+    assert {tuple(image) for image in moved} == {
+        (0, 1, 2, 3, 4, 5, 6, 7, 8),
+        (2, 1, 0, 5, 4, 3, 8, 7, 6),
+    }
+
+
+def test_trainings_at_different_epochs_do_not_go_on_together():
+    begun = Training(None, {"loss": np.zeros(3)})
+    assert check_together([begun, begun]) == 2
+    with pytest.raises(ValueError, match="--together: the checkpoints have come to epochs 0 and 2"):
+        check_together([begun, None])
 
 
 @pytest.mark.parametrize(
