@@ -1,5 +1,6 @@
 """The public names, which `_lazy` reads: each is imported when it is first used."""
 
+from . import circuits as circuits
 from . import execution as execution
 from . import io as io
 from . import losses as losses
@@ -7,6 +8,7 @@ from . import plot as plot
 from . import spikes as spikes
 from . import statistics as statistics
 from .density import stability as stability
+from .circuits.circuit import Circuit as Circuit
 from .density import stationary as stationary
 from .density.coupling import AbstractCoupling as AbstractCoupling
 from .density.coupling import Corrected as Corrected

@@ -58,6 +58,10 @@ def covered(name: str, times: Any, sol: Solution) -> Solution:
 
     Saved times are traced in a batch under `jit`: the rule is then one of the run.
     """
+    check(
+        sol.solver.grid.populations is None,
+        "sol: of a network of populations; a loss of your own takes their rates, sol.rate (k, p)",
+    )
     ts = known(sol.ts)
     slack = 1e-6 * (ts[-1] - ts[0])
     outside = (times[0] < ts[0] - slack) | (ts[-1] + slack < times[-1])

@@ -234,21 +234,32 @@ class Grid(Module):
     """The product of a voltage grid and a weight grid; densities on it have shape `(v, w)`.
 
     Without a weight grid the network is unstructured: all neurons share the one weight of the
-    model, the weight axis has length 1 and unit width, and the same code solves it.
+    model, the weight axis has length 1 and unit width, and the same code solves it. A network of
+    populations has a column of unit width for each, of mass 1.
 
     **Arguments:**
 
     - `v`: a `VoltageGrid`; its `dtype` is that of the whole grid.
     - `w`: a `WeightGrid`, or `None` for an unstructured network.
     - `dtype`: floating-point type of everything computed on this grid; that of `v` if `None`.
+    - `populations`: how many there are; `None` for a network that is one, or is structured.
 
-    **Raises:** `ValueError` unless `v` and `w` are such grids and `dtype` is float32 or float64.
+    **Raises:** `ValueError` unless `v` and `w` are such grids, `dtype` is float32 or float64, and
+    `populations` a positive integer that comes without `w`.
     """
 
     v: VoltageGrid
     w: WeightGrid | None
+    populations: int | None = eqx.field(static=True, default=None)
 
-    def __init__(self, v: VoltageGrid, w: WeightGrid | None = None, *, dtype: Any = None):
+    def __init__(
+        self,
+        v: VoltageGrid,
+        w: WeightGrid | None = None,
+        *,
+        dtype: Any = None,
+        populations: Any = None,
+    ):
         for name, value, kind in (("v", v, VoltageGrid), ("w", w, WeightGrid | None)):
             rule = "must be a VoltageGrid" if name == "v" else "must be a WeightGrid, or None"
             check(isinstance(value, kind), f"{name} = {brief(value)}: {rule}")
@@ -256,7 +267,10 @@ class Grid(Module):
             v = VoltageGrid(v.minimum, v.threshold, reset=v.reset, num=v.num, dtype=dtype)
         if w is not None:
             _check_distinct(w.num, w.spacing, (w.minimum, w.maximum), v.dtype)
-        self.v, self.w = v, w
+        if populations is not None:
+            populations = check_integer("populations", populations, at_least=1)
+            check(w is None, "populations: have no weight axis; give w or populations, not both")
+        self.v, self.w, self.populations = v, w, populations
 
     @property
     def dtype(self) -> np.dtype:
@@ -266,7 +280,7 @@ class Grid(Module):
     @property
     def shape(self) -> tuple[int, int]:
         """Shape `(v, w)` of a density on this grid."""
-        return self.v.num, 1 if self.w is None else self.w.num
+        return self.v.num, (self.populations or 1) if self.w is None else self.w.num
 
     @property
     def weight_spacing(self) -> float:
@@ -282,10 +296,21 @@ class Grid(Module):
         """Total mass $∫∫ p\\,dv\\,dw$, summed in float64 where that is enabled.
 
         **Arguments:** `density`: $p$, shape `(…, v, w)` (1 / voltage / weight).
-        **Returns:** shape `(…)` (dimensionless).
+        **Returns:** shape `(…)`, of populations that of each, `(…, k)` (dimensionless).
         """
         wide = jax.dtypes.canonicalize_dtype(np.float64)
-        return jnp.sum(density, axis=(-2, -1), dtype=wide) * self.cell_area
+        axes = (-2, -1) if self.populations is None else -2
+        return jnp.sum(density, axis=axes, dtype=wide) * self.cell_area
+
+    def network_rate(self, rates: Float[Array, "*batch w"]) -> Float[Array, "*batch"]:
+        r"""The rate of the network, $∫ N(w)\,dw$, or those of its populations.
+
+        **Arguments:** `rates`: of the columns, shape `(…, w)` (spikes / neuron / time / weight).
+        **Returns:** shape `(…)`, of populations that of each, `(…, k)` (spikes / neuron / time).
+        """
+        if self.populations is not None:
+            return rates
+        return jnp.sum(rates, axis=-1) * self.weight_spacing
 
     def weight_density(self, density: Float[Array, "*batch v w"]) -> Float[Array, "*batch w"]:
         """Weight density $H(w) = ∫ p\\,dv$.

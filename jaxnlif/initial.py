@@ -29,7 +29,7 @@ def gaussian(
     - `v`: mean and variance of the potentials (voltage, voltage²).
     - `w`: mean and variance of the weights (weight, weight²); `None` for an unstructured network.
 
-    **Returns:** density of shape `(v, w)` (1 / voltage / weight).
+    **Returns:** density of shape `(v, w)` (1 / voltage / weight); of populations, each has it.
 
     **Raises:** `ValueError` if a mean is off the grid, a variance is not positive, or `w` is
     missing (given) for a structured (unstructured) network.
@@ -39,7 +39,9 @@ def gaussian(
     if grid.w is not None:
         nodes.append(grid.w.centers)
         moments.append(_moments("w", w, grid.w.minimum, grid.w.maximum))
-    return _product(*jax.tree.map(lambda x: x.astype(grid.dtype), (nodes, moments)), grid.cell_area)
+    given = jax.tree.map(lambda x: x.astype(grid.dtype), (nodes, moments))
+    density = _product(*given, grid.cell_area)
+    return density if grid.populations is None else jnp.broadcast_to(density, grid.shape)
 
 
 def at_reset(grid: Grid) -> Float[Array, "v w"]:
@@ -50,7 +52,7 @@ def at_reset(grid: Grid) -> Float[Array, "v w"]:
     **Returns:** density of shape `(v, w)` and mass 1 (1 / voltage / weight).
     """
     density = jnp.zeros(grid.shape, grid.dtype).at[grid.v.reset_index].set(1)
-    return density / grid.mass(density).astype(grid.dtype)
+    return density / _mass_of_columns(grid, density)
 
 
 def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
@@ -66,9 +68,14 @@ def normalise(grid: Grid, values: ArrayLike | Sequence) -> Float[Array, "v w"]:
     density = as_leaf("values", values).astype(grid.dtype)
     _check_entries(grid, density, "values")
     if is_concrete(values):
-        mass = float(grid.mass(density))
-        check(0 < mass < np.inf, f"values: have the mass {mass:g}, which cannot be made 1")
-    return density / grid.mass(density).astype(grid.dtype)
+        for mass in np.ravel(grid.mass(density)):
+            check(0 < mass < np.inf, f"values: have the mass {mass:g}, which cannot be made 1")
+    return density / _mass_of_columns(grid, density)
+
+
+def _mass_of_columns(grid: Grid, density: Float[Array, "v w"]) -> Float[Array, "1 #w"]:
+    """The mass of all columns, or that of each population."""
+    return jnp.reshape(grid.mass(density), (1, -1)).astype(grid.dtype)
 
 
 def from_samples(
@@ -88,6 +95,9 @@ def from_samples(
     as many, or `w` is missing (given) for a structured (unstructured) network.
     """
     _check_weight_argument(grid, w)
+    check(
+        grid.populations is None, "grid: is of populations; take the samples of one after another"
+    )
     rows = _bin("v", v, grid.v.minimum, grid.v.threshold, grid.v.num, offset=0.5)
     if grid.w is None:
         columns = np.zeros_like(rows)
@@ -105,11 +115,13 @@ def from_samples(
 def check_density(grid: Grid, density: ArrayLike) -> None:
     """Requires shape `(v, w)`, entries that are finite and not negative, and mass 1."""
     _check_entries(grid, density)
-    mass = known(density).sum() * grid.cell_area
-    check(
-        abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
-        f"y0: {shown('mass', mass)}: must be 1 (jaxnlif.normalise(grid, array) scales an array)",
-    )
+    columns = known(density).sum(axis=0) * grid.cell_area
+    for mass in (columns.sum(),) if grid.populations is None else columns:
+        check(
+            abs(mass - 1) <= _tolerance.unit_mass(grid.dtype),
+            f"y0: {shown('mass', mass)}: must be 1 (jaxnlif.normalise(grid, array) scales an array)"
+            + ("" if grid.populations is None else ", that of each population"),
+        )
 
 
 def _check_entries(grid: Grid, density: ArrayLike, name: str = "y0") -> None:

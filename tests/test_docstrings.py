@@ -28,6 +28,7 @@ from ._docstrings import Public, public, public_names
 
 NAMESPACES = {
     "jn": jn,
+    "jn.circuits": jn.circuits,
     "jn.execution": jn.execution,
     "jn.io": jn.io,
     "jn.losses": jn.losses,

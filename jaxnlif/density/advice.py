@@ -34,8 +34,11 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str
     """What to try, by the inputs at the saved times of a `Solution` that has this flag."""
     if flag not in (WarningFlag.voltage_wall, WarningFlag.voltage_noise, WarningFlag.time_noise):
         return ""
+    grid = solution.solver.grid
+    if grid.populations is not None:
+        return ""
     saved = (jnp.asarray(x) for x in (solution.ts, solution.rate, solution.rates))
-    neurons = neurons_at(solution.model, weights, solution.stats["dt"], *saved)
+    neurons = neurons_at(grid, solution.model, weights, solution.stats["dt"], *saved)
     rates, drive = np.asarray(neurons.rates), np.asarray(neurons.drive)
     firing = (rates > 0.01 * np.max(rates)) & np.isfinite(drive)
     noise = np.broadcast_to(np.asarray(neurons.noise), drive.shape)
@@ -71,6 +74,10 @@ def grid_for_model(
     structured network.
     """
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
+    check(
+        model.populations is None,
+        "model: has populations; VoltageGrid.for_model takes a network that is one",
+    )
     own = model.connections.weight
     check(
         (own is None) == (axis is not None),

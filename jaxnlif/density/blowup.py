@@ -126,8 +126,8 @@ def edge_weight(
 def blows_up(
     grid: Grid,
     density: Float[Array, "v w"],
-    rate: Float[Array, ""],
-    kick: Float[Array, " w"],
+    rate: Float[Array, "*k"],
+    kick: Float[Array, "*k w"],
     duration: Float[Array, ""],
     edge: Float[ArrayLike, "..."] = 0.5,
 ) -> Bool[Array, ""]:
@@ -136,13 +136,49 @@ def blows_up(
     A step in which everyone fires does not resolve the question; there only a rate without bound
     counts.
 
-    **Arguments:** density `(v, w)`, rate (spikes / neuron / membrane time), `kick` k `(w,)`
-    (voltage), `duration` $δ = Δt/ε$ of the step (membrane time), `edge` ω. **Returns:** a boolean.
+    **Arguments:** density `(v, w)`, rate (spikes / neuron / membrane time), `kick` k `(w,)`,
+    of populations `(k, k)` (voltage), `duration` $δ = Δt/ε$ of the step (membrane time), `edge` ω.
+    **Returns:** a boolean.
     """
     fired = rate * duration
     resolved = fired < 1
+    if grid.populations is not None:
+        apart = jnp.where(resolved, fired, 0)
+        return jnp.any(_carried(grid, density, apart, kick, edge)) | ~jnp.all(rate < MAX_RATE)
     event = cascade(grid, density, jnp.where(resolved, fired, 0), kick, edge).is_event
     return (resolved & event) | ~(rate < MAX_RATE)
+
+
+def _carried(
+    grid: Grid,
+    density: Float[Array, "v k"],
+    fired: Float[Array, " k"],
+    kick: Float[Array, "k k"],
+    edge: Float[ArrayLike, "..."],
+) -> Bool[Array, " k"]:
+    r"""Whether the neurons of each population make an event, of masses that have fired.
+
+    The masses grow to the smallest ones with $m_k = m_{0,k} + G_k(\sum_l b_{kl} m_l)$, at which no
+    more neurons reach the threshold: excitatory kicks carry the event, inhibitory ones act in it.
+    """
+    tolerance = _tolerance.coupling(grid.dtype)
+
+    def jump(mass: Array) -> Array:
+        return jnp.sum(kick * mass[None], axis=1)
+
+    def unfinished(carry: _Iterates) -> Array:
+        previous, mass, iterations = carry
+        return jnp.any(mass > previous * (1 + tolerance)) & (iterations < _MAX_ITERATIONS)
+
+    def grow(carry: _Iterates) -> _Iterates:
+        _, mass, iterations = carry
+        more = fired + reached(grid, density, jump(mass), edge)
+        return mass, jnp.maximum(mass, more), iterations + 1
+
+    possible = jnp.any(kick > 0)
+    begin = jnp.zeros_like(fired), jnp.where(possible, fired, 0), jnp.zeros((), jnp.int32)
+    _, mass, _ = lax.while_loop(unfinished, grow, begin)
+    return possible & is_event(mass, fired, jump(mass), _visible(grid.v))
 
 
 def _visible(grid: VoltageGrid) -> float:

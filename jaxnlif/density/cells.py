@@ -48,17 +48,17 @@ class Inputs(NamedTuple):
 def inputs_of(
     grid: VoltageGrid,
     membrane: AbstractMembrane,
-    kappa: Float[Array, ""],
+    kappa: Float[Array, "*k"],
     drive: Float[Array, " w"],
-    noise: Float[Array, ""],
+    noise: Float[Array, "*k"],
 ) -> Inputs:
-    """Those of neurons of one membrane, noise and step."""
-    force = membrane.drift(interfaces(grid))[:, None]
+    """Those of neurons of one membrane; noise and κ are of all columns, or of each."""
+    force = membrane.drift(interfaces(grid)[:, None])
     lowest, highest = force[0], force[-1]
     if not membrane.linear:
         lowest, highest = (of(lax.stop_gradient(force), 0) for of in (jnp.min, jnp.max))
     extremes = lax.stop_gradient(jnp.stack([lowest, highest]))
-    return Inputs(jnp.reshape(kappa, 1), jnp.reshape(noise, 1), force, extremes, drive)
+    return Inputs(jnp.atleast_1d(kappa), jnp.atleast_1d(noise), force, extremes, drive)
 
 
 def exchange_rates(

@@ -17,6 +17,7 @@ from .._module import Module
 from ..integrate.scan import remember
 from .own_rate import chosen_rate, own_rate
 from .root import nearest_root, overshot_root
+from .roots import vector_root
 from .voltage import VoltageStep, frozen
 
 _MAX_EVALUATIONS = 60
@@ -143,6 +144,12 @@ class Implicit(AbstractCoupling):
         check_integer("max_evaluations", self.max_evaluations, at_least=1)
 
     def __call__(self, step: VoltageStep, previous: Float[Array, " s"]) -> Coupled:
+        if previous.size > 1:
+            found = remember(
+                vector_root(frozen(step).firing, frozen(previous), self.max_evaluations)
+            )
+            signals = own_rate(step, found.signals)
+            return Coupled(signals, found.evaluations, found.found, True, ~found.found)
         firing, start = _of_one(frozen(step).firing), lax.stop_gradient(previous[0])
         root = remember(nearest_root(firing, start, self.max_evaluations))
         rate = own_rate(step, root.rate)

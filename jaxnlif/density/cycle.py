@@ -8,8 +8,8 @@ neither reproduces itself.
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..model import Network
@@ -24,7 +24,7 @@ _CAUSED = 0.5
 
 
 class Alternation(eqx.Module):
-    r"""How the rates of the last steps alternate.
+    r"""How the rates of the last steps alternate, of each population if there are several.
 
     - `change`: $N^n - N^{n-1}$, with N the network rate.
     - `swing`: the largest second difference while they alternate, with the sign of the last.
@@ -34,20 +34,20 @@ class Alternation(eqx.Module):
       for none.
     """
 
-    change: Float[Array, ""]
-    swing: Float[Array, ""]
-    seen: Float[Array, ""]
-    steps: Int[Array, ""]
+    change: Float[Array, "*k"]
+    swing: Float[Array, "*k"]
+    seen: Float[Array, "*s"]
+    steps: Int[Array, "*k"]
 
     @property
     def is_cycle(self) -> Bool[Array, ""]:
-        return self.steps >= _STEPS
+        return jnp.any(self.steps >= _STEPS)
 
     def after(
         self,
-        before: Float[Array, ""],
-        rate: Float[Array, ""],
-        seen: Float[Array, ""],
+        before: Float[Array, "*k"],
+        rate: Float[Array, "*k"],
+        seen: Float[Array, "*s"],
         driven: Bool[Array, ""],
     ) -> Alternation:
         """With one more step, from the rate `before` to `rate`, in which neurons saw `seen`.
@@ -63,21 +63,28 @@ class Alternation(eqx.Module):
         return Alternation(change, swing, seen, jnp.where(goes_on, self.steps + 1, 0))
 
 
-def watch(coupling: AbstractCoupling, model: Network, dtype: np.dtype) -> Alternation | None:
+def watch(
+    coupling: AbstractCoupling, model: Network, rate: Float[Array, "*k"]
+) -> Alternation | None:
     """What a run that begins is watched with, or `None` where the coupling makes no cycles.
 
     Whether delayed signals do is a property of the synapse.
     """
     synapse = model.connections
     may = synapse.may_alternate if synapse.delayed else coupling.may_cycle
-    zero = jnp.zeros((), dtype)
-    return Alternation(zero, zero, zero, jnp.zeros((), jnp.int32)) if may else None
+    if not may:
+        return None
+    zero, seen = jnp.zeros_like(rate), jnp.zeros_like(rate)
+    if synapse.delayed and rate.ndim:
+        felt = jax.eval_shape(synapse.seen, synapse.start(rate), jnp.ones((), rate.dtype))
+        seen = jnp.zeros(felt.shape, felt.dtype)
+    return Alternation(zero, zero, seen, jnp.zeros(rate.shape, jnp.int32))
 
 
 def watched(
     alternation: Alternation | None,
-    before: Float[Array, ""],
-    rate: Float[Array, ""],
+    before: Float[Array, "*k"],
+    rate: Float[Array, "*k"],
     signals: Float[Array, " s"],
     step: VoltageStep,
     dt: Float[Array, ""],
@@ -86,8 +93,9 @@ def watched(
     if alternation is None:
         return None
     before, rate, signals, step, dt = frozen((before, rate, signals, step, dt))
-    driven = _driven(step, signals, alternation.seen[None], dt)
-    return alternation.after(before, rate, signals[0], driven)
+    driven = _driven(step, signals, jnp.atleast_1d(alternation.seen), dt)
+    seen = signals.reshape(alternation.seen.shape)
+    return alternation.after(before, rate, seen, driven)
 
 
 def _driven(

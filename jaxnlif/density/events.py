@@ -80,7 +80,8 @@ class NoEvents(AbstractEvents):
         return None
 
     def fire(self, step: VoltageStep, signals: Float[Array, " s"], own: bool) -> Fired:
-        after = own_step(step, signals[0]) if own else step.after(signals)
+        root = signals if signals.size > 1 else signals[0]
+        after = own_step(step, root) if own else step.after(signals)
         return Fired.alone(*after)
 
     def logged(self, log: Log[Event] | None, step: VoltageStep, fired: Fired) -> Log[Event] | None:
@@ -91,8 +92,9 @@ class NoEvents(AbstractEvents):
     ) -> tuple[Bool[Array, ""], Result]:
         resolved = step.kappa > 0
         duration = jnp.where(resolved, 1 / jnp.where(resolved, step.kappa, 1), jnp.inf)
-        kick, edge = step.kick(), step.edge(state.rate[None])
-        lost = blows_up(step.grid, state.density, state.rate, kick, duration, edge)
+        kick, edge = step.kick(), step.edge(jnp.atleast_1d(state.rate))
+        course = step.grid, state.density, state.rate
+        lost = blows_up(*course, kick, duration, edge)
         lost = lost | ~(seen.found | seen.exhausted)
         return lost, Result.where(resolved, Result.blow_up, Result.no_self_consistent_rate)
 

@@ -34,7 +34,10 @@ def arriving_in(model: Network, dt: Float[Array, ""], state: DensityState) -> Ar
     """What arrives in the step of `dt` that begins."""
     synapse, rest = model.connections, model.rest
     signals = synapse.seen(state.sent, dt) if synapse.delayed else None
-    return Arriving(signals, Later(rest.seen(state.resting, dt)) if rest.rests else AtOnce())
+    if not rest.rests:
+        return Arriving(signals, AtOnce())
+    # A step counts in membrane times.
+    return Arriving(signals, Later(rest.seen(state.resting, dt) * model.membrane_time))
 
 
 def recorded(
@@ -45,9 +48,9 @@ def recorded(
     state: DensityState,
 ) -> DensityState:
     """The state with the mean rates of a step on their way."""
-    signals = (jnp.sum(rates) * grid.weight_spacing)[None]
+    signals = jnp.atleast_1d(grid.network_rate(rates))
     resting = model.rest.record(state.resting, rates, dt)
-    held = jnp.sum(model.rest.outstanding(resting, dt)) * grid.weight_spacing
+    held = grid.network_rate(jnp.broadcast_to(model.rest.outstanding(resting, dt), rates.shape))
     return replace(
         state,
         sent=model.connections.record(state.sent, signals, dt),

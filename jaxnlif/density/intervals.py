@@ -79,6 +79,10 @@ def intervals(
     J. Abate, W. Whitt, *ORSA J. Comput.* 7:36 (1995), for the inversion.
     """
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
+    check(
+        model.populations is None,
+        "model: has populations; the statistics of intervals take a network that is one",
+    )
     own = model.connections.weight
     check(not isinstance(model.refractory, Never), "refractory = Never(): there is no next spike")
     check(
@@ -103,7 +107,7 @@ def intervals(
     if rate is None:
         rate = self_consistent_inputs(model, grid, w, time[None])[0][0]
     rate = jnp.asarray(rate, grid.dtype)
-    drive, noise = model.input(time, w, rate)[0], model.diffusion(rate).astype(grid.dtype)
+    drive, noise = model.input(time, w, rate)[0], model.diffusion(rate, time).astype(grid.dtype)
     rest = in_membrane_times(model.rest.period, model.epsilon).astype(grid.dtype)
     membrane = model.membrane
 

@@ -31,4 +31,6 @@ def outcome(
     going = Result.where(seen.exhausted, Result.rate_not_found, going)
     state = replace(state, density=density, rate=rate)
     lost, why = events.lost(frozen(step), state, seen)
-    return Result.where(jnp.isfinite(rate), Result.where(lost, why, going), Result.non_finite)
+    return Result.where(
+        jnp.all(jnp.isfinite(rate)), Result.where(lost, why, going), Result.non_finite
+    )

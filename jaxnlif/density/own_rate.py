@@ -4,6 +4,7 @@ With $L$ the tangent of a step that sees a given rate, and $s = L(0, 1)$ its ans
 the step with its own rate has $\dot p = L(\dot θ, 0) + s \dot N$ and
 $\dot N = \bar N[L(\dot θ, 0)] / (1 - \bar N[s])$: one tangent solve for $s$, and in reverse mode
 one transposed solve for the rest. The root is not searched again, nor is the step repeated.
+Populations have one answer for each of their rates, and a matrix in place of the quotient.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .voltage import VoltageStep
 
 
 @eqx.filter_custom_jvp
-def own_rate(step: VoltageStep, root: Float[Array, ""]) -> Float[Array, ""]:
+def own_rate(step: VoltageStep, root: Float[Array, "*k"]) -> Float[Array, "*k"]:
     r"""The root of $\bar N = G(\bar N)$, which was found, with derivatives by the step."""
     return root
 
@@ -38,10 +39,10 @@ def chosen_rate(
 
 @eqx.filter_custom_jvp
 def own_step(
-    step: VoltageStep, root: Float[Array, ""]
+    step: VoltageStep, root: Float[Array, "*k"]
 ) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
     """Density and firing rates at the end of the step, the root being a function of it."""
-    return step.after(root[None])
+    return step.after(jnp.atleast_1d(root))
 
 
 @own_rate.def_jvp
@@ -84,10 +85,17 @@ def _tangent(
     moving, fixed = eqx.partition(step, given)
 
     def after(moving: VoltageStep, rate: Array) -> Any:
-        return eqx.combine(moving, fixed).after(rate[None], known=density)
+        return eqx.combine(moving, fixed).after(jnp.atleast_1d(rate), known=density)
 
     push = jax.linearize(after, moving, rate)[1]
     direct = push(tangent, jnp.zeros_like(rate))
-    answer = push(jax.tree.map(jnp.zeros_like, moving), jnp.ones_like(rate))
+    still = jax.tree.map(jnp.zeros_like, moving)
+    if rate.ndim:
+        one_each = jnp.eye(rate.size, dtype=rate.dtype)
+        answers = jax.vmap(lambda one: push(still, one), out_axes=-1)(one_each)
+        own = one_each - step.network_rate(answers[1].T).T
+        d_rates = jnp.linalg.solve(own, step.network_rate(direct[1]))
+        return d_rates, jax.tree.map(lambda d, s: d + s @ d_rates, direct, answers)
+    answer = push(still, jnp.ones_like(rate))
     d_rate = step.network_rate(direct[1]) / (1 - step.network_rate(answer[1]))
     return d_rate, jax.tree.map(lambda d, s: d + s * d_rate, direct, answer)

@@ -170,5 +170,6 @@ def _exchange(
 ) -> tuple[Array, Array]:
     """The rates from a node to the next one and back."""
     interface = jnp.asarray(minimum + h * (node + 0.5), drive.dtype)
-    peclet = (drive + membrane.drift(interface)) * (h / noise)
+    force = jnp.broadcast_to(membrane.drift(interface), jnp.shape(drive))
+    peclet = (drive + force) * (h / noise)
     return noise / h**2 * bernoulli(-peclet), noise / h**2 * bernoulli(peclet)

@@ -24,6 +24,7 @@ from ..grid import Grid
 from ..integrate.warning import WarningFlag
 from ..model import AbstractMembrane, Network
 from .passage import Moments, interval_moments
+from .stretched import stretched
 from .walls import Walls
 
 RATE_ERROR = 3e-3
@@ -39,49 +40,63 @@ _STRONGEST_FEEDBACK = 0.9
 class Neurons(NamedTuple):
     r"""Neurons with constant input: samples k in time, and in each a column for every weight.
 
-    - `drive`: input μ `(k, w)` (voltage); `noise`: a `(k, 1)` (voltage² / membrane time).
+    - `drive`: input μ `(k, w)` (voltage); `noise`: a `(k, 1)` or `(k, w)` (voltage² / membrane
+      time).
     - `d_drive`, `d_noise`: their derivatives by $\bar N$, of the same shapes.
     - `rates`: $N(w)$ `(k, w)` (spikes / neuron / membrane time / weight).
-    - `rest`: refractory period, a number (membrane time).
-    - `step`: the length δ of a step, 0 where intervals are not what is followed `(k, 1)`
-      (membrane time).
+    - `rest`: refractory period, a number or `(1, w)` (membrane time).
+    - `step`: the length δ of a step, 0 where intervals are not what is followed `(k, 1)`,
+      or `(k, w)` (membrane time).
     """
 
     drive: Float[Array, "k w"]
-    noise: Float[Array, "k 1"]
+    noise: Float[Array, "k #w"]
     d_drive: Float[Array, "k w"]
-    d_noise: Float[Array, "k 1"]
+    d_noise: Float[Array, "k #w"]
     rates: Float[Array, "k w"]
-    rest: Float[Array, ""]
-    step: Float[Array, "k 1"]
+    rest: Float[Array, "*#w"]
+    step: Float[Array, "k #w"]
 
 
 def neurons_at(
+    grid: Grid,
     model: Network,
     weights: Float[Array, " w"],
     step: Float[Array, "..."],
     ts: Float[Array, " k"],
-    rate: Float[Array, " k"],
+    rate: Float[Array, "k *p"],
     rates: Float[Array, "k w"],
 ) -> Neurons:
     """Those of a network at some times.
 
-    **Arguments:** `weights` of the columns; `step`, the length of a step at these times, a number
-    or `(k,)` (learning time); times, network rates and rates $N(w)$ then, as in `Solution`.
+    The rates of populations move one by one, and their derivatives are left out: what is known is
+    the error at given input.
+
+    **Arguments:** `grid`; `weights` of the columns; `step`, the length of a step at these times, a
+    number or `(k,)` (learning time); times, network rates and rates $N(w)$ then, as in `Solution`.
     """
 
+    several = grid.populations is not None
+    unit = stretched(grid.v, model)[1]
+
     def inputs(t: Array, rate: Array) -> tuple[Array, Array]:
-        return model.input(t, weights, rate), model.diffusion(rate)[None]
+        drive, noise = model.given(t, weights, jnp.atleast_1d(rate))
+        return drive / unit, jnp.atleast_1d(noise) / unit**2
 
     def at(t: Array, rate: Array) -> Any:
-        return jax.jvp(partial(inputs, t), (rate,), (jnp.ones_like(rate),))
+        moves = jnp.zeros_like(rate) if several else jnp.ones_like(rate)
+        return jax.jvp(partial(inputs, t), (rate,), (moves,))
 
     (drive, noise), (d_drive, d_noise) = jax.vmap(at)(ts, rate)
     # A learning network is followed over times in which neurons fire again and again.
     fast = in_membrane_times(step, model.epsilon)
-    step = jnp.zeros_like(rate) if model.plasticity.moves else fast + jnp.zeros_like(rate)
+    step = jnp.zeros_like(ts) if model.plasticity.moves else fast + jnp.zeros_like(ts)
     rest = in_membrane_times(model.rest.period, model.epsilon).astype(rate.dtype)
-    given = (drive, noise, d_drive, d_noise, rates, rest, step[:, None])
+    step = step[:, None]
+    if several:
+        rest = jnp.broadcast_to(rest / model.membrane_time, weights.shape)[None]
+        step = step / jnp.broadcast_to(jnp.asarray(model.membrane_time), weights.shape)[None]
+    given = (drive, noise, d_drive, d_noise, rates, rest, step)
     return Neurons(*lax.stop_gradient(given))
 
 

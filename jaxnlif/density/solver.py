@@ -24,8 +24,7 @@ from ..machine.machine import Machine
 from ..model import Network
 from .advice import advice
 from .blowup import MAX_RATE
-from .cells import firing_rates, inputs_of
-from .coupling import AbstractCoupling, Implicit, Lagged
+from .coupling import AbstractCoupling, Corrected, Implicit, Lagged
 from .cycle import watch, watched
 from .events import AbstractEvents, Cascade, NoEvents, Together
 from .finite import AbstractSize, Finite, Infinite
@@ -36,6 +35,7 @@ from .resolution import discretisation_errors, neurons_at, warnings
 from .start import first_rates, first_rates_given
 from .state import DensityState
 from .step_size import AbstractStepSize, Situation
+from .stretched import stretched
 from .substep import lookup_time
 from .transport import AbstractTransport, Learning, Moved, Still
 from .upwind import Upwind
@@ -128,6 +128,16 @@ class FluxShift(AbstractSolver[DensityState]):
         check_arguments(self.grid, model, y0, dt)
         once(check_functions, self, model)
         check_times(model, dt, events=self.events, neurons=self.neurons)
+        if model.populations is not None:
+            for name in ("events", "neurons"):
+                check(
+                    getattr(self, name) is None,
+                    f"{name}: FluxShift does not take them for a network of populations",
+                )
+            check(
+                not isinstance(self.coupling, Corrected),
+                "coupling = Corrected(): is for one population; take Lagged() or Implicit()",
+            )
         self._size.validate(key)
 
     def sharded(self, layout: Sharded) -> FluxShift:
@@ -141,8 +151,11 @@ class FluxShift(AbstractSolver[DensityState]):
     def weights(self, model: Network) -> Float[Array, " w"]:
         """The synaptic weight of each column, shape `(w,)` (weight).
 
-        They are the cell centres, or the one weight of the model.
+        They are the cell centres, or the one weight of the model; 0 of populations, whose weights
+        are between them.
         """
+        if self.grid.populations is not None:
+            return jnp.zeros(self.grid.populations, self.dtype)
         if self.grid.w is None:
             return jnp.asarray(model.connections.weight, self.dtype)[None]
         return jnp.asarray(self.grid.w.centers, self.dtype)
@@ -151,25 +164,26 @@ class FluxShift(AbstractSolver[DensityState]):
         self, model: Network, t0: Array, y0: ArrayLike, key: PRNGKeyArray | None
     ) -> DensityState:
         density = self.machine.layout.split(jnp.asarray(y0, self.dtype))
-        synapse, w = model.connections, self.weights(model)
+        synapse = model.connections
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
+        nothing = Arriving(None, AtOnce())
+        step = replace(self._voltage_step(model, t0, zero + 1, nothing, density), kappa=zero)
 
-        def fired(rate: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, " w"]]:
-            seen = zero if synapse.delayed else rate
-            drive, noise = model.input(t0, w, seen), model.diffusion(seen)
-            inputs = inputs_of(self.grid.v, model.membrane, zero, drive, noise)
-            rates = firing_rates(self.grid.v, inputs, density[-1])
-            return jnp.sum(rates) * self.grid.weight_spacing, rates
+        def fired(rate: Float[Array, "*k"]) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
+            seen = jnp.zeros_like(rate) if synapse.delayed else rate
+            rates = step.crossing(jnp.atleast_1d(seen))
+            return step.network_rate(rates), rates
 
         # The flux through the threshold depends, weakly, on the rate itself.
-        rate, rates = fired(fired(zero)[0])
+        silent = self.grid.network_rate(jnp.zeros_like(density[-1]))
+        rate, rates = fired(fired(silent)[0])
         state = DensityState(
             density=density,
             rates=rates,
             rate=rate,
-            spikes=Sum.zero(zero),
-            refractory=zero,
-            sent=synapse.start(rate[None]),
+            spikes=Sum.zero(silent),
+            refractory=silent,
+            sent=synapse.start(jnp.atleast_1d(rate)),
             resting=model.rest.start(rates),
             events=self._events.log(self.dtype),
             key=self._size.key(key),
@@ -178,7 +192,7 @@ class FluxShift(AbstractSolver[DensityState]):
             coupling_evaluations=none,
             transport_iterations=none,
             walls=Walls.untouched(self.grid),
-            alternation=watch(self._coupling, model, self.dtype),
+            alternation=watch(self._coupling, model, rate),
             debt=self._size.debt(self._coupling, synapse.delayed, self.dtype),
         )
         return self._split(state)
@@ -214,7 +228,7 @@ class FluxShift(AbstractSolver[DensityState]):
 
         step = self._voltage_step(model, time, dt, arriving, moved.density)
         step = self._size.owing(step, state.debt)
-        seen = arriving.couple(self._coupling, step, state.rate[None])
+        seen = arriving.couple(self._coupling, step, jnp.atleast_1d(state.rate))
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt = jnp.minimum(seen.signals, MAX_RATE)
         step, key = self._size.drawn(step, felt, state.key)
@@ -236,9 +250,7 @@ class FluxShift(AbstractSolver[DensityState]):
             substeps=state.substeps + 1,
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
             transport_iterations=state.transport_iterations + moved.iterations,
-            walls=walls.after_voltage_step(
-                self.grid, model.membrane, inputs.drive, inputs.noise, fired.density
-            ),
+            walls=walls.after_voltage_step(self.grid, model, inputs, fired.density),
             debt=self._size.debt_after(state.debt, step, felt, rate, fired.together),
             alternation=watched(state.alternation, state.rate, rate, felt, step, dt),
         )
@@ -265,7 +277,7 @@ class FluxShift(AbstractSolver[DensityState]):
         """The density after the weights have moved."""
         rule = model.plasticity
         transport = self.transport if rule.moves else Still()
-        signals = state.rate[None] if arriving.signals is None else arriving.signals
+        signals = jnp.atleast_1d(state.rate) if arriving.signals is None else arriving.signals
 
         def firing(columns: Float[Array, "v w"]) -> Float[Array, " w"]:
             step = self._voltage_step(model, time, dt, Arriving(None, AtOnce()), columns)
@@ -326,8 +338,8 @@ class FluxShift(AbstractSolver[DensityState]):
             return no_warnings()
         w = self.weights(model)
         step = self._step_size.usual(Situation(self.grid, model, w, state.density, rate, dt))
-        neurons = neurons_at(model, w, step, ts, rate, rates)
-        errors = discretisation_errors(self.grid, model.membrane, neurons)
+        neurons = neurons_at(self.grid, model, w, step, ts, rate, rates)
+        errors = discretisation_errors(self.grid, stretched(self.grid.v, model)[0], neurons)
         return warnings(errors, state.walls)
 
     def advice(self, flag: WarningFlag, solution: Any) -> str:

@@ -17,13 +17,14 @@ from jaxtyping import Array, Float
 
 from .own_rate import own_step
 from .root import nearest_root
+from .roots import vector_root
 from .voltage import VoltageStep, frozen
 
 _BRIEF = 0.01  # membrane times
 _MAX_EVALUATIONS = 60
 
 
-def first_rates(step: VoltageStep) -> tuple[Float[Array, ""], Float[Array, " w"]]:
+def first_rates(step: VoltageStep) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
     r"""Network rate and rates $N(w)$ after a voltage step that feels its own rate.
 
     The network rate is the one that reproduces itself in it. Of several it is the next to the one
@@ -32,6 +33,11 @@ def first_rates(step: VoltageStep) -> tuple[Float[Array, ""], Float[Array, " w"]
     """
     step = _doubled(step)
     still = frozen(step)
+    if step.grid.populations is not None:
+        none = jnp.zeros(step.grid.populations, step.density.dtype)
+        root = vector_root(still.firing, none, _MAX_EVALUATIONS)
+        rates = step.after(jnp.where(root.found, root.signals, none))[1]
+        return step.network_rate(rates), rates
     kappas = jnp.stack([jnp.maximum(still.kappa, 1 / _BRIEF), still.kappa])
 
     def search(begin: Array, kappa: Array) -> tuple[Array, None]:
@@ -46,7 +52,7 @@ def first_rates(step: VoltageStep) -> tuple[Float[Array, ""], Float[Array, " w"]
 
 def first_rates_given(
     step: VoltageStep, signals: Float[Array, " s"]
-) -> tuple[Float[Array, ""], Float[Array, " w"]]:
+) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
     """The same, where a delay says which signals are felt."""
     _, rates = _doubled(step).after(signals)
     return step.network_rate(rates), rates

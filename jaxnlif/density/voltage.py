@@ -16,6 +16,7 @@ from ..model import Leaky, Network
 from .blowup import edge_weight
 from .cells import Inputs, firing_rates, inputs_of
 from .reentry import AbstractReentry, AtOnce, Later
+from .stretched import stretched
 
 
 class VoltageStep(eqx.Module):
@@ -40,6 +41,10 @@ class VoltageStep(eqx.Module):
     machine: Machine = HERE
     extra: Float[Array, " s"] | float = 0.0
 
+    def crossing(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
+        """The firing rates at the beginning."""
+        return self._rates(self.inputs(signals), self.density[-1])
+
     def after(
         self, signals: Float[Array, " s"], known: Float[Array, "v w"] | None = None
     ) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
@@ -60,44 +65,50 @@ class VoltageStep(eqx.Module):
     def rates(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
         """The firing rates at the end, by the upward sweep alone."""
         inputs = self.inputs(signals)
-        return self.reentry.rates(self.grid.v, inputs, self.density, self._machine)
+        rates = self.reentry.rates(self.grid.v, inputs, self.density, self._machine)
+        return self._per_time(rates)
 
     def inputs(self, signals: Float[Array, " s"]) -> Inputs:
         """What the neurons are given."""
-        felt = signals + self.extra
-        drive = self.model.external(self.time, self.weights)
-        drive = drive + self.model.connections.input(self.weights, felt)
-        # Kicks may be negative; noise is not.
-        noise = self.model.diffusion(jnp.where(felt[0] < 0, 0, felt[0]))
-        return inputs_of(self.grid.v, self.model.membrane, self.kappa, drive, noise)
+        drive, noise = self.model.given(self.time, self.weights, signals + self.extra)
+        membrane, unit = stretched(self.grid.v, self.model)
+        kappa = self.kappa * self.model.membrane_time
+        return inputs_of(self.grid.v, membrane, kappa, drive / unit, noise / unit**2)
 
     def sent(self, rates: Float[Array, " w"]) -> Float[Array, " s"]:
         r"""The signals of neurons that fire at these rates: $\bar N = ∫N(w)\,dw$."""
-        return self.network_rate(rates)[None]
+        return jnp.atleast_1d(self.network_rate(rates))
 
-    def network_rate(self, rates: Float[Array, " w"]) -> Float[Array, ""]:
-        r"""$\bar N = ∫N(w)\,dw$."""
-        return jnp.sum(rates) * self.grid.weight_spacing
+    def network_rate(self, rates: Float[Array, " w"]) -> Float[Array, "*k"]:
+        r"""$\bar N = ∫N(w)\,dw$, of populations that of each."""
+        return self.grid.network_rate(rates)
 
     def mass_given(self) -> Float[Array, " w"]:
         """Mass at the beginning and what enters by itself (1 / weight)."""
         inflow = self.reentry.inflow(self.weights)
         return self.grid.weight_density(self.density) + inflow / self.kappa
 
-    def kick(self) -> Float[Array, " w"]:
-        """The jump of each weight when unit mass fires at once (voltage)."""
-        return self.model.connections.kick(self.weights)
+    def kick(self) -> Float[Array, "*k w"]:
+        """The jump of each weight when unit mass fires at once, of populations of each when unit
+        mass of each does (voltage)."""
+        kick = self.model.connections.kick(self.weights)
+        if self.grid.populations is None:
+            return kick
+        unit = jnp.broadcast_to(stretched(self.grid.v, self.model)[1], self.weights.shape)
+        # An instant moves potentials by weight / time constant.
+        return kick / (unit * self.model.membrane_time)[:, None]
 
     def edge(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
         """The weight of the layer below the threshold."""
         inputs = self.inputs(signals)
-        top = self.model.membrane.drift(jnp.asarray(self.grid.v.threshold, self.grid.dtype))
+        membrane, _ = stretched(self.grid.v, self.model)
+        top = membrane.drift(jnp.asarray(self.grid.v.threshold, self.grid.dtype))
         return edge_weight(self.grid.v, inputs.drive + top, inputs.noise)
 
     @property
     def _machine(self) -> Machine:
-        """Kernels make the drift of leaky neurons alone."""
-        leaky = isinstance(self.model.membrane, Leaky)
+        """Kernels make the drift of leaky neurons alone, of one membrane time."""
+        leaky = isinstance(self.model.membrane, Leaky) and self.grid.populations is None
         return Machine(self.machine.execution, self.machine.layout, leaky)
 
     def _after(
@@ -108,7 +119,16 @@ class VoltageStep(eqx.Module):
     ) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
         inputs = self.inputs(signals)
         density = reentry.after(self.grid.v, inputs, self.density, known, self._machine)
-        return density, firing_rates(self.grid.v, inputs, density[-1])
+        return density, self._rates(inputs, density[-1])
+
+    def _rates(self, inputs: Inputs, last: Float[Array, " w"]) -> Float[Array, " w"]:
+        return self._per_time(firing_rates(self.grid.v, inputs, last))
+
+    def _per_time(self, rates: Float[Array, " w"]) -> Float[Array, " w"]:
+        """Rates, which a step has in membrane times, in the time of the network."""
+        if self.model.time_constant is None:
+            return rates
+        return rates / self.model.membrane_time
 
 
 def frozen(tree: Any) -> Any:

@@ -15,8 +15,10 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ..grid import Grid, WeightGrid
-from ..model import AbstractLearning, AbstractMembrane
+from ..model import AbstractLearning, Network
+from .cells import Inputs
 from .passage import tail_length
+from .stretched import stretched
 from .voltage import frozen
 
 
@@ -39,16 +41,17 @@ class Walls(NamedTuple):
     def after_voltage_step(
         self,
         grid: Grid,
-        membrane: AbstractMembrane,
-        drive: Array,
-        noise: Array,
+        model: Network,
+        inputs: Inputs,
         density: Float[Array, "v w"],
     ) -> Walls:
-        """With the `density` at the end of a step of input `drive` and `noise`."""
-        membrane, drive, noise = frozen((membrane, drive, noise))
+        """With the `density` at the end of a step of such inputs; of populations, that of which
+        most is missing."""
+        model, inputs = frozen((model, inputs))
         lowest = lax.stop_gradient(density[0])
-        tail = tail_length(grid.v, membrane, drive, noise)
-        missing = jnp.sum(lowest * tail) * grid.weight_spacing
+        membrane, _ = stretched(grid.v, model)
+        tail = tail_length(grid.v, membrane, inputs.drive, inputs.noise)
+        missing = jnp.max(grid.network_rate(lowest * tail))
         return Walls(jnp.maximum(self.voltage, missing), self.weight)
 
     def after_weight_step(

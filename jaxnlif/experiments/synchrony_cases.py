@@ -45,7 +45,7 @@ class Case:
 
     def with_values(self, *, weight: float, noise: float) -> Case:
         """The same with another weight (voltage × membrane time) and noise."""
-        if (self.weight, float(self.network.noise)) == (weight, noise):
+        if (self.weight, float(np.asarray(self.network.noise))) == (weight, noise):
             return self
         title = f"{self.title}; weight {weight:g}, noise {noise:g}"
         return Case(title, replace(self.network, weight=weight, noise=noise))

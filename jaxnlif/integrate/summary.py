@@ -25,7 +25,8 @@ def summary(sol: Any) -> str:
     times = f"{saved[-1]} saved time{'' if saved[-1] == 1 else 's'}"
     if len(saved) > 1:
         return f"Solution({saved[:-1]} runs with {times}: {_outcomes(sol.result)})"
-    last = f", last rate {float(sol.rate[-1]):.4g}" if saved[-1] else ""
+    rates = " ".join(f"{float(x):.4g}" for x in np.atleast_1d(sol.rate[-1])) if saved[-1] else ""
+    last = f", last rate {rates}" if rates else ""
     end = f"{outcome(sol.result)} at t = {float(sol.t_end):.4g}"
     return f"Solution({end}, {times}{last}{_warned(sol)})"
 

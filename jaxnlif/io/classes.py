@@ -12,6 +12,7 @@ import equinox as eqx
 
 from .. import _sum, execution, grid
 from .._check import check
+from ..circuits import external
 from ..density import coupling, cycle, events, step_size, upwind, walls
 from ..density import solver as density_solver
 from ..density import state as density_state
@@ -29,7 +30,7 @@ _MODULES = (
     _sum,
     execution,
     grid,
-    *(network, membrane, synapse, drive, response, learning, delay, table),
+    *(network, membrane, synapse, drive, response, learning, delay, table, external),
     *(density_solver, density_state, coupling, cycle, events, upwind, step_size, walls),
     *(particles_solver, particles_state, restart),
     *(multiscale_solver, switch),

@@ -60,7 +60,8 @@ def to_xarray(sol: Any) -> xarray.Dataset:
     statistics. Units and meanings are attributes of each; the model, the solver with its options
     and grid, and the versions those of the whole, as texts (JSON). A solution of `vmap` has a
     leading dimension `member` (several: `member_0`, …), in which shorter records are filled with
-    NaN or -1. A network without a weight axis has no dimension `weight`.
+    NaN or -1. A network without a weight axis has no dimension `weight`; one of populations has a
+    dimension `population`, with their names.
 
     **Arguments:** `sol`: a `Solution`, also one of `vmap`.
 
@@ -111,6 +112,9 @@ def _coordinates(sol: Solution) -> dict[str, Variable]:
         "time": (("time",), ts, _labels("learning time", "time, of membranes for epsilon = 1")),
         "voltage": (("voltage",), grid.v.nodes, _labels("voltage", "membrane potential")),
     }
+    if grid.populations is not None:
+        names = np.asarray(sol.model.names or range(grid.populations))
+        found["population"] = (("population",), names, {"long_name": "population"})
     if grid.w is not None:
         centers = np.asarray(grid.w.centers, grid.dtype)
         found["weight"] = (("weight",), centers, _labels("weight", "synaptic weight"))
@@ -119,8 +123,9 @@ def _coordinates(sol: Solution) -> dict[str, Variable]:
 
 def _variables(sol: Solution, batch: tuple[str, ...]) -> Iterator[tuple[str, Variable]]:
     times = (*batch, "time")
+    each = () if sol.solver.grid.populations is None else ("population",)
     for name, labels in _COURSES.items():
-        yield name, (times, np.asarray(getattr(sol, name)), _labels(*labels))
+        yield name, ((*times, *each), np.asarray(getattr(sol, name)), _labels(*labels))
     if sol.solver.grid.w is not None:
         for name, labels in _BY_WEIGHT.items():
             yield name, ((*times, "weight"), np.asarray(getattr(sol, name)), _labels(*labels))
@@ -150,8 +155,8 @@ def _saved(sol: Solution, times: tuple[str, ...]) -> Iterator[tuple[str, Variabl
         axes = array.shape[len(times) :]
         dims = tuple(f"{name}_{axis}" for axis in range(len(axes)))
         if axes == grid.shape:
-            dims = ("voltage", "weight")
-            if grid.w is None:
+            dims = ("voltage", "weight" if grid.populations is None else "population")
+            if grid.w is None and grid.populations is None:
                 array, dims = array[..., 0], ("voltage",)
         yield name, ((*times, *dims), array, density if sol.holds_density else {})
 

@@ -45,7 +45,7 @@ class Constant(AbstractDrive):
     **Raises:** `ValueError` unless it is finite.
     """
 
-    value: Float[Array, "#k"] = eqx.field(converter=leaf("value"))
+    value: Float[Array, "*k"] = eqx.field(converter=leaf("value"))
 
     def __check_init__(self):
         check_finite("value", self.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -86,7 +86,7 @@ class Network(Module):
     J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
 
-    noise: Float[Array, "#k"] | Callable[[Array], Array]
+    noise: Float[Array, "*k"] | Callable[[Array], Array]
     drive: Callable[[Array, Array], Array]
     response: Callable[[Array], Array]
     learning: AbstractLearning | None
@@ -97,10 +97,10 @@ class Network(Module):
     refractory: Delay | Never | None
     membrane: AbstractMembrane = LEAKY
     synapse: AbstractSynapse | None = None
-    threshold: Float[Array, "#k"] | None = None
-    reset: Float[Array, "#k"] | None = None
-    time_constant: Float[Array, "#k"] | None = None
-    synaptic_time_constant: Float[Array, "#k"] | None = None
+    threshold: Float[Array, "*k"] | None = None
+    reset: Float[Array, "*k"] | None = None
+    time_constant: Float[Array, "*k"] | None = None
+    synaptic_time_constant: Float[Array, "*k"] | None = None
     names: tuple[str, ...] | None = eqx.field(static=True, default=None)
 
     def __init__(
@@ -162,7 +162,7 @@ class Network(Module):
             one is None or learning is None,
             "learning: an unstructured network (weight given) has no weights to learn",
         )
-        self.noise: Any = noise if callable(noise) else as_leaf("noise", noise)
+        self.noise = cast(Any, noise) if callable(noise) else as_leaf("noise", noise)
         self.noise_slope = as_leaf("noise_slope", noise_slope)
         self.epsilon = as_leaf("epsilon", epsilon)
         self.drive = _as_drive(drive)
@@ -240,6 +240,24 @@ class Network(Module):
         """
         return jnp.broadcast_to(self.drive(t, w), w.shape)
 
+    @property
+    def membrane_time(self) -> Float[Array, "*k"] | float:
+        """The time constant of the membranes, in which a network without populations counts."""
+        return 1.0 if self.time_constant is None else self.time_constant
+
+    def given(
+        self, t: Float[Array, ""], w: Float[Array, " w"], signals: Float[Array, " s"]
+    ) -> tuple[Float[Array, " w"], Float[Array, "*k"]]:
+        r"""Total input μ (voltage) and noise a (voltage² / membrane time), shape `(w,)` or `()`.
+
+        **Arguments:** `t`, a number (learning time); `w`, weights of the columns, `(w,)` (weight);
+        `signals` that are felt, `(s,)` (spikes / neuron / time), which may be negative.
+        """
+        drive = self.external(t, w) + self.connections.input(w, signals)
+        # Kicks may be negative; noise is not.
+        positive = jnp.where(signals < 0, 0, signals)
+        return drive, self.diffusion(positive if self.populations else positive[0], t)
+
     def jumps(self) -> Float[Array, " k"]:
         """The times at which the drive jumps, if it declares any, shape `(k,)` (learning time)."""
         declared = getattr(self.drive, "jumps", None)
@@ -247,7 +265,7 @@ class Network(Module):
 
     def diffusion(
         self, rate: Float[Array, "*s"], t: Float[Array, ""] | float = 0.0
-    ) -> Float[Array, "#k"]:
+    ) -> Float[Array, "*k"]:
         r"""Diffusion coefficient a, shape `()` or `(k,)` (voltage² / membrane time).
 
         It is $a_0 + a_1 \bar N$ for the membranes of this package.
@@ -256,7 +274,9 @@ class Network(Module):
         populations feel, shape `(k,)` or `(k * k,)` (spikes / neuron / time); `t`, a number, for
         noise that varies (learning time).
         """
-        noise = self.noise(jnp.asarray(t)) if callable(self.noise) else self.noise
+        noise: Any = self.noise
+        if callable(noise):
+            noise = noise(jnp.asarray(t))
         num = self.populations
         if num is None:
             return self.membrane.diffusion(noise + self.noise_slope * rate)

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .delay import AbstractDelay
+from .delay import AbstractDelay, Delay
+from .spread import AbstractSpread
 from .synapse import AbstractSynapse
 
 
@@ -34,6 +35,10 @@ class Projections(AbstractSynapse):
     def input(self, w: Float[Array, " k"], signals: Float[Array, " s"]) -> Float[Array, " k"]:
         return projected(self.weight, signals)
 
+    def kick(self, w: Float[Array, " k"]) -> Float[Array, "k k"]:
+        assert self.weight is not None
+        return self.weight
+
 
 class DelayedProjections(AbstractSynapse):
     r"""Population k feels $\sum_l b_{kl} s_{kl}$ after the delays and filters of the projections.
@@ -46,14 +51,21 @@ class DelayedProjections(AbstractSynapse):
 
     weight: Float[Array, "k k"] | None
     delay: AbstractDelay | None
-    filter: Float[Array, "#k"] | None
+    filter: Float[Array, "*k"] | None
 
     def input(self, w: Float[Array, " k"], signals: Float[Array, " s"]) -> Float[Array, " k"]:
         return projected(self.weight, signals)
 
+    def kick(self, w: Float[Array, " k"]) -> Float[Array, "k k"]:
+        return jnp.zeros((w.size, w.size), w.dtype)
+
     @property
     def delayed(self) -> bool:
         return True
+
+    @property
+    def may_alternate(self) -> bool:
+        return not isinstance(self.delay, Delay | AbstractSpread)
 
     def start(self, signals: Float[Array, " k"]) -> Filtered:
         sent = jnp.zeros_like(signals) if self.delay is None else self.delay.start(signals)
@@ -96,7 +108,7 @@ def projected(table: Float[Array, "k k"] | None, signals: Float[Array, " s"]) ->
 def projections(
     weight: Float[Array, "k k"],
     delay: AbstractDelay | None,
-    filter: Float[Array, "#k"] | None,
+    filter: Float[Array, "*k"] | None,
 ) -> AbstractSynapse:
     """The synapses of populations, which act at once if there is neither delay nor filter."""
     if delay is None and filter is None:

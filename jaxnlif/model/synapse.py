@@ -47,8 +47,9 @@ class AbstractSynapse(Module):
     def input(self, w: Float[Array, " w"], signals: Float[Array, " s"]) -> Float[Array, " w"]:
         """The input by the signals, shape `(w,)` (voltage)."""
 
-    def kick(self, w: Float[Array, " w"]) -> Float[Array, " w"]:
-        """The jump of the potentials when unit mass fires at once, shape `(w,)` (voltage).
+    def kick(self, w: Float[Array, " w"]) -> Float[Array, "*k w"]:
+        """The jump of the potentials when unit mass fires at once, shape `(w,)`, or between
+        populations, to and from, `(k, k)` (voltage).
 
         Neurons can fire together where it is positive. Such a spike is part of `input` as well: in
         the mean, kicks are the input `kick(w) * signals`.

@@ -30,6 +30,10 @@ def check_arguments(macro: Any, micro: Any, switch: Any) -> None:
 def check_network(model: Network) -> None:
     """Requires spikes that act at once, and neurons that restart at once."""
     check(
+        model.populations is None,
+        "model: has populations, which FluxShift follows and MultiScale does not",
+    )
+    check(
         not model.connections.delayed,
         "delay: delayed networks have no instantaneous events to follow",
     )

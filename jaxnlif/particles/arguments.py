@@ -19,6 +19,10 @@ from ..model import Network
 def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
     """Requires a network that particles can follow with steps of `dt`."""
     check(
+        model.populations is None and grid.populations is None,
+        "model: has populations, which FluxShift follows and Particles do not",
+    )
+    check(
         (model.connections.weight is None) == (grid.w is not None),
         "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
         "(structured network), one of the two",

@@ -176,7 +176,7 @@ class Particles(AbstractSolver[ParticlesState]):
 
         resting = resting_in(model, duration, state.resting)
         draws = self._draws(model, draw, duration)
-        noise = model.diffusion(signals[0])
+        noise = model.diffusion(signals[0], t + dt / 2)
         motion = motion_of(v, model.membrane, drive, noise, resting.awake, draws)
         moved = motion.move(state.potentials)
         slope = kick * (motion.lift / duration)

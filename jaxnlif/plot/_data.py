@@ -12,14 +12,25 @@ from ..grid import Grid
 from ..integrate.solution import Solution
 
 
-def grid_of(sol: Any) -> Grid:
-    """The grid of one run.
+def grid_of(sol: Any, *, populations: bool = False) -> Grid:
+    """The grid of one run; `populations`, whether there may be several.
 
     **Raises:** `ValueError` for what is no solution, or several.
     """
     check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
     check(sol.ts.ndim == 1, "sol: holds a batch of runs; select one, jax.tree.map(lambda x: x[i])")
-    return sol.solver.grid
+    grid = sol.solver.grid
+    check(
+        populations or grid.populations is None,
+        "sol: of a network of populations; plot.rate draws their rates, densities are in sol.saved",
+    )
+    return grid
+
+
+def population_names(sol: Solution) -> tuple[str, ...] | None:
+    """Those of the populations, by number where they have no names."""
+    num = sol.solver.grid.populations
+    return None if num is None else sol.model.names or tuple(str(k) for k in range(num))
 
 
 def weight_axis(sol: Any) -> Float[np.ndarray, " m"]:

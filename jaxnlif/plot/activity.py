@@ -13,7 +13,7 @@ from ..integrate.result import Result, outcome
 from ..integrate.solution import Solution
 from ..integrate.solver import Regime
 from . import lines
-from ._data import grid_of, numbers, time_label
+from ._data import grid_of, numbers, population_names, time_label
 from .figures import root
 from .size import BLACK, ORANGE, RED, SCREEN, Size
 from .style import GUIDE, RATE, drawing, finish
@@ -24,6 +24,8 @@ _SILENT = 1e-3
 
 def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: Any) -> Axes:
     r"""The network rate $\bar N(t)$ with events and regimes, and where a run ended early.
+
+    Of a network of populations that of each, by name.
 
     With events, at which a rate is without bound, the scale is logarithmic. Several runs in the
     same axes have different colours; the events and the end of a run have that of its rate.
@@ -38,11 +40,15 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: 
     **Raises:** `ValueError` for what is no solution of one run, no `Axes` or `Size`, or no keyword
     of a line.
     """
-    grid_of(sol)
+    grid_of(sol, populations=True)
     keywords = lines.options(line)
+    names = population_names(sol)
     with drawing(ax, size) as ax:
-        regimes(sol, ax)
-        (curve,) = ax.plot(sol.ts, sol.rate, **keywords)
+        if names is None:
+            regimes(sol, ax)
+        else:
+            keywords = {"label": names, **keywords}
+        curve = ax.plot(sol.ts, sol.rate, **keywords)[-1]
         color = curve.get_color()
         if "events" in sol.logs and sol.events.time.size:
             events(sol, ax, color=color)

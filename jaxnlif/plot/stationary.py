@@ -53,6 +53,10 @@ def firing_rate_curve(
     """
     keywords = lines.options(line, label="$G(N)$")
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
+    check(
+        model.populations is None,
+        "model: has populations; plot.firing_rate_curve takes a network that is one",
+    )
     weight = model.connections.weight
     if weight is None:
         raise ValueError("model: must be an unstructured network, which has one weight")
@@ -63,7 +67,7 @@ def firing_rate_curve(
     check(bool(jnp.isfinite(rest)), "model: has no stationary rate with refractory = Never()")
 
     def answer(rate: np.ndarray) -> np.ndarray:
-        total, noise = jax.vmap(lambda n: (model.input(t, w, n)[0], model.diffusion(n)))(rate)
+        total, noise = jax.vmap(lambda n: (model.input(t, w, n)[0], model.diffusion(n, t)))(rate)
         rates = stationary.firing_rate(total, noise, *neuron, membrane=model.membrane)
         return np.asarray(rates)
 

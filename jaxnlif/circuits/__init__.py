@@ -1,0 +1,4 @@
+"""Circuits of populations that everyone in the field knows; `Circuit` makes any other."""
+
+from .cortex import microcircuit as microcircuit
+from .sparse import brunel as brunel
