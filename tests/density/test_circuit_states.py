@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from references.circuits import BRUNEL_POINTS, MICROCIRCUIT, brunel, brunel_pair, microcircuit
+from references.circuits import BRUNEL_POINTS, MICROCIRCUIT, brunel, brunel_pair
 
 import jaxnlif as jn
 
@@ -21,17 +21,19 @@ def test_rates_of_brunels_network(point, expected):
 
 
 def test_equal_populations_are_one():
-    one, two = (jn.stationary.circuit_rates(of(6.0, 4.0), **ENDS) for of in (brunel, brunel_pair))
-    for name in ("rates", "input", "noise"):
+    one = jn.stationary.circuit_rates(brunel(6.0, 4.0), **ENDS)
+    two = jn.stationary.circuit_rates(brunel_pair(6.0, 4.0))
+    for name, unit in (("rates", 1 / 20), ("input", 10), ("noise", 100)):
         both = getattr(two, name)
         assert both.shape == (1, 2)
-        np.testing.assert_allclose(both, getattr(one, name).repeat(2, axis=1), rtol=1e-12)
+        np.testing.assert_allclose(both * unit, getattr(one, name).repeat(2, 1), rtol=1e-12)
 
 
 @pytest.mark.parametrize("shift", [False, True])
 def test_rates_of_the_microcircuit(shift):
-    states = jn.stationary.circuit_rates(microcircuit(), synaptic_shift=shift, starts=8)
-    np.testing.assert_allclose(1e3 * states.rates, [MICROCIRCUIT[shift]], rtol=1e-4)
+    model = jn.circuits.microcircuit().network
+    states = jn.stationary.circuit_rates(model, synaptic_shift=shift, starts=8)
+    np.testing.assert_allclose(100 * states.rates, [MICROCIRCUIT[shift]], rtol=1e-4)
 
 
 def test_rate_of_a_single_neuron():
@@ -70,7 +72,7 @@ def test_epsilon_counts_refractory_periods_in_learning_times():
 
 
 def _pair(g):
-    return jn.stationary.circuit_rate(brunel_pair(g, 2.0), 0.03, **ENDS)
+    return jn.stationary.circuit_rate(brunel_pair(g, 2.0), 0.7)
 
 
 def test_derivatives_are_those_of_the_state():
@@ -78,15 +80,15 @@ def test_derivatives_are_those_of_the_state():
     difference = (_pair(5.0 + 1e-4) - _pair(5.0 - 1e-4))[1] / 2e-4
     np.testing.assert_allclose(found, difference, rtol=1e-7)
     all_states = jax.grad(
-        lambda g: jn.stationary.circuit_rates(brunel_pair(g, 2.0), starts=4, **ENDS).rates[0, 1]
+        lambda g: jn.stationary.circuit_rates(brunel_pair(g, 2.0), starts=4).rates[0, 1]
     )(5.0)
     np.testing.assert_allclose(found, all_states, rtol=1e-10)
 
 
 def test_derivatives_reach_every_leaf():
     model = brunel_pair(5.0, 2.0)
-    found = jax.grad(lambda model: jnp.sum(jn.stationary.circuit_rate(model, 0.03, **ENDS)))(model)
-    for name in ("weight", "noise_slope", "noise", "time_constant"):
+    found = jax.grad(lambda model: jnp.sum(jn.stationary.circuit_rate(model, 0.7)))(model)
+    for name in ("weight", "noise_slope", "noise", "threshold", "time_constant"):
         assert np.all(np.isfinite(getattr(found, name)))
         assert np.all(getattr(found, name) != 0), name
 
@@ -107,18 +109,19 @@ def test_no_state_is_told():
         (jn.Network(weight=1.0, response=jn.Saturating()), ENDS, "response: must be None"),
         (jn.Network(weight=1.0, refractory=jn.Never()), ENDS, "refractory: must be a number"),
         (jn.Network(weight=1.0, epsilon=0.0), ENDS, "epsilon = 0: "),
+        (brunel_pair(5.0, 2.0), {"reset": 0.0}, "reset: the model has its own"),
         (jn.Network(weight=1.0), {}, "threshold: neither the model has it nor is it given"),
         (
-            brunel_pair(5.0, 2.0),
+            jn.Network(weight=np.ones((2, 2))),
             {"threshold": 1.0, "reset": np.array([0.0, 2.0])},
             r"reset = 2 at \[1\]: ",
         ),
         (
-            brunel_pair(5.0, 2.0),
+            jn.Network(weight=np.ones((2, 2))),
             {"threshold": np.ones(3), "reset": 0.0},
             r"threshold: of shape \(3,\): must be a number or \(2,\)",
         ),
-        (brunel_pair(5.0, 2.0), ENDS | {"synaptic_shift": True}, "synaptic_shift: the model has"),
+        (jn.Network(weight=1.0), ENDS | {"synaptic_shift": True}, "synaptic_shift: the model has"),
         (
             jn.Network(weight=np.ones((2, 2)), synaptic_time_constant=[0.1, 0.2]),
             ENDS | {"synaptic_shift": True},
@@ -134,6 +137,6 @@ def test_what_is_no_circuit_is_refused(model, arguments, message):
 def test_wrong_guesses_are_refused():
     for guess, message in ((np.ones(3), r"guess: of shape \(3,\)"), (-1.0, "guess = -1: must be")):
         with pytest.raises(ValueError, match=message):
-            jn.stationary.circuit_rate(brunel_pair(5.0, 2.0), guess, **ENDS)
+            jn.stationary.circuit_rate(brunel_pair(5.0, 2.0), guess)
     with pytest.raises(ValueError, match="the number of states is not known under jit"):
         jax.jit(lambda g: jn.stationary.circuit_rates(brunel(g, 2.0), **ENDS).rates)(5.0)

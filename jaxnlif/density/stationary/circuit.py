@@ -147,6 +147,9 @@ def _given(
     model: Any, threshold: Any, reset: Any, synaptic_shift: bool
 ) -> tuple[Circuit, Float[Array, ""] | None]:
     """The circuit, and the synaptic time constant that shifts its thresholds."""
+    for name, value in (("threshold", threshold), ("reset", reset)):
+        has = getattr(model, name, None) is not None
+        check(value is None or not has, f"{name}: the model has its own; must be None here")
     circuit = circuit_of(model, threshold=threshold, reset=reset)
     if not synaptic_shift:
         return circuit, None
