@@ -24,6 +24,8 @@ from ._linear import Linear, linearised, passage, state_near
 from .response import closed, frequencies
 
 _ITERATIONS = 40
+_ROUNDS, _KNOWN = 3, 32
+"""How often all starts are tried, and how many of the roots found before are left out then."""
 _LINES = 0.0, 2.0, -2.0
 _REAL = -8.0, 4.0
 """Real parts of the starts, in inverse membrane times: of lines upwards, and the ends of that on
@@ -45,8 +47,8 @@ def eigenvalues(
 
     Small disturbances go as $e^{λt}$; the state is stable if all real parts are negative. Complex
     ones come in pairs, of which that with the positive imaginary part is returned. Newton's method
-    begins along the imaginary axis, on both sides of it and on the real axis. What no start leads
-    to is missed: more `starts` find no less.
+    begins along the imaginary axis, on both sides of it and on the real axis, and once more so that
+    it leads to others than before. What no start leads to is missed: more `starts` find more.
 
     **Arguments:** those of `transfer` without λ, and
 
@@ -80,8 +82,13 @@ def eigenvalues(
     upwards = np.asarray(_LINES)[:, None] / time + 1j * np.linspace(0, highest, starts)
     points = np.concatenate([upwards.ravel(), np.linspace(*_REAL, starts) / time])
     lam = frequencies("starts", points, grid)
-    found, good = map(np.asarray, _search(grid, fixed, fixed_rates, lam))
-    chosen = _distinct(found[good & (np.imag(found) <= 1.5 * highest)], grid)[:num]
+    chosen = np.zeros(0, complex)
+    for _ in range(_ROUNDS):
+        known = _padded(chosen, lam)
+        found, good = map(np.asarray, _search(grid, fixed, fixed_rates, lam, known))
+        inside = np.abs(np.imag(found)) <= 1.5 * highest
+        chosen = _distinct(np.concatenate([chosen, found[good & inside]]), grid)
+    chosen = chosen[:num]
     return _known(grid, circuit, rates, jnp.asarray(chosen, lam.dtype))
 
 
@@ -112,7 +119,8 @@ def eigenvalue(
     circuit, grid, rates = state_near(model, grid, rates)
     start = lax.stop_gradient(frequencies("guess", guess, grid))
     fixed, fixed_rates = jax.tree.map(lax.stop_gradient, (circuit, rates))
-    lam, good = _search(grid, fixed, fixed_rates, start[None])
+    none = _padded(np.zeros(0, complex), start)
+    lam, good = _search(grid, fixed, fixed_rates, start[None], none)
     if throw:
         lam = raise_if(~good[0], lam, "eigenvalue: the guess leads to none")
     found = _known(grid, circuit, rates, lam)[0]
@@ -132,9 +140,17 @@ def determinant(linear: Linear, lam: Complex[Array, " l"]) -> Complex[Array, " l
 
 @partial(jax.jit, static_argnums=0)
 def _search(
-    grid: VoltageGrid, circuit: Circuit, rates: Array, starts: Complex[Array, " l"]
+    grid: VoltageGrid,
+    circuit: Circuit,
+    rates: Array,
+    starts: Complex[Array, " l"],
+    known: Complex[Array, " n"],
 ) -> tuple[Complex[Array, " l"], Bool[Array, " l"]]:
-    """Where Newton's method leads, and whether that is a root."""
+    r"""Where Newton's method leads, and whether that is a root.
+
+    It is that of $\det / \prod_n (λ - λ_n)$, so that it leads to none of the known roots $λ_n$; at
+    places without one there is NaN.
+    """
     linear = linearised(grid, circuit, rates)
     of = partial(determinant, linear)
     size = 1 / jnp.min(circuit.membrane_time)
@@ -142,7 +158,9 @@ def _search(
 
     def step(lam: Array) -> Array:
         value, slope = jax.jvp(of, (lam,), (jnp.ones_like(lam),))
-        step = value / slope
+        apart = lam[:, None] - jnp.where(jnp.isfinite(known), known, 0)[None]
+        repelled = jnp.where(jnp.isfinite(known)[None], 1 / apart, 0)
+        step = value / (slope - value * jnp.sum(repelled, axis=1))
         largest = 0.2 * (jnp.abs(lam) + size)
         return step / jnp.maximum(jnp.abs(step) / largest, 1)
 
@@ -178,6 +196,12 @@ def _known(
         return lax.complex(parts[0], parts[1])
 
     return jax.vmap(one)(lam)
+
+
+def _padded(known: np.ndarray, like: Array) -> Complex[Array, " n"]:
+    """The rightmost known roots and their conjugates, in an array of one size."""
+    both = np.concatenate([known[:_KNOWN], np.conj(known[:_KNOWN])[np.imag(known[:_KNOWN]) != 0]])
+    return jnp.full(2 * _KNOWN, jnp.nan, like.dtype).at[: both.size].set(both.astype(like.dtype))
 
 
 def _highest(circuit: Circuit, rates: Array) -> float:
