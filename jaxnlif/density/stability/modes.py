@@ -30,6 +30,8 @@ _LINES = 0.0, 2.0, -2.0
 _REAL = -8.0, 4.0
 """Real parts of the starts, in inverse membrane times: of lines upwards, and the ends of that on
 the real axis."""
+_DENSER = 1.5
+"""The power that brings starts nearer to each other at low frequencies."""
 _PERIODS = 4.0
 """Starts reach up to so many times the highest rate, and twice the inverse of the delay."""
 
@@ -79,7 +81,9 @@ def eigenvalues(
     check_scalar("highest", highest)
     check_positive("highest", highest)
     time = float(np.max(np.asarray(fixed.membrane_time)))
-    upwards = np.asarray(_LINES)[:, None] / time + 1j * np.linspace(0, highest, starts)
+    upwards = (
+        np.asarray(_LINES)[:, None] / time + 1j * highest * np.linspace(0, 1, starts) ** _DENSER
+    )
     points = np.concatenate([upwards.ravel(), np.linspace(*_REAL, starts) / time])
     lam = frequencies("starts", points, grid)
     chosen = np.zeros(0, complex)
@@ -128,14 +132,17 @@ def eigenvalue(
 
 
 def determinant(linear: Linear, lam: Complex[Array, " l"]) -> Complex[Array, " l"]:
-    r"""$\det(1 - G(λ)) \prod_k r_k (1 - F_k(λ))/κ_k$ at each λ.
+    r"""$\det(1 - G(λ)) \prod_k (1 - F_k(λ))/κ_k$ at each λ, times a number that counts as constant.
 
     The product takes away the poles of G at the modes of single populations, so that modes in which
-    no population feels another are roots too.
+    no population feels another are roots too. The number keeps it from underflow: roots, Newton's
+    steps and the derivatives of roots do not depend on it.
     """
-    found = passage(linear, lam)
-    lost = found.lost * (linear.circuit.rate_time * linear.rates)[None]
-    return jnp.linalg.det(lost[..., None] * closed(linear, found.drive, found.noise, lam))
+    found, circuit = passage(linear, lam), linear.circuit
+    kappa = jnp.abs(lam)[:, None] * circuit.membrane_time[None]
+    size = lax.stop_gradient(kappa + (circuit.rate_time * linear.rates)[None])
+    rows = (size * found.lost)[..., None]
+    return jnp.linalg.det(rows * closed(linear, found.drive, found.noise, lam))
 
 
 @partial(jax.jit, static_argnums=0)
