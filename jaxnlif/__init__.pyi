@@ -8,6 +8,7 @@ from . import plot as plot
 from . import spikes as spikes
 from . import statistics as statistics
 from .circuits.circuit import Circuit as Circuit
+from .density import stability as stability
 from .density import stationary as stationary
 from .density.coupling import AbstractCoupling as AbstractCoupling
 from .density.coupling import Corrected as Corrected

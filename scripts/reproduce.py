@@ -12,7 +12,7 @@ import sys
 import jax
 from _report import run_checks
 
-SECTIONS = ("density", "synchrony", "spikes", "fit", "scale", "trust")
+SECTIONS = ("circuits", "density", "synchrony", "spikes", "fit", "scale", "trust")
 
 
 def main() -> int:

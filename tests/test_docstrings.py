@@ -35,6 +35,7 @@ NAMESPACES = {
     "jn.plot": jn.plot,
     "jn.spikes": jn.spikes,
     "jn.spikes.data": data,
+    "jn.stability": jn.stability,
     "jn.stationary": jn.stationary,
     "jn.statistics": jn.statistics,
 }
@@ -50,6 +51,7 @@ UNITS = {
     "time²",
     "1 / membrane time",
     "1 / time",
+    "1 / learning time",
     # One voltage for potentials, drives, thresholds and kicks.
     "voltage",
     "voltage²",
@@ -71,6 +73,11 @@ UNITS = {
     "spikes / neuron / membrane time",
     "spikes / neuron / membrane time / weight",
     "spikes² / neuron² / membrane time",
+    # In circuits, whose populations have membrane times of their own.
+    "spikes / neuron / time",
+    "spikes / neuron / time / voltage",
+    "spikes / neuron / time / voltage² × membrane time",
+    "spikes² / neuron² / time",
     # The natural units of theta neurons, and of QIF neurons.
     "1/ω",
     "q",

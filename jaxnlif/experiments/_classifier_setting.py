@@ -156,9 +156,11 @@ MNIST = {
     "best": _BEST,
     "best-plain": replace(_BEST, weight_decay=0.1, epochs=25, flip=0.03, shift=0),
     "grey": _GREY,
+    "fashion": replace(_GREY, hidden=(400,), epochs=28, mirror=True),
 }
-"""The setting of the reference; those that classify best with and without shifted images; and one
-with grey levels as times, for images that are told apart by them such as Fashion-MNIST."""
+"""The setting of the reference; those that classify best with and without shifted images; one with
+grey levels as times, for images that are told apart by them; and the same for Fashion-MNIST, whose
+images may be mirrored."""
 
 _DISC = Setting(
     hidden=(30,),

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Complex, Float, Int
 
 from .._check import check, check_integer, check_positive, is_concrete, known, shown
 from .._module import Module
@@ -45,6 +45,17 @@ class AbstractDelay(Module):
     @abc.abstractmethod
     def record(self, memory: Any, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Any:
         """The memory after a step in which `sent` was sent."""
+
+    def transform(self, lam: Complex[Array, ""]) -> Complex[Array, "..."]:
+        r"""The Laplace transform $⟨e^{-λ d}⟩$ of the delays, which their linear response needs.
+
+        **Arguments:** `lam`: λ, a complex number (1 / learning time).
+
+        **Returns:** in the shape of the durations (dimensionless).
+
+        **Raises:** `ValueError` for delays that have none.
+        """
+        raise ValueError(f"delay = {type(self).__name__}: has no transform, which is needed here")
 
     def validate(self, name: str, dt: ArrayLike) -> None:
         """Checks that steps of `dt` resolve the delay, which an error calls `name`.
@@ -148,6 +159,9 @@ class Delay(AbstractDelay):
             return jnp.sum(share * memory.values, axis=0)
         return jnp.tensordot(jnp.clip(steps - age, 0, 1), memory.values, axes=1)
 
+    def transform(self, lam: Complex[Array, ""]) -> Complex[Array, "..."]:
+        return jnp.exp(-lam * self.duration)
+
     def _steps(self, dt: Float[Array, ""]) -> Float[Array, "..."]:
         """The delay in steps; one that `validate` refuses stays in the memory."""
         return jnp.clip(self.duration / dt, 1, self.slots - 2)
@@ -184,6 +198,9 @@ class ExponentialDelay(AbstractDelay):
 
     def record(self, memory: Sum, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Sum:
         return memory.plus((sent - memory.total) * -jnp.expm1(-dt / self.duration))
+
+    def transform(self, lam: Complex[Array, ""]) -> Complex[Array, "..."]:
+        return 1 / (1 + lam * self.duration)
 
 
 class Never(AbstractDelay):

@@ -1,5 +1,8 @@
 """Stationary states: firing rates, densities, self-consistent rates, folds, learned states."""
 
+from .circuit import CircuitStates as CircuitStates
+from .circuit import circuit_rate as circuit_rate
+from .circuit import circuit_rates as circuit_rates
 from .learned import LearnedState as LearnedState
 from .learned import learned_state as learned_state
 from .network import Fold as Fold

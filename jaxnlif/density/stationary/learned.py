@@ -19,8 +19,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
 from ..._module import Module
+from ..._quadrature import gauss_legendre
 from ._roots import as_floats, bisect, check_numbers, known_root, raise_if, require, with_slope
-from .rate import gauss_legendre, log_firing_rate, neuron, rested
+from .rate import log_firing_rate, neuron, rested
 
 _CANDIDATES = 64
 _PANELS = 32

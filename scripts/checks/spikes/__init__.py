@@ -81,6 +81,7 @@ TRAINING: dict[str, Rule] = {
     "rows_small": at_least(85),
     "rows_small_ordinary": reported(),
     "rows_small_minutes": reported(),
+    "stand_in_theta_over_lif": at_least(10),
     "rows_full": reported("93"),
     "rows_full_ordinary": reported(),
     "rows_full_minutes": reported(),

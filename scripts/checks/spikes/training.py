@@ -40,7 +40,7 @@ def best_plain(data: str, keep: str | None) -> Iterator[Measured]:
 
 def fashion(data: str, keep: str | None) -> Iterator[Measured]:
     """Three networks on Fashion-MNIST, whose grey levels are times."""
-    runs = trained(keep, "fashion-grey", MNIST["grey"], _images(data), seeds=3)
+    runs = trained(keep, "fashion", MNIST["fashion"], _images(data), seeds=3)
     yield from accuracies("fashion", runs)
 
 
