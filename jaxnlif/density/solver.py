@@ -143,7 +143,8 @@ class FluxShift(AbstractSolver[DensityState]):
     def sharded(self, layout: Sharded) -> FluxShift:
         check(
             self.grid.w is not None,
-            "sharding: a density without a weight axis has one column, which stays on one device",
+            "sharding: a density without a weight axis has one column, or one for each population, "
+            "which stay on one device",
         )
         layout.check_divides("num of the WeightGrid", self.grid.shape[1])
         return with_layout(self, layout)

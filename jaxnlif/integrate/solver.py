@@ -33,14 +33,15 @@ class Regime(enum.IntEnum):
 class Snapshot(eqx.Module):
     r"""What is seen of a network at one time.
 
-    - `rate`: network rate $\bar N$ (spikes / neuron / membrane time).
+    - `rate`: network rate $\bar N$, shape `()`, of populations that of each, `(k,)`
+      (spikes / neuron / membrane time).
     - `rates`: $N(w)$, shape `(w,)` (spikes / neuron / membrane time / weight).
     - `weights`: weight density $H(w)$, shape `(w,)` (1 / weight).
     - `density`: $p(v, w)$, shape `(v, w)` (1 / voltage / weight).
-    - `spikes`: $∫ \bar N\,dt$ since the beginning: ε times how often a neuron has fired, on average
-      (spikes / neuron × learning time / membrane time).
-    - `refractory`: the fraction of the neurons that rest after a spike (dimensionless); the mass of
-      the density and this make 1.
+    - `spikes`: $∫ \bar N\,dt$ since the beginning, of the shape of `rate`: ε times how often a
+      neuron has fired, on average (spikes / neuron × learning time / membrane time).
+    - `refractory`: the fraction of the neurons that rest after a spike, of the shape of `rate`
+      (dimensionless); the mass of the density and this make 1.
     - `regime`: the `Regime` that the solver is in.
     """
 

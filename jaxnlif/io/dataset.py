@@ -68,6 +68,16 @@ def to_xarray(sol: Any) -> xarray.Dataset:
     **Raises:** `ImportError` without the extra `io`; `ValueError` for what is no solution, or if
     two saved arrays have the same name.
     """
+    dataset = numbered(sol)
+    names = sol.model.names
+    return dataset if names is None else dataset.assign_coords(population=list(names))
+
+
+def numbered(sol: Solution) -> xarray.Dataset:
+    """The dataset of `to_xarray` in which all coordinates are numbers, as files hold them.
+
+    Those of populations have names as flags.
+    """
     check(isinstance(sol, Solution), f"sol = {type(sol).__name__}: must be a Solution")
     rank = np.ndim(sol.t_end)
     names = ("member",) if rank == 1 else tuple(f"member_{axis}" for axis in range(rank))
@@ -113,8 +123,9 @@ def _coordinates(sol: Solution) -> dict[str, Variable]:
         "voltage": (("voltage",), grid.v.nodes, _labels("voltage", "membrane potential")),
     }
     if grid.populations is not None:
-        names = np.asarray(sol.model.names or range(grid.populations))
-        found["population"] = (("population",), names, {"long_name": "population"})
+        names = sol.model.names or [str(k) for k in range(grid.populations)]
+        labels = flags("population", ["_".join(name.split()) for name in names])
+        found["population"] = (("population",), labels["flag_values"], labels)
     if grid.w is not None:
         centers = np.asarray(grid.w.centers, grid.dtype)
         found["weight"] = (("weight",), centers, _labels("weight", "synaptic weight"))

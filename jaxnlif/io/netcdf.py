@@ -22,7 +22,7 @@ from ..store.files import write_bytes
 from ..store.npy import check_file, room
 from ._extra import require_xarray
 from ._hdf5 import read_groups
-from .dataset import to_xarray
+from .dataset import numbered
 
 _GROUP = "jaxnlif"
 _CONTENT = "content"
@@ -43,7 +43,7 @@ def write(
     xarray = require_xarray()
     for name, array in arrays.items():
         check(array.dtype.kind != "c", f"{name}: NetCDF knows no complex numbers; save as .npz")
-    dataset = to_xarray(sol)
+    dataset = numbered(sol)
     shared = {"saved": "density"} if sol.holds_density else {}
     for name, array in arrays.items():
         if name in dataset.data_vars and dataset[name].dtype == array.dtype:

@@ -183,7 +183,7 @@ def test_excitation_that_carries_itself_is_a_blow_up():
     assert runs[2].result == jn.Result.completed
 
 
-def test_names_in_pictures_and_datasets():
+def test_names_in_pictures_datasets_and_files(tmp_path):
     grid = columns(num=2)
     model = jn.Network(weight=np.zeros((2, 2)), names=["E", "I"])
     sol = jn.solve(model, jn.FluxShift(grid), y0=start(grid), t1=0.08, dt=0.04)
@@ -194,6 +194,10 @@ def test_names_in_pictures_and_datasets():
     assert dataset["rate"].dims == ("time", "population")
     assert dataset["density"].dims == ("time", "voltage", "population")
     assert list(dataset["population"].values) == ["E", "I"]
+    jn.io.save(tmp_path / "run.nc", sol)
+    loaded = jn.io.load(tmp_path / "run.nc")
+    np.testing.assert_array_equal(loaded.rate, sol.rate)
+    assert loaded.model.names == ("E", "I")
     with pytest.raises(ValueError, match=r"sol: of a network of populations; plot\.rate"):
         jn.plot.density(sol)
     with pytest.raises(ValueError, match="sol: of a network of populations; a loss of your own"):

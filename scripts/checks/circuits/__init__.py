@@ -1,10 +1,10 @@
-"""Circuits: stationary states, eigenvalues, boundaries of stability and their derivatives."""
+"""Circuits: stationary states, eigenvalues, boundaries of stability, and runs in time."""
 
 from __future__ import annotations
 
-from _report import Rule, at_most
+from _report import Rule, at_least, at_most
 
-from . import stability, states
+from . import in_time, stability, states
 
 REQUIRED: dict[str, Rule] = {
     # Brunel's four points, one population and two, relative
@@ -21,6 +21,18 @@ REQUIRED: dict[str, Rule] = {
     "hopf": at_most(2e-3),
     # of an eigenvalue and of a Hopf point, against central differences, relative
     "derivatives": at_most(1e-5),
+    # the largest difference over the largest rate
+    "folded_in_time": at_most(1e-10),
+    # three populations, ε from 1 to 0
+    "random_circuits_mass_float64": at_most(1e-12),
+    "random_circuits_mass_float32": at_most(1e-5),
+    "random_circuits_least": at_least(0),
+    "random_circuits_finite": at_least(300),
+    # against central differences, relative
+    "gradients_in_time": at_most(1e-6),
+    # the largest of eight rates against a spiking simulation, relative; time for 10 s
+    "microcircuit_in_time": at_most(0.1),
+    "microcircuit_seconds": at_most(10),
     # of the spectrum of 1000 neurons from renewal theory, in five bands, relative
     "spectrum": at_most(0.06),
 }
@@ -33,4 +45,8 @@ CHECKS = (
     stability.hopf,
     stability.derivatives,
     stability.spectrum,
+    in_time.folded_in_time,
+    in_time.random_circuits,
+    in_time.gradients_in_time,
+    in_time.microcircuit_in_time,
 )

@@ -125,10 +125,10 @@ def _gradient_error(model: jn.Network, coupling: Any) -> float:
     along = eqx.tree_at(lambda p: p.epsilon, along, jnp.zeros(()))
 
     def slope(h: float) -> float:
-        ahead, behind = (
-            value(jax.tree.map(lambda x, d: x + s * d, params, along)) for s in (h, -h)
-        )
-        return float(ahead - behind) / (2 * h)
+        def at(h: float) -> jax.Array:
+            return value(jax.tree.map(lambda x, d: x + h * d, params, along))
+
+        return float(at(h) - at(-h)) / (2 * h)
 
     gradient = jax.jit(jax.grad(value))(params)
     found = sum(map(jnp.vdot, jax.tree.leaves(gradient), jax.tree.leaves(along)))
