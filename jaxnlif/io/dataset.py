@@ -73,7 +73,7 @@ def to_xarray(sol: Any) -> xarray.Dataset:
     return dataset if names is None else dataset.assign_coords(population=list(names))
 
 
-def numbered(sol: Solution) -> xarray.Dataset:
+def numbered(sol: Any) -> xarray.Dataset:
     """The dataset of `to_xarray` in which all coordinates are numbers, as files hold them.
 
     Those of populations have names as flags.
