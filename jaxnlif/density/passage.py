@@ -85,7 +85,10 @@ def tail_length(
     **Reference:** M. R. Sampford, *Ann. Math. Stat.* 24:130 (1953).
     """
     lowest = jnp.asarray(grid.minimum, grid.dtype)
-    own, slope = jax.jvp(membrane.drift, (lowest,), (jnp.ones_like(lowest),))
+    own, slope = (
+        jnp.broadcast_to(x, jnp.shape(drive))
+        for x in jax.jvp(membrane.drift, (lowest,), (jnp.ones_like(lowest),))
+    )
     spread = noise * jnp.maximum(-slope, 0)
     deviation = jnp.sqrt(noise)
     least = jnp.where(spread > 0, -0.5 * jnp.sqrt(spread), 1e-6 * deviation)

@@ -183,6 +183,24 @@ def test_excitation_that_carries_itself_is_a_blow_up():
     assert runs[2].result == jn.Result.completed
 
 
+def test_a_grid_too_coarse_for_one_population_is_reported():
+    """Also where populations are stretched on it: in its units, the noise of the second is less."""
+    model = jn.Network(
+        weight=np.zeros((2, 2)), noise=[1.0, 2e-3], drive=3.0, threshold=[2.0, 3.0], reset=1.0
+    )
+    grid = columns(num=2)
+    sol = jn.solve(model, jn.FluxShift(grid), y0=start(grid), t1=2.0, dt=0.04)
+    assert "voltage noise" in sol.message
+    fine = jn.solve(
+        eqx.tree_at(lambda m: m.noise, model, jnp.array([1.0, 4.0])),
+        jn.FluxShift(grid),
+        y0=start(grid),
+        t1=2.0,
+        dt=0.04,
+    )
+    assert "voltage noise" not in fine.message
+
+
 def test_names_in_pictures_datasets_and_files(tmp_path):
     grid = columns(num=2)
     model = jn.Network(weight=np.zeros((2, 2)), names=["E", "I"])
