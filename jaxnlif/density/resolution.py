@@ -7,7 +7,8 @@ Three things are known in closed form or to rounding, without another run, for c
   time of mean δ. It leaves the mean of the intervals T alone and adds δ T to their variance.
 - The feedback: an error e of the rate at given input becomes $e / (1 - ∂_{\bar N} \bar N)$.
 
-They are averages over neurons and some of the saved times, weighted by the rate.
+They are averages over neurons, of one population, and some of the saved times, weighted by the
+rate.
 """
 
 from __future__ import annotations
@@ -123,7 +124,8 @@ class Errors(NamedTuple):
 
 
 def discretisation_errors(grid: Grid, membrane: AbstractMembrane, neurons: Neurons) -> Errors:
-    """The errors of a run whose neurons are these; zero where nothing can be said."""
+    """The errors of a run whose neurons are these, of populations those of the one in which they
+    are largest; zero where nothing can be said."""
     drive, noise, rate, rest, step = *neurons[:2], *neurons[4:]
     rate = rate * grid.weight_spacing
     moments = partial(interval_moments, grid.v, membrane)
@@ -133,10 +135,12 @@ def discretisation_errors(grid: Grid, membrane: AbstractMembrane, neurons: Neuro
     known = jnp.isfinite(coarse.variance + fine.variance + slope.mean) & (fine.variance > 0)
     share = jnp.where(known, rate, 0)
 
+    over = None if grid.populations is None else 0
+
     def mean(values: Array) -> Array:
-        total = jnp.sum(share)
+        total = jnp.sum(share, over)
         values = jnp.where(known, values, 0)
-        return jnp.sum(share * values) / jnp.where(total > 0, total, 1)
+        return jnp.max(jnp.sum(share * values, over) / jnp.where(total > 0, total, 1))
 
     period, true_period = coarse.mean + rest, fine.mean + rest
     # Of the rate of all neurons at one time, by itself.
