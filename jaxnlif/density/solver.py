@@ -24,7 +24,7 @@ from ..machine.machine import Machine
 from ..model import Network
 from .advice import advice
 from .blowup import MAX_RATE
-from .coupling import AbstractCoupling, Corrected, Implicit, Lagged
+from .coupling import AbstractCoupling, Implicit, Lagged
 from .cycle import watch, watched
 from .events import AbstractEvents, Cascade, NoEvents, Together
 from .finite import AbstractSize, Finite, Infinite
@@ -32,14 +32,14 @@ from .held import Arriving, arriving_in, recorded
 from .outcome import outcome
 from .reentry import AtOnce
 from .resolution import discretisation_errors, neurons_at, warnings
-from .start import first_rates, first_rates_given
+from .start import crossing_rates, first_rates, first_rates_given
 from .state import DensityState
 from .step_size import AbstractStepSize, Situation
 from .stretched import stretched
 from .substep import lookup_time
 from .transport import AbstractTransport, Learning, Moved, Still
 from .upwind import Upwind
-from .validate import check_arguments, check_functions, check_times
+from .validate import check_arguments, check_functions, check_several, check_times
 from .voltage import VoltageStep
 from .walls import Walls
 
@@ -128,16 +128,7 @@ class FluxShift(AbstractSolver[DensityState]):
         check_arguments(self.grid, model, y0, dt)
         once(check_functions, self, model)
         check_times(model, dt, events=self.events, neurons=self.neurons)
-        if model.populations is not None:
-            for name in ("events", "neurons"):
-                check(
-                    getattr(self, name) is None,
-                    f"{name}: FluxShift does not take them for a network of populations",
-                )
-            check(
-                not isinstance(self.coupling, Corrected),
-                "coupling = Corrected(): is for one population; take Lagged() or Implicit()",
-            )
+        check_several(self, model)
         self._size.validate(key)
 
     def sharded(self, layout: Sharded) -> FluxShift:
@@ -170,14 +161,8 @@ class FluxShift(AbstractSolver[DensityState]):
         nothing = Arriving(None, AtOnce())
         step = replace(self._voltage_step(model, t0, zero + 1, nothing, density), kappa=zero)
 
-        def fired(rate: Float[Array, "*k"]) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
-            seen = jnp.zeros_like(rate) if synapse.delayed else rate
-            rates = step.crossing(jnp.atleast_1d(seen))
-            return step.network_rate(rates), rates
-
-        # The flux through the threshold depends, weakly, on the rate itself.
-        silent = self.grid.network_rate(jnp.zeros_like(density[-1]))
-        rate, rates = fired(fired(silent)[0])
+        rate, rates = crossing_rates(step, known=synapse.delayed)
+        silent = jnp.zeros_like(rate)
         state = DensityState(
             density=density,
             rates=rates,

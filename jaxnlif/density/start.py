@@ -24,6 +24,24 @@ _BRIEF = 0.01  # membrane times
 _MAX_EVALUATIONS = 60
 
 
+def crossing_rates(
+    step: VoltageStep, *, known: bool
+) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
+    """Network rate and rates $N(w)$ of the density as it is.
+
+    **Arguments:** `known`: whether a delay says which signals are felt, at the beginning none.
+    """
+
+    def fired(rate: Float[Array, "*k"]) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
+        seen = jnp.zeros_like(rate) if known else rate
+        rates = step.crossing(jnp.atleast_1d(seen))
+        return step.network_rate(rates), rates
+
+    # The flux through the threshold depends, weakly, on the rate itself.
+    silent = step.network_rate(jnp.zeros_like(step.density[-1]))
+    return fired(fired(silent)[0])
+
+
 def first_rates(step: VoltageStep) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
     r"""Network rate and rates $N(w)$ after a voltage step that feels its own rate.
 
