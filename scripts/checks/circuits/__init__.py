@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _report import Rule, at_least, at_most
 
-from . import in_time, modulated, stability, states
+from . import disturbed, in_time, modulated, stability, states
 
 REQUIRED: dict[str, Rule] = {
     # Brunel's four points, one population and two, relative
@@ -28,6 +28,9 @@ REQUIRED: dict[str, Rule] = {
     "random_circuits_mass_float32": at_most(1e-5),
     "random_circuits_least": at_least(0),
     "random_circuits_finite": at_least(300),
+    # of small disturbances beside a Hopf point, against the eigenvalue, relative
+    "disturbed_growth": at_most(0.02),
+    "disturbed_frequency": at_most(0.02),
     # amplitude, relative, and phase, of the response to an oscillating external rate
     "modulated_amplitude": at_most(0.01),
     "modulated_degrees": at_most(1),
@@ -51,6 +54,7 @@ CHECKS = (
     in_time.folded_in_time,
     in_time.random_circuits,
     modulated.modulated,
+    disturbed.disturbed,
     in_time.gradients_in_time,
     in_time.microcircuit_in_time,
 )
