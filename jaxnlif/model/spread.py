@@ -9,12 +9,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.special import gammainc, ndtr
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
-from .._check import check, check_integer, check_positive, is_concrete, shown
+from .._check import check, check_integer, check_positive, shown
 from .._quadrature import gauss_legendre
 from ._leaf import leaf
 from .delay import AbstractDelay, Ring
@@ -55,17 +54,15 @@ class AbstractSpread(AbstractDelay):
         """The mean delay, in the shape of the durations (learning time)."""
 
     def validate(self, name: str, dt: ArrayLike) -> None:
-        mean = self.mean()
-        if not is_concrete(mean, dt):
-            return
-        least, longest = float(np.min(mean)), (self.slots - 1) * float(np.asarray(dt))
+        mean, longest = self.mean(), jnp.asarray((self.slots - 1) * dt)
+        least = jnp.min(mean)
         check(
-            least >= float(np.asarray(dt)) * (1 - 1e-6),
+            least >= dt * (1 - 1e-6),
             f"{shown(name, least)}, on average: must not be shorter than {shown('dt', dt)}",
         )
-        late = self.mean() - (longest - self.integral(jnp.asarray(longest)))
+        late = mean - (longest - self.integral(longest))
         check(
-            float(np.max(late)) <= _BEYOND * least,
+            jnp.max(late) <= _BEYOND * least,
             f"{name}: reaches beyond the {self.slots} steps of {shown('dt', dt)} that "
             f"{type(self).__name__}(slots={self.slots}) remembers",
         )

@@ -242,6 +242,16 @@ MATRIX = [[0.1, -0.2], [0.1, -0.2]]
             r"delay = 0.01 at \[1, 0\]: must not be shorter than dt = 0.04",
         ),
         (
+            {"delay": jn.NormalDelay(0.03, 0.005)},
+            jn.FluxShift(columns(num=2)),
+            "delay = 0.03, on average: must not be shorter than dt = 0.04",
+        ),
+        (
+            {"delay": jn.GammaDelay(4.0, 1.0)},
+            jn.FluxShift(columns(num=2)),
+            "delay: reaches beyond the 128 steps of dt = 0.04",
+        ),
+        (
             {},
             jn.FluxShift(columns(num=2), events=jn.Cascade()),
             "events: FluxShift does not take them for a network of populations",
