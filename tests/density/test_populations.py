@@ -5,15 +5,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from references.populations import CASES, COUPLED, LINE, gradient_error
 
 import jaxnlif as jn
 
-V = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60)
 THREE = {"t1": 1.2, "dt": 0.04, "saveat": jn.SaveAt(num=4)}
 
 
 def columns(dtype=None, *, num=3):
-    return jn.Grid(V, populations=num, dtype=dtype)
+    return jn.Grid(LINE, populations=num, dtype=dtype)
 
 
 def start(grid):
@@ -56,18 +56,13 @@ def test_equal_populations_are_one(delay):
     one = jn.Network(weight=0.5 - 0.8, noise_slope=0.2 + 0.1, **given)
     both, alone = (
         jn.solve(model, jn.FluxShift(grid), y0=start(grid), **THREE)
-        for model, grid in ((two, columns(num=2)), (one, jn.Grid(V)))
+        for model, grid in ((two, columns(num=2)), (one, jn.Grid(LINE)))
     )
     for name in ("rate", "spikes", "refractory"):
         found = getattr(both, name)
         np.testing.assert_allclose(found[:, 0], getattr(alone, name), rtol=1e-10, atol=1e-15)
         np.testing.assert_allclose(found[:, 1], found[:, 0], rtol=1e-13)
     np.testing.assert_allclose(both.density(-1)[:, :1], alone.density(-1), atol=1e-13)
-
-
-WEIGHT = np.array([[0.5, -1.0, -0.2], [0.8, -1.0, 0.1], [0.3, 0.2, -0.5]])
-COUPLED = {"weight": WEIGHT, "noise": [1.0, 1.2, 0.9], "noise_slope": abs(WEIGHT) / 10}
-COUPLED |= {"drive": [2.0, 2.5, 1.0], "time_constant": [1.0, 0.5, 2.0]}
 
 
 def test_implicit_rates_reproduce_themselves():
@@ -82,48 +77,9 @@ def test_implicit_rates_reproduce_themselves():
     assert not np.allclose(lagged(model, t, dt, begun).rate, state.rate, rtol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("coupling", "more"),
-    [
-        (jn.Implicit(), {}),
-        (
-            jn.Lagged(),
-            {
-                "refractory": [0.113, 0.07, 0.091],
-                "synaptic_time_constant": [0.05, 0.1, 0.2],
-                "delay": jn.NormalDelay(0.15 + 0.05 * np.eye(3), np.full((3, 3), 0.03), 0.04),
-            },
-        ),
-    ],
-)
-def test_gradients_are_central_differences(coupling, more):
-    grid = columns()
-    model = jn.Network(**COUPLED, **more)
-    params, rest = eqx.partition(model, eqx.is_inexact_array)
-
-    def value(params):
-        run = jn.solve(
-            eqx.combine(params, rest),
-            jn.FluxShift(grid, coupling),
-            y0=start(grid),
-            t1=0.4,
-            dt=0.04,
-            saveat=jn.SaveAt(num=2, fn=None),
-        )
-        return jnp.sum(run.rate[-1] * jnp.array([1.0, 2.0, 3.0]))
-
-    rng = np.random.default_rng(0)
-    along = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), params)
-    along = eqx.tree_at(lambda p: p.epsilon, along, jnp.zeros(()))
-    compiled = jax.jit(value)
-
-    def ahead(step):
-        return float(compiled(jax.tree.map(lambda x, d: x + step * d, params, along)))
-
-    gradient = jax.jit(jax.grad(value))(params)
-    slope = sum(map(jnp.vdot, jax.tree.leaves(gradient), jax.tree.leaves(along)))
-    near, far = ((ahead(h) - ahead(-h)) / (2 * h) for h in (5e-5, 1e-4))
-    assert float(slope) == pytest.approx((4 * near - far) / 3, rel=1e-6)
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_are_central_differences(case):
+    assert gradient_error(case, t1=0.4) <= 1e-6
 
 
 def test_mass_and_sign_of_each_population(dtype):
@@ -173,7 +129,7 @@ def test_excitation_that_carries_itself_is_a_blow_up():
             throw=False,
         )
         for weight, grid in (
-            (3.0, jn.Grid(V)),
+            (3.0, jn.Grid(LINE)),
             ([[3.0, 0.0], [3.0, 0.0]], columns(num=2)),
             ([[3.0, -3.0], [3.0, -3.0]], columns(num=2)),
         )
@@ -228,7 +184,7 @@ MATRIX = [[0.1, -0.2], [0.1, -0.2]]
 @pytest.mark.parametrize(
     ("change", "solver", "message"),
     [
-        ({}, jn.FluxShift(jn.Grid(V)), "grid: has one column; a network of 2 populations needs"),
+        ({}, jn.FluxShift(jn.Grid(LINE)), "grid: has one column; a network of 2 populations needs"),
         ({}, jn.FluxShift(columns()), "grid: has 3 populations; the network has 2"),
         ({"weight": 0.1}, jn.FluxShift(columns(num=2)), "grid: has 2 populations; the network has"),
         (
@@ -261,7 +217,7 @@ MATRIX = [[0.1, -0.2], [0.1, -0.2]]
             jn.FluxShift(columns(num=2), neurons=100),
             "neurons: FluxShift does not take them for a network of populations",
         ),
-        ({}, jn.Particles(100, jn.Grid(V)), "model: has populations, which FluxShift follows"),
+        ({}, jn.Particles(100, jn.Grid(LINE)), "model: has populations, which FluxShift follows"),
     ],
 )
 def test_what_is_refused(change, solver, message):

@@ -6,17 +6,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from _report import Measured
+from references.populations import CASES, LINE, gradient_error
 
 import jaxnlif as jn
 
 _CIRCUITS = 300
-_LINE = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=60)
-_WEIGHT = np.array([[0.5, -1.0, -0.2], [0.8, -1.0, 0.1], [0.3, 0.2, -0.5]])
 _SIMULATED = 0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829
 """Rates of 77 169 spiking neurons of the microcircuit (Hz)."""
 
@@ -53,7 +51,7 @@ def _run(model: jn.Network, grid: jn.Grid, t1: Any, dt: Any, num: int) -> jn.Sol
 def random_circuits() -> Iterator[Measured]:
     """Mass and sign of three populations, ε from 1 to 0, in both precisions."""
     for dtype in (np.float64, np.float32):
-        grid = jn.Grid(_LINE, populations=3, dtype=dtype)
+        grid = jn.Grid(LINE, populations=3, dtype=dtype)
         begin = jn.gaussian(grid, v=(-0.5, 0.5))
 
         @jax.jit
@@ -91,49 +89,8 @@ def random_circuits() -> Iterator[Measured]:
 
 def gradients_in_time() -> Iterator[Measured]:
     """Reverse mode against central differences: delays, filters, and implicit coupling."""
-    tables = {"weight": _WEIGHT, "noise": [1.0, 1.2, 0.9], "noise_slope": abs(_WEIGHT) / 10}
-    tables |= {"drive": [2.0, 2.5, 1.0], "time_constant": [1.0, 0.5, 2.0]}
-    late = {
-        "refractory": [0.113, 0.07, 0.091],
-        "synaptic_time_constant": [0.05, 0.1, 0.2],
-        "delay": jn.NormalDelay(0.15 + 0.05 * np.eye(3), np.full((3, 3), 0.03), 0.04),
-    }
-    cases = {"implicit": (jn.Implicit(), {}), "late": (jn.Lagged(), late)}
-    for name, (coupling, more) in cases.items():
-        error = _gradient_error(jn.Network(**tables, **more), coupling)
-        yield Measured("gradients_in_time", error, name)
-
-
-def _gradient_error(model: jn.Network, coupling: Any) -> float:
-    grid = jn.Grid(_LINE, populations=3)
-    params, rest = eqx.partition(model, eqx.is_inexact_array)
-
-    @jax.jit
-    def value(params: Any) -> jax.Array:
-        run = jn.solve(
-            eqx.combine(params, rest),
-            jn.FluxShift(grid, coupling),
-            y0=jn.gaussian(grid, v=(-0.5, 0.5)),
-            t1=1.2,
-            dt=0.04,
-            saveat=jn.SaveAt(num=2, fn=None),
-        )
-        return jnp.sum(run.rate[-1] * jnp.array([1.0, 2.0, 3.0]))
-
-    rng = np.random.default_rng(0)
-    along = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), params)
-    along = eqx.tree_at(lambda p: p.epsilon, along, jnp.zeros(()))
-
-    def slope(h: float) -> float:
-        def at(h: float) -> jax.Array:
-            return value(jax.tree.map(lambda x, d: x + h * d, params, along))
-
-        return float(at(h) - at(-h)) / (2 * h)
-
-    gradient = jax.jit(jax.grad(value))(params)
-    found = sum(map(jnp.vdot, jax.tree.leaves(gradient), jax.tree.leaves(along)))
-    difference = (4 * slope(5e-5) - slope(1e-4)) / 3
-    return abs(float(found) / difference - 1)
+    for name in CASES:
+        yield Measured("gradients_in_time", gradient_error(name, t1=1.2), name)
 
 
 def microcircuit_in_time() -> Iterator[Measured]:
