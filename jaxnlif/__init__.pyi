@@ -57,6 +57,7 @@ from .model import AbstractMembrane as AbstractMembrane
 from .model import AbstractResponse as AbstractResponse
 from .model import AbstractSpread as AbstractSpread
 from .model import AbstractSynapse as AbstractSynapse
+from .model import Adaptation as Adaptation
 from .model import Bump as Bump
 from .model import Constant as Constant
 from .model import Delay as Delay

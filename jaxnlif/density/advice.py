@@ -112,7 +112,7 @@ def self_consistent_inputs(
 
     @jax.jit
     def inputs(rate: Float[Array, " k"]) -> tuple[Float[Array, "k w"], Float[Array, "k w"]]:
-        drive = jax.vmap(lambda t, rate: model.input(t, w, rate))(ts, rate)
+        drive = jax.vmap(lambda t, rate: model.settled(rate).input(t, w, rate))(ts, rate)
         return drive, jnp.broadcast_to(jax.vmap(model.diffusion)(rate)[:, None], drive.shape)
 
     def too_low(rate: np.ndarray) -> np.ndarray:

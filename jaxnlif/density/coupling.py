@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
@@ -88,7 +89,8 @@ class Corrected(AbstractCoupling):
     step; what the bound holds back comes with the next ones. Under inhibition a prediction
     overshoots: $N_1 - \bar N$, with $\bar N$ the rate that results in the step, has the sign
     opposite to $N_1 - N$. Then neurons see the rate between $N$ and $N_1$ that reproduces itself,
-    as with `Implicit`, for a few half solves more. Networks that only excite never pay.
+    as with `Implicit`, for a few half solves more. Networks that only excite never pay. Populations
+    of which any inhibits see the rates that reproduce themselves where these are within the bound.
 
     **Reference:** jaxnlif's.
     """
@@ -97,9 +99,16 @@ class Corrected(AbstractCoupling):
 
     def __call__(self, step: VoltageStep, previous: Float[Array, " s"]) -> Coupled:
         fired = step.firing(previous)
-        predicted = jnp.minimum(fired, 2 * previous + 1)
+        bound = 2 * previous + 1
+        predicted = jnp.minimum(fired, bound)
         still, start, first, bounded = frozen((step, previous, fired, predicted))
         inhibits = _inhibits(still, start, bounded)
+        if step.grid.populations is not None:
+            most = jnp.where(inhibits, _MAX_EVALUATIONS, 0)
+            ahead = remember(vector_root(still.firing, start, most))
+            within = ahead.found & jnp.all(ahead.signals <= frozen(bound))
+            signals = chosen_rate(step, predicted, ahead.signals, within)
+            return Coupled(signals, ahead.evaluations, jnp.ones((), bool))
         response = _of_one(still.firing)
         root = remember(
             overshot_root(response, start[0], first[0], bounded[0], inhibits, _MAX_EVALUATIONS)
@@ -108,9 +117,18 @@ class Corrected(AbstractCoupling):
         return Coupled(rate[None], root.evaluations, ~root.exhausted, exhausted=root.exhausted)
 
 
+def not_lagged(coupling: AbstractCoupling) -> AbstractCoupling:
+    """`Corrected` in place of `Lagged`."""
+    return Corrected() if isinstance(coupling, Lagged) else coupling
+
+
 def _inhibits(step: VoltageStep, previous: Array, predicted: Array) -> Bool[Array, ""]:
     """Whether some neurons receive less where the network fires more."""
-    received = (step.model.connections.input(step.weights, x) for x in (predicted, previous))
+    if step.grid.populations is not None:
+        one_each = jnp.eye(previous.size, dtype=previous.dtype)
+        more = jax.vmap(lambda one: step.received(one) - step.received(jnp.zeros_like(one)))
+        return jnp.any(more(one_each) < 0)
+    received = (step.received(x) for x in (predicted, previous))
     change = operator.sub(*received)
     return jnp.any(change * jnp.sign(predicted - previous) < 0)
 
@@ -144,7 +162,7 @@ class Implicit(AbstractCoupling):
         check_integer("max_evaluations", self.max_evaluations, at_least=1)
 
     def __call__(self, step: VoltageStep, previous: Float[Array, " s"]) -> Coupled:
-        if previous.size > 1:
+        if step.grid.populations is not None:
             found = remember(
                 vector_root(frozen(step).firing, frozen(previous), self.max_evaluations)
             )

@@ -92,7 +92,7 @@ def watched(
     """`Alternation.after` a voltage step of length `dt`, where it is watched."""
     if alternation is None:
         return None
-    before, rate, signals, step, dt = frozen((before, rate, signals, step, dt))
+    before, rate, signals, step, dt = frozen((before, rate, step.heard(signals), step, dt))
     driven = _driven(step, signals, jnp.atleast_1d(alternation.seen), dt)
     seen = signals.reshape(alternation.seen.shape)
     return alternation.after(before, rate, seen, driven)

@@ -27,7 +27,7 @@ from ..integrate.log import Event, Log
 from ..integrate.result import Result
 from ..model._leaf import as_leaf
 from .blowup import MAX_RATE, CascadeMass, blows_up, cascade, reached
-from .coupling import AbstractCoupling, Corrected, Coupled, Lagged
+from .coupling import AbstractCoupling, Coupled, not_lagged
 from .own_rate import own_step
 from .state import DensityState
 from .step_size import AbstractStepSize, FixedStep, MassStep
@@ -80,7 +80,7 @@ class NoEvents(AbstractEvents):
         return None
 
     def fire(self, step: VoltageStep, signals: Float[Array, " s"], own: bool) -> Fired:
-        root = signals if signals.size > 1 else signals[0]
+        root = signals[0] if step.grid.populations is None else signals
         after = own_step(step, root) if own else step.after(signals)
         return Fired.alone(*after)
 
@@ -160,7 +160,7 @@ class Together(AbstractEvents):
     cascade: Cascade
 
     def coupling(self, coupling: AbstractCoupling) -> AbstractCoupling:
-        return Corrected() if isinstance(coupling, Lagged) else coupling
+        return not_lagged(coupling)
 
     def step_size(self) -> AbstractStepSize:
         return self.cascade.step_size()

@@ -107,7 +107,10 @@ def intervals(
     if rate is None:
         rate = self_consistent_inputs(model, grid, w, time[None])[0][0]
     rate = jnp.asarray(rate, grid.dtype)
-    drive, noise = model.input(time, w, rate)[0], model.diffusion(rate, time).astype(grid.dtype)
+    drive, noise = (
+        model.settled(rate).input(time, w, rate)[0],
+        model.diffusion(rate, time).astype(grid.dtype),
+    )
     rest = in_membrane_times(model.rest.period, model.epsilon).astype(grid.dtype)
     membrane = model.membrane
 

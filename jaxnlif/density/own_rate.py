@@ -29,10 +29,10 @@ def own_rate(step: VoltageStep, root: Float[Array, "*k"]) -> Float[Array, "*k"]:
 @eqx.filter_custom_jvp
 def chosen_rate(
     step: VoltageStep,
-    predicted: Float[Array, ""],
-    root: Float[Array, ""],
+    predicted: Float[Array, "*k"],
+    root: Float[Array, "*k"],
     found: Bool[Array, ""],
-) -> Float[Array, ""]:
+) -> Float[Array, "*k"]:
     """The root where it was found, with derivatives as `own_rate`; else the prediction."""
     return jnp.where(found, root, predicted)
 

@@ -80,15 +80,17 @@ def neurons_at(
     several = grid.populations is not None
     unit = stretched(grid.v, model)[1]
 
-    def inputs(t: Array, rate: Array) -> tuple[Array, Array]:
-        drive, noise = model.given(t, weights, jnp.atleast_1d(rate))
+    def inputs(t: Array, lowered: Array | None, rate: Array) -> tuple[Array, Array]:
+        there = model if lowered is None else model.lowered(lowered)
+        drive, noise = there.given(t, weights, jnp.atleast_1d(rate))
         return drive / unit, jnp.atleast_1d(noise) / unit**2
 
-    def at(t: Array, rate: Array) -> Any:
+    def at(t: Array, lowered: Array | None, rate: Array) -> Any:
         moves = jnp.zeros_like(rate) if several else jnp.ones_like(rate)
-        return jax.jvp(partial(inputs, t), (rate,), (moves,))
+        return jax.jvp(partial(inputs, t, lowered), (rate,), (moves,))
 
-    (drive, noise), (d_drive, d_noise) = jax.vmap(at)(ts, rate)
+    lowered = None if model.adaptation is None else model.adaptation.course(ts, rate)
+    (drive, noise), (d_drive, d_noise) = jax.vmap(at)(ts, lowered, rate)
     # A learning network is followed over times in which neurons fire again and again.
     fast = in_membrane_times(step, model.epsilon)
     step = jnp.zeros_like(ts) if model.plasticity.moves else fast + jnp.zeros_like(ts)

@@ -35,7 +35,9 @@ class _Iterate(NamedTuple):
 
 
 def vector_root(
-    response: Callable[[Array], Array], start: Float[Array, " k"], max_evaluations: int
+    response: Callable[[Array], Array],
+    start: Float[Array, " k"],
+    max_evaluations: Int[Array, ""] | int,
 ) -> VectorRoot:
     """The root of F that damped steps of Newton's method reach from `start`; rates stay positive.
 

@@ -24,7 +24,7 @@ from ..machine.machine import Machine
 from ..model import Network
 from .advice import advice
 from .blowup import MAX_RATE
-from .coupling import AbstractCoupling, Implicit, Lagged
+from .coupling import AbstractCoupling, Implicit, Lagged, not_lagged
 from .cycle import watch, watched
 from .events import AbstractEvents, Cascade, NoEvents, Together
 from .finite import AbstractSize, Finite, Infinite
@@ -178,8 +178,9 @@ class FluxShift(AbstractSolver[DensityState]):
             coupling_evaluations=none,
             transport_iterations=none,
             walls=Walls.untouched(self.grid),
-            alternation=watch(self._coupling, model, rate),
-            debt=self._size.debt(self._coupling, synapse.delayed, self.dtype),
+            alternation=watch(self._coupling(model), model, rate),
+            debt=self._size.debt(self._coupling(model), synapse.delayed, self.dtype),
+            adapted=None if model.adaptation is None else model.adaptation.start(silent),
         )
         return self._split(state)
 
@@ -187,7 +188,7 @@ class FluxShift(AbstractSolver[DensityState]):
         arriving = arriving_in(model, dt, state)
         time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
         step = self._voltage_step(model, time, dt, arriving, state.density)
-        known = arriving.signals
+        known = arriving.deciding
         rate, rates = first_rates(step) if known is None else first_rates_given(step, known)
         return self._split(replace(state, rate=rate, rates=rates))
 
@@ -214,7 +215,7 @@ class FluxShift(AbstractSolver[DensityState]):
 
         step = self._voltage_step(model, time, dt, arriving, moved.density)
         step = self._size.owing(step, state.debt)
-        seen = arriving.couple(self._coupling, step, jnp.atleast_1d(state.rate))
+        seen = arriving.couple(self._coupling(model), step, jnp.atleast_1d(state.rate))
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt = jnp.minimum(seen.signals, MAX_RATE)
         step, key = self._size.drawn(step, felt, state.key)
@@ -230,6 +231,7 @@ class FluxShift(AbstractSolver[DensityState]):
             refractory=state.refractory,
             sent=state.sent,
             resting=state.resting,
+            adapted=state.adapted,
             events=self._events.logged(state.events, step, fired),
             key=key,
             result=state.result,
@@ -248,9 +250,9 @@ class FluxShift(AbstractSolver[DensityState]):
     ) -> VoltageStep:
         """The voltage step of `dt` with the drive of `time`."""
         w, kappa = self.weights(model), model.epsilon / dt
-        return VoltageStep(
-            self.grid, model, w, time, kappa, density, arriving.reentry, self.machine
-        )
+        held = {"reentry": arriving.reentry, "lowering": arriving.lowering}
+        held["known"] = arriving.signals if arriving.deciding is None else None
+        return VoltageStep(self.grid, model, w, time, kappa, density, machine=self.machine, **held)
 
     def _split(self, state: DensityState) -> DensityState:
         """The state with every column where it belongs."""
@@ -288,10 +290,10 @@ class FluxShift(AbstractSolver[DensityState]):
     def _size(self) -> AbstractSize:
         return _INFINITE if self.neurons is None else Finite(self.neurons)
 
-    @property
-    def _coupling(self) -> AbstractCoupling:
-        """The coupling, which with events is not lagged."""
-        return self._events.coupling(self.coupling)
+    def _coupling(self, model: Network) -> AbstractCoupling:
+        """The coupling, which with events and of neurons that adapt is not lagged."""
+        coupling = self._events.coupling(self.coupling)
+        return coupling if model.adaptation is None else not_lagged(coupling)
 
     @property
     def _step_size(self) -> AbstractStepSize:

@@ -19,6 +19,7 @@ class DensityState(eqx.Module):
 
     - `sent`: what a transmission delay remembers; `resting`: what the refractory period does, and
       `refractory`, the mass it holds.
+    - `adapted`: the level of adaptation, if there is any.
     - `events`: the record of events; `key`: for what is drawn next.
     - `walls`: what the ends of the grid have taken; `None` in files of older versions.
     - `debt`: the mass that has fired and is not felt yet, of finitely many neurons.
@@ -41,3 +42,4 @@ class DensityState(eqx.Module):
     walls: Walls | None = None
     alternation: Alternation | None = None
     debt: Float[Array, ""] | None = None
+    adapted: Any = None

@@ -100,6 +100,10 @@ def check_times(model: Network, dt: ArrayLike, **fast: Any) -> None:
     rest = model.rest
     rest.validate(dt)
     check(
+        model.adaptation is None or fast.get("neurons") is None,
+        "neurons: FluxShift does not take them for a network that adapts; must be None",
+    )
+    check(
         not (rest.rests and model.plasticity.moves),
         "refractory: resting neurons do not learn; give learning or refractory, not both",
     )

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from ..grid import Grid
 from ..machine.machine import HERE, Machine
 from ..model import Leaky, Network
+from ..model.adaptation import Lowering
 from .blowup import edge_weight
 from .cells import Inputs, firing_rates, inputs_of
 from .reentry import AbstractReentry, AtOnce, Later
@@ -29,6 +30,9 @@ class VoltageStep(eqx.Module):
     - `machine`: how columns are stepped, and on which devices.
     - `extra`: what is felt besides the signals, of either sign, `(s,)` (spikes / neuron / membrane
       time).
+    - `known`: the signals that arrive, if they were sent in earlier steps. Those that are felt are
+      then the rates to which neurons adapt.
+    - `lowering`: by how much adaptation lowers the input, if there is any.
     """
 
     grid: Grid
@@ -40,6 +44,8 @@ class VoltageStep(eqx.Module):
     reentry: AbstractReentry = AtOnce()
     machine: Machine = HERE
     extra: Float[Array, " s"] | float = 0.0
+    known: Float[Array, " s2"] | None = None
+    lowering: Lowering | None = None
 
     def crossing(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
         """The firing rates at the beginning."""
@@ -70,10 +76,21 @@ class VoltageStep(eqx.Module):
 
     def inputs(self, signals: Float[Array, " s"]) -> Inputs:
         """What the neurons are given."""
-        drive, noise = self.model.given(self.time, self.weights, signals + self.extra)
+        heard = self.heard(signals) + self.extra
+        drive, noise = self.model.given(self.time, self.weights, heard)
+        drive = drive if self.lowering is None else drive - self.lowering.of(signals)
         membrane, unit = stretched(self.grid.v, self.model)
         kappa = self.kappa * self.model.membrane_time
         return inputs_of(self.grid.v, membrane, kappa, drive / unit, noise / unit**2)
+
+    def heard(self, signals: Float[Array, " s"]) -> Float[Array, " s2"]:
+        """The signals of other neurons among those that are felt."""
+        return signals if self.known is None else self.known
+
+    def received(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
+        """What the neurons are given because of the signals (voltage)."""
+        given = self.model.connections.input(self.weights, self.heard(signals))
+        return given if self.lowering is None else given - self.lowering.of(signals)
 
     def sent(self, rates: Float[Array, " w"]) -> Float[Array, " s"]:
         r"""The signals of neurons that fire at these rates: $\bar N = ∫N(w)\,dw$."""

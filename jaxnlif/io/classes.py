@@ -19,6 +19,7 @@ from ..density import state as density_state
 from ..integrate import log, result, solution, solver
 from ..machine import layout
 from ..model import (
+    adaptation,
     delay,
     drive,
     learning,
@@ -42,6 +43,7 @@ _MODULES = (
     execution,
     grid,
     *(network, membrane, synapse, projections, drive, response, learning, delay, spread, table),
+    adaptation,
     external,
     *(density_solver, density_state, coupling, cycle, events, upwind, step_size, walls),
     *(particles_solver, particles_state, restart),

@@ -1,5 +1,6 @@
 """What is simulated: the network, its input, its response and its learning rule."""
 
+from .adaptation import Adaptation
 from .delay import AbstractDelay, Delay, ExponentialDelay, Never
 from .drive import AbstractDrive, Bump, Constant, Pulse, Sinusoid, Tabulated
 from .learning import AbstractLearning, Hebbian
@@ -18,6 +19,7 @@ __all__ = [
     "AbstractResponse",
     "AbstractSpread",
     "AbstractSynapse",
+    "Adaptation",
     "Bump",
     "Constant",
     "Delay",

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from .._check import check, check_finite, check_positive, check_scalar
 from .._module import Module
 from ._leaf import as_leaf
+from .adaptation import Adaptation, Lowered, numbers_of
 from .delay import AbstractDelay, Delay, Never
 from .drive import Constant
 from .learning import AbstractLearning, Frozen
@@ -68,6 +69,7 @@ class Network(Module):
     - `refractory`: how long a neuron rests between its spike and its re-entry at the reset
       potential: a number, a `Delay`, `Never()`, or `None`; of populations shape `(k,)`
       (learning time).
+    - `adaptation`: an `Adaptation` to own spikes, of an unstructured network or of populations.
     - `membrane`: an `AbstractMembrane` such as `Exponential()`; `Leaky()` by default.
     - `synapse`: an `AbstractSynapse` in place of `weight`, `response` and `delay`.
     - `threshold`, `reset`: of populations, $V_F$ and $V_R$ of each, shape `(k,)`; by default those
@@ -103,6 +105,7 @@ class Network(Module):
     time_constant: Float[Array, "..."] | None = None
     synaptic_time_constant: Float[Array, "..."] | None = None
     names: tuple[str, ...] | None = eqx.field(static=True, default=None)
+    adaptation: Adaptation | None = None
 
     def __init__(
         self,
@@ -123,6 +126,7 @@ class Network(Module):
         time_constant: Any = None,
         synaptic_time_constant: Any = None,
         names: Any = None,
+        adaptation: Any = None,
     ):
         numbers = {"noise": noise, "drive": drive, "weight": weight, "noise_slope": noise_slope}
         own = {"threshold": threshold, "reset": reset, "time_constant": time_constant}
@@ -130,6 +134,7 @@ class Network(Module):
         num = count_populations(weight)
         durations = {"delay": _duration(delay), "refractory": _duration(refractory)}
         check_shapes(num, **{k: x for k, x in numbers.items() if k != "weight"}, **own, **durations)
+        check_shapes(num, **numbers_of(adaptation))
         check_scalar("epsilon", epsilon)
         for name, value in (numbers | own | {"epsilon": epsilon}).items():
             if value is not None and not callable(value):
@@ -157,6 +162,10 @@ class Network(Module):
             isinstance(membrane, AbstractMembrane),
             f"membrane = {membrane!r}: must be a membrane such as Exponential(), or None",
         )
+        check(
+            adaptation is None or not (weight is None and synapse is None),
+            "adaptation: is that of an unstructured network or of populations; give a weight",
+        )
         self._check_synapse(synapse, weight=weight, response=response, delay=delay)
         one = weight if synapse is None else synapse.weight
         check(
@@ -173,7 +182,7 @@ class Network(Module):
         check(not isinstance(delay, Never), "delay = Never(): is for refractory; use weight=0.0")
         self.delay = _as_delay("delay", delay, (AbstractDelay,))
         self.refractory = _as_delay("refractory", refractory, (Delay, Never))
-        self.membrane, self.synapse = membrane, synapse
+        self.membrane, self.synapse, self.adaptation = membrane, synapse, adaptation
         for name, value in own.items():
             setattr(self, name, None if value is None else as_leaf(name, value))
         self.names = check_names(num, names)
@@ -264,6 +273,22 @@ class Network(Module):
         # Kicks may be negative; noise is not.
         positive = jnp.where(signals < 0, 0, signals)
         return drive, self.diffusion(positive if self.populations else positive[0], t)
+
+    def lowered(self, amount: Float[Array, "..."]) -> Network:
+        """This network, its external input lowered by an amount.
+
+        **Arguments:** `amount`, a number, or of populations shape `(k,)` (voltage).
+        """
+        drive: Any = Lowered(self.drive, amount)
+        return eqx.tree_at(lambda model: model.drive, self, drive)
+
+    def settled(self, rate: Float[Array, "*k"]) -> Network:
+        """This network, its adaptation that of neurons which have long fired at a rate.
+
+        **Arguments:** `rate`, a number or shape `(k,)` (spikes / neuron / membrane time).
+        """
+        adaptation = self.adaptation
+        return self if adaptation is None else self.lowered(adaptation.strength * rate)
 
     def jumps(self) -> Float[Array, " k"]:
         """The times at which the drive jumps, if it declares any, shape `(k,)` (learning time)."""

@@ -37,6 +37,7 @@ def check_network(model: Network) -> None:
         not model.connections.delayed,
         "delay: delayed networks have no instantaneous events to follow",
     )
+    check(model.adaptation is None, "adaptation: must be None for a multi-scale solver")
     check(not model.rest.rests, "refractory: must be None for a multi-scale solver")
 
 

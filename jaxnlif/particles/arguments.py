@@ -35,6 +35,9 @@ def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
         known(model.epsilon) > 0,
         "epsilon = 0: must be positive for Particles; FluxShift solves the quasi-static limit",
     )
+    check(
+        model.adaptation is None, "adaptation: FluxShift follows it, Particles do not; must be None"
+    )
     model.membrane.validate(grid.v.interfaces)
     model.connections.validate(dt)
     model.rest.validate(dt)

@@ -67,7 +67,9 @@ def firing_rate_curve(
     check(bool(jnp.isfinite(rest)), "model: has no stationary rate with refractory = Never()")
 
     def answer(rate: np.ndarray) -> np.ndarray:
-        total, noise = jax.vmap(lambda n: (model.input(t, w, n)[0], model.diffusion(n, t)))(rate)
+        total, noise = jax.vmap(
+            lambda n: (model.settled(n).input(t, w, n)[0], model.diffusion(n, t))
+        )(rate)
         rates = stationary.firing_rate(total, noise, *neuron, membrane=model.membrane)
         return np.asarray(rates)
 

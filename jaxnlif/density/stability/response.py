@@ -82,7 +82,8 @@ def response(
     $$δr = (1 - G)^{-1} (R_μ\,δI + R_a\,δa_0), \qquad
       G_{kl} = D_{kl}(λ)\,(b_{kl} R_{μ,k} + c_{kl} R_{a,k})$$
 
-    with D the transform of delay and synaptic filter.
+    with D the transform of delay and synaptic filter. Adaptation takes
+    $R_{μ,k}\,A_k/(1 + λ τ_{A,k})$ from $G_{kk}$.
 
     **Arguments:** as `transfer`.
 
@@ -128,7 +129,12 @@ def closed(
     circuit = linear.circuit
     gain = circuit.noise_gain(linear.rates)
     loop = circuit.weight[None] * drive[..., None] + gain[None] * noise[..., None]
-    return jnp.eye(gain.shape[0], dtype=loop.dtype)[None] - _synapses(circuit, lam) * loop
+    single = jnp.eye(gain.shape[0], dtype=loop.dtype)[None]
+    open_ = single - _synapses(circuit, lam) * loop
+    if circuit.adaptation is None:
+        return open_
+    lowered = jax.vmap(circuit.adaptation.transform)(lam)
+    return open_ + single * (lowered * drive)[..., None]
 
 
 def _synapses(circuit: Circuit, lam: Complex[Array, " l"]) -> Complex[Array, "l k k"]:

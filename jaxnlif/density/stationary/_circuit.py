@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from ..._check import as_numbers, check, is_concrete
 from ..._module import Module
-from ...model import AbstractDelay, AbstractMembrane, Constant, Delay, Identity, Network
+from ...model import AbstractDelay, AbstractMembrane, Adaptation, Constant, Delay, Identity, Network
 
 
 class Circuit(Module):
@@ -21,6 +21,7 @@ class Circuit(Module):
     - `rate_time`: $τ_k$, the unit in which the rate of a neuron is $τ_k r_k$.
     - `rest`: refractory periods; `filter`: $τ_{s,l}$ of the sources, or `None`.
     - `threshold`, `reset`: $V_F$ and $V_R$.
+    - `adaptation`: with numbers of the shape `(k,)`, or `None`.
     """
 
     weight: Float[Array, "k k"]
@@ -35,10 +36,13 @@ class Circuit(Module):
     reset: Float[Array, " k"]
     delay: AbstractDelay | None
     membrane: AbstractMembrane
+    adaptation: Adaptation | None
 
     def inputs(self, rates: Float[Array, " k"]) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
-        r"""$μ_k = I_k + \sum_l b_{kl} r_l$ and $a_k = a_{0,k} + \sum_l c_{kl} r_l$."""
+        r"""$μ_k = I_k + \sum_l b_{kl} r_l - A_k r_k$ and $a_k = a_{0,k} + \sum_l c_{kl} r_l$."""
         drive = self.drive + jnp.sum(self.weight * rates[None], axis=1)
+        if self.adaptation is not None:
+            drive = drive - self.adaptation.strength * rates
         return drive, self.membrane.diffusion(self._noise(rates))
 
     def noise_gain(self, rates: Float[Array, " k"]) -> Float[Array, "k k"]:
@@ -100,7 +104,7 @@ def circuit_of(model: Any, *, threshold: Any, reset: Any, dtype: Any = None) -> 
         return jnp.broadcast_to(jnp.asarray(value, dtype), (num, num))
 
     time = vector(1.0 if model.time_constant is None else model.time_constant)
-    slow = model.synaptic_time_constant
+    slow, adaptation = model.synaptic_time_constant, model.adaptation
     return Circuit(
         weight=matrix(model.weight),
         noise_slope=matrix(model.noise_slope),
@@ -114,6 +118,7 @@ def circuit_of(model: Any, *, threshold: Any, reset: Any, dtype: Any = None) -> 
         reset=vector(ends["reset"]),
         delay=_cast(model.delay, dtype),
         membrane=_cast(model.membrane, dtype),
+        adaptation=None if adaptation is None else jax.tree.map(vector, adaptation),
     )
 
 
