@@ -24,17 +24,23 @@ _Iterates = tuple[Array, Array, Array]
 
 
 class CascadeMass(NamedTuple):
-    """The mass that fires together, and whether it carries itself."""
+    """The mass that fires together, of each population if there are several, and whether it carries
+    itself."""
 
-    mass: Float[Array, ""]
+    mass: Float[Array, "*k"]
     is_event: Bool[Array, ""]
+
+
+def jumps_of(kick: Float[Array, "*k w"], mass: Float[Array, "*k"]) -> Float[Array, " w"]:
+    """The jumps of the potentials where these masses fire at once, shape `(w,)` (voltage)."""
+    return kick * mass if mass.ndim == 0 else jnp.sum(kick * mass[None], axis=1)
 
 
 def cascade(
     grid: Grid,
     density: Float[Array, "v w"],
-    fired: Float[Array, ""],
-    kick: Float[Array, " w"],
+    fired: Float[Array, "*k"],
+    kick: Float[Array, "*k w"],
     edge: Float[ArrayLike, "..."] = 0.5,
 ) -> CascadeMass:
     r"""The smallest $m ≥ m_0$ with $m_0 + ∑_j G_j(k_j m) ≤ m$, where `reached` gives $G_j$.
@@ -42,12 +48,15 @@ def cascade(
     It is the limit of the monotone iteration from $m_0$; a larger root may lie beyond a gap that
     the cascade cannot cross (Delarue, Inglis, Rubenthaler, Tanré 2015; Dou, Tao, Xue, Zhou,
     arXiv 2603.18475). Whether it `is_event` is a property of the density, not of the mesh. Where
-    `may_carry` does not hold, nothing is iterated and $m = 0$ is returned.
+    `may_carry` does not hold, nothing is iterated and $m = 0$ is returned. Of populations see
+    `cascade_of_populations`.
 
     **Arguments:** density `(v, w)`; `fired` $m_0$, the mass that has fired already; `kick` k
-    `(w,)`, the jump of each weight for each unit of mass (voltage), of either sign; `edge`, the
-    `edge_weight` ω. **Returns:** mass and whether it is an event.
+    `(w,)`, the jump of each weight for each unit of mass (voltage), of either sign, of populations
+    `(k, k)`; `edge`, the `edge_weight` ω. **Returns:** mass and whether it is an event.
     """
+    if grid.populations is not None:
+        return cascade_of_populations(grid, density, fired, kick, edge)
     tolerance = _tolerance.coupling(grid.dtype)
     possible = may_carry(grid, density, fired, kick, edge)
 
@@ -143,30 +152,29 @@ def blows_up(
     **Returns:** a boolean.
     """
     fired = rate * duration
-    resolved = fired < 1
-    if grid.populations is not None:
-        apart = jnp.where(resolved, fired, 0)
-        return jnp.any(_carried(grid, density, apart, kick, edge)) | ~jnp.all(rate < MAX_RATE)
-    event = cascade(grid, density, jnp.where(resolved, fired, 0), kick, edge).is_event
-    return (resolved & event) | ~(rate < MAX_RATE)
+    apart = jnp.where(fired < 1, fired, 0)
+    event = cascade(grid, density, apart, kick, edge).is_event
+    resolved = jnp.any(fired < 1)
+    return (resolved & event) | ~jnp.all(rate < MAX_RATE)
 
 
-def _carried(
+def cascade_of_populations(
     grid: Grid,
     density: Float[Array, "v k"],
     fired: Float[Array, " k"],
     kick: Float[Array, "k k"],
-    edge: Float[ArrayLike, "..."],
-) -> Bool[Array, " k"]:
-    r"""Whether the neurons of each population make an event, of masses that have fired.
+    edge: Float[ArrayLike, "..."] = 0.5,
+) -> CascadeMass:
+    r"""The masses of populations that fire together, from those that have fired.
 
-    The masses grow to the smallest ones with $m_k = m_{0,k} + G_k(\sum_l b_{kl} m_l)$, at which no
-    more neurons reach the threshold: excitatory kicks carry the event, inhibitory ones act in it.
+    They grow to the smallest ones with $m_k = m_{0,k} + G_k(\sum_l b_{kl} m_l)$, at which no more
+    neurons reach the threshold: excitatory kicks carry the event, inhibitory ones act in it. It is
+    an event if it is one of any population. Where no density lets a kick carry itself, nothing is
+    iterated and $m = 0$ is returned.
     """
     tolerance = _tolerance.coupling(grid.dtype)
-
-    def jump(mass: Array) -> Array:
-        return jnp.sum(kick * mass[None], axis=1)
+    excited = jnp.sum(jnp.maximum(kick, 0), axis=1)
+    possible = jnp.any(jnp.max(density, 0) * excited > 1)
 
     def unfinished(carry: _Iterates) -> Array:
         previous, mass, iterations = carry
@@ -174,14 +182,13 @@ def _carried(
 
     def grow(carry: _Iterates) -> _Iterates:
         _, mass, iterations = carry
-        more = fired + reached(grid, density, jump(mass), edge)
+        more = fired + reached(grid, density, jumps_of(kick, mass), edge)
         return mass, jnp.maximum(mass, more), iterations + 1
 
-    possible = jnp.any(kick > 0)
     begin = jnp.zeros_like(fired), jnp.where(possible, fired, 0), jnp.zeros((), jnp.int32)
     _, mass, _ = lax.while_loop(unfinished, grow, begin)
-    events = jax.vmap(partial(is_event, visible=_visible(grid.v)))(mass, fired, jump(mass))
-    return possible & events
+    of_each = jax.vmap(partial(is_event, visible=_visible(grid.v)))
+    return CascadeMass(mass, possible & jnp.any(of_each(mass, fired, jumps_of(kick, mass))))
 
 
 def _visible(grid: VoltageGrid) -> float:

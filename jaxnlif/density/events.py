@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
@@ -26,7 +25,7 @@ from ..grid import Grid
 from ..integrate.log import Event, Log
 from ..integrate.result import Result
 from ..model._leaf import as_leaf
-from .blowup import MAX_RATE, CascadeMass, blows_up, cascade, reached
+from .blowup import MAX_RATE, CascadeMass, blows_up, cascade, jumps_of, reached
 from .coupling import AbstractCoupling, Coupled, not_lagged
 from .own_rate import own_step
 from .state import DensityState
@@ -46,8 +45,8 @@ class AbstractEvents(Module):
         """How steps are divided unless that is given."""
 
     @abc.abstractmethod
-    def log(self, dtype: np.dtype) -> Log[Event] | None:
-        """An empty record of events, whose numbers are of this `dtype`, if there is one."""
+    def log(self, grid: Grid) -> Log[Event] | None:
+        """An empty record of events on a grid, if there is one."""
 
     @abc.abstractmethod
     def fire(self, step: VoltageStep, signals: Float[Array, " s"], own: bool) -> Fired:
@@ -76,7 +75,7 @@ class NoEvents(AbstractEvents):
     def step_size(self) -> AbstractStepSize:
         return FixedStep()
 
-    def log(self, dtype: np.dtype) -> None:
+    def log(self, grid: Grid) -> None:
         return None
 
     def fire(self, step: VoltageStep, signals: Float[Array, " s"], own: bool) -> Fired:
@@ -102,13 +101,17 @@ class NoEvents(AbstractEvents):
 class Cascade(Module):
     r"""Lets neurons fire together on the density, and the run go on through every blow-up.
 
+    Between populations excitatory kicks carry an event and inhibitory ones act in it, among those
+    who have not fired; events then have a size for each population.
+
     Steps are shortened to $Δt = ε\,δm/\bar N$, so that no more than $δm$ fires in one, and land on
     the jumps of the drive; where an event is near they are no longer than 0.02 membrane times. A
     run takes about (number of steps) + (fired mass)/δm + (jumps) of these substeps.
 
     **Arguments:**
 
-    - `mass_step`: $δm$, the mass that fires in one substep (dimensionless); by default the outer
+    - `mass_step`: $δm$, the mass that fires in one substep, of populations that of any
+      (dimensionless); by default the outer
       step in membrane times, that is, steps are shortened where $\bar N > 1$, but no more than what
       makes the strongest weight jump by a tenth of $V_F - V_R$ (or by five cells).
     - `max_events`: how many events are recorded.
@@ -145,10 +148,11 @@ class Cascade(Module):
         """
         return MassStep(mass_step=self.mass_step, max_substeps=self.max_substeps)
 
-    def log(self, dtype: np.dtype) -> Log[Event]:
-        """An empty record of events, whose numbers are of this `dtype`."""
-        zero = jnp.zeros((), dtype)
-        return Log.empty(Event(zero, zero), self.max_events)
+    def log(self, grid: Grid) -> Log[Event]:
+        """An empty record of events on a `grid`, in which populations have a size each."""
+        num = grid.populations
+        size = jnp.zeros(() if num is None else (num,), grid.dtype)
+        return Log.empty(Event(jnp.zeros((), grid.dtype), size), self.max_events)
 
 
 class Together(AbstractEvents):
@@ -165,8 +169,8 @@ class Together(AbstractEvents):
     def step_size(self) -> AbstractStepSize:
         return self.cascade.step_size()
 
-    def log(self, dtype: np.dtype) -> Log[Event]:
-        return self.cascade.log(dtype)
+    def log(self, grid: Grid) -> Log[Event]:
+        return self.cascade.log(grid)
 
     def fire(self, step: VoltageStep, signals: Float[Array, " s"], own: bool) -> Fired:
         return fire(step, signals)
@@ -182,7 +186,7 @@ class Together(AbstractEvents):
     ) -> tuple[Bool[Array, ""], Result]:
         assert state.events is not None
         # An unbounded rate in spite of events is a step too long for them.
-        lost = state.events.overflowed | ~(state.rate < MAX_RATE)
+        lost = state.events.overflowed | ~jnp.all(state.rate < MAX_RATE)
         return lost, Result.event_budget_exceeded
 
 
@@ -217,10 +221,11 @@ def fire(step: VoltageStep, signals: Float[Array, " s"]) -> Fired:
     def together() -> Fired:
         rest, rates = still.absorbed(signals)
         event = cascade_after(rest, rates)
-        jump = kick * event.mass
-        moved = move_up(
-            grid, without_top(rest, reached(grid, rest, jump, edge) / grid.cell_area), jump
-        )
+        jump = jumps_of(kick, event.mass)
+        carried = reached(grid, rest, jump, edge)
+        if grid.populations is not None:  # kicks that inhibit act on who is left
+            carried = jnp.maximum(event.mass - still.network_rate(rates) / still.kappa, 0)
+        moved = move_up(grid, without_top(rest, carried / grid.cell_area), jump)
         fired = jnp.maximum(still.mass_given() - grid.weight_density(moved), 0)
         moved = still.reentry.returned(grid, moved, fired)
         new = Fired(moved, jnp.zeros_like(rates), fired, event.is_event)

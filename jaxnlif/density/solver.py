@@ -171,7 +171,7 @@ class FluxShift(AbstractSolver[DensityState]):
             refractory=silent,
             sent=synapse.start(jnp.atleast_1d(rate)),
             resting=model.rest.start(rates),
-            events=self._events.log(self.dtype),
+            events=self._events.log(self.grid),
             key=self._size.key(key),
             result=Result.completed,
             substeps=none,

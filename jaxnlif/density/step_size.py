@@ -18,6 +18,7 @@ from ..integrate.result import Result
 from ..model import Network
 from ..model.synapse import visible_jump
 from .state import DensityState
+from .stretched import kicks
 from .substep import lookup_time, next_substep, nothing_done
 
 _LONGEST = 0.02  # membrane times
@@ -118,15 +119,18 @@ class MassStep(AbstractStepSize):
         check(most <= MAX_ITERATIONS, f"max_substeps = {most}: must not exceed {MAX_ITERATIONS}")
 
     def longest(self, situation: Situation) -> Float[Array, ""]:
-        _, model, weights, density, _, dt = situation
-        kick = jnp.maximum(model.connections.kick(weights), 0)
-        gain = jnp.max(jnp.sum(density * kick[None], 1)) * situation.grid.weight_spacing
-        brief = jnp.where(gain > 0.5, jnp.minimum(model.epsilon * _LONGEST, dt), dt)
-        return jnp.minimum(self.usual(situation), brief)
+        grid, model, weights, density, _, dt = situation
+        kick = jnp.maximum(kicks(grid.v, model, weights), 0)
+        brief = model.epsilon * _LONGEST * jnp.min(jnp.asarray(model.membrane_time))
+        gain = _gain(grid, density, kick)
+        return jnp.minimum(self.usual(situation), jnp.where(gain > 0.5, jnp.minimum(brief, dt), dt))
 
     def usual(self, situation: Situation) -> Float[Array, "..."]:
+        rate = situation.rate
+        if situation.grid.populations is not None:
+            rate = jnp.max(rate, axis=-1)
         spikes = self._spikes(situation)
-        return spikes / jnp.maximum(situation.rate, spikes / situation.dt)
+        return spikes / jnp.maximum(rate, spikes / situation.dt)
 
     def _spikes(self, situation: Situation) -> Float[Array, ""]:
         r"""$ε\,δm$, the $∫ \bar N\,dt$ of a part."""
@@ -134,8 +138,17 @@ class MassStep(AbstractStepSize):
         if self.mass_step is not None:
             return model.epsilon * self.mass_step.astype(dt.dtype)
         visible = visible_jump(grid.v.threshold - grid.v.reset, grid.v.spacing)
-        strongest = jnp.maximum(jnp.max(model.connections.kick(weights)), visible)
-        return jnp.minimum(dt, model.epsilon * visible / strongest)
+        kick = kicks(grid.v, model, weights)
+        strongest = jnp.max(kick if kick.ndim == 1 else jnp.sum(jnp.maximum(kick, 0), axis=1))
+        outer = dt / jnp.max(jnp.asarray(model.membrane_time))
+        return jnp.minimum(outer, model.epsilon * visible / jnp.maximum(strongest, visible))
+
+
+def _gain(grid: Grid, density: Float[Array, "v w"], kick: Float[Array, "*k w"]) -> Float[Array, ""]:
+    """A bound of the mass that unit mass carries along, by kicks that are not negative."""
+    if grid.populations is not None:
+        return jnp.max(jnp.max(density, axis=0) * jnp.sum(kick, axis=1))
+    return jnp.max(jnp.sum(density * kick[None], 1)) * grid.weight_spacing
 
 
 class _Progress(NamedTuple):

@@ -45,3 +45,14 @@ def stretched(grid: VoltageGrid, model: Network) -> tuple[AbstractMembrane, Floa
     )
     scale = (threshold - reset) / (grid.threshold - grid.reset)
     return Stretched(model.membrane, reset - scale * grid.reset, scale), scale
+
+
+def kicks(grid: VoltageGrid, model: Network, weights: Float[Array, " w"]) -> Float[Array, "*k w"]:
+    """The jump of each weight when unit mass fires at once, shape `(w,)`, of populations of each
+    when unit mass of each does, `(k, k)`, in units of the grid (voltage)."""
+    kick = model.connections.kick(weights)
+    if model.populations is None:
+        return kick
+    unit = jnp.broadcast_to(stretched(grid, model)[1], weights.shape)
+    # An instant moves potentials by weight / time constant.
+    return kick / (unit * model.membrane_time)[:, None]

@@ -13,7 +13,6 @@ from .._check import check, known, unseen
 from ..grid import Grid
 from ..initial import check_density
 from ..model import Network
-from .coupling import Corrected
 
 
 def check_arguments(grid: Grid, model: Network, y0: ArrayLike, dt: ArrayLike) -> None:
@@ -82,16 +81,9 @@ def check_functions(solver: Any, model: Network) -> None:
 
 def check_several(solver: Any, model: Network) -> None:
     """Requires a solver that can follow as many populations as the network has."""
-    if model.populations is None:
-        return
-    for name in ("events", "neurons"):
-        check(
-            getattr(solver, name) is None,
-            f"{name}: FluxShift does not take them for a network of populations",
-        )
     check(
-        not isinstance(solver.coupling, Corrected),
-        "coupling = Corrected(): is for one population; take Lagged() or Implicit()",
+        model.populations is None or solver.neurons is None,
+        "neurons: FluxShift does not take them for a network of populations; must be None",
     )
 
 

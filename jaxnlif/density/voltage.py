@@ -17,7 +17,7 @@ from ..model.adaptation import Lowering
 from .blowup import edge_weight
 from .cells import Inputs, firing_rates, inputs_of
 from .reentry import AbstractReentry, AtOnce, Later
-from .stretched import stretched
+from .stretched import kicks, stretched
 
 
 class VoltageStep(eqx.Module):
@@ -103,17 +103,13 @@ class VoltageStep(eqx.Module):
     def mass_given(self) -> Float[Array, " w"]:
         """Mass at the beginning and what enters by itself (1 / weight)."""
         inflow = self.reentry.inflow(self.weights)
-        return self.grid.weight_density(self.density) + inflow / self.kappa
+        entered = inflow / (self.kappa * self.model.membrane_time)
+        return self.grid.weight_density(self.density) + entered
 
     def kick(self) -> Float[Array, "*k w"]:
         """The jump of each weight when unit mass fires at once, of populations of each when unit
         mass of each does (voltage)."""
-        kick = self.model.connections.kick(self.weights)
-        if self.grid.populations is None:
-            return kick
-        unit = jnp.broadcast_to(stretched(self.grid.v, self.model)[1], self.weights.shape)
-        # An instant moves potentials by weight / time constant.
-        return kick / (unit * self.model.membrane_time)[:, None]
+        return kicks(self.grid.v, self.model, self.weights)
 
     def edge(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
         """The weight of the layer below the threshold."""

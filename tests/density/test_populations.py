@@ -209,11 +209,6 @@ MATRIX = [[0.1, -0.2], [0.1, -0.2]]
         ),
         (
             {},
-            jn.FluxShift(columns(num=2), events=jn.Cascade()),
-            "events: FluxShift does not take them for a network of populations",
-        ),
-        (
-            {},
             jn.FluxShift(columns(num=2), neurons=100),
             "neurons: FluxShift does not take them for a network of populations",
         ),
