@@ -119,7 +119,7 @@ def _density(
         ).spikes
 
     first, second = (_seconds(solve) for _ in range(2))
-    print_value(f"{name}_compile/jaxnlif", first - second, "s")
+    print_value(f"{name}_compile/jaxnlif", max(first - second, 0.0), "s")
     print_value(f"{name}_simulate/jaxnlif", second, "s")
     spikes = np.asarray(solve())
     return np.asarray(units.rate_Hz((spikes[1] - spikes[0]) / units.time(duration)))
