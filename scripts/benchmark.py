@@ -11,7 +11,7 @@ import os
 import platform
 from importlib.metadata import version
 
-SECTIONS = ("start", "density", "particles", "multiscale", "spikes", "fit", "scale")
+SECTIONS = ("start", "density", "particles", "multiscale", "spikes", "fit", "circuits", "scale")
 INLINE_ROW_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000"
 """Has XLA inline the loops over voltages on a CPU."""
 

@@ -25,6 +25,7 @@ PER_MS = 2 * np.pi / 1e3  # angular, of frequencies in Hz
 
 
 GRID = jn.VoltageGrid(-40.0, 20.0, reset=10.0, num=720)
+COARSE = jn.VoltageGrid(-40.0, 20.0, reset=10.0, num=120)
 
 
 @pytest.mark.parametrize(("point", "expected"), BRUNEL_POINTS.items())
@@ -33,7 +34,7 @@ def test_leading_eigenvalues_of_brunels_network(point, expected):
     reference = (real + 2j * np.pi * hertz) / 1e3
 
     leading = stability.eigenvalues(
-        brunel(*point), GRID, rate / 1e3, num=1, starts=24, highest=6.0
+        brunel(*point), GRID, rate / 1e3, num=1, starts=12, highest=6.0
     )[0]
     assert abs(leading - reference) <= 2e-3 * abs(reference)
 
@@ -57,6 +58,20 @@ def test_hopf_points_of_brunels_network(g, guess):
     assert 1e3 * found.rates[0] == pytest.approx(rate, rel=2e-3)
 
 
+def test_another_path_compiles_nothing(caplog):
+    def frequency(g, guess):
+        path = lambda eta: brunel(g, eta)  # noqa: E731
+        return stability.hopf(path, COARSE, guess, 0.0438, 1.107).frequency
+
+    first = frequency(6.0, 3.3)
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        second = frequency(6.1, 3.2)
+    assert not [r for r in caplog.records if "Compiling" in r.message]
+    assert second != first
+    traced = jax.jit(frequency)(6.1, 3.2)
+    assert traced == pytest.approx(float(second), rel=1e-12)
+
+
 def test_derivative_of_a_hopf_point():
     near = (3.3, 0.0438, 1.107)
     low, (_, slope), high = (hopf_point(g, *near) for g in (6.0 - 1e-4, 6.0, 6.0 + 1e-4))
@@ -69,7 +84,7 @@ def test_derivative_of_an_eigenvalue_is_the_total_one():
     @jax.jit
     def at(g):
         def of(g):
-            return stability.eigenvalue(brunel_pair(g, 4.0), GRID, 1.116, 1.0 + 24.0j)
+            return stability.eigenvalue(brunel_pair(g, 4.0), COARSE, 1.116, 1.0 + 24.0j)
 
         return jax.jvp(of, (g,), (1.0,))
 
@@ -94,8 +109,8 @@ def test_derivatives_in_both_modes_agree():
 
 def test_equal_populations_have_the_eigenvalues_of_one():
     own = {"num": 8, "starts": 24}
-    one = stability.eigenvalues(brunel(6.0, 4.0), GRID, 0.0558, highest=6.0, **own)
-    two = stability.eigenvalues(brunel_pair(6.0, 4.0), GRID, 1.116, highest=120.0, **own) / 20
+    one = stability.eigenvalues(brunel(6.0, 4.0), COARSE, 0.0558, highest=6.0, **own)
+    two = stability.eigenvalues(brunel_pair(6.0, 4.0), COARSE, 1.116, highest=120.0, **own) / 20
     assert abs(two[0] - one[0]) < 1e-10 * abs(one[0])
     # The others of the pair are those at which its populations differ.
     apart = np.abs(np.subtract.outer(np.asarray(one), np.asarray(two)))
@@ -104,6 +119,7 @@ def test_equal_populations_have_the_eigenvalues_of_one():
 
 # ---- a network with all that a circuit can have, against independent calculations ---------------
 
+ENDS = {"threshold": 2.0, "reset": 1.0}
 SMALL = jn.VoltageGrid(-3.0, 2.0, reset=1.0, num=50)
 
 
@@ -232,6 +248,43 @@ def test_a_fold_is_where_states_vanish():
     assert found.rates[0] == pytest.approx(float(exact.rate), rel=1e-2)
 
 
+# ---- which states are stable -------------------------------------------------------------------
+
+
+def bistable(**changes):
+    """Excitation that carries itself, inhibition, and delays."""
+    own = {
+        "weight": np.array([[2.5, -0.5], [0.8, -0.3]]),
+        "noise": np.array([0.3, 0.3]),
+        "drive": np.array([0.5, 0.3]),
+        "refractory": np.array([0.05, 0.05]),
+        "delay": 0.1,
+    }
+    return jn.Network(**(own | changes))
+
+
+def test_unstable_eigenvalues_of_each_state(dtype):
+    grid = jn.VoltageGrid(-3.0, 2.0, reset=1.0, num=150, dtype=dtype)
+    states = jn.stationary.circuit_rates(bistable(), threshold=2.0, reset=1.0)
+    found = stability.num_unstable(bistable(), grid, states.rates)
+    # The middle one is a saddle; the highest one has many oscillations, in pairs.
+    assert found[:2].tolist() == [0, 1]
+    assert int(found[2]) in range(2, 100, 2)
+    assert int(stability.num_unstable(bistable(), grid, states.rates[1])) == 1
+
+
+def test_unstable_eigenvalues_are_those_of_the_matrix():
+    jacobian, rates = _jacobian()
+    assert int(stability.num_unstable(small(), SMALL, rates)) == 0
+    assert np.sum(np.linalg.eigvals(jacobian).real > 1e-9) == 0
+
+
+@pytest.mark.parametrize(("eta", "expected"), [(3.1, 0), (3.5, 2)])
+def test_a_pair_becomes_unstable_at_a_hopf_point(eta, expected):
+    rate = jn.stationary.circuit_rates(brunel(6.0, eta), threshold=20.0, reset=10.0).rates[0]
+    assert int(stability.num_unstable(brunel(6.0, eta), GRID, rate)) == expected
+
+
 @pytest.mark.parametrize("spread", [jn.NormalDelay, jn.GammaDelay])
 def test_transforms_are_those_of_the_distributions(spread):
     delay = spread(0.3, 0.2) if spread is jn.GammaDelay else spread(0.3, 0.2, 0.05)
@@ -306,7 +359,15 @@ def test_what_leads_nowhere_is_told():
     with pytest.raises(ValueError, match="eigenvalues: their number is not known under jit"):
         jax.jit(lambda g: stability.eigenvalues(brunel(g, 4.0), grid, 0.0558))(6.0)
     with pytest.raises(ValueError, match="hopf: no such point near the guess"):
-        stability.hopf(lambda drive: jn.Network(weight=[[-0.5]], drive=drive), SMALL, 1.0, 0.2, 1.0)
+        stability.hopf(lambda eta: brunel(6.0, 4.0 + 0 * eta), COARSE, 3.3, 0.0438, 1.107)
+    with pytest.raises(ValueError, match="rates: states 0 and 1 are one on the grid"):
+        stability.num_unstable(brunel(6.0, 4.0), COARSE, np.array([[0.0558], [0.0559]]))
+    strong = jn.Network(weight=[[-200.0]], drive=100.0, delay=0.1)
+    rate = jn.stationary.circuit_rate(strong, 0.4, **ENDS)
+    with pytest.raises(ValueError, match="grid: the feedback of the circuit does not fall"):
+        stability.num_unstable(strong, SMALL, rate)
+    with pytest.raises(ValueError, match="num_unstable: eigenvalues are not counted under jit"):
+        jax.jit(lambda g: stability.num_unstable(brunel(g, 4.0), COARSE, 0.0558))(6.0)
     with pytest.raises(ValueError, match=r"rates: of shape \(2,\): must be \(1,\)"):
         stability.transfer(model, grid, np.array([0.1, 0.1]), 1j)
     with pytest.raises(ValueError, match=r"sizes: of shape \(3,\): must be \(1,\)"):

@@ -4,6 +4,7 @@ from .boundaries import Fold as Fold
 from .boundaries import Hopf as Hopf
 from .boundaries import fold as fold
 from .boundaries import hopf as hopf
+from .counting import num_unstable as num_unstable
 from .modes import eigenvalue as eigenvalue
 from .modes import eigenvalues as eigenvalues
 from .response import Response as Response

@@ -62,12 +62,18 @@ class Passage(Module):
 
 def given(model: Any, grid: Any) -> tuple[Circuit, VoltageGrid]:
     """The circuit in the numbers of the grid, whose threshold and reset hold by default."""
+    grid = voltages(grid)
+    ends = {"threshold": grid.threshold, "reset": grid.reset}
+    return circuit_of(model, **ends, dtype=grid.dtype), grid
+
+
+def voltages(grid: Any) -> VoltageGrid:
+    """The voltage grid that is given."""
     grid = grid.v if isinstance(grid, Grid) else grid
     check(
         isinstance(grid, VoltageGrid), f"grid = {type(grid).__name__}: must be a VoltageGrid here"
     )
-    ends = {"threshold": grid.threshold, "reset": grid.reset}
-    return circuit_of(model, **ends, dtype=grid.dtype), grid
+    return grid
 
 
 def state_near(model: Any, grid: Any, rates: Any) -> tuple[Circuit, VoltageGrid, Array]:

@@ -7,27 +7,33 @@ root of $\log r_k = \log Φ_k$ and of $\det(1 - G(iω)) = 0$, or $\det(1 - G(0))
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Real
+from jaxtyping import Array, Bool, Float, Real
 
-from ..._check import check, check_finite, check_positive, check_scalar
+from ..._check import check, check_finite, check_positive, check_scalar, is_concrete
 from ..._module import Module
 from ...grid import VoltageGrid
 from ...model import Network
+from ..stationary._circuit import Circuit
 from ..stationary._roots import raise_if
-from ..stationary._system import known_vector, newton_vector
+from ..stationary._system import host_loop, known_vector, newton_with_slopes, with_slopes
 from ..stationary.circuit import log_guess
-from ._linear import given, linearised, log_excess
+from ._linear import Linear, given, linearised, log_excess, voltages
 from .modes import determinant
 
 _LARGEST_RATIO = 1.0
 _LARGEST_SHARE = 0.3
 """Bounds of one step: of logarithms of rates, and of value and frequency relative to guesses."""
+_Condition = Callable[[Linear, Array], Array]
+"""Of a linearised circuit and of what is searched for besides the parameter."""
 
 
 class Hopf(Module):
@@ -90,18 +96,11 @@ def hopf(
     """
     check_scalar("frequency", frequency)
     check_positive("frequency", frequency)
-    start, size, num = _start(path, grid, guess, rates, frequency)
-
-    def condition(linear: Any, x: Array) -> Array:
-        omega = x[num + 1] * size[1]
-        found = determinant(linear, lax.complex(jnp.zeros_like(omega), omega)[None])
-        return jnp.concatenate([jnp.real(found), jnp.imag(found)])
-
-    x, found = _point(path, grid, condition, start, size[0], num)
+    x, found = _point(path, grid, _oscillating, rates, guess, frequency)
     if throw:
         x = raise_if(~found, x, "hopf: no such point near the guess")
     x = jnp.where(found, x, jnp.nan)
-    return Hopf(x[num] * size[0], x[num + 1] * size[1], jnp.exp(x[:num]))
+    return Hopf(x[-2], x[-1], jnp.exp(x[:-2]))
 
 
 def fold(
@@ -123,47 +122,89 @@ def fold(
 
     **Reference:** M. J. Cáceres, J. A. Carrillo, B. Perthame, *J. Math. Neurosci.* 1:7 (2011).
     """
-    start, size, num = _start(path, grid, guess, rates)
-
-    def condition(linear: Any, x: Array) -> Array:
-        zero = jnp.zeros((1,), jnp.result_type(x.dtype, jnp.complex64))
-        return jnp.real(determinant(linear, zero))
-
-    x, found = _point(path, grid, condition, start, size[0], num)
+    x, found = _point(path, grid, _vanishing, rates, guess)
     if throw:
         x = raise_if(~found, x, "fold: no such point near the guess")
     x = jnp.where(found, x, jnp.nan)
-    return Fold(x[num] * size[0], jnp.exp(x[:num]))
+    return Fold(x[-1], jnp.exp(x[:-1]))
 
 
-def _start(
-    path: Any, grid: Any, guess: Any, rates: Any, *others: Any
-) -> tuple[Array, list[Array], int]:
-    """Logarithms of rates, and the value and others in units of the guesses; these; and how many
-    rates there are."""
-    check(callable(path), f"path = {path!r}: must be a function from a number to a Network")
-    check_scalar("guess", guess)
-    check_finite("guess", guess)
-    circuit, grid = given(path(jnp.asarray(guess, grid.dtype)), grid)
-    log_rates = log_guess("rates", rates, circuit)
-    values = [lax.stop_gradient(jnp.asarray(x, grid.dtype)) for x in (guess, *others)]
-    sizes = [jnp.where(x == 0, 1, jnp.abs(x)) for x in values]
-    scaled = jnp.stack([x / size for x, size in zip(values, sizes, strict=True)])
-    return jnp.concatenate([log_rates, scaled]), sizes, log_rates.shape[0]
+def _oscillating(linear: Linear, omega: Float[Array, " 1"]) -> Float[Array, " 2"]:
+    """Zero where iω is an eigenvalue."""
+    found = determinant(linear, lax.complex(jnp.zeros_like(omega), omega))
+    return jnp.concatenate([jnp.real(found), jnp.imag(found)])
+
+
+def _vanishing(linear: Linear, none: Float[Array, " 0"]) -> Float[Array, " 1"]:
+    """Zero where 0 is an eigenvalue."""
+    zero = jnp.zeros((1,), jnp.result_type(none.dtype, jnp.complex64))
+    return jnp.real(determinant(linear, zero))
 
 
 def _point(
-    path: Any, grid: Any, condition: Any, start: Array, size: Array, num: int
+    path: Any, grid: Any, condition: _Condition, rates: Any, *guesses: Any
+) -> tuple[Array, Bool[Array, ""]]:
+    """Logarithms of rates, the parameter and others at which the state is stationary and the
+    condition holds, and whether such a point was found.
+
+    The parameter and others are searched in units of the guesses. What `path` does is not compiled
+    with the rest if its numbers are known: for another path nothing is compiled again.
+    """
+    check(callable(path), f"path = {path!r}: must be a function from a number to a Network")
+    check_scalar("guess", guesses[0])
+    check_finite("guess", guesses[0])
+    v = voltages(grid)
+    first, _ = given(path(jnp.asarray(guesses[0], v.dtype)), v)
+    log_rates = lax.stop_gradient(log_guess("rates", rates, first))
+    num = log_rates.shape[0]
+    values = lax.stop_gradient(jnp.stack([jnp.asarray(x, v.dtype) for x in guesses]))
+    sizes = jnp.where(values == 0, 1, jnp.abs(values))
+
+    def circuit(x: Array) -> Circuit:
+        return given(path(x[num] * sizes[0]), v)[0]
+
+    def at(x: Array) -> tuple[Array, Array]:
+        along = (jnp.zeros_like(x).at[num].set(1),)
+        fixed = jax.tree.map(lax.stop_gradient, eqx.filter_jvp(circuit, (x,), along))
+        return _residual_and_slopes(v, condition, *fixed, x, sizes)
+
+    largest = np.repeat([_LARGEST_RATIO, _LARGEST_SHARE], [num, sizes.size])
+    known = is_concrete(jax.tree.map(lax.stop_gradient, (first, log_rates, sizes)))
+    x, found = newton_with_slopes(
+        at,
+        jnp.concatenate([log_rates, values / sizes]),
+        jnp.asarray(largest, v.dtype),
+        host_loop if known else lax.while_loop,
+    )
+    x = known_vector(lambda x: _residual(v, condition, circuit(x), x, sizes), x)
+    return x * jnp.concatenate([jnp.ones_like(log_rates), sizes]), found
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _residual(
+    grid: VoltageGrid, condition: _Condition, circuit: Circuit, x: Array, sizes: Array
+) -> Array:
+    """The excess of logarithms of rates, and the condition."""
+    num = circuit.drive.shape[0]
+    linear = linearised(grid, circuit, jnp.exp(x[:num]))
+    excess = log_excess(grid, circuit, x[:num])
+    return jnp.concatenate([excess, condition(linear, x[num + 1 :] * sizes[1:])])
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _residual_and_slopes(
+    grid: VoltageGrid,
+    condition: _Condition,
+    circuit: Circuit,
+    slope: Circuit,
+    at: Array,
+    sizes: Array,
 ) -> tuple[Array, Array]:
-    """Rates, value and others at which the state is stationary and the condition holds."""
+    """The residual, and its slopes with that of the circuit in the parameter."""
+    num = circuit.drive.shape[0]
 
     def residual(x: Array) -> Array:
-        circuit, v = given(path(x[num] * size), grid)
-        rates = jnp.exp(x[:num])
-        excess = log_excess(v, circuit, x[:num])
-        return jnp.concatenate([excess, condition(linearised(v, circuit, rates), x)])
+        moved = jax.tree.map(lambda slope: (x[num] - at[num]) * slope, slope)
+        return _residual(grid, condition, eqx.apply_updates(circuit, moved), x, sizes)
 
-    largest = jnp.where(np.arange(start.shape[0]) < num, _LARGEST_RATIO, _LARGEST_SHARE)
-    fixed = lax.stop_gradient(start)
-    x, found = newton_vector(residual, fixed, largest.astype(start.dtype))
-    return known_vector(residual, x), found
+    return with_slopes(residual, at)

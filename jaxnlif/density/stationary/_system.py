@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -50,13 +51,31 @@ def newton_vector(
 
     **Arguments:** `largest`: bounds of the steps, shape `(n,)`.
     """
-    eps = jnp.finfo(start.dtype).eps
+    return newton_with_slopes(partial(with_slopes, function), start, largest, lax.while_loop)
 
-    def at(x: Vector) -> tuple[Vector, Float[Array, "n n"]]:
-        """Residual and slopes."""
-        basis = jnp.eye(x.shape[0], dtype=x.dtype)
-        values, columns = jax.vmap(lambda e: jax.jvp(function, (x,), (e,)))(basis)
-        return values[0], columns.T
+
+def with_slopes(function: System, x: Vector) -> tuple[Vector, Float[Array, "n n"]]:
+    """Values and the matrix of their derivatives."""
+    basis = jnp.eye(x.shape[0], dtype=x.dtype)
+    values, columns = jax.vmap(lambda e: jax.jvp(function, (x,), (e,)))(basis)
+    return values[0], columns.T
+
+
+def host_loop(unfinished: Callable[[Any], Any], improve: Callable[[Any], Any], state: Any) -> Any:
+    """`lax.while_loop` of known numbers, which compiles no loop."""
+    while unfinished(state):
+        state = improve(state)
+    return state
+
+
+def newton_with_slopes(
+    at: Callable[[Vector], tuple[Vector, Float[Array, "n n"]]],
+    start: Vector,
+    largest: Vector,
+    loop: Callable[..., Any],
+) -> tuple[Vector, Bool[Array, ""]]:
+    """`newton_vector` of a function that gives slopes too, by `lax.while_loop` or `host_loop`."""
+    eps = jnp.finfo(start.dtype).eps
 
     def improve(here: _At) -> _At:
         step = jnp.linalg.solve(here.slope, here.value)
@@ -75,7 +94,7 @@ def newton_vector(
 
     unknown = jnp.full_like(start, jnp.inf), jnp.eye(start.shape[0], dtype=start.dtype)
     first = _At(jnp.zeros((), int), start, *unknown, jnp.ones((), start.dtype))
-    end = lax.while_loop(unfinished, improve, first)
+    end = loop(unfinished, improve, first)
     slopes = 1 + jnp.sum(jnp.abs(end.slope), axis=1)
     allowed = 256 * eps * (1 + jnp.max(jnp.abs(end.x))) * slopes
     return end.x, jnp.all(jnp.abs(end.value) <= allowed) & jnp.all(jnp.isfinite(end.x))

@@ -76,7 +76,8 @@ def circuit_rates(
       exponential synapses do to first order in $\sqrt{τ_s/τ}$. Densities in time have no shift.
     - `starts`: the number of rates at which the search begins.
 
-    **Returns:** `CircuitStates`, of length 0 if there is none; differentiable in the model.
+    **Returns:** `CircuitStates`, of length 0 if there is none; differentiable in the model. Which
+    of them are stable, `stability.num_unstable` says.
 
     **Raises:** `ValueError` where an argument breaks its rule, for networks that are no circuit
     with constant input, if synapses have several time constants or none and the shift is asked
