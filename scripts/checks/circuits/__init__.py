@@ -66,4 +66,5 @@ CHECKS = (
     in_time.gradients_in_time,
     in_time.microcircuit_in_time,
     fit.fitted,
+    fit.fitted_in_time,
 )
