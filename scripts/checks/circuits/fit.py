@@ -56,7 +56,7 @@ def fitted_in_time() -> Iterator[Measured]:
     circuit, target, std = _data()
     units = circuit.units
     edges = [float(units.time(ms)) for ms in (200.0, 700.0)]
-    grid = jn.Grid(jn.VoltageGrid(-3.0, 1.0, reset=0.0, num=160), populations=8)
+    grid = jn.Grid(jn.VoltageGrid(-2.0, 1.0, reset=0.0, num=120), populations=8)
     y0, save = jn.gaussian(grid, v=(0.5, 0.1)), jn.SaveAt(ts=[0.0, *edges], fn=None)
     times = {"y0": y0, "t1": edges[1], "dt": units.time(0.1), "saveat": save, "throw": False}
 
@@ -73,7 +73,7 @@ def fitted_in_time() -> Iterator[Measured]:
         bounds=jn.Positive(),
         optimiser=jn.LevenbergMarquardt(),
         absolute=True,
-        tolerance=1e-4,
+        tolerance=1e-3,
     )
     seconds = time.perf_counter() - began
     spikes = np.asarray(run(found.model).spikes)
