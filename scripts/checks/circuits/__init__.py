@@ -1,10 +1,10 @@
-"""Circuits: stationary states, eigenvalues, boundaries of stability, and runs in time."""
+"""Circuits: stationary states, eigenvalues, boundaries of stability, runs in time, and fits."""
 
 from __future__ import annotations
 
-from _report import Rule, at_least, at_most
+from _report import Rule, at_least, at_most, equal_to
 
-from . import disturbed, in_time, modulated, stability, states
+from . import disturbed, fit, in_time, modulated, stability, states
 
 REQUIRED: dict[str, Rule] = {
     # Brunel's four points, one population and two, relative
@@ -41,6 +41,14 @@ REQUIRED: dict[str, Rule] = {
     "microcircuit_seconds": at_most(10),
     # of the spectrum of 1000 neurons from renewal theory, in five bands, relative
     "spectrum": at_most(0.06),
+    # the largest of eight rates of the microcircuit against a spiking simulation, relative
+    "fitted_rates": at_most(0.01),
+    "fitted_seconds": at_most(120),
+    # of eight external rates, or drives, those with a standard error
+    "fitted_known": equal_to(8),
+    # of 64 weights: directions that eight rates leave open, and weights that these name
+    "flat_weights": equal_to(56),
+    "flat_weights_named": equal_to(64),
 }
 
 CHECKS = (
@@ -57,4 +65,6 @@ CHECKS = (
     disturbed.disturbed,
     in_time.gradients_in_time,
     in_time.microcircuit_in_time,
+    fit.fitted,
+    fit.fitted_in_time,
 )
