@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
 
-from .._check import check_integer
+from .._check import check, check_integer
 from .._memory import check_memory
-from ..circuits import brunel as circuit
 from ..density import stability
 from ..density.solver import FluxShift
 from ..density.stationary.circuit import circuit_rates
 from ..grid import VoltageGrid
 from ..integrate.progress import NoProgress, ProgressBar
+from ..integrate.solution import Solution
 from ..integrate.warning import WarningFlag, explained
 from ..store.files import write_arrays
 from ._figures import figure_files, write_figures
@@ -38,16 +38,18 @@ from .brunel_network import (
     THRESHOLD,
     UNITS,
     Setting,
+    course,
     diagram,
+    folded,
     follow,
     particles,
     rhythm,
 )
 
 _RESULTS = "brunel.npz"
-_OSCILLATES = 0.1
+_OSCILLATES = 0.4
 """The least variation of a rate, relative to its mean, that has a frequency."""
-_EIGENVALUE_NODES = 480
+_EIGENVALUE_NODES = 400
 Arrays = dict[str, np.ndarray]
 
 
@@ -57,9 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_number(plane, "--num-g", int, 25, "values of g, from 0 to 8")
     add_number(plane, "--num-eta", int, 25, "values of the external rate, up to 4")
     solver = parser.add_argument_group("the runs")
-    add_number(solver, "--t1", float, 800.0, "how long each is (ms)")
-    add_number(solver, "--dt", float, 0.1, "time step (ms)")
-    add_number(solver, "--num-v", int, 200, "voltage nodes, from -60 to 20 mV")
+    add_number(solver, "--t1", float, 600.0, "how long each is (ms)")
+    add_number(solver, "--dt", float, 0.05, "time step (ms)")
+    add_number(solver, "--num-v", int, 200, "voltage nodes, a multiple of 8")
     add_switch(solver, "--particles", "follow the examples by particles too", default=True)
     add_number(solver, "--neurons", int, 12_500, "how many particles")
     add_number(solver, "--seed", int, 0, "of the particles")
@@ -96,7 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise
     write_arrays(results, arrays, metadata)
     figure = write_figures(directory, "brunel", draw(arrays), arguments.format)
-    print("\n".join(summary(arrays)))
+    print("\n".join(summary(arrays, neurons)))
     print("".join(f"note: {doubt}\n" for doubt in doubts(arrays)), end="")
     print(f"\nwrote {results} and {figure}")
 
@@ -108,6 +110,7 @@ def _setting(arguments: argparse.Namespace) -> Setting:
     check_between("--t1", arguments.t1, 50.0, 1e5)
     check_between("--dt", arguments.dt, 0.01, 0.5)
     check_integer("--num-v", arguments.num_v, at_least=80)
+    check(arguments.num_v % 8 == 0, f"--num-v = {arguments.num_v}: must be a multiple of 8")
     check_integer("--neurons", arguments.neurons, at_least=RASTER)
     check_seed("--seed", arguments.seed)
     steps, num = arguments.t1 / arguments.dt, arguments.num_g * arguments.num_eta
@@ -132,42 +135,46 @@ def states() -> Arrays:
     grid = VoltageGrid(LOWEST, THRESHOLD, reset=RESET, num=_EIGENVALUE_NODES)
     rates, leading = [], []
     for example in EXAMPLES:
-        network = circuit(example.g, example.eta).network
-        rate = circuit_rates(network).rates[-1]
-        found = stability.eigenvalues(network, grid, rate, num=1)[0]
+        network = folded(example.g, example.eta)
+        rate = circuit_rates(network, threshold=THRESHOLD, reset=RESET).rates[-1]
+        found = stability.eigenvalues(network, grid, rate, num=1, starts=32)[0]
         rates.append(UNITS.rate_Hz(float(rate[0])))
         leading.append(complex(found) * UNITS.rate_Hz(1.0))
     return {"example_stationary": np.array(rates), "example_eigenvalue": np.array(leading)}
 
 
 def examples(setting: Setting) -> Arrays:
-    """The rates of the examples by the density (Hz)."""
+    """The rates of the examples by the density (Hz), between saved times."""
     runs = [follow(e.g, e.eta, setting, FluxShift(setting.grid)) for e in EXAMPLES]
-    ms = np.asarray(UNITS.time_ms(runs[0].ts), float)
-    rates = np.stack([np.asarray(UNITS.rate_Hz(run.rate), float) for run in runs])
-    return {"example_time": ms, "example_rate": rates}
+    warnings = np.stack([np.asarray(run.warnings) for run in runs])
+    return _courses("example", runs) | {"example_warnings": warnings}
 
 
 def rasters(setting: Setting, neurons: int, seed: int) -> Arrays:
     """The rates of the examples by particles (Hz), between saved times, and spikes of some."""
-    found, rates = {}, []
+    found, runs = {}, []
     for number, example in enumerate(EXAMPLES):
         key = jax.random.fold_in(jax.random.key(seed), number)
         sol = follow(example.g, example.eta, setting, particles(setting, neurons), key=key)
-        ts, spikes = np.asarray(sol.ts, float), np.asarray(sol.spikes, float)
-        rates.append(UNITS.rate_Hz(np.diff(spikes) / np.diff(ts)))
-        found["particles_time"] = UNITS.time_ms((ts[1:] + ts[:-1]) / 2)
         found[f"raster_time_{number}"] = UNITS.time_ms(np.asarray(sol.raster.time, float))
         found[f"raster_neuron_{number}"] = np.asarray(sol.raster.neuron)
-    return found | {"particles_rate": np.stack(rates)}
+        runs.append(sol)
+    return _courses("particles", runs) | found
+
+
+def _courses(name: str, runs: Sequence[Solution]) -> Arrays:
+    ts, rates = zip(*map(course, runs), strict=True)
+    hertz = UNITS.rate_Hz(np.stack(rates).astype(float))
+    return {f"{name}_time": UNITS.time_ms(np.asarray(ts[0], float)), f"{name}_rate": hertz}
 
 
 # ---- the summary -----------------------------------------------------------------------------
 
 
-def summary(arrays: Arrays) -> list[str]:
+def summary(arrays: Arrays, neurons: int) -> list[str]:
     """The examples as a short table."""
     kinds = [name for name in ("example", "particles") if f"{name}_rate" in arrays]
+    counted = {"example": np.inf, "particles": neurons}
     titles = {"example": "density", "particles": "particles"}
     lines = [
         f"{'g':>4} {'eta':>4}  {'stationary':>10} {'eigenvalue':>18}"
@@ -181,33 +188,35 @@ def summary(arrays: Arrays) -> list[str]:
             f"{value.real:+10.1f}, {value.imag / (2 * np.pi):6.1f}"
         )
         for kind in kinds:
-            mean, cv, frequency = measures(arrays[f"{kind}_time"], arrays[f"{kind}_rate"][number])
+            mean, cv, frequency = measures(
+                arrays[f"{kind}_time"], arrays[f"{kind}_rate"][number], counted[kind]
+            )
             hertz = f"{frequency:.1f}" if cv > _OSCILLATES else "none"
             line += f"  {f'{mean:.4g}, {cv:.2f}, {hertz}':>26}"
         lines.append(f"{line}  {example.state}")
     return lines
 
 
-def measures(ms: np.ndarray, rate: np.ndarray) -> tuple[float, float, float]:
-    """Mean rate (Hz), its variation, and the frequency of its rhythm (Hz), in the second half."""
+def measures(
+    ms: np.ndarray, rate: np.ndarray, neurons: float | int = np.inf
+) -> tuple[float, float, float]:
+    """Mean rate (Hz), its variation without that of as many neurons which are independent, and the
+    frequency of its rhythm (Hz), in the second half."""
     half = rate.size // 2
     ms, rate = ms[half:], rate[half:]
-    mean = float(rate.mean())
-    return mean, float(rate.std() / max(mean, 1e-30)), rhythm(ms, rate)
+    mean = max(float(rate.mean()), np.finfo(float).tiny)
+    independent = mean / (neurons * (ms[1] - ms[0]) / 1e3)
+    return mean, float(np.sqrt(max(rate.var() - independent, 0.0)) / mean), rhythm(ms, rate)
 
 
 def doubts(arrays: Arrays) -> Iterator[str]:
-    """What makes runs of the diagram doubtful, and how many of them."""
-    flags = arrays["warnings"]
+    """What makes runs doubtful, and which they are."""
+    flags, cv = arrays["warnings"], np.nan_to_num(arrays["cv"])
     for flag in WarningFlag:
-        number = int(flags[..., flag].sum())
-        if number:
-            of = f"{number} of {flags[..., flag].size} runs of the diagram"
-            cv = arrays["cv"][flags[..., flag]]
-            yield f"{of}, with variations from {np.nanmin(cv):.2f}: {_words(flag)}"
-
-
-def _words(flag: WarningFlag) -> str:
-    return next(explained(np.arange(len(WarningFlag)) == flag))
-
-
+        doubtful = flags[..., flag]
+        if doubtful.any():
+            of = f"{doubtful.sum()} of {doubtful.size} runs of the diagram"
+            words = next(explained(np.arange(len(WarningFlag)) == flag))
+            yield f"{of}, with variations of {cv[doubtful].min():.2f} or more: {words}"
+    for example, each in zip(EXAMPLES, arrays["example_warnings"], strict=True):
+        yield from (f"g = {example.g:g}, η = {example.eta:g}: {words}" for words in explained(each))

@@ -24,8 +24,13 @@ _STEP, _SMALLEST = 0.02, 1e-5
 _MOST = 400
 _BEND = 0.3
 """The least cosine between successive tangents."""
+_SLOWEST = 0.6
+"""The angular frequency at which curves of Hopf points end (1 / membrane time): 5 Hz."""
 _NODES = 320
 _GRID = VoltageGrid(LOWEST, THRESHOLD, reset=RESET, num=_NODES)
+
+_ANY = 10.0
+"""In place of a frequency, which folds have not (Hz)."""
 
 
 class Start(NamedTuple):
@@ -45,8 +50,8 @@ STARTS = {
     "fast": Start("hopf", 6.0, 3.255, 44.0, 176.0, (1.0, -4.5)),
     "slow": Start("hopf", 4.5, 0.9126, 7.4, 31.8, (1.0, 0.0)),
     "slow_below": Start("hopf", 5.0, 0.8523, 1.02, 12.1, (1.0, 0.0)),
-    "fold": Start("fold", 3.5, 0.65, 46.0, 1.0, (-0.3, -1.0)),
-    "fold_silent": Start("fold", 3.0, 0.8365, 0.345, 1.0, (1.0, 0.0)),
+    "fold": Start("fold", 3.5, 0.65, 46.0, _ANY, (-0.3, -1.0)),
+    "fold_silent": Start("fold", 3.0, 0.8365, 0.345, _ANY, (1.0, 0.0)),
 }
 """Where the boundaries begin: that of regular synchrony, of fast and of slow oscillations, the
 latter from above and from below, and the folds between which a network may be silent or active."""
@@ -63,6 +68,8 @@ def boundaries() -> dict[str, Float[np.ndarray, "p 4"]]:
             for sign in (1, -1)
         )
         found[name] = np.concatenate([back[:0:-1], ahead]) * scale
+        if start.kind == "fold":
+            found[name][:, 3] = 0.0
     return found
 
 
@@ -90,13 +97,13 @@ _CORRECTED: dict[str, Callable[..., Array]] = {"hopf": _hopf, "fold": _fold}
 def _followed(
     corrected: Callable[..., Array], first: np.ndarray, tangent: np.ndarray
 ) -> Float[np.ndarray, "p 4"]:
-    """The points from the first one on, until the curve leaves the diagram or ends."""
+    """The points from the first one on, until the curve leaves the diagram or turns back."""
 
     def at(point: np.ndarray, tangent: np.ndarray, others: np.ndarray) -> np.ndarray:
         across = _SIZE * [-tangent[1], tangent[0]]
         return np.asarray(corrected(*map(jnp.asarray, (point, across, others))))
 
-    tangent = tangent / np.linalg.norm(tangent)
+    tangent = begin = tangent / np.linalg.norm(tangent)
     points = [at(first[:2], tangent, first[2:])]
     growth, step = np.zeros(2), _STEP
     while len(points) < _MOST and step > _SMALLEST and _inside(points[-1]):
@@ -105,7 +112,8 @@ def _followed(
         new = at(last[:2] + step * _SIZE * tangent, tangent, others)
         moved = (new - last)[:2] / _SIZE
         length = float(np.linalg.norm(moved))
-        if np.all(np.isfinite(new)) and np.all(new[2:] > 0) and moved @ tangent > _BEND * length:
+        there = np.all(np.isfinite(new)) and new[2] > 0 and new[3] > _SLOWEST
+        if there and moved @ tangent > _BEND * length and moved @ begin > 0:
             points.append(new)
             tangent = moved / length
             growth = np.log(new[2:] / last[2:]) / length

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from ..circuits import brunel
 from ..density.solver import FluxShift
@@ -35,7 +35,7 @@ RASTER, REFRACTORY = 60, 2.0
 """Neurons whose spikes are shown, and how long they rest after one (ms)."""
 _START = (0.8, 0.1)  # mean and variance of the initial potentials
 _TOGETHER = 400
-"""How many networks run as the columns of one program: what the caches of a core hold."""
+"""At most so many networks run as the columns of one program: what the caches of a core hold."""
 
 
 class Example(NamedTuple):
@@ -79,7 +79,7 @@ class Setting:
 
 def folded(g: Any, eta: Any, *, slots: int = 64) -> Network:
     """Brunel's populations, which are alike, as one."""
-    two = brunel(g, eta).network
+    two: Any = brunel(g, eta).network
     delay, rest = (
         Delay(jnp.ravel(jnp.asarray(x.duration))[0], slots=slots)
         for x in (two.delay, two.refractory)
@@ -116,6 +116,11 @@ def follow(
     )
 
 
+def course(sol: Solution) -> tuple[Array, Array]:
+    """The mean rate between saved times (spikes / neuron / membrane time), and their middles."""
+    return (sol.ts[1:] + sol.ts[:-1]) / 2, jnp.diff(sol.spikes) / jnp.diff(sol.ts)
+
+
 def particles(setting: Setting, neurons: int) -> Particles:
     """As many neurons, some of which are recorded spike by spike."""
     raster = min(RASTER, neurons)
@@ -136,10 +141,12 @@ def diagram(
     def run(g: Any, eta: Any) -> Any:
         sol = follow(g, eta, setting, solver)
         mean = (sol.spikes[-1] - sol.spikes[half]) / (sol.ts[-1] - sol.ts[half])
-        return mean, jnp.std(sol.rate[half:]), sol.warnings, sol.result
+        return mean, jnp.std(course(sol)[1][half:]), sol.warnings, sol.result
 
     g, eta = axes(num_g, num_eta)
-    found = sweep(run, {"g": g, "eta": eta}, chunk=_TOGETHER, progress=progress)
+    num = num_g * num_eta
+    chunk = -(-num // -(-num // _TOGETHER))  # of one size, so that few are filled up
+    found = sweep(run, {"g": g, "eta": eta}, chunk=chunk, progress=progress)
     mean, spread, warnings = (np.asarray(x) for x in found.values[:3])
     hertz = UNITS.rate_Hz(mean.astype(float))
     cv = np.where(hertz > SILENT, spread / np.maximum(mean, np.finfo(mean.dtype).tiny), np.nan)
