@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _report import Rule, at_least, at_most
 
-from . import disturbed, in_time, modulated, stability, states
+from . import diagram, disturbed, in_time, modulated, oscillation, stability, states
 
 REQUIRED: dict[str, Rule] = {
     # Brunel's four points, one population and two, relative
@@ -39,6 +39,11 @@ REQUIRED: dict[str, Rule] = {
     # the largest of eight rates against a spiking simulation, relative; time for 10 s
     "microcircuit_in_time": at_most(0.1),
     "microcircuit_seconds": at_most(10),
+    # of Brunel's (6, 4), steps and grid extrapolated, relative
+    "oscillation_mean": at_most(5e-3),
+    "oscillation_frequency": at_most(5e-3),
+    # 100 x 100 networks, 40 membrane times each
+    "diagram_seconds": at_most(600),
     # of the spectrum of 1000 neurons from renewal theory, in five bands, relative
     "spectrum": at_most(0.06),
 }
@@ -57,4 +62,6 @@ CHECKS = (
     disturbed.disturbed,
     in_time.gradients_in_time,
     in_time.microcircuit_in_time,
+    oscillation.oscillation,
+    diagram.diagram,
 )
