@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,50 +14,63 @@ from jaxtyping import Array, Float
 from . import _deviance
 from ._check import check, check_finite, check_integer, check_positive, check_scalar, is_concrete
 from ._module import Module
-from ._observed import Data, binned, observed, over_members, times
+from ._observed import (
+    Data,
+    binned,
+    course,
+    course_at,
+    matches_populations,
+    over_members,
+    times,
+)
 from .integrate.solution import Solution
+from .model._leaf import as_integers
 
 _ON_EDGE = 1e-6  # how far from an edge, in bins, a spike is on it: decimals are rounded
 _MOST_BINS = 10_000_000
 
+Neurons = int | Sequence[int] | np.ndarray
+"""How many there are, or how many of each population."""
+
 
 class AbstractCounts(Module):
-    """Counts in bins, `(k,)`, whose expectations grow with `Solution.spikes` between `edges`."""
+    """Counts in bins, `(k,)` or `(k, p)`, whose expectations grow with `Solution.spikes`."""
 
     edges: Float[np.ndarray, " k+1"]
-    counts: Float[np.ndarray, " k"]
+    counts: Float[np.ndarray, "k *p"]
 
     def __init__(self, edges: Data, counts: Data):
         self.edges = times("edges", edges)
         check(self.edges.size > 1, "edges: must be at least two times")
-        self.counts = observed("counts", counts, (self.edges.size - 1,))
+        self.counts = course("counts", counts, self.edges.size - 1)
 
     @property
     @abc.abstractmethod
-    def number(self) -> Float[Array | np.ndarray, ""]:
-        """How many counts one spike of every neuron makes."""
+    def number(self) -> Float[Array | np.ndarray, "*p"]:
+        """How many counts one spike of every neuron makes, `()` or `(p,)`."""
 
     @over_members
-    def expected(self, sol: Solution) -> Float[Array, "*members k"]:
-        """The counts that a run makes one expect, shape `(k,)` (dimensionless).
+    def expected(self, sol: Solution) -> Float[Array, "*members k *p"]:
+        """The counts that a run makes one expect, shape `(k,)` or `(k, p)` (dimensionless).
 
         **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
-        **Raises:** `ValueError` if it does not cover the times, was saved nowhere in a bin, or
-        has ε = 0, for which every neuron fires without end in every bin.
+        **Raises:** `ValueError` if it does not cover the times, was saved nowhere in a bin, has
+        other populations, or ε = 0, for which every neuron fires without end in every bin.
         """
+        matches_populations("counts", self.counts, sol)
         sol = binned(self.edges, sol)
         epsilon = sol.model.epsilon
         check(
             not is_concrete(epsilon) or bool(np.asarray(epsilon) > 0),
             "epsilon = 0: must be positive where spikes are counted",
         )
-        fired = jnp.interp(self.edges, sol.ts, sol.spikes)
+        fired = course_at(self.edges, sol.ts, sol.spikes)
         return _deviance.differences(fired, jnp.asarray(self.number, fired.dtype) / epsilon)
 
     @over_members
-    def __call__(self, sol: Solution) -> Float[Array, "*members k"]:
-        """Residuals of a solution, shape `(k,)` (dimensionless).
+    def __call__(self, sol: Solution) -> Float[Array, "*members k *p"]:
+        """Residuals of a solution, shape `(k,)` or `(k, p)` (dimensionless).
 
         **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
@@ -65,10 +79,10 @@ class AbstractCounts(Module):
         return _deviance.residuals(self.expected(sol), self.counts)
 
     @over_members
-    def in_deviations(self, sol: Solution) -> Float[Array, "*members k"]:
+    def in_deviations(self, sol: Solution) -> Float[Array, "*members k *p"]:
         r"""$2 \sqrt e$ of the expected counts, whose derivatives are those of e in units of the
-        standard deviation $\sqrt e$: `fit` finds standard errors by them, shape `(k,)`
-        (dimensionless).
+        standard deviation $\sqrt e$: `fit` finds standard errors by them, shape `(k,)` or
+        `(k, p)` (dimensionless).
 
         **Arguments:** `sol`: of the run; one of `vmap` has its axes first.
 
@@ -93,36 +107,39 @@ class SpikeCounts(AbstractCounts):
     and, but for correlations of bins, the same best fit.
 
     **Arguments:** `edges`, increasing times `(k+1,)` that begin and end bins (learning time);
-    `counts`, the spikes of all neurons in all trials in each bin `(k,)`; `neurons`, how many were
-    recorded, silent ones included; `trials`, how often.
+    `counts`, the spikes of all neurons in all trials in each bin `(k,)`, of p populations `(k, p)`,
+    or `(p,)` in a single bin; `neurons`, how many were recorded, silent ones included, of
+    populations one number for all or `(p,)`; `trials`, how often.
 
     **Raises:** as `Rate`, and for fewer than two edges, or numbers of neurons or trials that are no
-    positive integers.
+    positive integers, or not as many as there are populations.
 
     **Reference:** P. McCullagh, J. A. Nelder, *Generalized Linear Models*, 2nd ed. (1989), 2.4.
     """
 
-    sources: Float[np.ndarray, ""]
+    sources: Float[np.ndarray, "*p"]
 
-    def __init__(self, edges: Data, counts: Data, neurons: int, *, trials: int = 1):
+    def __init__(self, edges: Data, counts: Data, neurons: Neurons, *, trials: int = 1):
         super().__init__(edges, counts)
-        neurons = check_integer("neurons", neurons, at_least=1)
-        self.sources = np.asarray(float(neurons * check_integer("trials", trials, at_least=1)))
+        trials = check_integer("trials", trials, at_least=1)
+        self.sources = np.asarray(_neurons(neurons) * trials)
+        _check_populations("neurons", self.sources, self.counts)
 
     @property
-    def number(self) -> Float[Array | np.ndarray, ""]:
+    def number(self) -> Float[Array | np.ndarray, "*p"]:
         return self.sources
 
     @classmethod
     def from_times(
         cls,
         ts: Data,
-        neurons: int,
+        neurons: Neurons,
         *,
         width: float | int,
         begin: float | int = 0.0,
         end: float | int | None = None,
         trials: int = 1,
+        population: Sequence | ArrayLike | None = None,
     ) -> SpikeCounts:
         """Counts of spike times in bins of one width; the time 0 of the run is when they begin.
 
@@ -131,7 +148,8 @@ class SpikeCounts(AbstractCounts):
         recording, or each trial, began and ended (learning time). Spikes outside are left out, and
         the last bin may be shorter. By default it began at 0 and ended with the last bin that is
         over when the last spike comes: spikes do not tell how long silence was recorded after them.
-        `neurons`, `trials`: as for `SpikeCounts`.
+        `neurons`, `trials`: as for `SpikeCounts`; `population`: of each spike the number, from 0
+        on, of its population, `(n,)`, where `neurons` are those of each, `(p,)`.
 
         **Returns:** the loss.
 
@@ -148,8 +166,46 @@ class SpikeCounts(AbstractCounts):
         # Decimals are rounded: a spike so near to an edge is on it, and in the bin that it opens.
         places = np.searchsorted(edges, spikes + _ON_EDGE * width, side="right") - 1
         inside = (places >= 0) & (places < edges.size - 1)
-        counts = np.bincount(places[inside], minlength=edges.size - 1)
+        if population is None:
+            check(np.ndim(neurons) == 0, "population: must be given where neurons are of several")
+            counts = np.bincount(places[inside], minlength=edges.size - 1)
+        else:
+            which, num = _sources(population, spikes.size, neurons)
+            cells = num * places[inside] + which[inside]
+            counts = np.bincount(cells, minlength=num * (edges.size - 1)).reshape(-1, num)
         return cls(edges, counts, neurons, trials=trials)
+
+
+def _neurons(neurons: Any) -> np.ndarray:
+    """How many there are, or how many of each population."""
+    each = [
+        check_integer("neurons", one, at_least=1)
+        for one in (np.ravel(neurons) if np.ndim(neurons) == 1 else [neurons])
+    ]
+    return np.asarray(each if np.ndim(neurons) == 1 else each[0], float)
+
+
+def _check_populations(name: str, numbers: np.ndarray, counts: np.ndarray) -> None:
+    """Requires one number for all populations, or one for each."""
+    check(
+        numbers.shape in ((), counts.shape[1:]),
+        f"{name}: shape {numbers.shape}: must be a number"
+        + (f", or ({counts.shape[1]},), one for each population" if counts.ndim == 2 else ""),
+    )
+
+
+def _sources(population: Any, spikes: int, neurons: Any) -> tuple[np.ndarray, int]:
+    """The populations of spikes, and how many there are."""
+    which = np.asarray(as_integers("population", population))
+    check(
+        which.shape == (spikes,),
+        f"population: shape {which.shape}: must be ({spikes},), one for each spike",
+    )
+    check(np.ndim(neurons) == 1, "neurons: must be those of each population, (p,)")
+    num = np.shape(neurons)[0]
+    for wrong in which[(which < 0) | (which >= num)][:1]:
+        raise ValueError(f"population = {wrong}: must be from 0 to {num - 1}")
+    return which, num
 
 
 def _edges(spikes: np.ndarray, begin: Any, end: Any, width: Any) -> Float[np.ndarray, " n"]:
@@ -177,23 +233,29 @@ class Intervals(AbstractCounts):
     intervals. The residuals are those of `SpikeCounts`.
 
     **Arguments:** `edges`, increasing times `(k+1,)` from the spike on (learning time); `counts`,
-    the intervals in each bin `(k,)`; `total`, all intervals, also those outside the bins.
+    the intervals in each bin `(k,)`, of p populations `(k, p)`; `total`, all intervals, also those
+    outside the bins, of populations `(p,)`.
 
     **Raises:** as `Rate`, and for fewer than two edges, or more counts than `total`.
 
     **Reference:** P. McCullagh, J. A. Nelder, *Generalized Linear Models*, 2nd ed. (1989), 2.4.
     """
 
-    total: Float[np.ndarray, ""]
+    total: Float[np.ndarray, "*p"]
 
-    def __init__(self, edges: Data, counts: Data, *, total: ArrayLike | None = None):
+    def __init__(self, edges: Data, counts: Data, *, total: Data | None = None):
         super().__init__(edges, counts)
-        inside = float(np.sum(self.counts))
-        check_scalar("total", inside if total is None else total)
+        inside = np.sum(self.counts, axis=0)
         check_positive("total", inside if total is None else total)
         self.total = np.asarray(inside if total is None else total, float)
-        check(bool(inside <= self.total), f"total = {self.total:g}: there are {inside:g} counts")
+        check(
+            self.total.shape == inside.shape,
+            f"total: shape {self.total.shape}: must be "
+            + ("a single number" if inside.ndim == 0 else f"({inside.size},), of each population"),
+        )
+        for given, found in zip(self.total.flat, inside.flat, strict=True):
+            check(found <= given, f"total = {given:g}: there are {found:g} counts")
 
     @property
-    def number(self) -> Float[Array | np.ndarray, ""]:
+    def number(self) -> Float[Array | np.ndarray, "*p"]:
         return self.total

@@ -12,9 +12,9 @@ _TERMS = 12  # of which the last is below the rounding of float64 there
 
 
 def residuals(
-    expected: Float[Array, " k"], counts: Float[Array | np.ndarray, " k"]
-) -> Float[Array, " k"]:
-    r"""Signed roots of the Poisson deviance, shape `(k,)` (dimensionless).
+    expected: Float[Array, "*k"], counts: Float[Array | np.ndarray, "*k"]
+) -> Float[Array, "*k"]:
+    r"""Signed roots of the Poisson deviance, in the shape of the counts (dimensionless).
 
     $$r = \operatorname{sign}(e - c) \sqrt{2 (e - c + c \log(c/e))},$$
 
@@ -39,18 +39,21 @@ def residuals(
     return jnp.where(near, close, far)
 
 
-def differences(cumulative: Float[Array, " n"], factor: Float[Array, ""]) -> Float[Array, " k"]:
+def differences(
+    cumulative: Float[Array, "n *p"], factor: Float[Array, "..."]
+) -> Float[Array, "k *p"]:
     """Expected counts, positive, from the numbers up to the edges of bins.
 
     What is below the rounding of the difference is replaced by that, and has no derivative.
     """
     info = jnp.finfo(cumulative.dtype)
-    expected = factor * jnp.diff(cumulative)
+    factor = jnp.broadcast_to(factor, (1, *cumulative.shape[1:]))
+    expected = factor * jnp.diff(cumulative, axis=0)
     rounding = info.eps * jnp.abs(factor * cumulative[1:]) + float(info.tiny) ** 0.5
     return jnp.maximum(expected, lax.stop_gradient(rounding))
 
 
-def _tail(s: Float[Array, " k"]) -> Float[Array, " k"]:
+def _tail(s: Float[Array, "*k"]) -> Float[Array, "*k"]:
     """$T(s) = s/3 + s^3/5 + …$."""
     square, total = s**2, jnp.zeros_like(s)
     for k in reversed(range(_TERMS)):

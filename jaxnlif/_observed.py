@@ -30,27 +30,48 @@ def times(name: str, times: Any) -> np.ndarray:
 
 def observed(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """Numbers of this shape that are not negative; `None` is any length."""
-    check_finite(name, values)
-    values = np.asarray(values, float)
+    values = _not_negative(name, values)
     fits = len(shape) == values.ndim and all(
         n is None or n == m for n, m in zip(shape, values.shape, strict=True)
     )
     wanted = ", ".join("m" if n is None else str(n) for n in shape)
     check(fits, f"{name}: shape {values.shape} must be ({wanted})")
+    return values
+
+
+def course(name: str, values: Any, num: int) -> np.ndarray:
+    """Numbers that are not negative at `num` times, `(k,)`, or of p populations `(k, p)`.
+
+    At a single time `(p,)` are those of the populations.
+    """
+    values = _not_negative(name, values)
+    if num == 1 and values.ndim == 1 and values.size > 1:
+        values = values[None]
+    check(
+        values.ndim in (1, 2) and values.shape[0] == num,
+        f"{name}: shape {values.shape} must be ({num},), or ({num}, p) of p populations",
+    )
+    return values
+
+
+def _not_negative(name: str, values: Any) -> np.ndarray:
+    check_finite(name, values)
+    values = np.asarray(values, float)
     check(values.size > 0, f"{name}: must not be empty")
     check(bool(np.all(values >= 0)), f"{name} = {values.min():g}: must not be negative")
     return values
 
 
 def deviation(std: Any, observed: np.ndarray) -> np.ndarray:
-    """Standard deviations, one for all data or one for each."""
+    """Standard deviations, one for all data, one for each, or one for each population."""
     check_positive("std", std)
     std = np.asarray(std, float)
     check(
-        std.shape in ((), observed.shape),
-        f"std: shape {std.shape} must be () or that of the data, {observed.shape}",
+        std.shape in ((), observed.shape, observed.shape[1:]),
+        f"std: shape {std.shape} must be () or that of the data, {observed.shape}"
+        + (f", or ({observed.shape[1]},)" if observed.ndim == 2 else ""),
     )
-    return std
+    return std[None] if std.ndim == 1 and observed.ndim == 2 else std
 
 
 def covered(name: str, times: Any, sol: Solution) -> Solution:
@@ -58,10 +79,6 @@ def covered(name: str, times: Any, sol: Solution) -> Solution:
 
     Saved times are traced in a batch under `jit`: the rule is then one of the run.
     """
-    check(
-        sol.solver.grid.populations is None,
-        "sol: of a network of populations; a loss of your own takes their rates, sol.rate (k, p)",
-    )
     ts = known(sol.ts)
     slack = 1e-6 * (ts[-1] - ts[0])
     outside = (times[0] < ts[0] - slack) | (ts[-1] + slack < times[-1])
@@ -110,9 +127,37 @@ def over_members(method: Callable[[Any, Solution], Array]) -> Callable[[Any, Sol
     return of_solution
 
 
+def matches_populations(name: str, data: np.ndarray | Array, sol: Solution) -> None:
+    """Requires a column for each population of the run, and none if it has no populations."""
+    num = sol.solver.grid.populations
+    if num is None:
+        rule = f"the run has no populations; must be ({data.shape[0]},)"
+    else:
+        names = f", {', '.join(sol.model.names)}" if sol.model.names else ""
+        rule = f"must be ({data.shape[0]}, {num}), a column for each population{names}"
+    wanted = () if num is None else (num,)
+    check(data.shape[1:] == wanted, f"{name}: shape {data.shape}: {rule}")
+
+
+def without_populations(name: str, sol: Solution) -> None:
+    """Requires a run that is of no populations."""
+    check(
+        sol.solver.grid.populations is None,
+        f"{name}: are by weight, and populations have no weight axis; use Rate, MeanRate or "
+        "SpikeCounts",
+    )
+
+
 def matches_grid(name: str, given: int, weights: int) -> None:
     """Requires as many weights as the grid of the run has."""
     check(given == weights, f"{name}: has {given} weights, the grid of the run has {weights}")
+
+
+def course_at(ts: Any, saved: Array, values: Array) -> Array:
+    """Courses, `(k,)` or `(k, p)`, interpolated linearly in time."""
+    if values.ndim == 1:
+        return jnp.interp(ts, saved, values)
+    return jax.vmap(lambda one: jnp.interp(ts, saved, one), in_axes=1, out_axes=1)(values)
 
 
 def rows_at(ts: Any, saved: Array, rows: Array) -> Array:

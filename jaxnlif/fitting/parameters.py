@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from .._check import check
 from .bounds import AbstractBounds, Free
+from .names import labels, numbered, path_name
 
 Where = Callable[[Any], Any]
 
@@ -41,11 +42,13 @@ class Parameters(eqx.Module):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all numbers, `leaf` or `leaf[k]`, in the order of `flat`."""
+        """The names of all numbers in the order of `flat`: `leaf`, `leaf[k]` or, where populations
+        have names, `drive.value[E]` and, to E from I, `weight[E, I]`."""
+        every = labels(self.model)
         return tuple(
-            path if leaf.ndim == 0 else f"{path}[{', '.join(map(str, index))}]"
+            name
             for path, leaf in zip(self.paths, self.start, strict=True)
-            for index in np.ndindex(leaf.shape)
+            for name in numbered(path, leaf.shape, every)
         )
 
     def with_values(self, values: list[Array]) -> Any:
@@ -139,7 +142,7 @@ class _Name:
     """Stands for a leaf in the model, so that what is picked can be told by where it is."""
 
     def __init__(self, path: Any):
-        self.path = jax.tree_util.keystr(path).lstrip(".")
+        self.path = path_name(path)
 
 
 def _paths(model: Any, where: Where) -> tuple[str, ...]:

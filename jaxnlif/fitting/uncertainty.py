@@ -35,7 +35,8 @@ class Uncertainty(Module):
       `(p,)`, in the unit of the residuals. A number is taken to be as large as 1 at least, one in
       an array as large as the root mean square of all in it.
     - `flat`: the flat directions in words, by the same changes, as
-      `"0.71 noise - 0.70 drive.value"`; empty if none.
+      `"0.71 noise - 0.70 drive.value"`; empty if none. Of several, those that span them all and
+      move few parameters each.
     - `noise`: the standard deviation by which errors are scaled, in the unit of the residuals;
       infinite if there are no more residuals than the parameters explain, which leaves it unknown.
 
@@ -83,7 +84,7 @@ def estimate(
         std=np.where(lost, np.inf, std),
         covariance=covariance,
         singular_values=singular,
-        flat=tuple(_in_words(direction, names) for direction in directions[flat]),
+        flat=tuple(_in_words(direction, names) for direction in _sparse(directions[flat])),
         noise=noise,
     )
 
@@ -120,6 +121,21 @@ def _decomposed(
     residuals, parameters = jacobian.shape
     _, singular, directions = np.linalg.svd(jacobian, full_matrices=residuals < parameters)
     return np.append(singular, np.zeros(parameters - singular.size)), directions
+
+
+def _sparse(directions: Float[np.ndarray, "f p"]) -> Float[np.ndarray, "f p"]:
+    """Directions of length 1 that span the same, in each of which one parameter moves that moves in
+    no other: the ones of which that much can be said.
+
+    Parameters are chosen one after the other, by how much of the directions is left in them."""
+    rest, chosen = directions.copy(), []
+    for _ in directions:
+        chosen.append(int(np.argmax(np.linalg.norm(rest, axis=0))))
+        unit = rest[:, chosen[-1]] / np.linalg.norm(rest[:, chosen[-1]])
+        rest -= np.outer(unit, unit @ rest)
+    chosen.sort()
+    spanning = np.linalg.solve(directions[:, chosen], directions)
+    return spanning / np.linalg.norm(spanning, axis=1, keepdims=True)
 
 
 def _noise(residuals: Float[np.ndarray, " r"], explained: int) -> float:

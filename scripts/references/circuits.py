@@ -58,3 +58,6 @@ MICROCIRCUIT = {
     True: (0.7542, 2.7937, 4.4402, 5.8229, 7.1536, 8.4698, 1.1597, 7.7557),
 }
 """Stationary rates of the microcircuit in Hz, without and with the synaptic shift."""
+
+SIMULATED = 0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829
+"""Rates of 77 169 spiking neurons of the microcircuit in Hz."""

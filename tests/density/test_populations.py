@@ -174,8 +174,6 @@ def test_names_in_pictures_datasets_and_files(tmp_path):
     assert loaded.model.names == ("E", "I")
     with pytest.raises(ValueError, match=r"sol: of a network of populations; plot\.rate"):
         jn.plot.density(sol)
-    with pytest.raises(ValueError, match="sol: of a network of populations; a loss of your own"):
-        jn.losses.Rate([0.0, 0.08], [0.0, 0.1])(sol)
 
 
 MATRIX = [[0.1, -0.2], [0.1, -0.2]]

@@ -215,7 +215,7 @@ def times(**options):
     [
         (lambda: jn.losses.Rate([], []), "ts: must be a non-empty row"),
         (lambda: jn.losses.Rate([0.0, 0.0], [1.0, 1.0]), "ts: must be strictly increasing"),
-        (lambda: jn.losses.Rate([0.0, 1.0], [1.0]), r"rate: shape \(1,\) must be \(2\)"),
+        (lambda: jn.losses.Rate([0.0, 1.0], [1.0]), r"rate: shape \(1,\) must be \(2,\)"),
         (lambda: jn.losses.Rate([0.0, 1.0], [1.0, np.nan]), "rate = nan at .1.: must be finite"),
         (lambda: jn.losses.Rate([0.0, 1.0], [1.0, -2.0]), "rate = -2: must not be negative"),
         (lambda: jn.losses.Rate([0.0], [1.0], std=0.0), "std = 0: must be positive"),
@@ -249,6 +249,8 @@ def test_wrong_data(make, message):
 def test_data_that_do_not_match_the_run(sol, structured):
     with pytest.raises(ValueError, match=r"ts = 0 … 2: must lie within the saved times"):
         jn.losses.Rate([0.0, 2.0], [1.0, 1.0])(sol)
+    with pytest.raises(ValueError, match=r"rate: shape \(2, 2\): the run has no populations; must"):
+        jn.losses.Rate([0.0, 1.0], np.ones((2, 2)))(sol)
     with pytest.raises(ValueError, match="rates: has 3 weights, the grid of the run has 4"):
         jn.losses.Rates([0.5], jnp.ones((1, 3)))(structured)
     with pytest.raises(ValueError, match="weights: has 3 weights"):

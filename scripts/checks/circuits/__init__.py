@@ -1,10 +1,10 @@
-"""Circuits: stationary states, eigenvalues, boundaries of stability, and runs in time."""
+"""Circuits: stationary states, eigenvalues, boundaries of stability, runs in time, and fits."""
 
 from __future__ import annotations
 
-from _report import Rule, at_least, at_most
+from _report import Rule, at_least, at_most, equal_to, within
 
-from . import diagram, disturbed, in_time, modulated, oscillation, stability, states
+from . import diagram, disturbed, fit, in_time, modulated, oscillation, stability, states
 
 REQUIRED: dict[str, Rule] = {
     # Brunel's four points, one population and two, relative
@@ -39,6 +39,8 @@ REQUIRED: dict[str, Rule] = {
     # the largest of eight rates against a spiking simulation, relative; time for 10 s
     "microcircuit_in_time": at_most(0.1),
     "microcircuit_seconds": at_most(10),
+    # of the oscillation of the microcircuit in time (Hz)
+    "microcircuit_peak": within(77, 89),
     # of Brunel's (6, 4), steps and grid extrapolated, relative
     "oscillation_mean": at_most(5e-3),
     "oscillation_frequency": at_most(5e-3),
@@ -46,6 +48,14 @@ REQUIRED: dict[str, Rule] = {
     "diagram_seconds": at_most(600),
     # of the spectrum of 1000 neurons from renewal theory, in five bands, relative
     "spectrum": at_most(0.06),
+    # the largest of eight rates of the microcircuit against a spiking simulation, relative
+    "fitted_rates": at_most(0.01),
+    "fitted_seconds": at_most(120),
+    # of eight external rates, or drives, those with a standard error
+    "fitted_known": equal_to(8),
+    # of 64 weights: directions that eight rates leave open, and weights that these name
+    "flat_weights": equal_to(56),
+    "flat_weights_named": equal_to(64),
 }
 
 CHECKS = (
@@ -63,5 +73,7 @@ CHECKS = (
     in_time.gradients_in_time,
     in_time.microcircuit_in_time,
     oscillation.oscillation,
+    oscillation.microcircuit_peak,
     diagram.diagram,
+    fit.fitted,
 )

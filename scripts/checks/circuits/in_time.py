@@ -10,13 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _report import Measured
+from references.circuits import SIMULATED
 from references.populations import CASES, LINE, gradient_error
 
 import jaxnlif as jn
 
 _CIRCUITS = 300
-_SIMULATED = 0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829
-"""Rates of 77 169 spiking neurons of the microcircuit (Hz)."""
 
 
 def folded_in_time() -> Iterator[Measured]:
@@ -107,6 +106,6 @@ def microcircuit_in_time() -> Iterator[Measured]:
     spikes = np.asarray(sol.spikes)
     hertz = units.rate_Hz((spikes[-1] - spikes[20]) / units.time(9_800.0))
     detail = " ".join(f"{x:.3f}" for x in np.asarray(hertz))
-    error = float(np.max(np.abs(np.asarray(hertz) / _SIMULATED - 1)))
+    error = float(np.max(np.abs(np.asarray(hertz) / SIMULATED - 1)))
     yield Measured("microcircuit_in_time", error, detail.replace(" ", ","))
     yield Measured("microcircuit_seconds", seconds[1])

@@ -8,7 +8,7 @@ import numpy as np
 from _report import Measured
 
 import jaxnlif as jn
-from jaxnlif.experiments.brunel_network import THRESHOLD, UNITS, folded
+from jaxnlif.experiments.brunel_network import THRESHOLD, UNITS, folded, rhythm
 
 _POINT = 6.0, 4.0
 _STEPS = 0.05, 0.025, 0.0125
@@ -20,6 +20,8 @@ _DURATION, _JUDGED = 1000.0, 400.0
 """In ms: the whole run, and its end in which the oscillation has settled."""
 _SAVED = 0.05
 """In ms."""
+_CORTEX, _CORTEX_STEPS = 1500.0, (0.1, 0.05)
+"""Duration and steps of the runs of the microcircuit (ms)."""
 
 
 def oscillation() -> Iterator[Measured]:
@@ -58,3 +60,26 @@ def _measures(dt: float, nodes_per_mv: int) -> tuple[float, float]:
     periods = (times[-1] - times[0]) / 1e3
     fired = np.diff(np.interp(times[[0, -1]], ms, spikes))[0]
     return float(fired / periods), (len(times) - 1) / periods
+
+
+def microcircuit_peak() -> Iterator[Measured]:
+    """Where the spectrum of the mean rate of all neurons of the microcircuit has its peak."""
+    circuit = jn.circuits.microcircuit()
+    units, sizes = circuit.units, np.asarray(circuit.sizes)
+    grid = jn.Grid(jn.VoltageGrid(-3.0, 1.0, reset=0.0, num=160), populations=8)
+    peaks = []
+    for dt in _CORTEX_STEPS:
+        sol = jn.solve(
+            circuit.network,
+            jn.FluxShift(grid),
+            y0=jn.gaussian(grid, v=(0.3, 0.1)),
+            t1=units.time(_CORTEX),
+            dt=units.time(dt),
+            saveat=jn.SaveAt(num=round(_CORTEX / _CORTEX_STEPS[0]) + 1, fn=None),
+        )
+        mean = np.asarray(sol.rate) @ sizes / sizes.sum()
+        ms = units.time_ms(np.asarray(sol.ts))
+        late = ms > _CORTEX / 3
+        peaks.append(rhythm(ms[late], mean[late]))
+    both = ",".join(f"{dt:g}ms:{peak:.2f}" for dt, peak in zip(_CORTEX_STEPS, peaks, strict=True))
+    yield Measured("microcircuit_peak", peaks[0], both)
