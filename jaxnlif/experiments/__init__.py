@@ -14,6 +14,7 @@ REGISTRY: dict[str, str] = {
     "excitatory": "steady states, hysteresis and blow-up of excitatory networks",
     "fit": "parameters of a network, found by gradients from what it did",
     "learning": "a network learns an input signal, then tells others from it",
+    "microcircuit": "rates, rhythm, spectra and a fit of the cortical microcircuit",
     "mnist": "images classified by the first spike, learned with exact gradients",
     "rows": "images seen row by row, classified by a recurrent network",
     "shd": "spoken digits as spikes, classified by a recurrent network",

@@ -25,8 +25,10 @@ from ..integrate.solver import AbstractSolver
 from ..model import Delay, Network
 from ..particles.solver import Particles
 from ..sweeping.sweep import sweep
+from ..units import Units
 
-UNITS = brunel(5.0, 2.0).units
+UNITS = Units(membrane_time=20.0, rest=0.0, scale=10.0)
+"""Those of `circuits.brunel`."""
 THRESHOLD, RESET, LOWEST = 2.0, 1.0, -6.0  # 20, 10 and -60 mV
 G_MAX, ETA_MAX = 8.0, 4.0
 SILENT = 1e-2
