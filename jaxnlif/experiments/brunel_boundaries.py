@@ -26,7 +26,7 @@ _BEND = 0.3
 """The least cosine between successive tangents."""
 _SLOWEST = 0.6
 """The angular frequency at which curves of Hopf points end (1 / membrane time): 5 Hz."""
-_NODES = 320
+_NODES = 480
 _GRID = VoltageGrid(LOWEST, THRESHOLD, reset=RESET, num=_NODES)
 
 _ANY = 10.0

@@ -32,7 +32,8 @@ NAMES = "2/3E", "2/3I", "4E", "4I", "5E", "5I", "6E", "6I"
 SIMULATED = 0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829
 """Rates of 77 169 spiking neurons, at external rates of 8 Hz (Hz)."""
 _START = (0.3, 0.1)  # mean and variance of the initial potentials
-_EIGENVALUES = 6
+_EIGENVALUES, _STARTS, _HIGHEST = 6, 16, 500.0
+"""How many eigenvalues are looked for, from how many starts on a line up to how many Hz."""
 _BELOW = 0.9
 """Where spectra by linear response are, in parts of the external rate of the Hopf point."""
 _FREQUENCIES = np.arange(2.0, 401.0, 2.0)
@@ -122,7 +123,7 @@ def linear(setting: Setting, rates: np.ndarray) -> Arrays:
     """
     grid, scaled = setting.grid, jnp.asarray(UNITS.rate(rates))
     circuit = microcircuit(external_rate=setting.external_rate)
-    values = stability.eigenvalues(circuit.network, grid, scaled, num=_EIGENVALUES, starts=48)
+    values = _eigenvalues(circuit.network, grid, scaled)
     found = {"eigenvalues": np.asarray(values, complex) * _PER_SECOND}
     fastest = values[jnp.imag(values) > 0][0]
 
@@ -155,7 +156,14 @@ def linear(setting: Setting, rates: np.ndarray) -> Arrays:
 def _is_stable(model: Any, grid: VoltageGrid, rates: jax.Array) -> bool:
     if not bool(jnp.all(jnp.isfinite(rates))):
         return False
-    return float(jnp.real(stability.eigenvalues(model, grid, rates, num=1, starts=48)[0])) < 0
+    return float(jnp.real(_eigenvalues(model, grid, rates)[0])) < 0
+
+
+def _eigenvalues(model: Any, grid: VoltageGrid, rates: jax.Array) -> jax.Array:
+    highest = 2 * np.pi * _HIGHEST / _PER_SECOND
+    return stability.eigenvalues(
+        model, grid, rates, num=_EIGENVALUES, highest=highest, starts=_STARTS
+    )
 
 
 def fitted(setting: Setting, optimiser: Any) -> Arrays:

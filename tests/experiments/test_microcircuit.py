@@ -8,7 +8,7 @@ import pytest
 import jaxnlif as jn
 from jaxnlif.cli import main
 from jaxnlif.experiments import brunel_network, microcircuit, microcircuit_parts
-from jaxnlif.experiments.microcircuit_parts import NAMES, SIMULATED
+from jaxnlif.experiments.microcircuit_parts import NAMES, SIMULATED, Setting
 from jaxnlif.store.files import read_arrays
 
 from ..test_cli import complaint
@@ -16,15 +16,14 @@ from ..test_cli import complaint
 pytestmark = pytest.mark.slow
 
 
+WHITE = np.array([0.8209, 3.0087, 4.6328, 6.1042, 7.1366, 8.9049, 1.0430, 8.0722])
+
+
 @pytest.fixture(scope="module")
-def arrays(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("microcircuit")
-    sizes = "--num-v 80 --t1 300 --dt 0.2 --no-progress --out"
-    assert main(["run", "microcircuit", *sizes.split(), str(directory)]) == 0
-    assert (directory / "microcircuit.png").stat().st_size > 10_000
-    arrays, metadata = read_arrays(directory / "microcircuit.npz")
-    assert metadata["external_rate"] == 8
-    return arrays
+def linear():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(microcircuit_parts, "_STARTS", 10)
+        return microcircuit_parts.linear(Setting(nodes=60), WHITE)
 
 
 def test_names_and_units_are_those_of_the_circuits():
@@ -34,34 +33,37 @@ def test_names_and_units_are_those_of_the_circuits():
     assert brunel.units == brunel_network.UNITS
 
 
-def test_stationary_rates_are_near_those_of_the_simulation(arrays):
-    white = [0.8209, 3.0087, 4.6328, 6.1042, 7.1366, 8.9049, 1.0430, 8.0722]
-    shift = [0.7542, 2.7937, 4.4402, 5.8229, 7.1536, 8.4698, 1.1597, 7.7557]
-    np.testing.assert_allclose(arrays["stationary_white"], white, rtol=1e-4)
-    np.testing.assert_allclose(arrays["stationary_shift"], shift, rtol=1e-4)
-
-
-def test_the_circuit_oscillates_as_its_leading_eigenvalue_says(arrays):
-    leading = arrays["eigenvalues"][0]
+def test_disturbances_grow_beyond_the_hopf_point(linear):
+    leading = linear["eigenvalues"][0]
     assert 20 < leading.real < 80
     assert leading.imag / (2 * np.pi) == pytest.approx(85, abs=3)
-    assert arrays["rhythm"] == pytest.approx(83, abs=6)
-    np.testing.assert_allclose(arrays["hopf"], [6.41, 80.3], rtol=0.05)
+    np.testing.assert_allclose(linear["hopf"], [6.41, 80.3], rtol=0.05)
 
 
-def test_spectra_of_the_stable_circuit_have_their_peak_there(arrays):
-    assert arrays["linear_external_rate"] == pytest.approx(0.9 * arrays["hopf"][0])
-    low = arrays["linear_frequency"] < 130
-    peaks = arrays["linear_frequency"][low][arrays["linear_power"][:, low].argmax(axis=1)]
+def test_spectra_of_the_stable_circuit_have_their_peak_there(linear):
+    assert linear["linear_external_rate"] == pytest.approx(0.9 * linear["hopf"][0])
+    low = linear["linear_frequency"] < 130
+    peaks = linear["linear_frequency"][low][linear["linear_power"][:, low].argmax(axis=1)]
     np.testing.assert_allclose(peaks, 80, atol=6)
 
 
-def test_fitted_external_rates_give_the_rates_of_the_simulation(arrays):
-    np.testing.assert_allclose(arrays["fit_rate"], SIMULATED, rtol=1e-3)
-    assert np.all((arrays["fit_error"] > 0) & (arrays["fit_error"] < 0.2))
-    text = "\n".join(microcircuit.summary(arrays))
-    assert "grow at" in text
-    assert f"{arrays['fit_external_rate'][0]:.3f} ±" in text
+def test_command_follows_the_density_and_writes_everything(linear, tmp_path, monkeypatch, capsys):
+    rates = {"stationary_white": WHITE, "stationary_shift": WHITE, "simulated": np.array(SIMULATED)}
+    fit = {"fit_external_rate": np.full(8, 7.7), "fit_error": np.full(8, 0.1)}
+    fit |= {"fit_rate": WHITE, "fit_target": WHITE}
+    monkeypatch.setattr(microcircuit, "states", lambda *_: rates)
+    monkeypatch.setattr(microcircuit, "linear", lambda *_: linear)
+    monkeypatch.setattr(microcircuit, "fitted", lambda *_: fit)
+    sizes = "--num-v 80 --t1 300 --dt 0.2 --no-progress --out"
+    assert main(["run", "microcircuit", *sizes.split(), str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "grow at" in printed
+    assert "7.700 ± 0.100" in printed
+    assert (tmp_path / "microcircuit.png").stat().st_size > 10_000
+    arrays, metadata = read_arrays(tmp_path / "microcircuit.npz")
+    assert metadata["external_rate"] == 8
+    assert arrays["rhythm"] == pytest.approx(83, abs=6)
+    np.testing.assert_allclose(arrays["time_mean"], SIMULATED, rtol=0.15)
 
 
 @pytest.mark.parametrize(
