@@ -211,12 +211,13 @@ def measures(
 
 def doubts(arrays: Arrays) -> Iterator[str]:
     """What makes runs doubtful, and which they are."""
-    flags, cv = arrays["warnings"], np.nan_to_num(arrays["cv"])
+    flags = arrays["warnings"]
     for flag in WarningFlag:
         doubtful = flags[..., flag]
         if doubtful.any():
+            g = arrays["g"][doubtful.any(axis=1)]
             of = f"{doubtful.sum()} of {doubtful.size} runs of the diagram"
             words = next(explained(np.arange(len(WarningFlag)) == flag))
-            yield f"{of}, with variations of {cv[doubtful].min():.2f} or more: {words}"
+            yield f"{of}, with g from {g.min():.3g} to {g.max():.3g}: {words}"
     for example, each in zip(EXAMPLES, arrays["example_warnings"], strict=True):
         yield from (f"g = {example.g:g}, η = {example.eta:g}: {words}" for words in explained(each))

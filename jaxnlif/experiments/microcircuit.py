@@ -151,5 +151,8 @@ def summary(arrays: Arrays) -> list[str]:
         lines.append(f"Hopf point: external rate {value:.3f} Hz, {hertz:.1f} Hz")
     else:
         lines.append("Hopf point: none found near the external rate")
+    if "fit_external_rate" in arrays:
+        worst = 100 * np.max(np.abs(arrays["fit_rate"] / arrays["fit_target"] - 1))
+        lines.append(f"fit: {arrays['fit_message']}; its worst rate is {worst:.2g} % off")
     lines.extend(f"note: density: {words}" for words in arrays["doubts"])
     return lines

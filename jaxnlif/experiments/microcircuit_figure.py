@@ -66,7 +66,9 @@ def _eigenvalues(arrays: _Arrays, ax: Axes) -> None:
         label = f"crosses at an external\nrate of {value:.2f} Hz, {crossing:.0f} Hz"
         ax.plot(0, crossing, "D", color=BLACK, label=label)
     ax.set(ylim=(-10, None))
-    finish(ax, "growth rate (1/s)", "frequency (Hz)", "c  Eigenvalues of the stationary state")
+    finish(
+        ax, "growth rate (1/s)", "frequency (Hz)", "c  Leading eigenvalues of the stationary state"
+    )
     ax.legend(loc="center left", frameon=False, fontsize="small")
 
 
@@ -109,7 +111,7 @@ def _fit(arrays: _Arrays, ax: Axes) -> None:
     ax.axhline(8.0, color=GREY, linestyle="--", label="published circuit")
     worst = np.max(np.abs(arrays["fit_rate"] / arrays["fit_target"] - 1))
     ax.set(xticks=place, xticklabels=NAMES)
-    title = f"f  Fit of external rates (worst rate {100 * worst:.1g} % off)"
+    title = f"f  Fit of external rates (rates within {max(100 * worst, 0.01):.2g} %)"
     finish(ax, "population", "external rate (Hz)", title)
 
 

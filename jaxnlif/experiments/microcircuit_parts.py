@@ -191,4 +191,5 @@ def fitted(setting: Setting, optimiser: Any) -> Arrays:
         "fit_error": np.asarray(outcome.uncertainty.std, float),
         "fit_rate": np.asarray(UNITS.rate_Hz(reached), float),
         "fit_target": np.array(setting.targets),
+        "fit_message": np.array(outcome.message),
     }

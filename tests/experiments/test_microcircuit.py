@@ -50,7 +50,7 @@ def test_spectra_of_the_stable_circuit_have_their_peak_there(linear):
 def test_command_follows_the_density_and_writes_everything(linear, tmp_path, monkeypatch, capsys):
     rates = {"stationary_white": WHITE, "stationary_shift": WHITE, "simulated": np.array(SIMULATED)}
     fit = {"fit_external_rate": np.full(8, 7.7), "fit_error": np.full(8, 0.1)}
-    fit |= {"fit_rate": WHITE, "fit_target": WHITE}
+    fit |= {"fit_rate": WHITE, "fit_target": WHITE, "fit_message": np.array("converged")}
     monkeypatch.setattr(microcircuit, "states", lambda *_: rates)
     monkeypatch.setattr(microcircuit, "linear", lambda *_: linear)
     monkeypatch.setattr(microcircuit, "fitted", lambda *_: fit)
@@ -59,6 +59,7 @@ def test_command_follows_the_density_and_writes_everything(linear, tmp_path, mon
     printed = capsys.readouterr().out
     assert "grow at" in printed
     assert "7.700 ± 0.100" in printed
+    assert "fit: converged; its worst rate is 0 % off" in printed
     assert (tmp_path / "microcircuit.png").stat().st_size > 10_000
     arrays, metadata = read_arrays(tmp_path / "microcircuit.npz")
     assert metadata["external_rate"] == 8
