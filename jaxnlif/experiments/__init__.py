@@ -10,7 +10,7 @@ import importlib
 from types import ModuleType
 
 REGISTRY: dict[str, str] = {
-    "brunel": "phase diagram of an excitatory and inhibitory network, with its boundaries",
+    "brunel": "phase diagram of Brunel's network, its boundaries and examples",
     "excitatory": "steady states, hysteresis and blow-up of excitatory networks",
     "fit": "parameters of a network, found by gradients from what it did",
     "learning": "a network learns an input signal, then tells others from it",

@@ -23,6 +23,7 @@ WHITE = np.array([0.8209, 3.0087, 4.6328, 6.1042, 7.1366, 8.9049, 1.0430, 8.0722
 def linear():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(microcircuit_parts, "_STARTS", 10)
+        patch.setattr(microcircuit_parts, "_is_stable", lambda *_: True)  # takes long
         return microcircuit_parts.linear(Setting(nodes=60), WHITE)
 
 
