@@ -108,8 +108,8 @@ class SpikeCounts(AbstractCounts):
 
     **Arguments:** `edges`, increasing times `(k+1,)` that begin and end bins (learning time);
     `counts`, the spikes of all neurons in all trials in each bin `(k,)`, of p populations `(k, p)`,
-    or `(p,)` in a single bin; `neurons`, how many were recorded, silent ones included, of
-    populations one number for all or `(p,)`; `trials`, how often.
+    or of several `(p,)` in a single bin; `neurons`, how many were recorded, silent ones included,
+    of populations one number for all or `(p,)`; `trials`, how often.
 
     **Raises:** as `Rate`, and for fewer than two edges, or numbers of neurons or trials that are no
     positive integers, or not as many as there are populations.

@@ -125,13 +125,15 @@ class VoltageGrid(Module):
 
         On it the stationary rates of the neurons err by at most `rtol`, and the coefficients of
         variation of their intervals by ten times that. The initial density must fit as well, and
-        what the network does far from its stationary states.
+        what the network does far from its stationary states. Of populations it resolves each, in
+        all stationary states that `stationary.circuit_rates` finds.
 
         **Arguments:**
 
         - `model`: a `Network`; its drive is looked up at times from `t0` to `t1` (learning time).
         - `rtol`: relative error of the rate (dimensionless).
-        - `threshold`, `reset`: $V_F > V_R$ (voltage).
+        - `threshold`, `reset`: $V_F > V_R$ of the grid, on which populations with their own lie
+          stretched (voltage).
         - `w`: the weights of a structured network, taken as if neurons were spread over all.
         - `dtype`: as in `VoltageGrid`.
 

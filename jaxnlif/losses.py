@@ -13,8 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real
 
@@ -46,8 +48,9 @@ class Rate(Module):
     r"""The network rate $\bar N$ observed at some times, between which `Solution.ts` are linear.
 
     **Arguments:** `ts`, increasing times `(k,)` (learning time); `rate`, observed there `(k,)`, of
-    p populations `(k, p)`, or `(p,)` at a single time (spikes / neuron / membrane time); `std`, its
-    standard deviation, a number or of the shape of `rate`, or `(p,)`, in the unit of `rate`.
+    p populations `(k, p)`, or of several `(p,)` at a single time (spikes / neuron / membrane
+    time); `std`, its standard deviation, a number or of the shape of `rate`, or `(p,)`, in the unit
+    of `rate`.
 
     **Raises:** `ValueError` for empty, unsorted, negative, non-finite or unequal data.
     """
@@ -87,9 +90,9 @@ class MeanRate(Module):
     rates that are too low.
 
     **Arguments:** `edges`, increasing times `(k+1,)` (learning time); `rate`, the spikes in each
-    bin per neuron and width in membrane times, `(k,)`, of p populations `(k, p)`, or `(p,)` in a
-    single bin (spikes / neuron / membrane time); `std`, its standard deviation, a number or of the
-    shape of `rate`, or `(p,)`, in the unit of `rate`.
+    bin per neuron and width in membrane times, `(k,)`, of p populations `(k, p)`, or of several
+    `(p,)` in a single bin (spikes / neuron / membrane time); `std`, its standard deviation, a
+    number or of the shape of `rate`, or `(p,)`, in the unit of `rate`.
 
     **Raises:** as `Rate`, and for fewer than two edges.
     """
@@ -209,11 +212,15 @@ class Weights(Module):
         return (found - self.weights) / self.std
 
 
+_PARTS = 1.0, 0.1, 0.01
+"""Of the rates observed, from which a state is sought."""
+
+
 class StationaryRate(Module):
     r"""The stationary rates of populations, without a run in time: a loss of their network.
 
-    The state is that of `stationary.circuit_rate` near the rates observed. For `fit` it is enough
-    that `run` returns the network:
+    The state is that of `stationary.circuit_rate` near the rates observed or, if they lead to none,
+    near a tenth or a hundredth of them. For `fit` it is enough that `run` returns the network:
 
     ```python
     jn.fit(network, lambda network: network, jn.losses.StationaryRate(rate, std=std), ...)
@@ -254,7 +261,7 @@ class StationaryRate(Module):
     def __call__(self, model: Any) -> Float[Array, " p"]:
         """Residuals of a network, shape `(p,)` (dimensionless).
 
-        They are NaN where Newton's method finds no state from the rates observed.
+        They are NaN where Newton's method finds no state from there.
 
         **Arguments:** `model`: the `Network` of the populations.
 
@@ -263,11 +270,18 @@ class StationaryRate(Module):
         """
         check(isinstance(model, Network), f"run: returns {type(model).__name__}: must be a Network")
         _check_attainable(self.rate, model)
-        options = {"threshold": self.threshold, "reset": self.reset}
-        found = circuit_rate(
-            model, self.rate, **options, synaptic_shift=self.synaptic_shift, throw=False
-        )
-        return (found - self.rate) / self.std
+        rate = jnp.asarray(self.rate)
+        guesses = jnp.asarray(_PARTS)[:, None] * rate[None]
+        tried = lax.stop_gradient(jax.vmap(lambda guess: self._state(model, guess))(guesses))
+        known = jnp.all(jnp.isfinite(tried), axis=1)
+        # The first of them, as a function of the network.
+        guess = jnp.where(jnp.any(known), tried[jnp.argmax(known)], rate)
+        return (self._state(model, guess) - rate) / self.std
+
+    def _state(self, model: Network, guess: Array) -> Float[Array, " p"]:
+        """The stationary rates that a guess leads to, or NaN."""
+        ends: Any = {"threshold": self.threshold, "reset": self.reset}
+        return circuit_rate(model, guess, **ends, synaptic_shift=self.synaptic_shift, throw=False)
 
 
 def _check_attainable(rate: np.ndarray | Array, model: Network) -> None:

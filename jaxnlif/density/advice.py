@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,52 +13,42 @@ from jaxtyping import Array, Float
 from .._check import check
 from ..grid import VoltageGrid, WeightGrid
 from ..integrate.warning import WarningFlag
-from ..model import AbstractMembrane, Leaky, Network
-from . import passage
-from .passage import Moments
+from ..model import Constant, Network
 from .resolution import in_membrane_times, neurons_at
+from .stationary.circuit import circuit_rates
 from .stationary.rate import firing_rate
+from .stretched import stretched
+from .sufficient import MOST_NODES, longest_step, needs, sufficient_grid
 
-_RATE_TOLERANCE = 1e-3
-_CV_PER_RATE = 10
-_MOST_NODES = 100_000
-_COLUMNS = 16
 _TIMES = 33
 _HIGHEST_RATE = 1e3
-_DOUBLINGS = 12
-_SAMPLES = 4001
-
-_moments = jax.jit(passage.moments)  # compiled once for all grids
+_STARTS = 32
 
 
 def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str:
     """What to try, by the inputs at the saved times of a `Solution` that has this flag."""
     if flag not in (WarningFlag.voltage_wall, WarningFlag.voltage_noise, WarningFlag.time_noise):
         return ""
-    grid = solution.solver.grid
-    if grid.populations is not None:
-        return ""
+    grid, model = solution.solver.grid, solution.model
     saved = (jnp.asarray(x) for x in (solution.ts, solution.rate, solution.rates))
-    neurons = neurons_at(grid, solution.model, weights, solution.stats["dt"], *saved)
+    neurons = neurons_at(grid, model, weights, solution.stats["dt"], *saved)
     rates, drive = np.asarray(neurons.rates), np.asarray(neurons.drive)
-    firing = (rates > 0.01 * np.max(rates)) & np.isfinite(drive)
     noise = np.broadcast_to(np.asarray(neurons.noise), drive.shape)
-    inputs = _few(drive[firing], noise[firing])
-    like, membrane = solution.solver.grid.v, solution.model.membrane
-    grid = sufficient_grid(like, membrane, *inputs, lowest=float(np.nanmin(drive)))
-    if grid is None:
-        return f"The noise is so weak that more than {_MOST_NODES} nodes are needed."
+    each = None if grid.populations is None else 0
+    firing = (rates > 0.01 * np.max(rates, axis=each)) & np.isfinite(drive)
+    like, found = grid.v, needs(grid.v, model, drive, noise, firing)
+    nodes = sufficient_grid(like, found)
+    if nodes is None:
+        return f"The noise is so weak that more than {MOST_NODES} nodes are needed."
     if flag is WarningFlag.time_noise:
-        moments = _moments_on(grid, like, membrane, 1, *inputs)
-        known = np.isfinite(moments.mean) & np.isfinite(moments.variance)
-        if not np.any(known):
+        times = np.broadcast_to(np.asarray(model.membrane_time, float), (len(found),))
+        steps = [longest_step(nodes, like, need) for need in found] * times
+        if not np.any(np.isfinite(steps)):
             return "Try a smaller dt."
-        longest = np.min(moments.variance[known] / moments.mean[known])
-        longest *= 2 * _CV_PER_RATE * _RATE_TOLERANCE
-        return f"Try dt={longest * float(solution.model.epsilon):.2g}."
+        return f"Try dt={np.nanmin(steps) * float(model.epsilon):.2g}."
     return (
-        f"Try VoltageGrid({grid.minimum:.10g}, {like.threshold:.10g}, reset={like.reset:.10g}, "
-        f"num={grid.num})."
+        f"Try VoltageGrid({nodes.minimum:.10g}, {like.threshold:.10g}, reset={like.reset:.10g}, "
+        f"num={nodes.num})."
     )
 
 
@@ -70,30 +61,30 @@ def grid_for_model(
 ) -> VoltageGrid:
     """The `sufficient_grid` of a network in its stationary states, at times from first to last.
 
+    Of populations it resolves each of them, in all states that there are.
+
     **Arguments:** `like`, a grid with threshold, reset and dtype; `axis`, the weights of a
     structured network.
     """
     check(isinstance(model, Network), f"model = {type(model).__name__}: must be a Network")
+    own = None if model.populations else model.connections.weight
     check(
-        model.populations is None,
-        "model: has populations; VoltageGrid.for_model takes a network that is one",
-    )
-    own = model.connections.weight
-    check(
-        (own is None) == (axis is not None),
+        (own is None and model.populations is None) == (axis is not None),
         "w: give a WeightGrid where the model has no weight of its own, and only there",
     )
-    w = jnp.asarray(own[None] if axis is None else axis.centers, like.dtype)
     ts = jnp.linspace(*times, _TIMES if times[1] > times[0] else 1, dtype=like.dtype)
-    _, drive, noise = self_consistent_inputs(model, like, w, ts)
+    if model.populations is None:
+        w = jnp.asarray(own[None] if axis is None else axis.centers, like.dtype)  # pyright: ignore
+        _, drive, noise = self_consistent_inputs(model, like, w, ts)
+    else:
+        drive, noise = circuit_inputs(model, like, ts)
     check(bool(np.all(np.isfinite(drive))), "drive: must be finite")
-    inputs = _few(drive.ravel(), noise.ravel())
-    lowest = float(np.min(drive))
-    grid = sufficient_grid(like, model.membrane, *inputs, lowest=lowest, rtol=rtol)
+    found = needs(like, model, drive, noise, np.ones(drive.shape, bool))
+    grid = sufficient_grid(like, found, rtol=rtol)
     if grid is None:
         weakest = float(np.min(noise))
         raise ValueError(
-            f"noise = {weakest:.3g}: so weak that more than {_MOST_NODES} nodes are needed"
+            f"noise = {weakest:.3g}: so weak that more than {MOST_NODES} nodes are needed"
         )
     return VoltageGrid(
         grid.minimum, like.threshold, reset=like.reset, num=grid.num, dtype=like.dtype
@@ -135,94 +126,28 @@ def self_consistent_inputs(
     return rate, np.asarray(drive), np.asarray(noise)
 
 
-class Nodes(NamedTuple):
-    """The lowest node of a voltage grid, and their number."""
+def circuit_inputs(
+    model: Network, grid: VoltageGrid, ts: Float[Array, " t"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What populations feel in all stationary states at each time, in units of the grid.
 
-    minimum: float
-    num: int
+    Where there is no state it is what they feel without a spike.
 
-
-def sufficient_grid(
-    like: VoltageGrid,
-    membrane: AbstractMembrane,
-    drive: Float[np.ndarray, " 16"],
-    noise: Float[np.ndarray, " 16"],
-    *,
-    lowest: float,
-    rtol: float = _RATE_TOLERANCE,
-) -> Nodes | None:
-    r"""A grid on which rates err by at most `rtol`, and the variation of intervals by ten times it.
-
-    It reaches so far below the lowest input that a Gaussian has less than `rtol` beyond, and has so
-    many nodes that the moments of intervals change by less on a grid four times finer.
-
-    **Arguments:** `like`: a grid with the threshold, reset and dtype; the membrane; inputs μ
-    (voltage) and noise a (voltage² / membrane time) of neurons that fire; the `lowest` input of all
-    (voltage).
-
-    **Returns:** the grid, or `None` if more than 100 000 nodes are needed.
+    **Returns:** inputs `(s, k)` (voltage) and noise `(s, k)` (voltage² / membrane time).
     """
-    gap = like.threshold - like.reset
-    depth = _depth(like, membrane, lowest, float(np.max(noise, initial=0)), rtol)
-    if not depth < _MOST_NODES * gap / 5:
-        return None
-    fifths = int(np.ceil(depth / gap * 5))
-    finer = 1
-    while True:
-        num = fifths * finer
-        if num > _MOST_NODES:
-            return None
-        grid = Nodes(round(like.threshold - fifths * gap / 5, 12), num)
-        coarse, fine = (_moments_on(grid, like, membrane, k, drive, noise) for k in (1, 4))
-        with np.errstate(invalid="ignore"):  # what exceeds the range of numbers hardly fires
-            rate = np.max(np.abs(fine.mean / coarse.mean - 1), initial=0)
-            cv = np.max(np.abs(np.asarray(coarse.cv / fine.cv) - 1), initial=0)
-        if not (rate > rtol or cv > _CV_PER_RATE * rtol):
-            return grid
-        finer *= 2
-
-
-def _depth(
-    like: VoltageGrid, membrane: AbstractMembrane, drive: float, noise: float, rtol: float
-) -> float:
-    r"""How far below the threshold a grid has to reach (voltage); infinite where nothing stops it.
-
-    Of leaky neurons a Gaussian has less than `rtol` beyond. Of others the density there is less
-    than `rtol` of the largest below the reset, by $φ' = -(f + μ)/a$.
-    """
-    log = np.log(0.5 / rtol)
-    if isinstance(membrane, Leaky):
-        return like.threshold - min(drive, like.reset) + np.sqrt(2 * log * noise)
-    gap = like.threshold - like.reset
-    for gaps in 2 ** np.arange(_DOUBLINGS):
-        v = np.linspace(like.reset, like.reset - gap * gaps, _SAMPLES)
-        own = np.asarray(membrane.drift(jnp.asarray(v, like.dtype)), float)
-        force = (own + drive) / max(noise, float(np.finfo(like.dtype).tiny))
-        well = np.concatenate([[0], np.cumsum((force[1:] + force[:-1]) / 2 * (v[0] - v[1]))])
-        below = np.flatnonzero(well - np.minimum.accumulate(well) > log)
-        if below.size:
-            return like.threshold - float(v[below[0]])
-    return np.inf
-
-
-def _few(drive: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Some of the inputs, the extreme ones among them; always as many, to compile once."""
-    if not len(drive):
-        return drive, noise
-    chosen = np.argsort(drive)[np.linspace(0, len(drive) - 1, _COLUMNS).astype(int)]
-    return drive[chosen], noise[chosen]
-
-
-def _moments_on(
-    grid: Nodes,
-    like: VoltageGrid,
-    membrane: AbstractMembrane,
-    refine: int,
-    drive: np.ndarray,
-    noise: np.ndarray,
-) -> Moments:
-    spacing = (like.threshold - grid.minimum) / grid.num
-    first = round((like.reset - grid.minimum) / spacing)
-    inputs = (jnp.asarray(x, like.dtype) for x in (drive, noise))
-    numbers = grid.minimum, spacing / refine, first * refine, grid.num * refine
-    return jax.tree.map(np.asarray, _moments(membrane, *numbers, *inputs))
+    num = model.populations
+    zero, unit = jnp.zeros(num or 1, grid.dtype), np.asarray(stretched(grid, model)[1], float)
+    ends = {
+        name: getattr(grid, name) for name in ("threshold", "reset") if getattr(model, name) is None
+    }
+    found = []
+    for t in ts:
+        drive, noise = model.external(t, zero), model.diffusion(zero, t)
+        noise = jnp.broadcast_to(noise, zero.shape)
+        constant = eqx.tree_at(lambda m: (m.drive, m.noise), model, (Constant(drive), noise))
+        states = circuit_rates(constant, **ends, starts=_STARTS)
+        found.append((states.input, states.noise) if len(states) else (drive[None], noise[None]))
+    drive, noise = (
+        np.concatenate([np.asarray(x, float) for x in each]) for each in zip(*found, strict=True)
+    )
+    return drive / unit, noise / unit**2

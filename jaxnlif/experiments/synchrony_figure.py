@@ -51,6 +51,6 @@ def _around_event(sol: Solution, ax: Axes) -> None:
         shown, title = {"at the end": (-1, plot.BLUE)}, "no event"
     for label, (index, color) in shown.items():
         ax.plot(v.nodes, densities[index], color=color, label=f"{label}, $t$ = {sol.ts[index]:.3f}")
-    mark_voltages(v, ax)
+    mark_voltages(v.reset, v.threshold, ax)
     ax.set(yscale="log", ylim=(1e-3, 30))
     plot.finish(ax, plot.VOLTAGE, "density $p(v)$\n(1 / voltage)", title)

@@ -68,9 +68,18 @@ def to_xarray(sol: Any) -> xarray.Dataset:
     **Raises:** `ImportError` without the extra `io`; `ValueError` for what is no solution, or if
     two saved arrays have the same name.
     """
-    dataset = numbered(sol)
+    return named(numbered(sol), sol)
+
+
+def named(dataset: xarray.Dataset, sol: Solution) -> xarray.Dataset:
+    """The dataset with the names of populations, if they have any, as coordinates."""
     names = sol.model.names
     return dataset if names is None else dataset.assign_coords(population=list(names))
+
+
+def population_names(names: Sequence[str] | None, num: int) -> Sequence[str]:
+    """Names of populations, by number where they have none."""
+    return [str(k) for k in range(num)] if names is None else names
 
 
 def numbered(sol: Any) -> xarray.Dataset:
@@ -123,7 +132,7 @@ def _coordinates(sol: Solution) -> dict[str, Variable]:
         "voltage": (("voltage",), grid.v.nodes, _labels("voltage", "membrane potential")),
     }
     if grid.populations is not None:
-        names = sol.model.names or [str(k) for k in range(grid.populations)]
+        names = population_names(sol.model.names, grid.populations)
         labels = flags("population", ["_".join(name.split()) for name in names])
         found["population"] = (("population",), labels["flag_values"], labels)
     if grid.w is not None:

@@ -18,7 +18,7 @@ from ..multiscale.solver import MultiScale
 from ..spikes.network import Trial
 from ..units import Units
 from ._extra import require_neo
-from .dataset import description
+from .dataset import description, population_names
 
 if TYPE_CHECKING:
     import neo
@@ -34,7 +34,8 @@ def to_neo(sol: Any, *, units: Units | None = None, membrane_time: Any = None) -
 
     - spike trains of the recorded neurons, `Particles(..., raster=n)`, silent ones included;
       multi-scale runs have spikes only in the epochs "particles", each those of other neurons;
-    - the signal "network rate", whichever solver it comes from;
+    - the signal "network rate", whichever solver it comes from, or of each population a signal
+      "rate of E", annotated with its name, `population="E"`;
     - the events "multiple firing events", where a solver records any.
 
     Model, solver and versions are annotations of the block, as texts (JSON), and the membrane time
@@ -127,7 +128,8 @@ def _segment(member: _Member, membrane_time: float) -> neo.Segment:
     end = max(end, float(ts[saved][-1]))
     how = text(jax.tree.map(lambda x: x[member.place], sol.result))
     segment = neo.Segment(name=" ".join(["run", *map(str, member.place)]), description=how)
-    segment.add(_signal(ts[saved], member.get(sol.rate)[saved] / membrane_time))
+    for about, rate in _courses(sol, member.get(sol.rate)[saved] / membrane_time):
+        segment.add(_signal(ts[saved], rate, **about))
     if "raster" in sol.logs:
         solver: Any = sol.solver.micro if isinstance(sol.solver, MultiScale) else sol.solver
         log = sol.logs["raster"]
@@ -149,10 +151,22 @@ def _segment(member: _Member, membrane_time: float) -> neo.Segment:
     return segment
 
 
-def _signal(ts: np.ndarray, rate: np.ndarray) -> neo.AnalogSignal | neo.IrregularlySampledSignal:
+def _courses(sol: Solution, rate: np.ndarray) -> Iterator[tuple[dict[str, str], np.ndarray]]:
+    """The names of rates, and the rates `(k,)`."""
+    num = sol.solver.grid.populations
+    if num is None:
+        yield {"name": "network rate"}, rate
+        return
+    for k, name in enumerate(population_names(sol.model.names, num)):
+        yield {"name": f"rate of {name}", "population": name}, rate[:, k]
+
+
+def _signal(
+    ts: np.ndarray, rate: np.ndarray, **about: str
+) -> neo.AnalogSignal | neo.IrregularlySampledSignal:
     """A rate (Hz) at times (s)."""
     neo, quantities = require_neo()
-    about = {"units": "Hz", "name": "network rate"}
+    about["units"] = "Hz"
     if len(ts) < 2 or not equally_spaced(ts):
         return neo.IrregularlySampledSignal(ts, rate, time_units="s", **about)
     begin, period = ts[0] * quantities.s, (ts[-1] - ts[0]) / (len(ts) - 1) * quantities.s

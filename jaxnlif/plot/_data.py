@@ -22,7 +22,7 @@ def grid_of(sol: Any, *, populations: bool = False) -> Grid:
     grid = sol.solver.grid
     check(
         populations or grid.populations is None,
-        "sol: of a network of populations; plot.rate draws their rates, densities are in sol.saved",
+        "sol: of a network of populations, which have no weight axis to draw",
     )
     return grid
 
@@ -30,7 +30,32 @@ def grid_of(sol: Any, *, populations: bool = False) -> Grid:
 def population_names(sol: Solution) -> tuple[str, ...] | None:
     """Those of the populations, by number where they have no names."""
     num = sol.solver.grid.populations
-    return None if num is None else sol.model.names or tuple(str(k) for k in range(num))
+    return None if num is None else sol.model.names or numbered(num)
+
+
+def numbered(num: int) -> tuple[str, ...]:
+    """Numbers for names."""
+    return tuple(str(k) for k in range(num))
+
+
+def place_of(sol: Solution, population: Any) -> int:
+    """The column of a population by its name or number; 0 of a network that has none.
+
+    **Raises:** `ValueError` if there is none of that name or number, or several and none is named.
+    """
+    names = population_names(sol)
+    if names is None:
+        check(population is None, f"population = {population!r}: the run has none; must be None")
+        return 0
+    if population is None and len(names) == 1:
+        return 0
+    found: Any = names.index(population) if population in names else population
+    whole = isinstance(found, (int, np.integer)) and not isinstance(found, bool)
+    check(
+        whole and 0 <= found < len(names),
+        f"population = {population!r}: must be one of {', '.join(names)}",
+    )
+    return int(found)
 
 
 def weight_axis(sol: Any) -> Float[np.ndarray, " m"]:

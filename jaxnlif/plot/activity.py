@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from .._check import check
 from ..integrate.result import Result, outcome
 from ..integrate.solution import Solution
 from ..integrate.solver import Regime
 from . import lines
-from ._data import grid_of, numbers, population_names, time_label
+from ._data import grid_of, numbered, numbers, population_names, time_label
 from .figures import root
 from .size import BLACK, ORANGE, RED, SCREEN, Size
-from .style import GUIDE, RATE, drawing, finish
+from .style import GUIDE, POPULATION_RATES, RATE, drawing, finish
 
 _SILENT = 1e-3
 """The least rate that a logarithmic scale shows (spikes / neuron / membrane time)."""
@@ -25,7 +27,7 @@ _SILENT = 1e-3
 def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: Any) -> Axes:
     r"""The network rate $\bar N(t)$ with events and regimes, and where a run ended early.
 
-    Of a network of populations that of each, by name.
+    Of a network of populations those of all, by name.
 
     With events, at which a rate is without bound, the scale is logarithmic. Several runs in the
     same axes have different colours; the events and the end of a run have that of its rate.
@@ -35,21 +37,20 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: 
     - `sol`: a `Solution` of one run.
     - `ax`: axes to draw into, by default those of a new figure.
     - `size`: of a new figure.
-    - `line`: keywords of Matplotlib for the line: `label`, `color`, `linewidth`, ….
+    - `line`: keywords of Matplotlib for the line: `label`, `color`, `linewidth`, …; of populations
+      the label comes before their names.
 
     **Raises:** `ValueError` for what is no solution of one run, no `Axes` or `Size`, or no keyword
     of a line.
     """
     grid_of(sol, populations=True)
-    keywords = lines.options(line)
     names = population_names(sol)
+    every = [lines.options(line)] if names is None else lines.each(names, line)
     with drawing(ax, size) as ax:
-        if names is None:
-            regimes(sol, ax)
-        else:
-            keywords = {"label": names, **keywords}
-        curve = ax.plot(sol.ts, sol.rate, **keywords)[-1]
-        color = curve.get_color()
+        regimes(sol, ax)
+        rates = np.asarray(sol.rate).reshape(len(sol.ts), -1)
+        drawn = [ax.plot(sol.ts, r, **kw)[0] for r, kw in zip(rates.T, every, strict=True)]
+        color = drawn[0].get_color() if names is None else BLACK
         if "events" in sol.logs and sol.events.time.size:
             events(sol, ax, color=color)
             ax.set_yscale("log")
@@ -60,7 +61,8 @@ def rate(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line: 
             ax.axvline(end, color=color, linestyle="--", label=label)
             ax.autoscale_view()
         few = len(ax.get_legend_handles_labels()[1]) <= 2
-        return finish(ax, time_label(sol), RATE, above=few)
+        label = RATE if names is None else POPULATION_RATES
+        return finish(ax, time_label(sol), label, above=few or names is not None)
 
 
 def events(sol: Solution, ax: Axes, *, color: Any = RED) -> Axes:
@@ -70,7 +72,7 @@ def events(sol: Solution, ax: Axes, *, color: Any = RED) -> Axes:
 
     **Raises:** `ValueError` if the solver recorded none.
     """
-    grid_of(sol)
+    grid_of(sol, populations=True)
     times = np.asarray(sol.events.time)
     if times.size:
         with drawing(ax):
@@ -87,7 +89,7 @@ def regimes(sol: Solution, ax: Axes) -> Axes:
 
     **Raises:** `ValueError` as `rate`.
     """
-    grid_of(sol)
+    grid_of(sol, populations=True)
     follows = np.asarray(sol.regime) == Regime.particles
     if np.any(follows) and not np.all(follows):
         blend, times = ax.get_xaxis_transform(), np.asarray(sol.ts)
@@ -106,7 +108,7 @@ def raster(sol: Solution, ax: Axes | None = None, *, size: Size = SCREEN, **line
 
     **Raises:** `ValueError` if the solver recorded none, or for no keyword of a line.
     """
-    grid_of(sol)
+    grid_of(sol, populations=True)
     spikes, keywords = sol.raster, lines.options(line, color=BLACK, marker="|", linestyle="none")
     with drawing(ax, size) as ax:
         regimes(sol, ax)
@@ -135,28 +137,36 @@ def spectrum(
     power: ArrayLike,
     ax: Axes | None = None,
     *,
+    labels: Sequence[str] | None = None,
     size: Size = SCREEN,
     **line: Any,
 ) -> Axes:
     """The power spectral density of the network rate, on a logarithmic scale.
 
-    **Arguments:** `frequency`: shape `(k,)` (1 / membrane time); `power`: shape `(k,)`
-    (spikes² / neuron² / membrane time); `ax`, `size`, `line`: as for `rate`.
+    **Arguments:** `frequency`: shape `(k,)` (1 / membrane time); `power`: shape `(k,)`, or of n
+    populations `(k, n)` (spikes² / neuron² / membrane time); `labels`: their names, by default
+    numbers; `ax`, `size`, `line`: as for `rate`.
 
-    **Raises:** `ValueError` for arrays of other or unequal shapes, or no keyword of a line.
+    **Raises:** `ValueError` for arrays of other or unequal shapes, as many labels as there are not
+    curves, or no keyword of a line.
     """
-    keywords = lines.options(line)
     frequency = numbers("frequency", frequency, (None,))
-    power = numbers("power", power, frequency.shape)
+    power = numbers("power", power, frequency.shape, (frequency.size, None))
+    every = _curves(power, labels, line)
     with drawing(ax, size) as ax:
-        ax.plot(frequency, power, **keywords)
+        for values, keywords in every:
+            ax.plot(frequency, values, **keywords)
         # of the frequency 0, which removing the mean leaves without power, only what fits in
-        seen = power[(frequency > 0) & (power > 0)]
+        some = power[frequency > 0]
+        seen = some[some > 0]
         if seen.size:
             ax.set_yscale("log")
             ax.set_ylim(bottom=0.5 * seen.min())
         label = "power of $\\bar N$\n(spikes² / neuron² / membrane time)"
-        return finish(ax, "frequency (1 / membrane time)", label)
+        several = power.ndim == 2
+        if several:
+            label = label.replace("$\\bar N$", "$r_k$")
+        return finish(ax, "frequency (1 / membrane time)", label, above=several)
 
 
 def autocorrelation(
@@ -164,20 +174,40 @@ def autocorrelation(
     value: ArrayLike,
     ax: Axes | None = None,
     *,
+    labels: Sequence[str] | None = None,
     size: Size = SCREEN,
     **line: Any,
 ) -> Axes:
     """The autocorrelation of the network rate against the lag.
 
-    **Arguments:** `lag`: shape `(k,)` (membrane time); `value`: 1 at lag 0, shape `(k,)`
-    (dimensionless); `ax`, `size`, `line`: as for `rate`.
+    **Arguments:** `lag`: shape `(k,)` (membrane time); `value`: 1 at lag 0, shape `(k,)`, or of n
+    populations `(k, n)` (dimensionless); `labels`, `ax`, `size`, `line`: as for `spectrum`.
 
-    **Raises:** `ValueError` for arrays of other or unequal shapes, or no keyword of a line.
+    **Raises:** `ValueError` as `spectrum`.
     """
-    keywords = lines.options(line)
     lag = numbers("lag", lag, (None,))
-    value = numbers("value", value, lag.shape)
+    value = numbers("value", value, lag.shape, (lag.size, None))
+    every = _curves(value, labels, line)
     with drawing(ax, size) as ax:
         ax.axhline(0, **GUIDE)
-        ax.plot(lag, value, **keywords)
-        return finish(ax, "lag (membrane times)", "autocorrelation of $\\bar N$")
+        for values, keywords in every:
+            ax.plot(lag, values, **keywords)
+        name = "$\\bar N$" if value.ndim == 1 else "$r_k$"
+        return finish(
+            ax, "lag (membrane times)", f"autocorrelation of {name}", above=value.ndim == 2
+        )
+
+
+def _curves(
+    values: np.ndarray, labels: Sequence[str] | None, line: Mapping[str, Any]
+) -> list[tuple[np.ndarray, dict[str, Any]]]:
+    """The curves of an array, `(k,)` or `(k, n)`, with their keywords."""
+    if values.ndim == 1:
+        check(labels is None, "labels: are of several curves, (k, n); of one it is label")
+        return [(values, lines.options(line))]
+    names = numbered(values.shape[1]) if labels is None else tuple(labels)
+    check(
+        len(names) == values.shape[1] and all(isinstance(name, str) for name in names),
+        f"labels = {labels!r}: must be {values.shape[1]} texts, one for each curve",
+    )
+    return list(zip(values.T, lines.each(names, line), strict=True))

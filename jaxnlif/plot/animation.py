@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from .._check import check, check_positive
 from ..integrate.solution import Solution
 from ..store.files import write_atomically
-from ._data import grid_of, time_unit
-from .densities import check_saved, density_curve, density_map, usual_top
+from ._data import grid_of, population_names, time_unit
+from ._voltages import Voltages
+from .densities import check_saved, density_curves, density_map, usual_top
 from .figures import SizedFigure, root
 from .size import SCREEN, Size, check_size
 from .style import drawing
@@ -48,7 +49,7 @@ def animate(
     **Raises:** `ValueError` if no densities were saved, for another suffix or a directory that does
     not exist, and for `.mp4` where there is no ffmpeg.
     """
-    grid = grid_of(sol)
+    grid = grid_of(sol, populations=True)
     check_saved(sol)
     check_positive("fps", fps)
     if vmax is not None:
@@ -56,27 +57,31 @@ def animate(
     check_size(size)
     writer = None if path is None else _writer(Path(path), fps)
     times, unit = np.asarray(sol.ts), time_unit(sol)
-    largest = np.array([float(np.max(density)) for density in sol.saved])
+    axis = Voltages.of(sol)
+    unit_of_grid = axis.unit if grid.w is None else 1.0
+    largest = np.array([float(np.max(np.asarray(density) / unit_of_grid)) for density in sol.saved])
     top = usual_top(largest) if vmax is None else vmax
     # A still picture of it is not shown beside the animation.
     own = SizedFigure(size, figsize=size.inches(1, 1)).subplots() if ax is None else ax
     with drawing(own, size) as ax:
         start = np.asarray(sol.saved[0])
         title = ax.set_title("", loc="left")
+        curves, image = [], None
         if grid.w is None:
-            drawn: Any = density_curve(start, grid, ax)
+            curves = density_curves(start, axis, ax, population_names(sol), {})
             ax.set_ylim(0, 1.05 * top)
         else:
-            drawn = density_map(start, grid, ax, vmax=top, clipped=bool(np.any(largest > top)))
+            image = density_map(start, grid, ax, vmax=top, clipped=bool(np.any(largest > top)))
 
     def show(frame: int):
         values = np.asarray(sol.saved[frame])
         title.set_text(f"$t$ = {times[frame]:.4g} ({unit})")
-        if grid.w is None:
-            drawn.set_ydata(np.append(values, 0))
-        else:
-            drawn.set_data(values)
-        return title, drawn
+        if image is not None:
+            image.set_data(values)
+            return title, image
+        for curve, column in zip(curves, (values / axis.unit).T, strict=True):
+            curve.set_ydata(np.append(column, 0))
+        return title, *curves
 
     show(0)
     whole = root(ax)

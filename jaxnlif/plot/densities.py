@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from .._check import check, check_positive
-from ..grid import Grid, VoltageGrid
+from ..grid import Grid
 from ..integrate.solution import Solution
 from . import lines
-from ._data import edges, final_density, grid_of, time_label
+from ._data import (
+    edges,
+    final_density,
+    grid_of,
+    numbered,
+    place_of,
+    population_names,
+    time_label,
+)
+from ._voltages import Voltages
 from .figures import root
 from .size import BLACK, HEAT, SCREEN, Size
 from .style import GUIDE, VOLTAGE, WEIGHT, colorbar, drawing, finish
@@ -35,6 +46,9 @@ def density(
 ) -> Axes:
     r"""The density $p(v, w)$, a heat map, with reset and threshold; a curve if unstructured.
 
+    Of a network of populations a curve of each, by name, in its own voltages. Where these differ,
+    dashed lines are resets and dotted ones thresholds.
+
     **Arguments:** `sol`: a solution, of which the last state is drawn, or a density of shape
     `(v, w)` (1 / voltage / weight); `grid`: that of such a density; `ax`, `size`, `line`: as for
     `rate`; a heat map has no line.
@@ -42,8 +56,10 @@ def density(
     **Raises:** `ValueError` for an array without a grid or of another shape, and for no keyword of
     a line.
     """
+    axis, names = None, None
     if isinstance(sol, Solution):
-        grid, values = grid_of(sol), final_density(sol)
+        grid, values = grid_of(sol, populations=True), final_density(sol)
+        axis, names = Voltages.of(sol), population_names(sol)
     else:
         check(grid is not None, "grid: must be given with an array")
         check(isinstance(grid, Grid), f"grid = {grid!r}: must be a Grid")
@@ -53,44 +69,58 @@ def density(
         values.shape == grid.shape,
         f"density: shape {values.shape}: must be that of its grid, {grid.shape}",
     )
-    keywords = lines.options(line)
     check(
-        grid.w is None or not keywords,
+        grid.w is None or not lines.options(line),
         f"{', '.join(line)}: a density with a weight axis is a heat map, which has no line",
     )
+    if names is None and grid.populations is not None:
+        names = numbered(grid.populations)
+    lines.options(line)
     with drawing(ax, size) as ax:
         if grid.w is None:
-            density_curve(values, grid, ax, **keywords)
+            density_curves(values, axis or Voltages.alike(grid), ax, names, line)
         else:
             density_map(values, grid, ax)
     return ax
 
 
 def density_over_time(
-    sol: Solution, ax: Axes | None = None, *, vmax: float | int | None = None, size: Size = SCREEN
+    sol: Solution,
+    ax: Axes | None = None,
+    *,
+    population: str | int | None = None,
+    vmax: float | int | None = None,
+    size: Size = SCREEN,
 ) -> Axes:
     r"""The density $p(v, t)$ of an unstructured network, a heat map, with reset and threshold.
 
-    **Arguments:** `sol`, `ax`, `size`: as for `rate`; `vmax`: where the scale of colours ends, by
-    default where the largest density stays below at nine times in ten (1 / voltage).
+    Of a network of populations that of one, in its own voltages.
 
-    **Raises:** `ValueError` for a network with a weight axis, or without saved densities.
+    **Arguments:** `sol`, `ax`, `size`: as for `rate`; `population`: its name or number, `None`
+    without populations; `vmax`: where the scale of colours ends, by default where the largest
+    density stays below at nine times in ten (1 / voltage).
+
+    **Raises:** `ValueError` for a network with a weight axis, or without saved densities, and for a
+    population that there is not.
     """
-    grid = grid_of(sol)
+    grid = grid_of(sol, populations=True)
     check(grid.w is None, "sol: has a weight axis; weights_over_time and animate draw its course")
+    place = place_of(sol, population)
     check_saved(sol)
     if vmax is not None:
         check_positive("vmax", vmax)
-    values, v = np.asarray(sol.saved)[:, :, 0], grid.v
+    v = Voltages.of(sol).one(place)
+    values = np.asarray(sol.saved)[:, :, place] / float(v.unit[0])
     with drawing(ax, size) as ax:
         times = edges(np.asarray(sol.ts))
-        voltages = np.append(v.nodes, v.threshold) - v.spacing / 2
+        voltages = np.append(v.nodes[:, 0], v.threshold) - v.spacing / 2
         end = usual_top(values.max(axis=1)) if vmax is None else vmax
         image = ax.pcolormesh(times, voltages, values.T, cmap=HEAT, vmax=end, rasterized=True)
         colorbar(ax, image, DENSITY, extend="max" if values.max() > end else "neither")
         ax.set_xlim(float(sol.ts[0]), float(sol.ts[-1]))
-        _mark(v, ax)
-        return finish(ax, time_label(sol), VOLTAGE)
+        _mark(float(v.reset[0]), float(v.threshold[0]), float(voltages[0] + v.spacing[0] / 2), ax)
+        names = population_names(sol)
+        return finish(ax, time_label(sol), VOLTAGE, None if names is None else names[place])
 
 
 def usual_top(largest: Float[np.ndarray, " k"]) -> float:
@@ -107,20 +137,40 @@ def check_saved(sol: Solution) -> None:
     )
 
 
-def density_curve(values: Float[np.ndarray, "v 1"], grid: Grid, ax: Axes, **keywords: Any) -> Any:
-    """Draws $p(v)$ down to 0 at the threshold; returns its line."""
-    v = grid.v
-    (line,) = ax.plot(np.append(v.nodes, v.threshold), np.append(values, 0), **keywords)
-    mark_voltages(v, ax)
+def density_curves(
+    values: Float[np.ndarray, "v k"],
+    axis: Voltages,
+    ax: Axes,
+    names: Sequence[str] | None,
+    line: Mapping[str, Any],
+) -> list[Line2D]:
+    """Draws $p(v)$ of all columns down to 0 at the threshold; returns their lines.
+
+    **Arguments:** `names`: of populations; `line`: keywords of all.
+    """
+    every = [lines.options(line)] if names is None else lines.each(names, line)
+    heights = np.append(values / axis.unit, np.zeros((1, values.shape[1])), axis=0)
+    places = np.append(axis.nodes, axis.threshold[None], axis=0)
+    drawn = [
+        ax.plot(v, p, **keywords)[0]
+        for v, p, keywords in zip(places.T, heights.T, every, strict=True)
+    ]
+    if axis.common:
+        mark_voltages(float(axis.reset[0]), float(axis.threshold[0]), ax)
+    else:
+        for k, curve in enumerate(drawn):
+            own: dict[str, Any] = {"color": curve.get_color(), "linewidth": 0.8}
+            ax.axvline(axis.reset[k], linestyle="--", **own)
+            ax.axvline(axis.threshold[k], linestyle=":", **own)
     finish(ax, VOLTAGE, DENSITY)
-    return line
+    return drawn
 
 
-def mark_voltages(v: VoltageGrid, ax: Axes) -> None:
+def mark_voltages(reset: float, threshold: float, ax: Axes) -> None:
     """Upright lines at reset and threshold, with their names above the axes."""
     place = {"ha": "center", "va": "bottom", "transform": ax.get_xaxis_transform()}
     there = {text.get_text() for text in ax.texts}
-    for position, name in ((v.reset, "$V_R$"), (v.threshold, "$V_F$")):
+    for position, name in ((reset, "$V_R$"), (threshold, "$V_F$")):
         if name not in there:
             ax.axvline(position, **GUIDE)
             ax.text(position, 1, name, **place)
@@ -142,19 +192,19 @@ def density_map(
     options = {"origin": "lower", "aspect": "auto", "cmap": HEAT, "vmin": 0, "vmax": vmax}
     image = ax.imshow(values, extent=extent, **options)
     colorbar(ax, image, DENSITY_BY_WEIGHT, extend="max" if clipped else "neither")
-    _mark(v, ax)
+    _mark(v.reset, v.threshold, v.minimum, ax)
     finish(ax, WEIGHT, VOLTAGE)
     return image
 
 
-def _mark(v: VoltageGrid, ax: Axes) -> None:
+def _mark(reset: float, threshold: float, minimum: float, ax: Axes) -> None:
     """Lines at reset and threshold, their names at the right, and room above for them."""
-    ax.set_ylim(top=v.threshold + 0.08 * (v.threshold - v.minimum))
+    ax.set_ylim(top=threshold + 0.08 * (threshold - minimum))
     blend, dark = ax.get_yaxis_transform(), [withStroke(linewidth=2, foreground=BLACK)]
     narrow = ax.bbox.width < _NARROW * root(ax).dpi
     for position, word, symbol, color, outline in (
-        (v.reset, "reset ", "$V_R$", "white", dark),
-        (v.threshold, "threshold ", "$V_F$", BLACK, []),
+        (reset, "reset ", "$V_R$", "white", dark),
+        (threshold, "threshold ", "$V_F$", BLACK, []),
     ):
         name = symbol if narrow else word + symbol
         keywords: dict[str, Any] = GUIDE | {"color": color}

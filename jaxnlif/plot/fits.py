@@ -21,6 +21,8 @@ from .style import figure as new_panels
 _LOSS = "loss $\\frac{1}{2} \\sum r^2$"
 _NAMED = 12
 """Parameters whose numbers there is room to write."""
+_LABELLED = 20
+"""Parameters whose names there is room to write; of more every second one is named, and so on."""
 
 
 def descent(fitted: Fit, ax: Axes | None = None, *, size: Size = SCREEN) -> Axes:
@@ -55,6 +57,10 @@ def singular_values(fitted: Fit, ax: Axes | None = None, *, size: Size = SCREEN)
         if sure.flat:
             hollow: dict[str, Any] = {"color": BLUE, "markerfacecolor": "white"}
             ax.plot(number[~known], values[~known], "o", label="flat", **hollow)
+            # What changes nothing at all is at the bottom of a logarithmic scale.
+            none = number[values == 0]
+            low: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "clip_on": False}
+            ax.plot(none, np.zeros(none.size), "o", **hollow, **low)
         if np.isfinite(sure.noise):
             ax.axhline(sure.noise, color=GREY, linestyle=":", label="noise")
         ax.set_yscale("log")
@@ -105,7 +111,8 @@ def parameters(
             rows = np.arange(true.size)
             options = {"color": ORANGE, "linewidth": 4, "alpha": 0.6, "label": "truth"}
             ax.vlines(true, rows - 0.14, rows + 0.14, **options)
-        ax.set_yticks(range(len(names)), names)
+        ticks = range(0, len(names), -(-len(names) // _LABELLED))
+        ax.set_yticks(ticks, [names[k] for k in ticks])
         ax.set_ylim(len(names) - 0.5, -0.7)
         room = 0.4 * (high - low)  # for the numbers
         ax.set_xlim(low - room, high + room)

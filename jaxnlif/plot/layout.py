@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import (
     ConstrainedLayoutEngine,
     PlaceHolderLayoutEngine,
@@ -63,6 +64,23 @@ def _has_empty_cells(figure: Figure) -> bool:
     places = [ax.get_subplotspec() for ax in figure.axes]
     grids = [place.get_gridspec() for place in places if place is not None]
     return any(0 in np.append(grid.get_width_ratios(), grid.get_height_ratios()) for grid in grids)
+
+
+def side_by_side(labels: Sequence[str], ax: Axes) -> int:
+    """How many columns of a legend above the axes are no wider than these.
+
+    All of them if they fit in one row.
+    """
+    size = float(FontProperties(size=matplotlib.rcParams["legend.fontsize"]).get_size_in_points())
+    lengths = [TextPath((0, 0), text or " ", size=size).get_extents().width for text in labels]
+    part, place = ax.get_figure(), ax.get_subplotspec()
+    assert part is not None
+    box = ax.get_position() if place is None else place.get_position(part)  # pyright: ignore
+    room = 72 * float(np.asarray(part.bbox.size)[0]) / root(ax).dpi * box.width
+    marks = 3.0 * size  # the line, and what is between it, its label and the next column
+    if sum(lengths) + marks * len(lengths) <= room:
+        return len(lengths)
+    return max(1, min(len(lengths), int(room / (max(lengths) + marks))))
 
 
 def fitting(text: str, ax: Axes, *, upright: bool) -> str:

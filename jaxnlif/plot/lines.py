@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,9 +10,12 @@ from matplotlib.cbook import normalize_kwargs
 from matplotlib.lines import Line2D
 
 from .._check import check
+from .size import CYCLE
 
 _OURS = {"axes", "data", "figure", "xdata", "ydata"}
 """What the line itself decides."""
+_STYLES = ("-", "--", ":", "-.")
+"""Of lines that have the same colour."""
 
 
 def options(given: Mapping[str, Any], **default: Any) -> dict[str, Any]:
@@ -38,6 +41,27 @@ def options(given: Mapping[str, Any], **default: Any) -> dict[str, Any]:
         return default | normalize_kwargs(dict(given), Line2D)
     except TypeError as error:
         raise ValueError(f"{', '.join(given)}: {error}") from None
+
+
+def each(names: Sequence[str], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The keywords of a line for each name, which all look different.
+
+    **Arguments:** `names`: their labels; `given`: keywords for all, of which a label comes before
+    the names.
+
+    **Raises:** `ValueError` as `options`.
+    """
+    chosen = options(given)
+    before = f"{chosen.pop('label')} " if chosen.get("label") is not None else ""
+    return [
+        {
+            "label": before + name,
+            "color": CYCLE[k % len(CYCLE)],
+            "linestyle": _STYLES[k // len(CYCLE) % len(_STYLES)],
+        }
+        | chosen
+        for k, name in enumerate(names)
+    ]
 
 
 def once(ax: Axes, label: str) -> str | None:

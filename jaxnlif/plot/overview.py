@@ -17,11 +17,17 @@ from .style import figure
 def summary(sol: Solution, *, size: Size = SCREEN) -> Figure:
     """Rate, weights, response and density; of an unstructured network rate, density and spikes.
 
+    Of a network of populations rates and densities of all.
+
     **Arguments:** `sol`, `size`: as for `rate`.
 
     **Raises:** `ValueError` as `rate`.
     """
-    draw = [rate, density] if grid_of(sol).w is None else [rate, weights, response, density]
+    draw = (
+        [rate, density]
+        if grid_of(sol, populations=True).w is None
+        else [rate, weights, response, density]
+    )
     if "raster" in sol.logs:
         draw.append(raster)
     check_size(size)

@@ -19,10 +19,13 @@ MEMBRANE_TIME = "time $t$ (membrane times)"
 WEIGHT = "synaptic weight $w$"
 VOLTAGE = "membrane potential $v$"
 RATE = "network rate $\\bar N$\n(spikes / neuron / membrane time)"
+POPULATION_RATES = "rates $r_k$\n(spikes / neuron / membrane time)"
 RATES = "rate $N(w)$ (spikes /\nmembrane time / weight)"
 WEIGHT_DENSITY = "weight density $H(w)$\n(1 / weight)"
 GUIDE: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1}
 """Lines that mark a place."""
+_ROWS = 3
+"""The most rows of a legend above the axes."""
 
 
 def figure(rows: int = 1, columns: int = 1, *, size: Size = SCREEN) -> tuple[Figure, Any]:
@@ -82,7 +85,7 @@ def finish(
     Labels longer than their panel take more lines.
 
     **Arguments:** `ax`: the axes; `xlabel`, `ylabel`, `title`: texts; `above`: whether the legend
-    stands above the axes, where it hides nothing.
+    stands above the axes, where it hides nothing, if three rows are enough for it.
 
     **Raises:** `ValueError` for what is no `Axes`.
     """
@@ -95,9 +98,13 @@ def finish(
         ax.spines[["top", "right"]].set_visible(False)
         labels = ax.get_legend_handles_labels()[1]
         if labels:
+            columns = layout.side_by_side(labels, ax) if above else 1
             outside = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
-            row = {"ncols": len(labels), "columnspacing": 1, "handlelength": 1.2}
-            ax.legend(frameon=False, fontsize="small", **(outside | row if above else {}))
+            row = {"ncols": columns, "columnspacing": 1, "handlelength": 1.2}
+            high = len(labels) > _ROWS * columns  # it would leave little of the panel
+            ax.legend(
+                frameon=False, fontsize="small", **(outside | row if above and not high else {})
+            )
     return ax
 
 

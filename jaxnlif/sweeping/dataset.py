@@ -10,7 +10,7 @@ import numpy as np
 
 from ..integrate.solution import Solution
 from ..io._extra import require_xarray
-from ..io.dataset import RESULTS, Variable, batch_to_xarray, plain
+from ..io.dataset import RESULTS, Variable, batch_to_xarray, named, plain
 
 if TYPE_CHECKING:
     import xarray
@@ -34,7 +34,7 @@ def to_xarray(sweep: Sweep) -> xarray.Dataset:
     values, product = sweep.values, sweep.product
     axes = [f"axis_{k}" for k in range(len(sweep.shape))]
     if isinstance(values, Solution):
-        dataset = batch_to_xarray(values, axes)
+        dataset = named(batch_to_xarray(values, axes), values)
     else:
         result = (axes, np.asarray(sweep.result._value), RESULTS)
         dataset = xarray.Dataset({**dict(_outputs(values, axes)), "result": result})

@@ -1,5 +1,7 @@
 """Networks of populations on the density, against separate and folded networks."""
 
+import re
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -147,6 +149,14 @@ def test_a_grid_too_coarse_for_one_population_is_reported():
     grid = columns(num=2)
     sol = jn.solve(model, jn.FluxShift(grid), y0=start(grid), t1=2.0, dt=0.04)
     assert "voltage noise" in sol.message
+    minimum, num = map(
+        float, re.findall(r"VoltageGrid\((\S+), 2, reset=1, num=(\d+)\)", sol.message)[0]
+    )
+    better = jn.VoltageGrid(minimum, 2.0, reset=1.0, num=int(num))
+    alone = jn.VoltageGrid.for_model(
+        jn.Network(weight=0.0, noise=2e-3, drive=3.0), threshold=3.0, reset=1.0
+    )
+    assert better.spacing == pytest.approx(alone.spacing / 2)  # in units of the grid
     fine = jn.solve(
         eqx.tree_at(lambda m: m.noise, model, jnp.array([1.0, 4.0])),
         jn.FluxShift(grid),
@@ -155,6 +165,31 @@ def test_a_grid_too_coarse_for_one_population_is_reported():
         dt=0.04,
     )
     assert "voltage noise" not in fine.message
+
+
+@pytest.mark.parametrize("membrane", [None, jn.Exponential(0.5, 1.0)])
+def test_grids_for_models_resolve_every_population(membrane):
+    """As the grids of each alone, in its own voltages, do together."""
+    noise, drive, threshold, reset = [1.0, 0.02], [0.0, 3.0], [2.0, 3.0], [1.0, -1.0]
+    ends = {"threshold": threshold, "reset": reset}
+    model = jn.Network(weight=np.zeros((2, 2)), noise=noise, drive=drive, membrane=membrane, **ends)
+    found = jn.VoltageGrid.for_model(model)
+    alone = [
+        jn.VoltageGrid.for_model(
+            jn.Network(weight=0.0, noise=noise[k], drive=drive[k], membrane=membrane),
+            threshold=threshold[k],
+            reset=reset[k],
+        )
+        for k in range(2)
+    ]
+    gaps = [grid.threshold - grid.reset for grid in alone]
+    deepest = max((g.threshold - g.minimum) / gap for g, gap in zip(alone, gaps, strict=True))
+    finest = min(g.spacing / gap for g, gap in zip(alone, gaps, strict=True))
+    assert (found.threshold, found.reset) == (2.0, 1.0)
+    assert found.threshold - found.minimum == pytest.approx(deepest)
+    assert found.spacing == pytest.approx(finest)
+    with pytest.raises(ValueError, match="w: give a WeightGrid where the model has no weight"):
+        jn.VoltageGrid.for_model(model, w=jn.WeightGrid(0.0, 1.0, num=4))
 
 
 def test_names_in_pictures_datasets_and_files(tmp_path):
@@ -172,8 +207,6 @@ def test_names_in_pictures_datasets_and_files(tmp_path):
     loaded = jn.io.load(tmp_path / "run.nc")
     np.testing.assert_array_equal(loaded.rate, sol.rate)
     assert loaded.model.names == ("E", "I")
-    with pytest.raises(ValueError, match=r"sol: of a network of populations; plot\.rate"):
-        jn.plot.density(sol)
 
 
 MATRIX = [[0.1, -0.2], [0.1, -0.2]]

@@ -250,6 +250,14 @@ def test_a_fit_says_at_once_that_no_state_has_the_rates():
         jn.fit(network(refractory=4.0), same, stationary(), where=lambda model: model.drive.value)
 
 
+def test_rates_out_of_reach_leave_the_nearest_state():
+    """Newton's method finds no state from so high a rate."""
+    alone = jn.Network(weight=[[0.3]], noise=0.5, drive=1.0)
+    far = jn.losses.StationaryRate([5.0], threshold=2.0, reset=1.0)
+    state = jn.stationary.circuit_rate(alone, 0.2, threshold=2.0, reset=1.0)
+    np.testing.assert_allclose(far(alone), state - 5.0)
+
+
 def test_a_mapping_of_names_is_called_by_them():
     fitted = jn.fit(
         {"E": jnp.asarray(1.0, float), "I": jnp.asarray([1.0, 2.0], float)},

@@ -26,7 +26,7 @@ def spectrum(
     model: Network,
     grid: VoltageGrid,
     rates: Float[ArrayLike, "..."],
-    sizes: Real[ArrayLike, "..."],
+    sizes: Real[ArrayLike, "..."] | tuple[int, ...],
     omega: Real[ArrayLike, "..."],
 ) -> Complex[Array, "..."]:
     r"""Power spectra and cross-spectra of the rates of finite populations, by linear response.

@@ -76,4 +76,5 @@ CHECKS = (
     oscillation.microcircuit_peak,
     diagram.diagram,
     fit.fitted,
+    fit.fitted_in_time,
 )
