@@ -22,7 +22,7 @@ from ..integrate.progress import AbstractProgress
 from ..integrate.result import Result, SolveError
 from ..integrate.saveat import SaveAt
 from ..integrate.solve import solve
-from ..integrate.warning import warning_messages
+from ..integrate.warning import explained
 from ..losses import StationaryRate
 from ..units import Units
 from .brunel_network import rhythm
@@ -111,7 +111,7 @@ def in_time(setting: Setting, progress: AbstractProgress | None = None) -> Array
         "rhythm": np.array(rhythm(UNITS.time_ms(ts[late:]), all_neurons)),
         "time_frequency": np.asarray(frequency, float) * _PER_SECOND,
         "time_power": np.asarray(power, float) * _PER_SECOND,
-        "doubts": np.array(list(warning_messages(sol)), str),
+        "doubts": np.array(list(explained(np.asarray(sol.warnings))), str),
     }
 
 
