@@ -151,7 +151,7 @@ def _parser(named: Sequence[str]) -> Parser:
 
 def _table() -> list[str]:
     """What can be run, a line for each experiment."""
-    return [f"{name:12}{what}" for name, what in experiments.REGISTRY.items()]
+    return [f"{name:14}{what}" for name, what in experiments.REGISTRY.items()]
 
 
 def _warn(message: Warning | str, *where: Any, **more: Any) -> None:

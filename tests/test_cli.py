@@ -190,7 +190,7 @@ def test_directories_made_in_vain_are_removed(tmp_path, capsys, monkeypatch):
         (["walk"], "COMMAND = 'walk': must be one of list, run"),
         (["list", "x"], "unknown option x (see jaxnlif --help)"),
         (["run"], "required: NAME (see jaxnlif run --help)"),
-        (["run", "nothing"], "NAME = 'nothing': must be one of excitatory"),
+        (["run", "nothing"], "NAME = 'nothing': must be one of brunel"),
         (["run", "--t1", "3"], "--t1: must follow the NAME of an experiment"),
         (["run", "--config"], "argument --config: expected one argument"),
         (["run", "learning", "x"], "unknown option x (see jaxnlif run learning --help)"),

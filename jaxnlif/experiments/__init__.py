@@ -10,9 +10,11 @@ import importlib
 from types import ModuleType
 
 REGISTRY: dict[str, str] = {
+    "brunel": "phase diagram of Brunel's network, its boundaries and examples",
     "excitatory": "steady states, hysteresis and blow-up of excitatory networks",
     "fit": "parameters of a network, found by gradients from what it did",
     "learning": "a network learns an input signal, then tells others from it",
+    "microcircuit": "rates, rhythm, spectra and a fit of the cortical microcircuit",
     "mnist": "images classified by the first spike, learned with exact gradients",
     "rows": "images seen row by row, classified by a recurrent network",
     "shd": "spoken digits as spikes, classified by a recurrent network",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from _report import Rule, at_least, at_most, equal_to
+from _report import Rule, at_least, at_most, equal_to, within
 
-from . import disturbed, fit, in_time, modulated, stability, states
+from . import diagram, disturbed, fit, in_time, modulated, oscillation, stability, states
 
 REQUIRED: dict[str, Rule] = {
     # Brunel's four points, one population and two, relative
@@ -39,6 +39,13 @@ REQUIRED: dict[str, Rule] = {
     # the largest of eight rates against a spiking simulation, relative; time for 10 s
     "microcircuit_in_time": at_most(0.1),
     "microcircuit_seconds": at_most(10),
+    # of the oscillation of the microcircuit in time (Hz)
+    "microcircuit_peak": within(77, 89),
+    # of Brunel's (6, 4), steps and grid extrapolated, relative
+    "oscillation_mean": at_most(5e-3),
+    "oscillation_frequency": at_most(5e-3),
+    # 100 x 100 networks, 40 membrane times each
+    "diagram_seconds": at_most(600),
     # of the spectrum of 1000 neurons from renewal theory, in five bands, relative
     "spectrum": at_most(0.06),
     # the largest of eight rates of the microcircuit against a spiking simulation, relative
@@ -65,6 +72,9 @@ CHECKS = (
     disturbed.disturbed,
     in_time.gradients_in_time,
     in_time.microcircuit_in_time,
+    oscillation.oscillation,
+    oscillation.microcircuit_peak,
+    diagram.diagram,
     fit.fitted,
     fit.fitted_in_time,
 )
