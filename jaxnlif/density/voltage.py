@@ -13,10 +13,10 @@ from jaxtyping import Array, Float
 from ..grid import Grid
 from ..machine.machine import HERE, Machine
 from ..model import Leaky, Network
+from ..stretched import stretched
 from .blowup import edge_weight
 from .cells import Inputs, firing_rates, inputs_of
 from .reentry import AbstractReentry, AtOnce, Later
-from .stretched import stretched
 
 
 class VoltageStep(eqx.Module):

@@ -17,7 +17,8 @@ class Event(NamedTuple):
     """Multiple firing events.
 
     - `time`: when, shape `(events,)` (learning time).
-    - `size`: the fraction of the neurons that fired together, shape `(events,)` (dimensionless).
+    - `size`: the fraction of the neurons that fired together, shape `(events,)`, of populations
+      that of each, `(events, k)` (dimensionless).
     """
 
     time: Array
@@ -54,7 +55,7 @@ Row = TypeVar("Row", Event, Switch, Spike)
 class Log(eqx.Module, Generic[Row]):
     """The first rows of a record; `count` goes on when they are full.
 
-    - `rows`: a named tuple of arrays, each of shape `(capacity + 1,)`; the last row catches what
+    - `rows`: a named tuple of arrays, each of shape `(capacity + 1, …)`; the last row catches what
       there is no room for, so that every row is written without a branch.
     - `count`: how many rows were to be written.
     """
@@ -65,7 +66,11 @@ class Log(eqx.Module, Generic[Row]):
     @classmethod
     def empty(cls, row: Row, capacity: int) -> Log[Row]:
         """Room for `capacity` rows like `row`."""
-        rows = jax.tree.map(lambda x: jnp.zeros(capacity + 1, jnp.asarray(x).dtype), row)
+
+        def room(x: Any) -> Array:
+            return jnp.zeros((capacity + 1, *jnp.shape(x)), jnp.asarray(x).dtype)
+
+        rows = jax.tree.map(room, row)
         return cls(rows, jnp.zeros((), jnp.int32))
 
     @property
@@ -106,4 +111,5 @@ class Log(eqx.Module, Generic[Row]):
         """The rows that were written; under `jit` and in a batch all rows, unwritten ones zero."""
         if is_concrete(self.count) and self.count.ndim == 0:
             return jax.tree.map(lambda x: x[: min(int(self.count), self.capacity)], self.rows)
-        return jax.tree.map(lambda x: x[..., :-1], self.rows)
+        rows = (*(slice(None),) * jnp.ndim(self.count), slice(-1))
+        return jax.tree.map(lambda x: x[rows], self.rows)
