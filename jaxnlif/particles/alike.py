@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..grid import VoltageGrid
@@ -45,7 +45,7 @@ class AbstractNeurons(eqx.Module):
         """How many neurons there are."""
 
     @abc.abstractmethod
-    def zeros(self, dtype: ArrayLike) -> Float[Array, "*k"]:
+    def zeros(self, dtype: np.dtype) -> Float[Array, "*k"]:
         """A number for each population."""
 
     @abc.abstractmethod
@@ -53,7 +53,7 @@ class AbstractNeurons(eqx.Module):
         """How many they are in each population."""
 
     @abc.abstractmethod
-    def share(self, count: Int[Array, "*k"], dtype: ArrayLike) -> Float[Array, "*k"]:
+    def share(self, count: Int[Array, "*k"], dtype: np.dtype) -> Float[Array, "*k"]:
         """Which part of each population they are."""
 
     @abc.abstractmethod
@@ -126,13 +126,13 @@ class Alike(AbstractNeurons):
     def num(self) -> int:
         return self.size
 
-    def zeros(self, dtype: ArrayLike) -> Float[Array, ""]:
-        return jnp.zeros((), dtype)  # pyright: ignore[reportArgumentType]
+    def zeros(self, dtype: np.dtype) -> Float[Array, ""]:
+        return jnp.zeros((), dtype)
 
     def count(self, who: Bool[Array, " m"]) -> Int[Array, ""]:
         return jnp.sum(who, dtype=jnp.int32)
 
-    def share(self, count: Int[Array, ""], dtype: ArrayLike) -> Float[Array, ""]:
+    def share(self, count: Int[Array, ""], dtype: np.dtype) -> Float[Array, ""]:
         return count.astype(dtype) / self.size
 
     def membrane_times(self, model: Network, time: Float[Array, ""]) -> Float[Array, ""]:

@@ -45,7 +45,8 @@ def deposit(
     # Single precision loses a little in sums over many neurons; their number is known.
     total = grid.mass(counts).astype(grid.dtype)
     fraction = neurons.share(neurons.count(everybody), grid.dtype)
-    return counts * (fraction / jnp.where(total > 0, total, 1))
+    scale = fraction / jnp.where(total > 0, total, 1)
+    return counts * jnp.reshape(scale, (1, -1))
 
 
 def cells(grid: Grid, weights: Float[Array, " m"] | None, num: int) -> Int[Array, " m"]:

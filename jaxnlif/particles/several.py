@@ -14,7 +14,6 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from ..grid import VoltageGrid
@@ -51,15 +50,15 @@ class Several(AbstractNeurons):
         parts = [jnp.broadcast_to(values[k], size) for k, size in enumerate(self.sizes)]
         return jnp.concatenate(parts)
 
-    def zeros(self, dtype: ArrayLike) -> Float[Array, " k"]:
-        return jnp.zeros(len(self.sizes), dtype)  # pyright: ignore[reportArgumentType]
+    def zeros(self, dtype: np.dtype) -> Float[Array, " k"]:
+        return jnp.zeros(len(self.sizes), dtype)
 
     def count(self, who: Bool[Array, " m"]) -> Int[Array, " k"]:
         parts = jnp.split(who, np.cumsum(self.sizes)[:-1])
         return jnp.stack([jnp.sum(part, dtype=jnp.int32) for part in parts])
 
-    def share(self, count: Int[Array, " k"], dtype: ArrayLike) -> Float[Array, " k"]:
-        return count.astype(dtype) / np.asarray(self.sizes, np.int32)
+    def share(self, count: Int[Array, " k"], dtype: np.dtype) -> Float[Array, " k"]:
+        return count.astype(dtype) / np.asarray(self.sizes, dtype)
 
     def membrane_times(self, model: Network, time: Float[Array, "..."]) -> Float[Array, "..."]:
         return self.each(time / model.epsilon / model.membrane_time)
@@ -105,7 +104,7 @@ class Several(AbstractNeurons):
     def jump(
         self, kick: Float[Array, "k k"] | None, mass: Float[Array, " k"]
     ) -> Float[Array, " k"]:
-        return jnp.zeros_like(mass) if kick is None else jnp.sum(kick * mass, axis=1)
+        return jnp.zeros_like(mass) if kick is None else jnp.sum(kick * mass[None], axis=1)
 
     def expected(
         self,

@@ -58,9 +58,17 @@ class Particles(AbstractSolver[ParticlesState]):
     rate, and there are no events. First order in time; a run in which more than three tenths of the
     neurons fire by themselves in a step, two steps on end, is warned of as `long_step`.
 
+    Of populations, a spike of one of the $M_l$ neurons of population l moves those of k by
+    $b_{kl}/(τ_k M_l)$ at once, where there is neither delay nor filter; otherwise neurons feel the
+    (delayed, filtered) rates as the density does. In a cascade $m_k$, the part of each population
+    that fires, grows to $\max(m_k, m_{0,k} + \#\{i ∈ k: X_i + \sum_l b_{kl} m_l/τ_k ≥ V_F\}/M_k)$
+    until no more neurons reach the threshold: excitatory kicks carry the event, inhibitory ones act
+    in it. It is an event if it is one for any of the populations.
+
     **Arguments:**
 
-    - `num`: number of neurons $M ≥ 2$.
+    - `num`: number of neurons $M ≥ 2$; of k populations one for each, a tuple such as
+      `Circuit.sizes`. Neurons are numbered through, population after population.
     - `grid`: the `Grid` whose threshold, reset and dtype are those of the run, and on which the
       density of the neurons is observed; `MultiScale` fills in its own.
     - `reset`: where neurons restart that fire together, `Hold()` or `Shift()`.
@@ -71,7 +79,8 @@ class Particles(AbstractSolver[ParticlesState]):
 
     `y0` may be a density on the grid, sampled by `stratified`; the potentials `(m,)`; or, in a
     structured network, potentials and weights, two arrays `(m,)`. Neurons sampled from a density
-    are in the order of their weights, then of their potentials. No derivative flows through spikes.
+    are in the order of their weights, then of their potentials. Potentials of populations with
+    thresholds of their own are in units of the grid. No derivative flows through spikes.
 
     **Raises:** `ValueError` if a number is not an integer in its range, `raster` exceeds `num`, or
     `reset` is of another kind.

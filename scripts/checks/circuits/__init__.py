@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _report import Rule, at_least, at_most
 
-from . import disturbed, in_time, modulated, stability, states
+from . import disturbed, in_time, modulated, particles, stability, states
 
 REQUIRED: dict[str, Rule] = {
     # Brunel's four points, one population and two, relative
@@ -39,6 +39,10 @@ REQUIRED: dict[str, Rule] = {
     # the largest of eight rates against a spiking simulation, relative; time for 10 s
     "microcircuit_in_time": at_most(0.1),
     "microcircuit_seconds": at_most(10),
+    # 12 500 neurons, 20 seeds, against the density: standard errors; relative; and events
+    "particles_errors": at_most(3),
+    "particles_rates": at_most(0.02),
+    "particles_events": at_most(0),
     # of the spectrum of 1000 neurons from renewal theory, in five bands, relative
     "spectrum": at_most(0.06),
 }
@@ -57,4 +61,6 @@ CHECKS = (
     disturbed.disturbed,
     in_time.gradients_in_time,
     in_time.microcircuit_in_time,
+    particles.brunel,
+    particles.at_once,
 )
