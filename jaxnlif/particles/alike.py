@@ -1,5 +1,8 @@
 """The neurons of one population, and what differs where there are several."""
 
+# pyright: reportIncompatibleMethodOverride=false
+# The spikes of one population always have a kick.
+
 from __future__ import annotations
 
 import abc

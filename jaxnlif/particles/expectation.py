@@ -28,7 +28,8 @@ def next_expected(share: Float[Array, "*k"], jump: Float[Array, ""]) -> Float[Ar
     After a burst that would carry those who restarted half of their way, its spikes are no reason
     to expect as many again.
 
-    **Arguments:** `share`, of each population; `jump`: by how much, at most, the spikes moved the others, over threshold - reset.
+    **Arguments:** `share`, of each population; `jump`: by how much, at most, the spikes moved the
+    others, over threshold - reset.
     """
     return jnp.where(jump > 0.5, 0, jnp.minimum(share, 1))
 
