@@ -14,10 +14,10 @@ from .._check import check
 from ..grid import VoltageGrid, WeightGrid
 from ..integrate.warning import WarningFlag
 from ..model import Constant, Network
+from ..stretched import stretched
 from .resolution import in_membrane_times, neurons_at
 from .stationary.circuit import circuit_rates
 from .stationary.rate import firing_rate
-from .stretched import stretched
 from .sufficient import MOST_NODES, longest_step, needs, sufficient_grid
 
 _TIMES = 33

@@ -24,8 +24,8 @@ from jaxtyping import Array, Bool, Float
 from ..grid import Grid
 from ..integrate.warning import WarningFlag
 from ..model import AbstractMembrane, Network
+from ..stretched import stretched
 from .passage import Moments, interval_moments
-from .stretched import stretched
 from .walls import Walls
 
 RATE_ERROR = 3e-3

@@ -22,6 +22,7 @@ from ..integrate.warning import WarningFlag, no_warnings
 from ..machine.layout import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..machine.machine import Machine
 from ..model import Network
+from ..stretched import stretched
 from .advice import advice
 from .blowup import MAX_RATE
 from .coupling import AbstractCoupling, Implicit, Lagged, not_lagged
@@ -35,7 +36,6 @@ from .resolution import discretisation_errors, neurons_at, warnings
 from .start import crossing_rates, first_rates, first_rates_given
 from .state import DensityState
 from .step_size import AbstractStepSize, Situation
-from .stretched import stretched
 from .substep import lookup_time
 from .transport import AbstractTransport, Learning, Moved, Still
 from .upwind import Upwind

@@ -17,8 +17,8 @@ from ..integrate.loop import MAX_ITERATIONS, bounded_while
 from ..integrate.result import Result
 from ..model import Network
 from ..model.synapse import visible_jump
+from ..stretched import kicks
 from .state import DensityState
-from .stretched import kicks
 from .substep import lookup_time, next_substep, nothing_done
 
 _LONGEST = 0.02  # membrane times

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float
 
 from ..grid import VoltageGrid
 from ..model import AbstractMembrane, Leaky, Network
+from ..stretched import Stretched, stretched
 from . import passage
 from .passage import Moments
-from .stretched import Stretched, stretched
 
 MOST_NODES = 100_000
 

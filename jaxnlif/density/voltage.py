@@ -14,10 +14,10 @@ from ..grid import Grid
 from ..machine.machine import HERE, Machine
 from ..model import Leaky, Network
 from ..model.adaptation import Lowering
+from ..stretched import kicks, stretched
 from .blowup import edge_weight
 from .cells import Inputs, firing_rates, inputs_of
 from .reentry import AbstractReentry, AtOnce, Later
-from .stretched import kicks, stretched
 
 
 class VoltageStep(eqx.Module):

@@ -16,9 +16,9 @@ from jaxtyping import Array, Float
 
 from ..grid import Grid, WeightGrid
 from ..model import AbstractLearning, Network
+from ..stretched import stretched
 from .cells import Inputs
 from .passage import tail_length
-from .stretched import stretched
 from .voltage import frozen
 
 

@@ -55,9 +55,8 @@ Row = TypeVar("Row", Event, Switch, Spike)
 class Log(eqx.Module, Generic[Row]):
     """The first rows of a record; `count` goes on when they are full.
 
-    - `rows`: a named tuple of arrays, each of shape `(capacity + 1,)` or `(capacity + 1, k)`, the
-      first of numbers; the last row catches what there is no room for, so that every row is written
-      without a branch.
+    - `rows`: a named tuple of arrays, each of shape `(capacity + 1, …)`; the last row catches what
+      there is no room for, so that every row is written without a branch.
     - `count`: how many rows were to be written.
     """
 
@@ -112,5 +111,5 @@ class Log(eqx.Module, Generic[Row]):
         """The rows that were written; under `jit` and in a batch all rows, unwritten ones zero."""
         if is_concrete(self.count) and self.count.ndim == 0:
             return jax.tree.map(lambda x: x[: min(int(self.count), self.capacity)], self.rows)
-        batch = (slice(None),) * (self.rows[0].ndim - 1)
-        return jax.tree.map(lambda x: x[(*batch, slice(-1))], self.rows)
+        rows = (*(slice(None),) * jnp.ndim(self.count), slice(-1))
+        return jax.tree.map(lambda x: x[rows], self.rows)

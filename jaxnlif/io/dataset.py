@@ -193,10 +193,13 @@ def _record(kind: str, log: Log, batch: tuple[str, ...]) -> Iterator[tuple[str, 
     length = int(np.max(count, initial=0))
     unwritten = np.arange(length) >= count[..., None]
     for name, rows in log.rows._asdict().items():
-        array = np.asarray(rows)[..., :length]
+        array = np.asarray(rows)[(*(slice(None),) * count.ndim, slice(length))]
         missing = np.nan if array.dtype.kind == "f" else -1
-        array = np.where(unwritten, np.asarray(missing, array.dtype), array)
-        yield f"{kind}_{name}", ((*batch, kind), array, _labels(*_ROWS.get(name, ("1", name))))
+        each = ("population",) * (array.ndim - count.ndim - 1)
+        empty = np.reshape(unwritten, unwritten.shape + (1,) * len(each))
+        array = np.where(empty, np.asarray(missing, array.dtype), array)
+        labels = _labels(*_ROWS.get(name, ("1", name)))
+        yield f"{kind}_{name}", ((*batch, kind, *each), array, labels)
 
 
 def _labels(units: str, meaning: str) -> dict[str, str]:

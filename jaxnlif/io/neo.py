@@ -143,7 +143,7 @@ def _segment(member: _Member, membrane_time: float) -> neo.Segment:
         segment.add(*_trains(spikes.time * member.unit, spikes.neuron, solver.raster, span))
     if "events" in sol.logs:
         events = member.rows(sol.logs["events"])
-        sizes = [f"{size:.3g} of all neurons" for size in events.size]
+        sizes = [_size(member.sol, size) for size in events.size]
         times, labels = events.time * member.unit, np.array(sizes, dtype="U")
         segment.add(neo.Event(times, labels, units="s", name="multiple firing events"))
     if "switches" in sol.logs:
@@ -159,6 +159,14 @@ def _courses(sol: Solution, rate: np.ndarray) -> Iterator[tuple[dict[str, str], 
         return
     for k, name in enumerate(population_names(sol.model.names, num)):
         yield {"name": f"rate of {name}", "population": name}, rate[:, k]
+
+
+def _size(sol: Solution, size: np.ndarray) -> str:
+    """Which part of the neurons, or of each population, fired together."""
+    if not size.ndim:
+        return f"{size:.3g} of all neurons"
+    names = sol.model.names or range(len(size))
+    return ", ".join(f"{part:.3g} of {name}" for part, name in zip(size, names, strict=True))
 
 
 def _signal(

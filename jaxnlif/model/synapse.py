@@ -163,8 +163,8 @@ def visible_jump(gap: float, spacing: float = 0.0) -> float:
 
 
 def is_event(
-    mass: Shaped[Array, ""], alone: Shaped[Array, ""], jump: Float[Array, ""], visible: float
-) -> Bool[Array, ""]:
+    mass: Shaped[Array, "*k"], alone: Shaped[Array, "*k"], jump: Float[Array, "*k"], visible: float
+) -> Bool[Array, "*k"]:
     """Whether neurons that fire in an instant make a multiple firing event.
 
     They do where more fire because of others than by themselves, and the others see it.

@@ -23,6 +23,10 @@ def check_arguments(macro: Any, micro: Any, switch: Any) -> None:
         isinstance(switch, AbstractSwitch),
         f"switch = {switch!r}: must be a switch such as CascadeSwitch() or RateSwitch()",
     )
+    check(
+        not isinstance(micro.num, tuple),
+        "micro: has populations, which Particles follow and MultiScale does not",
+    )
     check(macro.events is None, "macro: has events; particles follow them here, so leave them")
     check(macro.neurons is None, "macro: has neurons; those of micro count here, so leave them")
 
@@ -31,7 +35,7 @@ def check_network(model: Network) -> None:
     """Requires spikes that act at once, and neurons that restart at once."""
     check(
         model.populations is None,
-        "model: has populations, which FluxShift follows and MultiScale does not",
+        "model: has populations, which FluxShift and Particles follow and MultiScale does not",
     )
     check(
         not model.connections.delayed,

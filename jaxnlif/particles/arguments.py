@@ -9,19 +9,26 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from .._check import check, check_finite, known, shown, unseen
+from .._check import check, check_finite, check_integer, known, shown, unseen
 from .._once import once
 from ..grid import Grid, WeightGrid
 from ..initial import check_density
 from ..model import Network
+from ..stretched import check_membrane, check_populations
 
 
-def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
+def check_num(num: Any) -> int | tuple[int, ...]:
+    """A number of neurons, or one for each population."""
+    if not isinstance(num, tuple | list):
+        return check_integer("num", num, at_least=2)
+    check(len(num) > 0, f"num = {num!r}: must be an integer, or one for each population")
+    return tuple(check_integer(f"num[{k}]", size, at_least=2) for k, size in enumerate(num))
+
+
+def check_network(grid: Grid, num: int | tuple[int, ...], model: Network, dt: ArrayLike) -> None:
     """Requires a network that particles can follow with steps of `dt`."""
-    check(
-        model.populations is None and grid.populations is None,
-        "model: has populations, which FluxShift follows and Particles do not",
-    )
+    check_populations(grid, model)
+    _check_sizes(num, model)
     check(
         (model.connections.weight is None) == (grid.w is not None),
         "weight: give the model a weight (unstructured network) or the grid a WeightGrid "
@@ -38,22 +45,36 @@ def check_network(grid: Grid, num: int, model: Network, dt: ArrayLike) -> None:
     check(
         model.adaptation is None, "adaptation: FluxShift follows it, Particles do not; must be None"
     )
-    model.membrane.validate(grid.v.interfaces)
+    check_membrane(grid.v, model)
     model.connections.validate(dt)
     model.rest.validate(dt)
     once(_check_drive, grid, num, model)
 
 
-def _check_drive(grid: Grid, num: int, model: Network) -> None:
-    """Requires that the drive returns values for the weights of the neurons."""
-    w = jax.ShapeDtypeStruct((1 if grid.w is None else num,), grid.dtype)
+def _check_sizes(num: int | tuple[int, ...], model: Network) -> None:
+    """Requires as many sizes as the network has populations."""
+    there, here = model.populations, len(num) if isinstance(num, tuple) else None
+    if there is None:
+        check(here is None, f"num = {num}: must be an integer, as the network is no populations")
+        return
+    check(
+        here == there,
+        f"num = {num}: must be {there} integers, one for each population of the network",
+    )
+
+
+def _check_drive(grid: Grid, num: int | tuple[int, ...], model: Network) -> None:
+    """Requires that the drive returns values for the weights of the neurons, or populations."""
+    columns = num if grid.w is not None else len(num) if isinstance(num, tuple) else 1
+    w = jax.ShapeDtypeStruct((columns,), grid.dtype)
     t = jax.ShapeDtypeStruct((), grid.dtype)
     try:
         with unseen():  # what is traced for its shape alone
-            jax.eval_shape(lambda w, t: model.input(t, w, t), w, t)
+            jax.eval_shape(model.external, t, w)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"drive: must return values for {w.shape[0]} weights, one for each neuron ({error})"
+            f"drive: must return values for {w.shape[0]} weights, one for each "
+            f"{'population' if isinstance(num, tuple) else 'neuron'} ({error})"
         ) from None
 
 

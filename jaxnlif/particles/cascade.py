@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 class Cascade(NamedTuple):
     """Everybody who fires in a step: how many, who was carried over the threshold, rounds taken."""
 
-    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]: of tuples
+    count: Int[Array, "*k"]  # pyright: ignore[reportIncompatibleMethodOverride]: of tuples
     carried: Bool[Array, " m"]
     rounds: Int[Array, ""]
 

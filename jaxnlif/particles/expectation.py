@@ -22,13 +22,14 @@ class _Bracket(NamedTuple):
     iterations: Int[Array, ""]
 
 
-def next_expected(share: Float[Array, ""], jump: Float[Array, ""]) -> Float[Array, ""]:
+def next_expected(share: Float[Array, "*k"], jump: Float[Array, ""]) -> Float[Array, "*k"]:
     """The fraction of the neurons to expect in a step after one in which `share` of them fired.
 
     After a burst that would carry those who restarted half of their way, its spikes are no reason
     to expect as many again.
 
-    **Arguments:** `jump`: by how much the spikes moved the others, over threshold - reset.
+    **Arguments:** `share`, of each population; `jump`: by how much, at most, the spikes moved the
+    others, over threshold - reset.
     """
     return jnp.where(jump > 0.5, 0, jnp.minimum(share, 1))
 

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..grid import Grid
+from .alike import AbstractNeurons, Alike
+from .several import Several
 
 
 def deposit(
@@ -13,6 +15,7 @@ def deposit(
     potentials: Float[Array, " m"],
     weights: Float[Array, " m"] | None,
     present: Bool[Array, " m"] | None = None,
+    neurons: AbstractNeurons | None = None,
 ) -> Float[Array, "v w"]:
     r"""The density of neurons, each shared between the two nodes that it lies between.
 
@@ -20,8 +23,9 @@ def deposit(
     beyond the grid count at its ends. Mass is conserved, and inside the grid so is the mean.
 
     **Arguments:** `potentials` `(m,)` (voltage); `weights` `(m,)` (weight), or `None` for an
-    unstructured network; `present` `(m,)`, which neurons to count. **Returns:** density `(v, w)`;
-    its mass is the fraction of the neurons that are present.
+    unstructured network; `present` `(m,)`, which neurons to count; `neurons`, of which population
+    each is, one by default. **Returns:** density `(v, w)`; its mass, of each population, is the
+    fraction of the neurons that are present.
     """
     v, num = grid.v, potentials.shape[0]
     place = jnp.clip((potentials - v.minimum) / v.spacing, 0, v.num - 1)
@@ -30,15 +34,19 @@ def deposit(
     ones = jnp.ones(num, grid.dtype) if present is None else present.astype(grid.dtype)
     # One index for both axes, which takes half the memory of two.
     columns = grid.shape[1]
-    node = below * columns + cells(grid, weights, num)
+    several = isinstance(neurons, Several)
+    node = below * columns + (neurons.population if several else cells(grid, weights, num))
     counts = jnp.zeros(grid.shape[0] * columns, grid.dtype)
     counts = counts.at[node].add(ones * (1 - upper)).at[node + columns].add(ones * upper)
     counts = counts.reshape(grid.shape)
-    here = jnp.asarray(num) if present is None else jnp.sum(present, dtype=jnp.int32)
+    if neurons is None:
+        neurons = Alike(num)
+    everybody = jnp.ones(num, bool) if present is None else present
     # Single precision loses a little in sums over many neurons; their number is known.
     total = grid.mass(counts).astype(grid.dtype)
-    fraction = here.astype(grid.dtype) / num
-    return counts * (fraction / jnp.where(total > 0, total, 1))
+    fraction = neurons.share(neurons.count(everybody), grid.dtype)
+    scale = fraction / jnp.where(total > 0, total, 1)
+    return counts * jnp.reshape(scale, (1, -1))
 
 
 def cells(grid: Grid, weights: Float[Array, " m"] | None, num: int) -> Int[Array, " m"]:

@@ -45,7 +45,8 @@ class AbstractMotion(eqx.Module):
     r"""The free motion in a step.
 
     - `grid`: threshold and reset; `membrane`.
-    - `drive`: μ, `()` or `(m,)` (voltage); `noise`: $a > 0$ (voltage² / membrane time).
+    - `drive`: μ, `()` or `(m,)` (voltage); `noise`: $a > 0$, `()` or `(m,)`
+      (voltage² / membrane time).
     - `duration`: $δ ≥ 0$, `()` or `(m,)` (membrane time); a neuron with 0 neither moves nor fires.
     - `draws`: the random numbers.
     """
@@ -53,7 +54,7 @@ class AbstractMotion(eqx.Module):
     grid: VoltageGrid
     membrane: AbstractMembrane
     drive: Float[Array, "..."]
-    noise: Float[Array, ""]
+    noise: Float[Array, "..."]
     duration: Float[Array, "..."]
     draws: Draws
 
@@ -183,7 +184,7 @@ def motion_of(
     grid: VoltageGrid,
     membrane: AbstractMembrane,
     drive: Float[Array, "..."],
-    noise: Float[Array, ""],
+    noise: Float[Array, "..."],
     duration: Float[Array, "..."],
     draws: Draws,
 ) -> AbstractMotion:

@@ -30,10 +30,10 @@ class Spikes(NamedTuple):
 class AbstractResting(eqx.Module):
     """Who rests in a step.
 
-    - `step`: its length (membrane time).
+    - `step`: its length, `()` or `(m,)` (membrane time).
     """
 
-    step: Float[Array, ""]
+    step: Float[Array, "..."]
 
     @property
     @abc.abstractmethod
@@ -87,11 +87,11 @@ class SomeResting(AbstractResting):
     """Neurons that fired rest.
 
     - `left`: for how many steps each still rests `(m,)`; `period`: for how long they do after a
-      spike (membrane time).
+      spike, `()` or `(m,)` (membrane time).
     """
 
     left: Float[Array, " m"]
-    period: Float[Array, ""]
+    period: Float[Array, "..."]
 
     @property
     def awake(self) -> Float[Array, "..."]:
@@ -125,9 +125,8 @@ def nobody_rests(model: Network, potentials: Float[Array, " m"]) -> Float[Array,
 
 
 def resting_in(
-    model: Network, step: Float[Array, ""], left: Float[Array, " m"] | None
+    step: Float[Array, "..."], period: Float[Array, "..."], left: Float[Array, " m"] | None
 ) -> AbstractResting:
-    """Who rests in the step that begins."""
-    if left is None:
-        return AllAwake(step)
-    return SomeResting(step, left, model.rest.duration / model.epsilon)
+    """Who rests in the step that begins, its length and the period `()` or `(m,)` (membrane
+    time)."""
+    return AllAwake(step) if left is None else SomeResting(step, left, period)

@@ -22,15 +22,16 @@ from ..integrate.warning import WarningFlag, no_warnings
 from ..machine.layout import ONE_DEVICE, AbstractLayout, Sharded, with_layout
 from ..model import Network
 from ..model.synapse import is_event, visible_jump
-from .arguments import check_beginning, check_network
-from .cascade import cascade
+from .alike import AbstractNeurons, Alike
+from .arguments import check_beginning, check_network, check_num
 from .draws import normal_and_uniform
-from .expectation import expected_fraction, next_expected
+from .expectation import next_expected
 from .histogram import deposit, weight_counts
 from .motion import Draws, motion_of
 from .rest import Spikes, nobody_rests, resting_in
 from .restart import AbstractReset, Hold, kicked
 from .sampling import stratified
+from .several import Several
 from .state import InARow, ParticlesState
 
 # Time stands still when so many steps on end have an event, or make nearly everybody fire.
@@ -57,9 +58,17 @@ class Particles(AbstractSolver[ParticlesState]):
     rate, and there are no events. First order in time; a run in which more than three tenths of the
     neurons fire by themselves in a step, two steps on end, is warned of as `long_step`.
 
+    Of populations, a spike of one of the $M_l$ neurons of population l moves those of k by
+    $b_{kl}/(τ_k M_l)$ at once, where there is neither delay nor filter; otherwise neurons feel the
+    (delayed, filtered) rates as the density does. In a cascade $m_k$, the part of each population
+    that fires, grows to $\max(m_k, m_{0,k} + \#\{i ∈ k: X_i + \sum_l b_{kl} m_l/τ_k ≥ V_F\}/M_k)$
+    until no more neurons reach the threshold: excitatory kicks carry the event, inhibitory ones act
+    in it. It is an event if it is one for any of the populations.
+
     **Arguments:**
 
-    - `num`: number of neurons $M ≥ 2$.
+    - `num`: number of neurons $M ≥ 2$; of k populations one for each, a tuple such as
+      `Circuit.sizes`. Neurons are numbered through, population after population.
     - `grid`: the `Grid` whose threshold, reset and dtype are those of the run, and on which the
       density of the neurons is observed; `MultiScale` fills in its own.
     - `reset`: where neurons restart that fire together, `Hold()` or `Shift()`.
@@ -70,7 +79,8 @@ class Particles(AbstractSolver[ParticlesState]):
 
     `y0` may be a density on the grid, sampled by `stratified`; the potentials `(m,)`; or, in a
     structured network, potentials and weights, two arrays `(m,)`. Neurons sampled from a density
-    are in the order of their weights, then of their potentials. No derivative flows through spikes.
+    are in the order of their weights, then of their potentials. Potentials of populations with
+    thresholds of their own are in units of the grid. No derivative flows through spikes.
 
     **Raises:** `ValueError` if a number is not an integer in its range, `raster` exceeds `num`, or
     `reset` is of another kind.
@@ -79,7 +89,7 @@ class Particles(AbstractSolver[ParticlesState]):
     bridge, the expected kicks and the coupled re-entry are jaxnlif's.
     """
 
-    num: int = eqx.field(static=True)
+    num: int | tuple[int, ...] = eqx.field(static=True)
     grid: Grid
     reset: AbstractReset
     raster: int = eqx.field(static=True)
@@ -89,7 +99,7 @@ class Particles(AbstractSolver[ParticlesState]):
 
     def __init__(
         self,
-        num: int,
+        num: int | tuple[int, ...],
         grid: Grid | None = None,
         *,
         reset: AbstractReset | None = None,
@@ -98,7 +108,7 @@ class Particles(AbstractSolver[ParticlesState]):
         raster_capacity: int = 100_000,
         layout: AbstractLayout = ONE_DEVICE,
     ):
-        self.num = check_integer("num", num, at_least=2)
+        self.num = check_num(num)
         self.grid = cast(Grid, grid)  # `validate` requires one, `MultiScale` fills it in
         self.reset = Hold() if reset is None else reset
         check(
@@ -106,7 +116,10 @@ class Particles(AbstractSolver[ParticlesState]):
             f"reset = {reset!r}: must be Hold() or Shift()",
         )
         self.raster = check_integer("raster", raster, at_least=0)
-        check(self.raster <= self.num, f"raster = {raster}: must not exceed num = {num}")
+        check(
+            self.raster <= self.neurons.num,
+            f"raster = {raster}: must not exceed num = {self.neurons.num}",
+        )
         self.max_events = check_integer("max_events", max_events, at_least=1)
         self.raster_capacity = check_integer("raster_capacity", raster_capacity, at_least=1)
         self.layout = layout
@@ -118,9 +131,16 @@ class Particles(AbstractSolver[ParticlesState]):
         )
         check_key(key)
         check_network(self.grid, self.num, model, dt)
-        check_beginning(self.grid, self.num, y0)
+        check_beginning(self.grid, self.neurons.num, y0)
+
+    @property
+    def neurons(self) -> AbstractNeurons:
+        """Of which population each neuron is."""
+        return Several(self.num) if isinstance(self.num, tuple) else Alike(self.num)
 
     def sharded(self, layout: Sharded) -> Particles:
+        if isinstance(self.num, tuple):
+            raise ValueError("sharding: Particles of several populations stay on one device")
         layout.check_divides("num of Particles", self.num)
         return with_layout(self, layout)
 
@@ -132,28 +152,40 @@ class Particles(AbstractSolver[ParticlesState]):
         elif jnp.ndim(y0) == 1:
             potentials, weights = jnp.asarray(y0, self.dtype), None
         else:
-            density = jnp.asarray(y0, self.dtype)
-            potentials, weights = stratified(self.grid, density, self.num, draw, self.layout)
+            potentials, weights = self._sampled(jnp.asarray(y0, self.dtype), draw)
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
+        silent = self.neurons.zeros(self.dtype)
+        never = self.neurons.count(jnp.zeros(self.neurons.num, bool))
         raster = Log.empty(Spike(zero, none), self.raster_capacity) if self.raster else None
         state = ParticlesState(
             potentials=potentials,
             weights=weights,
-            fired=None if weights is None else jnp.zeros(self.num, bool),
+            fired=None if weights is None else jnp.zeros(self.neurons.num, bool),
             resting=nobody_rests(model, potentials),
             key=later,
-            expected=zero,
-            rate=zero,
-            memory=model.connections.start(zero[None]),
-            spikes=Sum.zero(zero),
+            expected=silent,
+            rate=silent,
+            memory=model.connections.start(jnp.atleast_1d(silent)),
+            spikes=Sum.zero(silent),
             result=Result.completed,
-            in_a_row=InARow(none, none, none),
+            in_a_row=InARow(none, never, never),
             cascade_rounds=none,
-            events=Log.empty(Event(zero, zero), self.max_events),
+            events=Log.empty(Event(zero, silent), self.max_events),
             raster=raster,
             long_step=jnp.zeros((), bool),
         )
         return self._split(state)
+
+    def _sampled(self, density: Float[Array, "v w"], key: PRNGKeyArray) -> tuple[Array, Any]:
+        """Neurons of a density, population by population: potentials `(m,)`, and weights."""
+        if not isinstance(self.num, tuple):
+            return stratified(self.grid, density, self.num, key, self.layout)
+        column, keys = Grid(self.grid.v), jax.random.split(key, len(self.num))
+        parts = [
+            stratified(column, density[:, k : k + 1], size, keys[k])[0]
+            for k, size in enumerate(self.num)
+        ]
+        return jnp.concatenate(parts), None
 
     def _split(self, state: ParticlesState) -> ParticlesState:
         """The state with every neuron where it belongs."""
@@ -162,46 +194,45 @@ class Particles(AbstractSolver[ParticlesState]):
         return replace(state, potentials=potentials, weights=weights, fired=fired, resting=resting)
 
     def step(self, model: Network, t: Array, dt: Array, state: ParticlesState) -> ParticlesState:
-        v, synapse = self.grid.v, model.connections
+        v, neurons, synapse = self.grid.v, self.neurons, model.connections
         key, draw = jax.random.split(state.key)
         duration = dt / model.epsilon
         weights = self.weights(model, state)
-        kick = synapse.kick(weights)
+        kick = neurons.kick(v, model, weights)
         signals = self._felt(model, dt, duration, kick, state)
         # Spikes that kick are expected below, and no part of the input.
-        drive = model.external(t + dt / 2, weights) + synapse.input(weights, signals)
-        drive = drive - kick * signals[0]
-        if state.weights is None:
-            drive, kick = drive[0], kick[0]
+        membrane, drive, noise = neurons.given(v, model, t + dt / 2, weights, signals)
 
-        resting = resting_in(model, duration, state.resting)
+        step, period = (neurons.membrane_times(model, x) for x in (dt, model.rest.duration))
+        resting = resting_in(step, period, state.resting)
         draws = self._draws(model, draw, duration)
-        noise = model.diffusion(signals[0], t + dt / 2)
-        motion = motion_of(v, model.membrane, drive, noise, resting.awake, draws)
+        motion = motion_of(v, membrane, drive, noise, resting.awake, draws)
         moved = motion.move(state.potentials)
-        slope = kick * (motion.lift / duration)
-        expected = expected_fraction(moved.margin, slope, state.expected)
-        lift = slope * expected
+        gain = motion.lift / step
+        expected = neurons.expected(moved.margin, kick, gain, state.expected)
+        lift = neurons.moved(kick, expected, gain)
         fired = moved.margin + lift > 0
         spikes = Spikes(moved, moved.potentials + lift, lift, fired)
         potentials = resting.restarted(motion, spikes)
 
         free = resting.free(fired)
-        together = cascade(potentials, fired, free, kick, expected, v.threshold)
-        share = together.count.astype(self.dtype) / self.num
-        unexpected = kick * (share - expected)
+        together = neurons.together(potentials, fired, free, kick, expected, v.threshold)
+        share = neurons.share(together.count, self.dtype)
+        unexpected = neurons.moved(kick, share - expected)
         potentials = kicked(v, self.reset, potentials, fired, together.carried, unexpected)
-        jump, gap = jnp.max(kick) * share, v.threshold - v.reset
+        jump, gap = neurons.jump(kick, share), v.threshold - v.reset
         # Whether the spikes carried themselves, by the rule of the density.
-        alone = jnp.sum(fired, dtype=jnp.int32)
-        event = is_event(together.count, alone, jump, visible_jump(gap))
+        alone = neurons.count(fired)
+        event = jnp.any(is_event(together.count, alone, jump, visible_jump(gap)))
         potentials, left = resting.after(motion, spikes, together.carried, potentials)
 
         events = state.events.append(event, Event(t + dt, share))
         in_a_row = InARow(
             events=jnp.where(event, state.in_a_row.events + 1, 0),
             bursts=jnp.where(share > _EVERYBODY, state.in_a_row.bursts + 1, 0),
-            crowded=jnp.where(alone > _MOST * self.num, state.in_a_row.crowded + 1, 0),
+            crowded=jnp.where(
+                neurons.share(alone, self.dtype) > _MOST, state.in_a_row.crowded + 1, 0
+            ),
         )
         rate = share / duration
         fired = fired | together.carried
@@ -211,72 +242,79 @@ class Particles(AbstractSolver[ParticlesState]):
             fired=None if state.weights is None else fired,
             resting=left,
             key=key,
-            expected=jnp.where(event, 0, next_expected(share, jump / gap)),
+            expected=jnp.where(event, 0, next_expected(share, jnp.max(jump) / gap)),
             rate=rate,
-            memory=synapse.record(state.memory, rate[None], dt),
+            memory=synapse.record(state.memory, jnp.atleast_1d(rate), dt),
             spikes=state.spikes.plus(rate * dt),
             result=_outcome(potentials, events, in_a_row),
             in_a_row=in_a_row,
             cascade_rounds=state.cascade_rounds + together.rounds,
             events=events,
             raster=self._record(state.raster, fired, t + dt),
-            long_step=state.long_step | (in_a_row.crowded >= 2),
+            long_step=state.long_step | jnp.any(in_a_row.crowded >= 2),
         )
         return self._split(new)
 
     def _draws(self, model: Network, key: PRNGKeyArray, duration: Float[Array, ""]) -> Draws:
         """The random numbers of a step, where it has a length."""
-        normal, uniform = self.layout.split(normal_and_uniform(key, self.num, duration > 0))
+        normal, uniform = self.layout.split(normal_and_uniform(key, self.neurons.num, duration > 0))
         if model.membrane.linear:
             return Draws(normal, uniform)
-        more = normal_and_uniform(jax.random.fold_in(key, 1), self.num, duration > 0)
+        more = normal_and_uniform(jax.random.fold_in(key, 1), self.neurons.num, duration > 0)
         return Draws(normal, uniform, self.layout.split(more[0]))
 
     def weights(self, model: Network, state: ParticlesState) -> Float[Array, " w"]:
-        """The weight of every neuron, shape `(m,)`, or the one weight of all, `(1,)` (weight)."""
+        """The weight of every neuron, shape `(m,)`, or the one weight of all, `(1,)` (weight).
+
+        0 of populations, whose weights are between them, `(k,)`.
+        """
+        if isinstance(self.num, tuple):
+            return self.neurons.zeros(self.dtype)
         if state.weights is None:
             return jnp.asarray(model.connections.weight, self.dtype)[None]
         return state.weights
 
     def _felt(
-        self, model: Network, dt: Array, duration: Array, kick: Array, state: ParticlesState
+        self, model: Network, dt: Array, duration: Array, kick: Any, state: ParticlesState
     ) -> Float[Array, " s"]:
         """The signals that are felt during the step, by coupling and noise.
 
         Those of kicks are what is expected.
         """
-        if model.connections.delayed:
+        if kick is None or model.connections.delayed:
             return model.connections.seen(state.memory, dt)
         kicks = jnp.any(kick != 0)
-        return jnp.where(kicks, state.expected / duration, state.rate)[None]
+        return jnp.atleast_1d(jnp.where(kicks, state.expected / duration, state.rate))
 
     def _record(
         self, raster: Log[Spike] | None, fired: Bool[Array, " m"], time: Float[Array, ""]
     ) -> Log[Spike] | None:
         if raster is None:
             return None
-        chosen = (2 * np.arange(self.raster) + 1) * self.num // (2 * self.raster)
+        chosen = (2 * np.arange(self.raster) + 1) * self.neurons.num // (2 * self.raster)
         rows = Spike(jnp.full(self.raster, time), jnp.arange(self.raster, dtype=jnp.int32))
         return raster.extend(fired[chosen], rows)
 
     def observe(self, state: ParticlesState) -> Snapshot:
+        neurons, silent = self.neurons, self.neurons.zeros(self.dtype)
         awake = None if state.resting is None else state.resting <= 0
-        rates, weights = state.rate[None], jnp.ones(1, self.dtype)
+        rates = jnp.atleast_1d(state.rate)
+        weights = jnp.ones_like(rates)
         if state.weights is not None and state.fired is not None:
-            everybody = jnp.ones(self.num, bool)
+            everybody = jnp.ones(neurons.num, bool)
             sent = weight_counts(self.grid, state.weights, state.fired)
             share = sent / jnp.maximum(jnp.sum(sent), 1)
             rates = state.rate * (share / self.grid.weight_spacing).astype(self.dtype)
             weights = weight_counts(self.grid, state.weights, everybody)
-            weights = weights.astype(self.dtype) / (self.num * self.grid.weight_spacing)
-        rest = jnp.zeros((), jnp.int32) if awake is None else jnp.sum(~awake, dtype=jnp.int32)
+            weights = weights.astype(self.dtype) / (neurons.num * self.grid.weight_spacing)
+        rest = silent if awake is None else neurons.share(neurons.count(~awake), self.dtype)
         return Snapshot(
             rate=state.rate,
             rates=rates,
             weights=weights,
-            density=deposit(self.grid, state.potentials, state.weights, awake),
+            density=deposit(self.grid, state.potentials, state.weights, awake, neurons),
             spikes=state.spikes.total,
-            refractory=rest.astype(self.dtype) / self.num,
+            refractory=rest,
             regime=jnp.asarray(Regime.particles, jnp.int32),
         )
 
@@ -299,7 +337,7 @@ class Particles(AbstractSolver[ParticlesState]):
 
 def _outcome(potentials: Float[Array, " m"], events: Log[Event], in_a_row: InARow) -> Result:
     stands_still = (in_a_row.events >= _CONSECUTIVE_EVENTS) | (
-        in_a_row.bursts >= _CONSECUTIVE_BURSTS
+        jnp.any(in_a_row.bursts >= _CONSECUTIVE_BURSTS)
     )
     exceeded = events.overflowed | stands_still
     finite = jnp.isfinite(jnp.sum(potentials))

@@ -17,8 +17,8 @@ class InARow(NamedTuple):
     many more fired by themselves than a step tells apart."""
 
     events: Int[Array, ""]
-    bursts: Int[Array, ""]
-    crowded: Int[Array, ""] | int = 0
+    bursts: Int[Array, "*k"]
+    crowded: Int[Array, "*k"] | int = 0
 
 
 class ParticlesState(eqx.Module):
@@ -29,8 +29,9 @@ class ParticlesState(eqx.Module):
     - `resting` `(m,)`: how long each neuron still rests (steps), `None` without a
       refractory period.
     - `key`: of the random numbers to come.
-    - `expected`: the fraction of the neurons that the last step gives reason to expect.
-    - `rate`: network rate of the last step (spikes / neuron / membrane time).
+    - `expected`: the fraction of the neurons, of each population, that the last step gives reason
+      to expect, `()` or `(k,)`.
+    - `rate`: network rate of the last step, `()` or `(k,)` (spikes / neuron / membrane time).
     - `memory`: what the delay remembers, `None` without one.
     - `in_a_row`: for how many steps it has fired together.
     - `long_step`: whether steps were too long for the rate.
@@ -41,8 +42,8 @@ class ParticlesState(eqx.Module):
     fired: Bool[Array, " m"] | None
     resting: Float[Array, " m"] | None
     key: PRNGKeyArray
-    expected: Float[Array, ""]
-    rate: Float[Array, ""]
+    expected: Float[Array, "*k"]
+    rate: Float[Array, "*k"]
     memory: Any
     spikes: Sum
     result: Result

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ..density.stretched import stretched
 from ..grid import Grid, VoltageGrid
 from ..integrate.solution import Solution
+from ..stretched import stretched
 
 
 class Voltages(NamedTuple):

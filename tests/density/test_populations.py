@@ -243,7 +243,7 @@ MATRIX = [[0.1, -0.2], [0.1, -0.2]]
             jn.FluxShift(columns(num=2), neurons=100),
             "neurons: FluxShift does not take them for a network of populations",
         ),
-        ({}, jn.Particles(100, jn.Grid(LINE)), "model: has populations, which FluxShift follows"),
+        ({}, jn.Particles(100, jn.Grid(LINE)), "grid: has one column"),
     ],
 )
 def test_what_is_refused(change, solver, message):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _report import Rule, at_least, at_most, equal_to, within
 
-from . import diagram, disturbed, fit, in_time, modulated, oscillation, stability, states
+from . import diagram, disturbed, fit, in_time, modulated, oscillation, particles, stability, states
 
 REQUIRED: dict[str, Rule] = {
     # Brunel's four points, one population and two, relative
@@ -46,6 +46,10 @@ REQUIRED: dict[str, Rule] = {
     "oscillation_frequency": at_most(5e-3),
     # 100 x 100 networks, 40 membrane times each
     "diagram_seconds": at_most(600),
+    # 12 500 neurons, 20 seeds, against the density: standard errors; relative; and events
+    "particles_errors": at_most(3),
+    "particles_rates": at_most(0.02),
+    "particles_events": at_most(0),
     # of the spectrum of 1000 neurons from renewal theory, in five bands, relative
     "spectrum": at_most(0.06),
     # the largest of eight rates of the microcircuit against a spiking simulation, relative
@@ -77,4 +81,6 @@ CHECKS = (
     diagram.diagram,
     fit.fitted,
     fit.fitted_in_time,
+    particles.brunel,
+    particles.at_once,
 )

@@ -8,10 +8,12 @@ and its noise $a_k/s_k^2$; rates are the same.
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from ..grid import VoltageGrid
-from ..model import AbstractMembrane, Network
+from ._check import check, known
+from .grid import Grid, VoltageGrid
+from .model import AbstractMembrane, Network
 
 
 class Stretched(AbstractMembrane):
@@ -56,3 +58,35 @@ def kicks(grid: VoltageGrid, model: Network, weights: Float[Array, " w"]) -> Flo
     unit = jnp.broadcast_to(stretched(grid, model)[1], weights.shape)
     # An instant moves potentials by weight / time constant.
     return kick / (unit * model.membrane_time)[:, None]
+
+
+def check_populations(grid: Grid, model: Network) -> None:
+    """Requires as many populations in the grid as in the network."""
+    there, here = model.populations, grid.populations
+    if there == here:
+        return
+    if here is None:
+        raise ValueError(
+            f"grid: has one column; a network of {there} populations needs "
+            f"Grid(v, populations={there})"
+        )
+    raise ValueError(
+        f"grid: has {here} populations; the network has "
+        + ("none, as its weight is no matrix (to, from)" if there is None else str(there))
+    )
+
+
+def check_membrane(grid: VoltageGrid, model: Network) -> None:
+    """Requires a drift that is finite wherever neurons are, and thresholds above resets."""
+    v = grid.interfaces
+    if model.threshold is None and model.reset is None:
+        model.membrane.validate(v)
+        return
+    ends = (model.threshold, grid.threshold), (model.reset, grid.reset)
+    threshold, reset = (known(there if own is None else own) for own, there in ends)
+    names = model.names or [str(k) for k in range(model.populations or 0)]
+    pairs = zip(*(np.broadcast_to(x, len(names)) for x in (threshold, reset)), strict=True)
+    for name, (high, low) in zip(names, pairs, strict=True):
+        check(low < high, f"reset = {low:g} of population {name}: must be below its threshold")
+        part = (v - grid.reset) / (grid.threshold - grid.reset)
+        model.membrane.validate(np.asarray(low + part * (high - low), v.dtype))
