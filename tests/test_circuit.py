@@ -302,4 +302,14 @@ def test_what_makes_units_and_sizes_is_not_traced():
             jax.grad(lambda x, name=name: circuit(**{name: x}).network.noise.sum())(value)
 
 
-# ---- the circuits that everyone knows ----------------------------------------------------------
+def test_adaptation_in_mV_and_ms():
+    made = circuit(adaptation=[0.5, 0.0], adaptation_time=[100.0, 50.0])
+    adaptation = made.network.adaptation
+    np.testing.assert_allclose(adaptation.time_constant, [5.0, 2.5], rtol=1e-13)
+    # At 10 Hz the input falls by 0.5 mV · 0.1 s · 10 Hz = 0.5 mV.
+    lowered = adaptation.strength * made.units.rate(10.0) * made.units.scale
+    np.testing.assert_allclose(lowered, [0.5, 0.0], rtol=1e-13)
+    with pytest.raises(ValueError, match="adaptation: needs adaptation_time"):
+        circuit(adaptation=0.5)
+    with pytest.raises(ValueError, match="adaptation_time: needs adaptation"):
+        circuit(adaptation_time=50.0)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from .._check import as_numbers, check, check_plain, check_scalar, is_concrete
 from .._module import Module
 from .._quantity import HERTZ, MILLISECOND, MILLIVOLT, brief
-from ..model import AbstractDelay, Delay, Network, NormalDelay
+from ..model import AbstractDelay, Adaptation, Delay, Network, NormalDelay
 from ..model._leaf import as_leaf
 from ..units import Physical, Units
 from .external import ExternalDrive, ExternalNoise, check_rate
@@ -73,6 +73,9 @@ class Circuit(Module):
     - `refractory`: how long neurons rest after a spike, of populations; `None` for none (ms).
     - `synaptic_time`: the time constant of exponential synapses of each source, in which a jump is
       spread out; `None` for jumps (ms).
+    - `adaptation`: by how much each spike of a neuron lowers its own input, in the potential to
+      which that draws it, of populations; `None` for neurons that do not adapt (mV).
+    - `adaptation_time`: how long that lasts, the time constant of `Adaptation`, of populations (ms).
     - `delay`: from a spike to its effect, of projections; `None` for none (ms).
     - `delay_std`, `delay_minimum`: of projections, for delays that are normally distributed with
       the mean `delay` before they are cut below, as in `NormalDelay` (ms).
@@ -111,6 +114,8 @@ class Circuit(Module):
         rest: Physical,
         refractory: Physical = None,
         synaptic_time: Physical = None,
+        adaptation: Physical = None,
+        adaptation_time: Physical = None,
         delay: Physical = None,
         delay_std: Physical = None,
         delay_minimum: Physical = None,
@@ -162,6 +167,11 @@ class Circuit(Module):
                     delay_slots,
                 ),
                 names=every.names,
+                adaptation=_adapting(
+                    None if adaptation is None else every.each("adaptation", adaptation, MILLIVOLT),
+                    time("adaptation_time", adaptation_time, POSITIVE),
+                    S,
+                ),
             )
         self.units = units
         self.in_degree = as_leaf("in_degree", K)
@@ -249,6 +259,17 @@ def _resting(every: Populations, refractory: Numbers | None) -> Numbers | None:
         return None
     every.require("refractory", refractory, refractory > 0, "must be positive, or 0 for all")
     return refractory
+
+
+def _adapting(jump: Numbers | None, time: Numbers | None, scale: float) -> Adaptation | None:
+    """To spikes each of which lowers the input by a jump that decays in a time."""
+    for name, value, other in (
+        ("adaptation", jump, "adaptation_time"),
+        ("adaptation_time", time, "adaptation"),
+    ):
+        given = (jump is None) + (time is None) != 1 or value is None
+        check(given, f"{name}: needs {other}")
+    return None if jump is None or time is None else Adaptation(jump * time / scale, time)
 
 
 def _delay(num: int, mean: Any, std: Any, minimum: Any, slots: int | None) -> AbstractDelay | None:

@@ -117,8 +117,8 @@ class Several(AbstractNeurons):
 
         They are those of the `last` step, unless inhibition answers with a change of the opposite
         sign and of any size in one of the populations. Then they are those that reproduce
-        themselves within the step, to 1 %, found by relaxation, of all populations but such as
-        excitation carries away, in which the change grows.
+        themselves within the step, to 1 %, found by relaxation between the last ones and their
+        answer: excitation carries nobody away before the event that it may be.
         """
         if kick is None:
             return jnp.zeros_like(last)
@@ -131,15 +131,16 @@ class Several(AbstractNeurons):
         first = excess(last)
         second = excess(last + first)
         swings = (second * first < 0) & (jnp.abs(second) > one / 2)
-        carried_away = (second * first > 0) & (jnp.abs(second) > jnp.abs(first))
-        sought = jnp.any(swings) & ~carried_away
+        sought = jnp.any(swings)
+        low, high = jnp.minimum(last, last + first), jnp.maximum(last, last + first)
 
         def unfinished(s: _Relaxation) -> Bool[Array, ""]:
-            open = sought & (jnp.abs(s.f) > _TOLERANCE * s.x + one)
+            beyond = ((s.x <= low) & (s.f < 0)) | ((s.x >= high) & (s.f > 0))
+            open = sought & ~beyond & (jnp.abs(s.f) > _TOLERANCE * s.x + one)
             return jnp.any(open) & (s.iterations < _MAX_ITERATIONS)
 
         def relax(s: _Relaxation) -> _Relaxation:
-            x = s.x + jnp.where(sought, s.part * s.f, 0)
+            x = jnp.clip(s.x + s.part * s.f, low, high)
             f = excess(x)
             return _Relaxation(x, f, jnp.where(f * s.f < 0, s.part / 2, s.part), s.iterations + 1)
 

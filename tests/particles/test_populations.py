@@ -121,3 +121,15 @@ def test_sizes_are_refused():
         run(jn.Network(weight=0.5), (100, 100), jn.Grid(V), y0=np.zeros(200))
     with pytest.raises(ValueError, match="micro: has populations"):
         jn.MultiScale(jn.FluxShift(jn.Grid(V)), jn.Particles((100, 100)))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_network_goes_on_after_events_of_one_population(dtype):
+    """The expected spikes are no reason for others: nobody fires twice in an event."""
+    grid = jn.Grid(V, populations=2, dtype=dtype)
+    model = jn.Network(weight=[[4.0, -1.0], [1.5, -1.0]], drive=0.5)
+    sol = run(model, grid=grid, t1=3.0, dt=0.005)
+    assert 8 <= len(sol.events.time) <= 18
+    assert jnp.all(jnp.diff(sol.events.time) > 0.05)
+    np.testing.assert_allclose(sol.events.size[:, 0], 1, atol=0.05)
+    assert jnp.all(sol.events.size[:, 1] < 0.95)

@@ -50,6 +50,10 @@ REQUIRED: dict[str, Rule] = {
     "particles_errors": at_most(3),
     "particles_rates": at_most(0.02),
     "particles_events": at_most(0),
+    "particles_errors_four_times": at_most(3),
+    # an event of all of one population and a part of the other: its time, relative, and sizes
+    "particles_first_event": at_most(0.02),
+    "particles_first_size": at_most(0.02),
     # of the spectrum of 1000 neurons from renewal theory, in five bands, relative
     "spectrum": at_most(0.06),
     # the largest of eight rates of the microcircuit against a spiking simulation, relative
@@ -83,4 +87,5 @@ CHECKS = (
     fit.fitted_in_time,
     particles.brunel,
     particles.at_once,
+    particles.together,
 )
