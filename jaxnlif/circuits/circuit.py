@@ -75,7 +75,7 @@ class Circuit(Module):
       spread out; `None` for jumps (ms).
     - `adaptation`: by how much each spike of a neuron lowers its own input, in the potential to
       which that draws it, of populations; `None` for neurons that do not adapt (mV).
-    - `adaptation_time`: how long that lasts, the time constant of `Adaptation`, of populations (ms).
+    - `adaptation_time`: the time constant with which that decays, of populations (ms).
     - `delay`: from a spike to its effect, of projections; `None` for none (ms).
     - `delay_std`, `delay_minimum`: of projections, for delays that are normally distributed with
       the mean `delay` before they are cut below, as in `NormalDelay` (ms).

@@ -11,6 +11,23 @@ from ..grid import Grid
 from ..machine.layout import ONE_DEVICE, AbstractLayout
 
 
+def sampled(
+    grid: Grid,
+    density: Float[Array, "v w"],
+    num: int | tuple[int, ...],
+    key: PRNGKeyArray,
+    layout: AbstractLayout,
+) -> tuple[Float[Array, " m"], Float[Array, " m"] | None]:
+    """The neurons of a density, `stratified`; of populations one after another, `num` of each."""
+    if not isinstance(num, tuple):
+        return stratified(grid, density, num, key, layout)
+    column, keys = Grid(grid.v), jax.random.split(key, len(num))
+    parts = [
+        stratified(column, density[:, k : k + 1], size, keys[k])[0] for k, size in enumerate(num)
+    ]
+    return jnp.concatenate(parts), None
+
+
 def stratified(
     grid: Grid,
     density: Float[Array, "v w"],

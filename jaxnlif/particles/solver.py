@@ -30,7 +30,7 @@ from .histogram import deposit, weight_counts
 from .motion import Draws, motion_of
 from .rest import Spikes, nobody_rests, resting_in
 from .restart import AbstractReset, Hold, kicked
-from .sampling import stratified
+from .sampling import sampled
 from .several import Several
 from .state import InARow, ParticlesState
 
@@ -152,7 +152,8 @@ class Particles(AbstractSolver[ParticlesState]):
         elif jnp.ndim(y0) == 1:
             potentials, weights = jnp.asarray(y0, self.dtype), None
         else:
-            potentials, weights = self._sampled(jnp.asarray(y0, self.dtype), draw)
+            density = jnp.asarray(y0, self.dtype)
+            potentials, weights = sampled(self.grid, density, self.num, draw, self.layout)
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
         silent = self.neurons.zeros(self.dtype)
         never = self.neurons.count(jnp.zeros(self.neurons.num, bool))
@@ -175,17 +176,6 @@ class Particles(AbstractSolver[ParticlesState]):
             long_step=jnp.zeros((), bool),
         )
         return self._split(state)
-
-    def _sampled(self, density: Float[Array, "v w"], key: PRNGKeyArray) -> tuple[Array, Any]:
-        """Neurons of a density, population by population: potentials `(m,)`, and weights."""
-        if not isinstance(self.num, tuple):
-            return stratified(self.grid, density, self.num, key, self.layout)
-        column, keys = Grid(self.grid.v), jax.random.split(key, len(self.num))
-        parts = [
-            stratified(column, density[:, k : k + 1], size, keys[k])[0]
-            for k, size in enumerate(self.num)
-        ]
-        return jnp.concatenate(parts), None
 
     def _split(self, state: ParticlesState) -> ParticlesState:
         """The state with every neuron where it belongs."""
