@@ -3,8 +3,11 @@
 `python _nest.py` reads lines of JSON, one a circuit, whose populations have `sizes`, `in_degree`
 and `psp` (mV, to by from), `external` (Hz, all of their external spikes), `external_psp` (mV),
 `delay` and `delay_std` (ms, to by from), `synaptic_time` (ms, or null for jumps), and the numbers
-`tau`, `refractory`, `threshold`, `reset`, `rest`, `dt`, `warm` and `duration` (mV, ms). Each is
-answered by the version of NEST, rates (Hz), and seconds of processor time to build and to simulate.
+`psp_spread` (standard deviation over size), `tau`, `refractory`, `threshold`, `reset`, `rest`,
+`dt`, `warm` and `duration` (mV, ms). With `given` rates (Hz, or null), its neurons are not
+connected: each gets Poisson spikes of its own at these rates in place of those of the populations.
+Each is answered by the version of NEST, rates (Hz), and seconds of processor time to build and to
+simulate.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ def simulate(job: dict) -> dict:
     nest.ResetKernel()
     nest.set(resolution=job["dt"], local_num_threads=1, rng_seed=1, print_time=False)
     populations, recorders, unit = _neurons(job)
-    _connect(job, populations, unit)
+    _drive(job, populations, unit)
+    if job["given"] is None:
+        _connect(job, populations, unit)
     nest.Prepare()
     built = time.process_time()
     nest.Run(job["warm"] + job["duration"])
@@ -64,11 +69,20 @@ def _neurons(job: dict) -> tuple[list, list, float]:
     return populations, recorders, unit
 
 
+def _drive(job: dict, populations: list, unit: float) -> None:
+    """Poisson spikes, independent in each neuron: one generator for each size of jumps."""
+    for k, target in enumerate(populations):
+        total = {job["external_psp"][k]: job["external"][k]}
+        for i, rate in enumerate(job["given"] or []):
+            psp = job["psp"][k][i]
+            total[psp] = total.get(psp, 0.0) + job["in_degree"][k][i] * rate
+        for psp, rate in total.items():
+            source = nest.Create("poisson_generator", params={"rate": rate})
+            nest.Connect(source, target, syn_spec={"weight": unit * psp, "delay": job["dt"]})
+
+
 def _connect(job: dict, populations: list, unit: float) -> None:
     for k, target in enumerate(populations):
-        outside = nest.Create("poisson_generator", params={"rate": job["external"][k]})
-        weight = unit * job["external_psp"][k]
-        nest.Connect(outside, target, syn_spec={"weight": weight, "delay": job["dt"]})
         for i, source in enumerate(populations):
             number = round(job["in_degree"][k][i])
             if number == 0:
@@ -78,11 +92,14 @@ def _connect(job: dict, populations: list, unit: float) -> None:
             if std > 0:
                 normal = nest.random.normal(mean, std)
                 delay = nest.math.redraw(normal, min=job["dt"] / 2, max=1e3)
+            weight = unit * job["psp"][k][i]
+            if job["psp_spread"] > 0:
+                weight = nest.random.normal(weight, job["psp_spread"] * abs(weight))
             nest.Connect(
                 source,
                 target,
                 {"rule": "fixed_indegree", "indegree": number},
-                {"weight": unit * job["psp"][k][i], "delay": delay},
+                {"weight": weight, "delay": delay},
             )
 
 

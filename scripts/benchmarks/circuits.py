@@ -5,6 +5,8 @@ this one; where one cannot be imported, its rows are left out.
 
 - `microcircuit`: 2 s of the cortical microcircuit. NEST has a tenth of the neurons, and each of
   them as many inputs as in the full size, some twice from one neuron.
+- `uncorrelated`: rates of the microcircuit that neurons in NEST keep up by independent Poisson
+  spikes of these rates, which its stationary rates with the synaptic shift are.
 - `brunel`: 1 s of Brunel's network of 12 500 neurons.
 - `stationary`: rates of the microcircuit, with white noise and with the synaptic shift.
 """
@@ -16,7 +18,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from _report import print_value
 
@@ -31,6 +35,10 @@ WARM = 200.0
 """For how long spikes are not counted (ms)."""
 MICROCIRCUIT, BRUNEL = 1800.0, 800.0
 """For how long they are (ms)."""
+PSP_SPREAD = 0.1
+"""Standard deviation over size of jumps of the microcircuit in NEST."""
+ALONE = 500
+"""How many neurons of each population get independent spikes."""
 POINTS = (5.0, 2.0), (6.0, 4.0), (4.5, 0.9)
 STEP = 0.1
 """In ms, in both."""
@@ -43,6 +51,8 @@ def run() -> None:
     nest = Peer.start("NEST", "nest", "JAXNLIF_NEST_PYTHON", "_nest.py")
     for shift in (False, True):
         _stationary(nnmt, shift)
+    if nest is not None:
+        _uncorrelated(nest)
     _microcircuit(nest)
     for g, eta in POINTS:
         _brunel(nest, g, eta)
@@ -78,6 +88,36 @@ def _stationary(peer: Peer | None, shift: bool) -> None:
     _print_rates(f"stationary_rate/{name}", circuit.names, columns)
 
 
+def _uncorrelated(peer: Peer) -> None:
+    circuit = jn.circuits.microcircuit()
+    network: Any = circuit.network
+    rates = jn.stationary.circuit_rates(network, synaptic_shift=True).rates[0]
+
+    def response(given: jax.Array) -> jax.Array:
+        """The stationary rates of neurons that get spikes of given rates."""
+        alone = eqx.tree_at(
+            lambda n: (n.drive.value, n.noise, n.weight, n.noise_slope),
+            network,
+            (
+                network.drive.value + network.weight @ given,
+                network.noise + network.noise_slope @ given,
+                jnp.zeros_like(network.weight),
+                jnp.zeros_like(network.noise_slope),
+            ),
+        )
+        return jn.stationary.circuit_rate(alone, rates, synaptic_shift=True)
+
+    given = np.asarray(circuit.units.rate_Hz(rates))
+    job = _job(circuit, 0.1756, _microcircuit_jumps()) | {"duration": MICROCIRCUIT}
+    job |= {"sizes": [ALONE] * given.size, "given": given.tolist()}
+    found = _spiking(peer, "uncorrelated", job)
+    # one step of Newton's method towards rates that are those given
+    slope = np.asarray(jax.jacfwd(response)(rates))
+    kept = given + np.linalg.solve(np.eye(given.size) - slope, found - given)
+    columns = {"stationary": given, "nest": kept, "nest_response": found}
+    _print_rates("uncorrelated_rate", circuit.names, columns)
+
+
 def _microcircuit(peer: Peer | None) -> None:
     circuit = jn.circuits.microcircuit(size_fraction=FRACTION)
     grid = jn.VoltageGrid(-3.0, 1.0, reset=0.0, num=160)
@@ -85,6 +125,7 @@ def _microcircuit(peer: Peer | None) -> None:
     columns["jaxnlif"] = _density("microcircuit", circuit, grid, MICROCIRCUIT, (0.5, 0.1))
     if peer is not None:
         job = _job(circuit, 0.1756, _microcircuit_jumps()) | {"duration": MICROCIRCUIT}
+        job |= {"psp_spread": PSP_SPREAD}
         columns["nest"] = _spiking(peer, "microcircuit", job)
     _print_rates("microcircuit_rate", circuit.names, columns)
 
@@ -126,7 +167,7 @@ def _density(
 
 
 def _spiking(peer: Peer, name: str, job: dict[str, Any]) -> np.ndarray:
-    answer = peer.ask(job | {"dt": STEP, "warm": WARM})
+    answer = peer.ask({"given": None, "psp_spread": 0.0} | job | {"dt": STEP, "warm": WARM})
     print(f"# NEST {answer['version']}, {sum(job['sizes'])} neurons")
     print_value(f"{name}_build/nest", answer["build"], "s")
     print_value(f"{name}_simulate/nest", answer["simulate"], "s")
