@@ -163,7 +163,8 @@ class Solution(eqx.Module):
 
     @property
     def events(self) -> Event:
-        """The multiple firing events: arrays `time` and `size` of shape `(events,)`.
+        """The multiple firing events: arrays `time` and `size` of shape `(events,)`; of populations
+        `size` has the shape `(events, k)`.
 
         **Raises:** `ValueError` if the solver records none.
         """

@@ -35,7 +35,8 @@ class Lowering(Module):
 class Adaptation(Module):
     r"""Each spike of a neuron lowers its input for a while.
 
-    In the mean over the neurons of a population, the input is lowered by $A\,y$ with
+    All neurons of a population share one level y, that of the mean; the input is lowered by $A\,y$
+    with
 
     $$τ_A\,\dot y = N - y, \quad y(0) = 0,$$
 

@@ -38,6 +38,11 @@ _APART = 0.1
 """How far their number may be from a whole one, from which it differs by rounding."""
 _WEAK = 0.999
 """A spectral radius of the feedback that is below 1."""
+_MULTIPLES, _PART = 40, 0.05
+"""Up to which multiple of the highest rate resonances are looked for, and in which parts of it."""
+_FAINT, _STEEP, _FINEST = 0.1, 0.2, 1e-6
+"""A spectral radius that does not matter; by how much its logarithm may change between frequencies;
+and how near these may be, relative."""
 
 
 def num_unstable(
@@ -129,8 +134,11 @@ def _frequencies(
     time = np.asarray(circuit.membrane_time)
     up = np.asarray(linearised(grid, circuit, rates).up)
     low, high = _LOWEST / np.max(time), _BEYOND * np.max(up) / np.min(time)
-    omega = np.geomspace(low, high, _AT_ONCE)
-    radius = np.max(np.abs(np.linalg.eigvals(np.abs(feedback(omega)))), axis=1)
+    # Regular neurons resonate with multiples of their rate.
+    rate = 2 * np.pi * float(np.max(np.asarray(rates)))
+    multiples = np.arange(1, _MULTIPLES / _PART) * (_PART * rate)
+    omega = np.union1d(np.geomspace(low, high, _AT_ONCE), multiples[multiples < high])
+    omega, radius = _resolved(feedback, omega)
     strong = np.flatnonzero(~(radius < _WEAK))
     highest = omega[min(strong[-1] + 1, omega.size - 1)] if strong.size else low
     waits = np.max(np.asarray(circuit.rest))
@@ -142,6 +150,29 @@ def _frequencies(
         "grid: the feedback of the circuit does not fall with the frequency; needs more nodes",
     )
     return np.union1d(np.linspace(0, highest, num), omega[omega < highest])
+
+
+def _resolved(
+    feedback: Callable[[np.ndarray], np.ndarray], omega: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies between which the spectral radius of the feedback changes little, and that; the
+    flanks of a narrow peak show it."""
+
+    def radius_at(omega: np.ndarray) -> np.ndarray:
+        return np.max(np.abs(np.linalg.eigvals(np.abs(feedback(omega)))), axis=1)
+
+    radius = radius_at(omega)
+    while omega.size < _MOST:
+        size = np.maximum(radius, _FAINT)
+        steep = np.abs(np.diff(np.log(size))) > _STEEP
+        wide = np.diff(omega) > _FINEST * omega[1:]
+        halved = np.flatnonzero(steep & wide)
+        if not halved.size:
+            break
+        middle = (omega[halved] + omega[halved + 1]) / 2
+        omega = np.insert(omega, halved + 1, middle)
+        radius = np.insert(radius, halved + 1, radius_at(middle))
+    return omega, radius
 
 
 @partial(jax.jit, static_argnums=0)
