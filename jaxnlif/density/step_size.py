@@ -121,7 +121,7 @@ class MassStep(AbstractStepSize):
     def longest(self, situation: Situation) -> Float[Array, ""]:
         grid, model, weights, density, _, dt = situation
         kick = jnp.maximum(kicks(grid.v, model, weights), 0)
-        brief = model.epsilon * _LONGEST * jnp.min(jnp.asarray(model.membrane_time))
+        brief = model.epsilon * _LONGEST * jnp.min(jnp.asarray(model.membrane_time, dt.dtype))
         gain = _gain(grid, density, kick)
         return jnp.minimum(self.usual(situation), jnp.where(gain > 0.5, jnp.minimum(brief, dt), dt))
 
@@ -140,7 +140,7 @@ class MassStep(AbstractStepSize):
         visible = visible_jump(grid.v.threshold - grid.v.reset, grid.v.spacing)
         kick = kicks(grid.v, model, weights)
         strongest = jnp.max(kick if kick.ndim == 1 else jnp.sum(jnp.maximum(kick, 0), axis=1))
-        outer = dt / jnp.max(jnp.asarray(model.membrane_time))
+        outer = dt / jnp.max(jnp.asarray(model.membrane_time, dt.dtype))
         return jnp.minimum(outer, model.epsilon * visible / jnp.maximum(strongest, visible))
 
 

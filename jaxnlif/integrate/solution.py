@@ -163,8 +163,9 @@ class Solution(eqx.Module):
 
     @property
     def events(self) -> Event:
-        """The multiple firing events: arrays `time` and `size` of shape `(events,)`; of populations
-        `size` has the shape `(events, k)`.
+        """The multiple firing events: arrays `time` and `size` of shape `(events,)`.
+
+        Of populations `size` has the shape `(events, k)`.
 
         **Raises:** `ValueError` if the solver records none.
         """

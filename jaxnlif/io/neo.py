@@ -143,7 +143,7 @@ def _segment(member: _Member, membrane_time: float) -> neo.Segment:
         segment.add(*_trains(spikes.time * member.unit, spikes.neuron, solver.raster, span))
     if "events" in sol.logs:
         events = member.rows(sol.logs["events"])
-        sizes = [_size(member.sol, size) for size in events.size]
+        sizes = [_size(member.sol, np.asarray(size)) for size in events.size]
         times, labels = events.time * member.unit, np.array(sizes, dtype="U")
         segment.add(neo.Event(times, labels, units="s", name="multiple firing events"))
     if "switches" in sol.logs:

@@ -21,9 +21,9 @@ def sampled(
     """The neurons of a density, `stratified`; of populations one after another, `num` of each."""
     if not isinstance(num, tuple):
         return stratified(grid, density, num, key, layout)
-    column, keys = Grid(grid.v), jax.random.split(key, len(num))
+    keys = jax.random.split(key, len(num))
     parts = [
-        stratified(column, density[:, k : k + 1], size, keys[k])[0] for k, size in enumerate(num)
+        stratified(grid, density[:, k : k + 1], size, keys[k])[0] for k, size in enumerate(num)
     ]
     return jnp.concatenate(parts), None
 

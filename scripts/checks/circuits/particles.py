@@ -25,7 +25,7 @@ def brunel() -> Iterator[Measured]:
     # How much of the difference is that of finitely many neurons.
     more = tuple(4 * size for size in _SIZES)
     for measured in _against_density("", circuit.network, grid, jn.Lagged(), t1, dt, more):
-        if measured.name == "particles_errors":
+        if measured.row == "particles_errors":
             yield Measured("particles_errors_four_times", measured.value, "brunel,50000neurons")
 
 
