@@ -263,12 +263,8 @@ def _resting(every: Populations, refractory: Numbers | None) -> Numbers | None:
 
 def _adapting(jump: Numbers | None, time: Numbers | None, scale: float) -> Adaptation | None:
     """To spikes each of which lowers the input by a jump that decays in a time."""
-    for name, value, other in (
-        ("adaptation", jump, "adaptation_time"),
-        ("adaptation_time", time, "adaptation"),
-    ):
-        given = (jump is None) + (time is None) != 1 or value is None
-        check(given, f"{name}: needs {other}")
+    check(jump is None or time is not None, "adaptation: needs adaptation_time")
+    check(time is None or jump is not None, "adaptation_time: needs adaptation")
     return None if jump is None or time is None else Adaptation(jump * time / scale, time)
 
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..grid import VoltageGrid
 from ..model import AbstractMembrane, Network
-from ..stretched import Stretched, stretched
+from ..stretched import Stretched, kicks, stretched
 from .alike import AbstractNeurons, Given
 from .cascade import Cascade
 
@@ -68,8 +68,7 @@ class Several(AbstractNeurons):
     ) -> Float[Array, "k k"] | None:
         if model.connections.delayed:
             return None
-        unit = stretched(grid, model)[1] * model.membrane_time
-        return model.connections.kick(weights) / jnp.reshape(unit, (-1, 1))
+        return kicks(grid, model, weights)
 
     def given(
         self,
