@@ -10,12 +10,15 @@ from . import statistics as statistics
 from .circuits.circuit import Circuit as Circuit
 from .density import stability as stability
 from .density import stationary as stationary
+from .density.bdf2 import BDF2 as BDF2
 from .density.coupling import AbstractCoupling as AbstractCoupling
 from .density.coupling import Corrected as Corrected
 from .density.coupling import Coupled as Coupled
 from .density.coupling import Implicit as Implicit
 from .density.coupling import Lagged as Lagged
 from .density.events import Cascade as Cascade
+from .density.scheme import AbstractScheme as AbstractScheme
+from .density.scheme import Euler as Euler
 from .density.solver import FluxShift as FluxShift
 from .density.step_size import AbstractStepSize as AbstractStepSize
 from .density.step_size import FixedStep as FixedStep

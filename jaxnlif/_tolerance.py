@@ -12,6 +12,11 @@ def floor(dtype: np.dtype) -> float:
     return float(info.tiny / info.eps)
 
 
+def little(dtype: np.dtype) -> float:
+    """The part of the largest density of a column from which on a cell may limit a time scheme."""
+    return 1e-9 if jnp.finfo(dtype).bits == 64 else 1e-4
+
+
 def divisor(dtype: np.dtype) -> float:
     """Quotients by less have no derivatives: the square of their divisor is hardly a number."""
     return float(jnp.finfo(dtype).tiny) ** 0.4

@@ -25,8 +25,11 @@ _HIGHEST_RATE = 1e3
 _STARTS = 32
 
 
-def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str:
-    """What to try, by the inputs at the saved times of a `Solution` that has this flag."""
+def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"], order: int = 1) -> str:
+    """What to try, by the inputs at the saved times of a `Solution` that has this flag.
+
+    **Arguments:** `weights` of the columns; `order`, that of the scheme in time.
+    """
     if flag not in (WarningFlag.voltage_wall, WarningFlag.voltage_noise, WarningFlag.time_noise):
         return ""
     grid, model = solution.solver.grid, solution.model
@@ -42,7 +45,7 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"]) -> str
         return f"The noise is so weak that more than {MOST_NODES} nodes are needed."
     if flag is WarningFlag.time_noise:
         times = np.broadcast_to(np.asarray(model.membrane_time, float), (len(found),))
-        steps = [longest_step(nodes, like, need) for need in found] * times
+        steps = [longest_step(nodes, like, need, order) for need in found] * times
         if not np.any(np.isfinite(steps)):
             return "Try a smaller dt."
         return f"Try dt={np.nanmin(steps) * float(model.epsilon):.2g}."

@@ -117,6 +117,36 @@ class Corrected(AbstractCoupling):
         return Coupled(rate[None], root.evaluations, ~root.exhausted, exhausted=root.exhausted)
 
 
+class Extrapolated(AbstractCoupling):
+    r"""Neurons see the rate at the end of the step that the last two rates predict, or its own.
+
+    In the place of `previous` comes the prediction. It is taken as it is where the network only
+    excites, or feels what was sent before: no solve more. Where more spikes make any neuron receive
+    less, an extrapolation is unstable, and neurons see the rate of the step itself, as with
+    `Implicit`; so they do in a step that continues none (`step.fresh`), if there is such a rate.
+
+    **Reference:** jaxnlif's.
+    """
+
+    may_cycle: ClassVar[bool] = False
+
+    def __call__(self, step: VoltageStep, previous: Float[Array, " s"]) -> Coupled:
+        still, start = frozen((step, previous))
+        inhibits = _inhibits(still, start, start * 1.01 + 0.01)
+        wanted = inhibits | step.fresh
+        if step.grid.populations is not None:
+            most = jnp.where(wanted, _MAX_EVALUATIONS, 0)
+            ahead = remember(vector_root(still.firing, start, most))
+            signals = chosen_rate(step, previous, ahead.signals, ahead.found & wanted)
+            found, exhausted = ahead.found, ~ahead.found
+        else:
+            firing = _of_one(still.firing)
+            root = remember(nearest_root(firing, start[0], _MAX_EVALUATIONS, wanted=wanted))
+            signals = chosen_rate(step, previous[0], root.rate, root.found & wanted)[None]
+            ahead, found, exhausted = root, root.found, root.exhausted
+        return Coupled(signals, ahead.evaluations, found | ~inhibits, False, exhausted & inhibits)
+
+
 def not_lagged(coupling: AbstractCoupling) -> AbstractCoupling:
     """`Corrected` in place of `Lagged`."""
     return Corrected() if isinstance(coupling, Lagged) else coupling

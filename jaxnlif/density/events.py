@@ -29,7 +29,7 @@ from .blowup import MAX_RATE, CascadeMass, blows_up, cascade, jumps_of, reached
 from .coupling import AbstractCoupling, Coupled, not_lagged
 from .own_rate import own_step
 from .state import DensityState
-from .step_size import AbstractStepSize, FixedStep, MassStep
+from .step_size import AbstractStepSize, MassStep
 from .voltage import VoltageStep, frozen
 
 
@@ -41,8 +41,8 @@ class AbstractEvents(Module):
         """The coupling of the run, of the one that is given."""
 
     @abc.abstractmethod
-    def step_size(self) -> AbstractStepSize:
-        """How steps are divided unless that is given."""
+    def step_size(self, usual: AbstractStepSize) -> AbstractStepSize:
+        """How steps are divided unless that is given; `usual`, how they are without events."""
 
     @abc.abstractmethod
     def log(self, grid: Grid) -> Log[Event] | None:
@@ -72,8 +72,8 @@ class NoEvents(AbstractEvents):
     def coupling(self, coupling: AbstractCoupling) -> AbstractCoupling:
         return coupling
 
-    def step_size(self) -> AbstractStepSize:
-        return FixedStep()
+    def step_size(self, usual: AbstractStepSize) -> AbstractStepSize:
+        return usual
 
     def log(self, grid: Grid) -> None:
         return None
@@ -89,8 +89,9 @@ class NoEvents(AbstractEvents):
     def lost(
         self, step: VoltageStep, state: DensityState, seen: Coupled
     ) -> tuple[Bool[Array, ""], Result]:
-        resolved = step.kappa > 0
-        duration = jnp.where(resolved, 1 / jnp.where(resolved, step.kappa, 1), jnp.inf)
+        kappa = jnp.min(step.kappa)
+        resolved = kappa > 0
+        duration = jnp.where(resolved, 1 / jnp.where(resolved, kappa, 1), jnp.inf)
         kick, edge = step.kick(), step.edge(jnp.atleast_1d(state.rate))
         course = step.grid, state.density, state.rate
         lost = blows_up(*course, kick, duration, edge)
@@ -166,7 +167,7 @@ class Together(AbstractEvents):
     def coupling(self, coupling: AbstractCoupling) -> AbstractCoupling:
         return not_lagged(coupling)
 
-    def step_size(self) -> AbstractStepSize:
+    def step_size(self, usual: AbstractStepSize) -> AbstractStepSize:
         return self.cascade.step_size()
 
     def log(self, grid: Grid) -> Log[Event]:
@@ -215,7 +216,7 @@ def fire(step: VoltageStep, signals: Float[Array, " s"]) -> Fired:
     grid, kick, edge = still.grid, still.kick(), still.edge(signals)
 
     def cascade_after(density: Array, rates: Array) -> CascadeMass:
-        fired = still.network_rate(rates) / still.kappa
+        fired = still.network_rate(rates / still.kappa)
         return cascade(grid, density, fired, kick, edge)
 
     def together() -> Fired:
@@ -224,7 +225,7 @@ def fire(step: VoltageStep, signals: Float[Array, " s"]) -> Fired:
         jump = jumps_of(kick, event.mass)
         carried = reached(grid, rest, jump, edge)
         if grid.populations is not None:  # kicks that inhibit act on who is left
-            carried = jnp.maximum(event.mass - still.network_rate(rates) / still.kappa, 0)
+            carried = jnp.maximum(event.mass - still.network_rate(rates / still.kappa), 0)
         moved = move_up(grid, without_top(rest, carried / grid.cell_area), jump)
         fired = jnp.maximum(still.mass_given() - grid.weight_density(moved), 0)
         moved = still.reentry.returned(grid, moved, fired)

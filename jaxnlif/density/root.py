@@ -38,23 +38,29 @@ class _Iterate(NamedTuple):
     evaluations: Array
 
 
-def nearest_root(response: Response, start: Float[Array, ""], max_evaluations: int) -> Root:
+def nearest_root(
+    response: Response,
+    start: Float[Array, ""],
+    max_evaluations: int,
+    *,
+    wanted: Bool[Array, ""] | bool = True,
+) -> Root:
     r"""The root of F next to `start` in the direction in which F points.
 
     Fixed-point steps and secant extrapolation approach a root without passing it where F is convex,
     as it is where an excitatory network gains; as soon as a change of sign brackets the root, the
     Illinois variant of false position finishes. A search that runs beyond every physical rate has
-    no root ahead.
+    no root ahead. Where none is `wanted`, nothing is evaluated, and none is found.
     """
 
     def unfinished(s: _Iterate) -> Array:
         searching = ~_solved(s) & (s.x < MAX_RATE) & (s.evaluations < max_evaluations)
-        return searching | (s.evaluations == 0)
+        return (searching | (s.evaluations == 0)) & wanted
 
     # The first evaluation too is one of the loop, in which `response` is compiled once.
     begin = _begin(start, jnp.zeros_like(start), 0)
     end = lax.while_loop(unfinished, lambda s: _improved(response, s, _next(s)), begin)
-    found, within = _solved(end), end.x < MAX_RATE
+    found, within = _solved(end) & (end.evaluations > 0), end.x < MAX_RATE
     return Root(end.x, end.evaluations, found & within, ~found & within)
 
 

@@ -29,17 +29,18 @@ from .coupling import AbstractCoupling, Implicit, Lagged, not_lagged
 from .cycle import watch, watched
 from .events import AbstractEvents, Cascade, NoEvents, Together
 from .finite import AbstractSize, Finite, Infinite
-from .held import Arriving, arriving_in, recorded
+from .held import Arriving, arriving_in, entered, nothing_sent, recorded
 from .outcome import outcome
 from .reentry import AtOnce
 from .resolution import discretisation_errors, neurons_at, warnings
+from .scheme import AbstractScheme, Euler, Part
 from .start import crossing_rates, first_rates, first_rates_given
 from .state import DensityState
 from .step_size import AbstractStepSize, Situation
-from .substep import lookup_time
-from .transport import AbstractTransport, Learning, Moved, Still
+from .substep import jumps_in, lookup_time
+from .transport import AbstractTransport, Learning, Still
 from .upwind import Upwind
-from .validate import check_arguments, check_functions, check_several, check_times
+from .validate import check_arguments, check_functions, check_scheme, check_several, check_times
 from .voltage import VoltageStep
 from .walls import Walls
 
@@ -49,6 +50,7 @@ _KINDS = {
     "events": Cascade | None,
     "execution": AbstractExecution,
     "transport": AbstractTransport,
+    "scheme": AbstractScheme,
     "step_size": AbstractStepSize | None,
 }
 _INFINITE = Infinite()
@@ -83,6 +85,7 @@ class FluxShift(AbstractSolver[DensityState]):
       (`Particles` have either). `None` for the limit of many. Derivatives are
       those with the numbers of spikes held as they were drawn, not of a mean over draws.
     - `transport`: the scheme by which weights move, `Upwind()`.
+    - `scheme`: the scheme in time, `Euler()` or `BDF2()`.
     - `step_size`: how steps of the run are divided, an `AbstractStepSize`; by default as events ask
       for, and not at all without.
     - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.
@@ -101,6 +104,7 @@ class FluxShift(AbstractSolver[DensityState]):
     events: Cascade | None = eqx.field(default=None, kw_only=True)
     neurons: Int[Array, ""] | None = eqx.field(default=None, kw_only=True, converter=_as_count)
     transport: AbstractTransport = eqx.field(default=Upwind(), kw_only=True)
+    scheme: AbstractScheme = eqx.field(default=Euler(), kw_only=True)
     step_size: AbstractStepSize | None = eqx.field(default=None, kw_only=True)
     execution: AbstractExecution = eqx.field(default=AUTOMATIC, kw_only=True)
     layout: AbstractLayout = eqx.field(default=ONE_DEVICE, kw_only=True)
@@ -112,6 +116,7 @@ class FluxShift(AbstractSolver[DensityState]):
             ("events", self.events, "Cascade(...) or None"),
             ("execution", self.execution, "an execution such as execution.LogDepth()"),
             ("transport", self.transport, "a transport such as Upwind()"),
+            ("scheme", self.scheme, "a scheme such as BDF2()"),
             ("step_size", self.step_size, "a step size such as FixedStep(), or None"),
         ):
             check(isinstance(value, _KINDS[name]), f"{name} = {value!r}: must be {kind}")
@@ -129,6 +134,7 @@ class FluxShift(AbstractSolver[DensityState]):
         once(check_functions, self, model)
         check_times(model, dt, events=self.events, neurons=self.neurons)
         check_several(self, model)
+        check_scheme(self, model)
         self._size.validate(key)
 
     def sharded(self, layout: Sharded) -> FluxShift:
@@ -169,7 +175,7 @@ class FluxShift(AbstractSolver[DensityState]):
             rate=rate,
             spikes=Sum.zero(silent),
             refractory=silent,
-            sent=synapse.start(jnp.atleast_1d(rate)),
+            sent=nothing_sent(model, self.scheme.order, jnp.atleast_1d(rate)),
             resting=model.rest.start(rates),
             events=self._events.log(self.grid),
             key=self._size.key(key),
@@ -181,11 +187,12 @@ class FluxShift(AbstractSolver[DensityState]):
             alternation=watch(self._coupling(model), model, rate),
             debt=self._size.debt(self._coupling(model), synapse.delayed, self.dtype),
             adapted=None if model.adaptation is None else model.adaptation.start(silent),
+            past=self.scheme.start(density, silent),
         )
         return self._split(state)
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
-        arriving = arriving_in(model, dt, state)
+        arriving = arriving_in(model, self.scheme, dt, state)
         time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
         step = self._voltage_step(model, time, dt, arriving, state.density)
         known = arriving.deciding
@@ -193,9 +200,11 @@ class FluxShift(AbstractSolver[DensityState]):
         return self._split(replace(state, rate=rate, rates=rates))
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
-        arriving = arriving_in(model, dt, state)
-        state, fired = self._step_size.cover(self, model, t, dt, arriving, state)
-        return self._split(recorded(self.grid, model, dt, fired / dt, state))
+        arriving = arriving_in(model, self.scheme, dt, state)
+        before = state.rate
+        state, fired = self._steps(model).cover(self, model, t, dt, arriving, state)
+        past = before, arriving
+        return self._split(recorded(self.grid, model, self.scheme, dt, fired / dt, *past, state))
 
     def part(
         self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
@@ -208,20 +217,22 @@ class FluxShift(AbstractSolver[DensityState]):
         **Returns:** the state; the integral, shape `(w,)` (spikes / neuron × learning time /
         membrane time / weight).
         """
-        moved = self._learn(model, time, dt, arriving, state)
         begin = self.weights(model), state.density, state.rates, state.rate
         walls = state.walls or Walls.untouched(self.grid)  # none were written by older versions
         walls = walls.after_weight_step(self.grid, model.plasticity, *begin, dt)
+        part = self._part(model, time, dt, arriving, state)
+        begun = self.scheme.begin(part, state)
 
-        step = self._voltage_step(model, time, dt, arriving, moved.density)
+        step = self._voltage_step(model, time, begun.length, arriving, begun.moved.density)
+        step = replace(step, reentry=begun.reentry, fresh=begun.fresh)
         step = self._size.owing(step, state.debt)
-        seen = arriving.couple(self._coupling(model), step, jnp.atleast_1d(state.rate))
+        seen = arriving.couple(self._coupling(model), step, begun.previous)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.
         felt = jnp.minimum(seen.signals, MAX_RATE)
         step, key = self._size.drawn(step, felt, state.key)
         fired = self._events.fire(step, felt, seen.own and self._size.infinite)
         rate = step.network_rate(fired.rates)
-        spikes = fired.rates * dt + fired.mass * model.epsilon
+        spikes = fired.rates * begun.length + fired.mass * model.epsilon + begun.fired
         inputs = step.inputs(felt)
         new = DensityState(
             density=fired.density,
@@ -237,18 +248,19 @@ class FluxShift(AbstractSolver[DensityState]):
             result=state.result,
             substeps=state.substeps + 1,
             coupling_evaluations=state.coupling_evaluations + seen.evaluations,
-            transport_iterations=state.transport_iterations + moved.iterations,
+            transport_iterations=state.transport_iterations + begun.moved.iterations,
             walls=walls.after_voltage_step(self.grid, model, inputs, fired.density),
             debt=self._size.debt_after(state.debt, step, felt, rate, fired.together),
             alternation=watched(state.alternation, state.rate, rate, felt, step, dt),
+            past=self.scheme.after(part, begun, state, fired, spikes),
         )
-        result = outcome(self._events, step, new, seen, moved.converged)
+        result = outcome(self._events, step, new, seen, begun.moved.converged)
         return eqx.tree_at(lambda s: s.result, new, result), spikes
 
     def _voltage_step(
         self, model: Network, time: Array, dt: Array, arriving: Arriving, density: Array
     ) -> VoltageStep:
-        """The voltage step of `dt` with the drive of `time`."""
+        """The voltage step of `dt`, of each column, with the drive of `time`."""
         w, kappa = self.weights(model), model.epsilon / dt
         held = {"reentry": arriving.reentry, "lowering": arriving.lowering}
         held["known"] = arriving.signals if arriving.deciding is None else None
@@ -259,23 +271,30 @@ class FluxShift(AbstractSolver[DensityState]):
         density, rates, resting = self.layout.split((state.density, state.rates, state.resting))
         return replace(state, density=density, rates=rates, resting=resting)
 
-    def _learn(
+    def _part(
         self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
-    ) -> Moved:
-        """The density after the weights have moved."""
-        rule = model.plasticity
-        transport = self.transport if rule.moves else Still()
+    ) -> Part:
+        """What the scheme in time steps over."""
+        rule, w = model.plasticity, self.weights(model)
         signals = jnp.atleast_1d(state.rate) if arriving.signals is None else arriving.signals
 
         def firing(columns: Float[Array, "v w"]) -> Float[Array, " w"]:
             step = self._voltage_step(model, time, dt, Arriving(None, AtOnce()), columns)
             return step.rates(signals)
 
-        strength, speed = rule.strength(self.weights(model)), rule.speed * dt
+        strength, speed = rule.strength(w), rule.speed * dt
         learning = Learning(
             self.grid, state.rates, state.rate, strength, speed, firing, self.machine
         )
-        return transport.move(learning, state.density)
+        return Part(
+            learning,
+            transport=self.transport if rule.moves else Still(),
+            dt=dt,
+            epsilon=model.epsilon,
+            restarts=jumps_in(time, dt, model.jumps().astype(dt.dtype)),
+            reentry=arriving.reentry,
+            entering=entered(arriving.reentry, w, model, dt),
+        )
 
     @property
     def machine(self) -> Machine:
@@ -293,11 +312,15 @@ class FluxShift(AbstractSolver[DensityState]):
     def _coupling(self, model: Network) -> AbstractCoupling:
         """The coupling, which with events and of neurons that adapt is not lagged."""
         coupling = self._events.coupling(self.coupling)
-        return coupling if model.adaptation is None else not_lagged(coupling)
+        coupling = coupling if model.adaptation is None else not_lagged(coupling)
+        return coupling if self.events is not None else self.scheme.coupling(coupling)
 
-    @property
-    def _step_size(self) -> AbstractStepSize:
-        return self._events.step_size() if self.step_size is None else self.step_size
+    def _steps(self, model: Network) -> AbstractStepSize:
+        """How the steps of a run are divided."""
+        if self.step_size is not None:
+            return self.step_size
+        usual = self.scheme.step_size(jumps=model.jumps().size > 0)
+        return self._events.step_size(usual)
 
     def observe(self, state: DensityState) -> Snapshot:
         return Snapshot(
@@ -325,13 +348,14 @@ class FluxShift(AbstractSolver[DensityState]):
         if state.walls is None:  # written by an older version
             return no_warnings()
         w = self.weights(model)
-        step = self._step_size.usual(Situation(self.grid, model, w, state.density, rate, dt))
+        step = self._steps(model).usual(Situation(self.grid, model, w, state.density, rate, dt))
         neurons = neurons_at(self.grid, model, w, step, ts, rate, rates)
-        errors = discretisation_errors(self.grid, stretched(self.grid.v, model)[0], neurons)
+        membrane, _ = stretched(self.grid.v, model)
+        errors = discretisation_errors(self.grid, membrane, neurons, self.scheme.order)
         return warnings(errors, state.walls)
 
     def advice(self, flag: WarningFlag, solution: Any) -> str:
-        return advice(flag, solution, self.weights(solution.model))
+        return advice(flag, solution, self.weights(solution.model), self.scheme.order)
 
     def iterations(self, state: DensityState) -> dict[str, Array]:
         return {

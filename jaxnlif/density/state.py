@@ -23,6 +23,7 @@ class DensityState(eqx.Module):
     - `events`: the record of events; `key`: for what is drawn next.
     - `walls`: what the ends of the grid have taken; `None` in files of older versions.
     - `debt`: the mass that has fired and is not felt yet, of finitely many neurons.
+    - `past`: what the scheme in time keeps of earlier steps.
     - `alternation`: what is known of rates that jump to and fro, if the coupling may make them.
     """
 
@@ -43,3 +44,4 @@ class DensityState(eqx.Module):
     alternation: Alternation | None = None
     debt: Float[Array, ""] | None = None
     adapted: Any = None
+    past: Any = None

@@ -100,6 +100,29 @@ class FixedStep(AbstractStepSize):
         return solver.part(model, time, dt, arriving, state)
 
 
+class JumpStep(AbstractStepSize):
+    """Steps of the density are those of the run, divided at the jumps that the drive declares.
+
+    **Arguments:** `max_substeps`: the most parts of a step.
+
+    **Raises:** `ValueError` unless it is an integer from 1 to 10 000.
+    """
+
+    max_substeps: int = eqx.field(static=True, default=10_000)
+
+    def __check_init__(self):
+        check_max_substeps(self.max_substeps)
+
+    def longest(self, situation: Situation) -> Float[Array, ""]:
+        return situation.dt
+
+
+def check_max_substeps(most: int) -> None:
+    """Requires a number of parts that can be differentiated."""
+    check_integer("max_substeps", most, at_least=1)
+    check(most <= MAX_ITERATIONS, f"max_substeps = {most}: must not exceed {MAX_ITERATIONS}")
+
+
 class MassStep(AbstractStepSize):
     r"""No more than a mass $δm$ fires in a part, so that none misses an event.
 
@@ -114,9 +137,7 @@ class MassStep(AbstractStepSize):
     max_substeps: int = eqx.field(static=True, default=10_000)
 
     def __check_init__(self):
-        most = self.max_substeps
-        check_integer("max_substeps", most, at_least=1)
-        check(most <= MAX_ITERATIONS, f"max_substeps = {most}: must not exceed {MAX_ITERATIONS}")
+        check_max_substeps(self.max_substeps)
 
     def longest(self, situation: Situation) -> Float[Array, ""]:
         grid, model, weights, density, _, dt = situation
@@ -171,6 +192,8 @@ def _part(arguments: Any, progress: _Progress) -> _Progress:
     state, done, fired, turns = progress
     weights = solver.weights(model)
     longest = size.longest(Situation(solver.grid, model, weights, state.density, state.rate, dt))
-    substep = next_substep(t, dt, done, longest, model.jumps().astype(dt.dtype))
-    state, new = solver.part(model, substep.time, substep.length, arriving, state)
+    jumps = model.jumps().astype(dt.dtype)
+    substep = next_substep(t, dt, done, longest, jumps, evenly=solver.scheme.order > 1)
+    now = arriving.at(substep.done.total / dt)
+    state, new = solver.part(model, substep.time, substep.length, now, state)
     return _Progress(state, substep.done, fired.plus(new), turns + 1)

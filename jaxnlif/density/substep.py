@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .. import _tolerance
 from .._sum import Sum
@@ -35,6 +35,17 @@ def lookup_time(
     return jnp.where(jnp.any(there), _just_before(jump), time)
 
 
+def jumps_in(
+    time: Float[Array, ""], dt: Float[Array, ""], jumps: Float[Array, " k"]
+) -> Bool[Array, ""]:
+    """Whether the drive jumps at the beginning of a step of `dt`, or in it; `time` is when the step
+    looks up the drive."""
+    if not jumps.size:
+        return jnp.zeros((), bool)
+    slack = _slack(time, dt)
+    return jnp.any((jumps >= time - dt - slack) & (jumps <= time - slack))
+
+
 def nothing_done(t: Float[Array, ""], dt: Float[Array, ""], jumps: Float[Array, " k"]) -> Sum:
     """The beginning of a step: zero, with the derivative of the jump at which it begins, if any."""
     there = jnp.abs(jumps - t) <= _slack(t, dt)
@@ -59,14 +70,20 @@ def next_substep(
     done: Sum,
     longest: Float[Array, ""],
     jumps: Float[Array, " k"],
+    *,
+    evenly: bool = False,
 ) -> Substep:
     r"""The next part of the step from `t` to `t + dt`, of which `done` is over.
 
     It ends with the step, after the time `longest`, or at the next of the `jumps` of the drive,
     whichever is first. What ends at a jump looks up the drive just before, everything else at its
-    end.
+    end. `evenly`: whether what is longer than that is divided into equal parts, so that none is
+    much shorter than the one before it.
     """
     remaining = (dt - done.total) - done.error
+    if evenly:
+        parts = jnp.maximum(jnp.ceil(remaining / longest * (1 - 1e-6)), 1)
+        longest = remaining / lax.stop_gradient(parts)
     # Of two equal ones the derivative is that of what remains.
     length = jnp.where(longest < remaining, longest, remaining)
     begin = t + done.total

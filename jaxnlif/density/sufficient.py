@@ -14,6 +14,7 @@ from ..model import AbstractMembrane, Leaky, Network
 from ..stretched import Stretched, stretched
 from . import passage
 from .passage import Moments
+from .resolution import SKEWNESS_ERROR
 
 MOST_NODES = 100_000
 
@@ -120,13 +121,16 @@ def _sufficient(like: VoltageGrid, need: Need, rtol: float) -> tuple[int, int] |
         finer *= 2
 
 
-def longest_step(nodes: Nodes, like: VoltageGrid, need: Need) -> float:
-    """The longest step that adds little to the variance of intervals (membrane time); NaN where
-    they are not known."""
+def longest_step(nodes: Nodes, like: VoltageGrid, need: Need, order: int = 1) -> float:
+    """The longest step that changes intervals little (membrane time): their variance, or, of a
+    scheme of second `order` in time, their skewness. NaN where they are not known."""
     moments = _moments_on(nodes, like, need, 1)
     known = np.isfinite(moments.mean) & np.isfinite(moments.variance)
     if not np.any(known):
         return float("nan")
+    if order > 1:
+        squares = moments.variance[known] ** 1.5 / moments.mean[known]
+        return float(np.sqrt(np.min(squares) * SKEWNESS_ERROR / 4))
     shortest = np.min(moments.variance[known] / moments.mean[known])
     return float(shortest * 2 * _CV_PER_RATE * _RATE_TOLERANCE)
 

@@ -47,6 +47,26 @@ def check_functions(solver: Any, model: Network) -> None:
             ) from None
 
 
+def check_scheme(solver: Any, model: Network) -> None:
+    """Requires a scheme in time that can follow what the network has."""
+    if solver.scheme.order == 1:
+        return
+    name = type(solver.scheme).__name__
+    check(
+        solver.neurons is None,
+        f"neurons: {name} does not carry the noise of finitely many; take scheme=Euler()",
+    )
+    check(
+        not model.plasticity.moves,
+        f"learning: {name} does not move weights; take scheme=Euler()",
+    )
+    check(
+        model.connections.has_ends,
+        f"delay: {name} needs what arrives at the end of a step, which this one does not tell; "
+        "take scheme=Euler()",
+    )
+
+
 def check_several(solver: Any, model: Network) -> None:
     """Requires a solver that can follow as many populations as the network has."""
     check(

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..grid import Grid
 from ..machine.machine import HERE, Machine
@@ -24,7 +24,7 @@ class VoltageStep(eqx.Module):
     r"""The voltage step of a time, as functions of the signals that are felt, shape `(s,)`.
 
     - `weights`: synaptic weights of the columns, `(w,)`.
-    - `time`: when the drive is looked up; `kappa`: $ε/Δt$ (1 / membrane time).
+    - `time`: when the drive is looked up; `kappa`: $ε/Δt$, a number or `(w,)` (1 / membrane time).
     - `density`: $p^*$ at the beginning, `(v, w)`.
     - `reentry`: who re-enters at the reset potential.
     - `machine`: how columns are stepped, and on which devices.
@@ -33,19 +33,21 @@ class VoltageStep(eqx.Module):
     - `known`: the signals that arrive, if they were sent in earlier steps. Those that are felt are
       then the rates to which neurons adapt.
     - `lowering`: by how much adaptation lowers the input, if there is any.
+    - `fresh`: whether the step continues none, so that no rate of before says what is felt.
     """
 
     grid: Grid
     model: Network
     weights: Float[Array, " w"]
     time: Float[Array, ""]
-    kappa: Float[Array, ""]
+    kappa: Float[Array, " *#w"]
     density: Float[Array, "v w"]
     reentry: AbstractReentry = AtOnce()
     machine: Machine = HERE
     extra: Float[Array, " s"] | float = 0.0
     known: Float[Array, " s2"] | None = None
     lowering: Lowering | None = None
+    fresh: Bool[Array, ""] | bool = False
 
     def crossing(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
         """The firing rates at the beginning."""

@@ -14,6 +14,7 @@ from .._check import check, check_finite, check_positive
 from .._module import Module
 from .._sum import Sum
 from ._leaf import leaf
+from .course import Course, filtered
 from .drive import AbstractDrive
 
 
@@ -79,6 +80,25 @@ class Adaptation(Module):
         steps = dt / self.time_constant
         left = -jnp.expm1(-steps) / steps
         return Lowering(self.strength * left * level.total, self.strength * (1 - left))
+
+    def lowers_at_end(
+        self, level: Sum, before: Float[Array, "*k"], dt: Float[Array, ""]
+    ) -> Lowering:
+        """By how much the input is lowered at the end of a step, in which the rate is linear.
+
+        **Arguments:** as `lowers`; `before`, the rate at the beginning.
+        """
+        steps = dt / self.time_constant
+        base, share = (
+            filtered(*given, steps)
+            for given in ((level.total, before / 2, jnp.zeros_like(before)), (0.0, 0.5, 1.0))
+        )
+        return Lowering(self.strength * base, self.strength * share)
+
+    def after_course(self, level: Sum, sent: Course, dt: Float[Array, ""]) -> Sum:
+        """The level after a step in which rates had a `Course`, of second order in time."""
+        steps = dt / self.time_constant
+        return level.plus(filtered(level.total, sent.mean, sent.after, steps) - level.total)
 
     def after(self, level: Sum, rate: Float[Array, "*k"], dt: Float[Array, ""]) -> Sum:
         """The level after a step.

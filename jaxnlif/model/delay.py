@@ -16,6 +16,7 @@ from .._check import check, check_integer, check_positive, is_concrete, known, s
 from .._module import Module
 from .._sum import Sum
 from ._leaf import leaf
+from .course import Course, filtered
 
 
 class AbstractDelay(Module):
@@ -45,6 +46,25 @@ class AbstractDelay(Module):
     @abc.abstractmethod
     def record(self, memory: Any, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Any:
         """The memory after a step in which `sent` was sent."""
+
+    def at_end(self, memory: Any, ahead: Course, dt: Float[Array, ""]) -> Float[Array, "..."]:
+        """What arrives at the end of the step that begins, in the shape and unit of what is sent.
+
+        Schemes of second order in time need it, and `record_course`; their `memory` is of the form
+        that `start` begins.
+
+        **Arguments:** `ahead`: the `Course` that is expected in the step.
+        """
+        raise NotImplementedError
+
+    def record_course(self, memory: Any, sent: Course, dt: Float[Array, ""]) -> Any:
+        """The memory after a step in which `sent` was sent, of which `at_end` is found."""
+        raise NotImplementedError
+
+    @property
+    def has_ends(self) -> bool:
+        """Whether schemes of second order in time can follow this delay."""
+        return type(self).at_end is not AbstractDelay.at_end
 
     def transform(self, lam: Complex[Array, ""]) -> Complex[Array, "..."]:
         r"""The Laplace transform $⟨e^{-λ d}⟩$ of the delays, which their linear response needs.
@@ -150,6 +170,12 @@ class Delay(AbstractDelay):
         values = memory.values.at[memory.place].set(sent)
         return Ring(values, (memory.place + 1) % self.slots)
 
+    def at_end(self, memory: Ring, ahead: Course, dt: Float[Array, ""]) -> Float[Array, "..."]:
+        return self.seen(memory, dt)  # of the values at the ends of steps
+
+    def record_course(self, memory: Ring, sent: Course, dt: Float[Array, ""]) -> Ring:
+        return self.record(memory, sent.after, dt)
+
     def outstanding(self, memory: Ring, dt: Float[Array, ""]) -> Float[Array, "..."]:
         """The sum of what was sent and has not arrived, in the shape and unit of `sent`."""
         age = (memory.place - 1 - np.arange(self.slots)) % self.slots
@@ -198,6 +224,12 @@ class ExponentialDelay(AbstractDelay):
 
     def record(self, memory: Sum, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Sum:
         return memory.plus((sent - memory.total) * -jnp.expm1(-dt / self.duration))
+
+    def at_end(self, memory: Sum, ahead: Course, dt: Float[Array, ""]) -> Float[Array, "..."]:
+        return filtered(memory.total, ahead.mean, ahead.after, dt / self.duration)
+
+    def record_course(self, memory: Sum, sent: Course, dt: Float[Array, ""]) -> Sum:
+        return memory.plus(self.at_end(memory, sent, dt) - memory.total)
 
     def transform(self, lam: Complex[Array, ""]) -> Complex[Array, "..."]:
         return 1 / (1 + lam * self.duration)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from .course import Course, filtered
 from .delay import AbstractDelay, Delay
 from .spread import AbstractSpread
 from .synapse import AbstractSynapse
@@ -21,6 +22,14 @@ class Filtered(NamedTuple):
     """What is on its way, and where the filters are: shape `(k, k)`, or `(k,)` for all targets."""
 
     sent: Any
+    level: Float[Array, "*k k"]
+
+
+class Courses(NamedTuple):
+    """The same for schemes of second order in time, of means and of values at the ends of steps."""
+
+    means: Any
+    ends: Any
     level: Float[Array, "*k k"]
 
 
@@ -91,6 +100,37 @@ class DelayedProjections(AbstractSynapse):
         if self.delay is None:
             return Filtered(signals, level)
         return Filtered(self.delay.record(memory.sent, signals, dt), level)
+
+    @property
+    def has_ends(self) -> bool:
+        return self.delay is None or self.delay.has_ends
+
+    def start_course(self, signals: Float[Array, " k"]) -> Courses:
+        memory = self.start(signals)
+        return Courses(memory.sent, memory.sent, memory.level)
+
+    def at_end(self, memory: Courses, ahead: Course, dt: Float[Array, ""]) -> Float[Array, " s"]:
+        return jnp.ravel(self._level(memory, ahead, dt))
+
+    def record_course(self, memory: Courses, sent: Course, dt: Float[Array, ""]) -> Courses:
+        level = self._level(memory, sent, dt)
+        if self.delay is None:
+            return Courses(sent.mean, sent.after, level)
+        means = self.delay.record(memory.means, sent.mean, dt)
+        return Courses(means, self.delay.record_course(memory.ends, sent, dt), level)
+
+    def _level(self, memory: Courses, sent: Course, dt: Float[Array, ""]) -> Float[Array, "... k"]:
+        """What is felt at the end of a step."""
+        shape = memory.level.shape
+        if self.delay is None:
+            mean, end = sent.mean, sent.after
+        else:
+            mean = self.delay.seen(memory.means, dt)
+            end = self.delay.at_end(memory.ends, sent, dt)
+        if self.filter is None:
+            return jnp.broadcast_to(end, shape)
+        steps = dt / jnp.broadcast_to(self.filter, shape)
+        return filtered(memory.level, *(jnp.broadcast_to(x, shape) for x in (mean, end)), steps)
 
     def _arriving(self, memory: Filtered, dt: Float[Array, ""]) -> Float[Array, "... k"]:
         found = memory.sent if self.delay is None else self.delay.seen(memory.sent, dt)

@@ -16,6 +16,7 @@ from jaxtyping import Array, Complex, Float
 from .._check import check, check_integer, check_positive, shown
 from .._quadrature import gauss_legendre
 from ._leaf import leaf
+from .course import Course
 from .delay import AbstractDelay, Ring
 
 _BEYOND = 1e-4
@@ -81,6 +82,13 @@ class AbstractSpread(AbstractDelay):
 
     def record(self, memory: Ring, sent: Float[Array, "..."], dt: Float[Array, ""]) -> Ring:
         return Ring(memory.values.at[memory.place].set(sent), (memory.place + 1) % self.slots)
+
+    def at_end(self, memory: Ring, ahead: Course, dt: Float[Array, ""]) -> Float[Array, "..."]:
+        at_once = self.integral(dt) / dt  # of what is sent last, where that is straight in a step
+        return self.seen(memory, dt) + at_once * (ahead.after - ahead.before)
+
+    def record_course(self, memory: Ring, sent: Course, dt: Float[Array, ""]) -> Ring:
+        return self.record(memory, sent.after, dt)
 
     def shares(self, dt: Float[Array, ""]) -> Float[Array, "slots ..."]:
         """The part of what was sent in each of the last steps that arrives in the next one.

@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Shaped
 
 from .._module import Module
+from .course import Course
 from .delay import AbstractDelay, Delay
 
 _HIGH = 1e6, 1e4
@@ -86,6 +87,28 @@ class AbstractSynapse(Module):
         """The memory after a step in which `signals` were sent."""
         return memory
 
+    @property
+    def has_ends(self) -> bool:
+        """Whether schemes of second order in time can follow it: where it is `delayed`, they need
+        the three methods that follow."""
+        return not self.delayed
+
+    def start_course(self, signals: Float[Array, " s"]) -> Any:
+        """The memory before time 0 of such schemes."""
+        return None
+
+    def at_end(self, memory: Any, ahead: Course, dt: Float[Array, ""]) -> Float[Array, " s"]:
+        """What is felt at the end of the step that begins; `ahead`, the `Course` of signals that is
+        expected in it.
+
+        **Returns:** signals, shape `(s,)` (spikes / neuron / membrane time).
+        """
+        raise NotImplementedError
+
+    def record_course(self, memory: Any, sent: Course, dt: Float[Array, ""]) -> Any:
+        """The memory after a step in which signals had the `Course` that was `sent`."""
+        return memory
+
     def validate(self, dt: ArrayLike) -> None:
         """Checks that steps of `dt` resolve it.
 
@@ -141,6 +164,19 @@ class DelayedSynapse(AbstractSynapse):
 
     def record(self, memory: Any, signals: Float[Array, " s"], dt: Float[Array, ""]) -> Any:
         return self.delay.record(memory, signals[0], dt)
+
+    @property
+    def has_ends(self) -> bool:
+        return self.delay.has_ends
+
+    def start_course(self, signals: Float[Array, " s"]) -> Any:
+        return self.start(signals)
+
+    def at_end(self, memory: Any, ahead: Course, dt: Float[Array, ""]) -> Float[Array, " s"]:
+        return self.delay.at_end(memory, Course(*(x[0] for x in ahead)), dt)[None]
+
+    def record_course(self, memory: Any, sent: Course, dt: Float[Array, ""]) -> Any:
+        return self.delay.record_course(memory, Course(*(x[0] for x in sent)), dt)
 
     def validate(self, dt: ArrayLike) -> None:
         self.delay.validate("delay", dt)

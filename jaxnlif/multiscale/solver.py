@@ -98,7 +98,7 @@ class MultiScale(AbstractSolver[MultiScaleState]):
         max_switches: int = 4096,
     ):
         switch = CascadeSwitch() if switch is None else switch
-        check_arguments(macro, micro, switch)
+        check_arguments(macro, micro, switch, finite_size_noise)
         coupling = Corrected() if isinstance(macro.coupling, Lagged) else macro.coupling
         neurons = micro.num if finite_size_noise else None
         self.macro = replace(macro, coupling=coupling, neurons=neurons)

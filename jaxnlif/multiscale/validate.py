@@ -12,8 +12,9 @@ from ..particles.solver import Particles
 from .switch import AbstractSwitch
 
 
-def check_arguments(macro: Any, micro: Any, switch: Any) -> None:
-    """Requires a density without events and neurons, particles, and a switch."""
+def check_arguments(macro: Any, micro: Any, switch: Any, noisy: bool) -> None:
+    """Requires a density without events and neurons, particles, and a switch; `noisy`, whether the
+    density is to carry the noise of the particles."""
     for name, value, kind in (("macro", macro, FluxShift), ("micro", micro, Particles)):
         check(
             isinstance(value, kind),
@@ -29,6 +30,11 @@ def check_arguments(macro: Any, micro: Any, switch: Any) -> None:
     )
     check(macro.events is None, "macro: has events; particles follow them here, so leave them")
     check(macro.neurons is None, "macro: has neurons; those of micro count here, so leave them")
+    check(
+        not noisy or macro.scheme.order == 1,
+        f"macro: {type(macro.scheme).__name__} does not carry the noise of finitely many neurons; "
+        "take scheme=Euler(), or finite_size_noise=False",
+    )
 
 
 def check_network(model: Network) -> None:

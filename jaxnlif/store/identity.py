@@ -265,7 +265,11 @@ def _sha256(content: Any) -> str:
 _RENAMED = {"Look": "Record"}
 """New names of classes of jaxnlif by their old ones, which files may have."""
 
-_LATER = {"membrane": "jaxnlif.Leaky", "transport": "jaxnlif.Upwind"}
+_LATER = {
+    "membrane": "jaxnlif.Leaky",
+    "transport": "jaxnlif.Upwind",
+    "scheme": "jaxnlif.Euler",
+}
 """Fields that later versions added, and the classes of what there was before."""
 
 

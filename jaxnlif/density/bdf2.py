@@ -1,0 +1,151 @@
+r"""`BDF2`: two steps of history, second order in time, and still one solve that keeps the sign.
+
+With $ω = Δt_n / Δt_{n-1}$, in each column,
+
+$$p^* = p^n + g\,(p^n - p^{n-1}), \quad Δt' = (1 - g/ω)\,Δt, \quad 0 ≤ g ≤ ω^2/(1 + 2ω).$$
+
+The upper end is the formula of order two, 0 is backward Euler, and the limiter takes the largest g
+with $p^* ≥ 0$. Who has fired in a step is counted by the same formula,
+$ΔS^{n+1} = g\,ΔS^n + N^{n+1} Δt'$, so that no neuron is lost between density and resting neurons.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from .. import _tolerance
+from .coupling import AbstractCoupling, Corrected, Extrapolated, Lagged
+from .events import Fired
+from .reentry import Later
+from .scheme import AbstractScheme, Begun, Part
+from .state import DensityState
+from .step_size import AbstractStepSize, FixedStep, JumpStep
+from .transport import Moved
+
+_LARGEST_RATIO = 2.0  # of successive steps; zero-stable up to 1 + √2
+
+
+class Past(eqx.Module):
+    r"""The last step.
+
+    - `density`: at its beginning, `(v, w)` (1 / voltage / weight); `rate`: the network rate then
+      (spikes / neuron / membrane time).
+    - `fired`: $∫N(w)\,dt$ in it, `(w,)` (spikes / neuron × learning time / membrane time / weight).
+    - `entered`: the mass that re-entered by itself in it, `(w,)` (1 / weight).
+    - `dt`: its length (learning time).
+    - `age`: how many steps there were since the last restart.
+    """
+
+    density: Float[Array, "v w"]
+    rate: Float[Array, "*k"]
+    fired: Float[Array, " w"]
+    entered: Float[Array, " w"]
+    dt: Float[Array, ""]
+    age: Int[Array, ""]
+
+
+class BDF2(AbstractScheme):
+    r"""Two-step backward differences, limited so that the density stays positive at every step.
+
+    One solve per step, as `Euler`; second order in time where drive and rates are smooth, for steps
+    of any length, that may change from one to the next by a factor of up to 2. As ε → 0 it becomes
+    the quasi-static step. The rate that neurons feel is extrapolated from the last two where the
+    network excites; where it inhibits, and in the first step after a jump of the drive or an event,
+    it is that of the step itself. Steps of the run are divided at the jumps that the drive
+    declares.
+
+    **Reference:** jaxnlif's.
+    """
+
+    order: ClassVar[int] = 2
+
+    def start(self, density: Float[Array, "v w"], rate: Float[Array, "*k"]) -> Past:
+        none, columns = jnp.zeros((), density.dtype), jnp.zeros_like(density[0])
+        return Past(density, rate, columns, columns, none + 1, jnp.zeros((), jnp.int32))
+
+    def begin(self, part: Part, state: DensityState) -> Begun:
+        past: Past = state.past
+        ratio, known = _ratio(part.dt, past, part.restarts)
+        share = jnp.where(known, ratio**2 / (1 + 2 * ratio), 0)
+        slope = state.density - past.density
+        density = state.density
+        if isinstance(part.reentry, Later):
+            reset = part.learning.grid.v.reset_index
+            spacing = part.learning.grid.v.spacing
+            density = density.at[reset].add(part.entering / spacing)
+            slope = slope.at[reset].add(-past.entered / spacing)
+        ahead, share = extrapolated(density, slope, past.density, share)
+        moved = Moved(ahead, jnp.zeros((), jnp.int32), jnp.ones((), bool))
+        reentry = part.reentry
+        if isinstance(reentry, Later):
+            reentry = Later(jnp.zeros_like(reentry.entering))
+        return Begun(
+            moved=moved,
+            length=(1 - share / ratio) * part.dt,
+            reentry=reentry,
+            previous=_rate_ahead(past, state.rate, ratio, known),
+            fresh=(past.age == 0) | part.restarts,
+            fired=share * past.fired,
+        )
+
+    def after(
+        self, part: Part, begun: Begun, state: DensityState, fired: Fired, spikes: Array
+    ) -> Past:
+        age = jnp.where(begun.fresh, 1, jnp.minimum(state.past.age + 1, 2))
+        age = jnp.where(fired.together, 0, age)
+        return Past(state.density, state.rate, spikes, part.entering, part.dt, age)
+
+    def restarted(self, past: Past) -> Past:
+        return eqx.tree_at(lambda past: past.age, past, jnp.zeros_like(past.age))
+
+    def ahead(self, state: DensityState, dt: Float[Array, ""]) -> Float[Array, " s"]:
+        return _rate_ahead(state.past, state.rate, *_ratio(dt, state.past, False))
+
+    def coupling(self, coupling: AbstractCoupling) -> AbstractCoupling:
+        return Extrapolated() if isinstance(coupling, Lagged | Corrected) else coupling
+
+    def step_size(self, *, jumps: bool) -> AbstractStepSize:
+        return JumpStep() if jumps else FixedStep()
+
+
+def _ratio(dt: Array, past: Past, restarts: Array | bool) -> tuple[Array, Array]:
+    """Of the length of the step to that of the last one; whether the two are used together."""
+    ratio = dt / past.dt
+    known = (past.age > 0) & ~jnp.asarray(restarts) & (ratio <= _LARGEST_RATIO)
+    return jnp.where(known, ratio, 1), known
+
+
+def _rate_ahead(
+    past: Past, rate: Float[Array, "*k"], ratio: Array, known: Array
+) -> Float[Array, " s"]:
+    """The network rate at the end of the step, from the last two; the first of them, which is that
+    of the initial density, enters nothing."""
+    ahead = jnp.maximum(rate + ratio * (rate - past.rate), 0)
+    return jnp.atleast_1d(jnp.where(known & (past.age > 1), ahead, rate))
+
+
+def extrapolated(
+    density: Float[Array, "v w"],
+    slope: Float[Array, "v w"],
+    former: Float[Array, "v w"],
+    share: Float[Array, ""],
+) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
+    r"""$p^* = p + g s$ with the largest $g$ up to a `share` that keeps it positive, and that g.
+
+    Cells that held little `former` density do not count: they are cut off at zero, and the column
+    is scaled to its mass.
+
+    **Arguments:** density p, slope s and former density, `(v, w)` (1 / voltage / weight).
+    """
+    little = _tolerance.little(density.dtype) * jnp.max(density, 0)
+    falls = (slope < 0) & (former > little[None])
+    bound = jnp.where(falls, density / jnp.where(falls, -slope, 1), share)
+    share = jnp.minimum(share, jnp.min(bound, 0))
+    ahead = jnp.maximum(density + share[None] * slope, 0)
+    mass = jnp.sum(density, 0) + share * jnp.sum(slope, 0)
+    kept = jnp.sum(ahead, 0)
+    return ahead * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None], share
