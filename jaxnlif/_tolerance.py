@@ -13,8 +13,8 @@ def floor(dtype: np.dtype) -> float:
 
 
 def little(dtype: np.dtype) -> float:
-    """The part of the largest density of a column from which on a cell may limit a time scheme."""
-    return 1e-9 if jnp.finfo(dtype).bits == 64 else 1e-4
+    """The part of the mass of a column from which on a cell may limit a scheme in time."""
+    return 1e-11 if jnp.finfo(dtype).bits == 64 else 1e-6
 
 
 def divisor(dtype: np.dtype) -> float:

@@ -15,9 +15,12 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .. import _tolerance
+from ..machine.machine import Machine
+from .cells import with_inflow
 from .coupling import AbstractCoupling, Corrected, Extrapolated, Lagged
 from .events import Fired
 from .reentry import Later
@@ -36,6 +39,8 @@ class Past(eqx.Module):
       (spikes / neuron / membrane time).
     - `fired`: $∫N(w)\,dt$ in it, `(w,)` (spikes / neuron × learning time / membrane time / weight).
     - `entered`: the mass that re-entered by itself in it, `(w,)` (1 / weight).
+    - `mass`: the sum over voltages that each column began the run with, `(w,)`
+      (1 / voltage / weight).
     - `dt`: its length (learning time).
     - `age`: how many steps there were since the last restart.
     """
@@ -44,6 +49,7 @@ class Past(eqx.Module):
     rate: Float[Array, "*k"]
     fired: Float[Array, " w"]
     entered: Float[Array, " w"]
+    mass: Float[Array, " w"]
     dt: Float[Array, ""]
     age: Int[Array, ""]
 
@@ -65,24 +71,27 @@ class BDF2(AbstractScheme):
 
     def start(self, density: Float[Array, "v w"], rate: Float[Array, "*k"]) -> Past:
         none, columns = jnp.zeros((), density.dtype), jnp.zeros_like(density[0])
-        return Past(density, rate, columns, columns, none + 1, jnp.zeros((), jnp.int32))
+        mass = jnp.sum(density, 0)
+        return Past(density, rate, columns, columns, mass, none + 1, jnp.zeros((), jnp.int32))
 
     def begin(self, part: Part, state: DensityState) -> Begun:
         past: Past = state.past
         ratio, known = _ratio(part.dt, past, part.restarts)
-        share = jnp.where(known, ratio**2 / (1 + 2 * ratio), 0)
-        slope = state.density - past.density
-        density = state.density
-        if isinstance(part.reentry, Later):
-            reset = part.learning.grid.v.reset_index
-            spacing = part.learning.grid.v.spacing
-            density = density.at[reset].add(part.entering / spacing)
-            slope = slope.at[reset].add(-past.entered / spacing)
-        ahead, share = extrapolated(density, slope, past.density, share)
-        moved = Moved(ahead, jnp.zeros((), jnp.int32), jnp.ones((), bool))
-        reentry = part.reentry
+        most = jnp.where(known, ratio**2 / (1 + 2 * ratio), 0)
+        density, slope, reentry = state.density, state.density - past.density, part.reentry
         if isinstance(reentry, Later):
+            grid = part.learning.grid.v
+            density = with_inflow(grid, density, part.entering)
+            slope = with_inflow(grid, slope, -past.entered)
             reentry = Later(jnp.zeros_like(reentry.entering))
+        least = _tolerance.little(density.dtype) * past.mass
+        share = positive_share(density, slope, least, most, part.learning.machine)
+        # Who re-enters at once leaves every column its mass; the first one does not drift.
+        mass = past.mass
+        if isinstance(reentry, Later):
+            mass = jnp.sum(density, 0) + share * jnp.sum(slope, 0)
+        ahead = scaled(jnp.maximum(density + share[None] * slope, 0), mass)
+        moved = Moved(ahead, jnp.zeros((), jnp.int32), jnp.ones((), bool))
         return Begun(
             moved=moved,
             length=(1 - share / ratio) * part.dt,
@@ -97,7 +106,8 @@ class BDF2(AbstractScheme):
     ) -> Past:
         age = jnp.where(begun.fresh, 1, jnp.minimum(state.past.age + 1, 2))
         age = jnp.where(fired.together, 0, age)
-        return Past(state.density, state.rate, spikes, part.entering, part.dt, age)
+        mass = state.past.mass
+        return Past(state.density, state.rate, spikes, part.entering, mass, part.dt, age)
 
     def restarted(self, past: Past) -> Past:
         return eqx.tree_at(lambda past: past.age, past, jnp.zeros_like(past.age))
@@ -128,24 +138,37 @@ def _rate_ahead(
     return jnp.atleast_1d(jnp.where(known & (past.age > 1), ahead, rate))
 
 
-def extrapolated(
+def positive_share(
     density: Float[Array, "v w"],
     slope: Float[Array, "v w"],
-    former: Float[Array, "v w"],
-    share: Float[Array, ""],
-) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
-    r"""$p^* = p + g s$ with the largest $g$ up to a `share` that keeps it positive, and that g.
+    least: Float[Array, " w"],
+    most: Float[Array, ""],
+    machine: Machine,
+) -> Float[Array, " w"]:
+    r"""The largest g up to `most` with which $p + g s$ is positive, for each column.
 
-    Cells that held little `former` density do not count: they are cut off at zero, and the column
-    is scaled to its mass.
+    Cells do not count that held no more than the `least`; they are to be cut off at zero.
 
-    **Arguments:** density p, slope s and former density, `(v, w)` (1 / voltage / weight).
+    **Arguments:** density p and slope s, `(v, w)`; `least`, `(w,)` (1 / voltage / weight); how to
+    run.
     """
-    little = _tolerance.little(density.dtype) * jnp.max(density, 0)
-    falls = (slope < 0) & (former > little[None])
-    bound = jnp.where(falls, density / jnp.where(falls, -slope, 1), share)
-    share = jnp.minimum(share, jnp.min(bound, 0))
-    ahead = jnp.maximum(density + share[None] * slope, 0)
-    mass = jnp.sum(density, 0) + share * jnp.sum(slope, 0)
-    kept = jnp.sum(ahead, 0)
-    return ahead * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None], share
+
+    def bounded(bound: Array, cells: tuple[Array, Array]) -> Array:
+        p, s = cells
+        falls = (s < 0) & (p - s > least)
+        return jnp.minimum(bound, jnp.where(falls, p / jnp.where(falls, -s, 1), most))
+
+    def row_by_row(density: Array, slope: Array) -> Array:  # faster on a CPU than a reduction
+        start = jnp.broadcast_to(most, least.shape)
+        return lax.scan(lambda g, row: (bounded(g, row), None), start, (density, slope))[0]
+
+    def at_once(density: Array, slope: Array) -> Array:
+        return jnp.min(bounded(most, (density, slope)), 0)
+
+    return machine.run(density, slope, loops=row_by_row, log_depth=at_once)
+
+
+def scaled(density: Float[Array, "v w"], mass: Float[Array, " w"]) -> Float[Array, "v w"]:
+    """The density with this sum in each column."""
+    kept = jnp.sum(density, 0)
+    return density * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]

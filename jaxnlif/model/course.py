@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 
@@ -22,9 +23,9 @@ class Course(NamedTuple):
 
 
 def filtered(
-    level: Float[Array, "..."],
-    mean: Float[Array, "..."],
-    end: Float[Array, "..."],
+    level: Float[ArrayLike, "..."],
+    mean: Float[ArrayLike, "..."],
+    end: Float[ArrayLike, "..."],
     steps: Float[Array, "..."],
 ) -> Float[Array, "..."]:
     r"""The level of a filter $τ \dot y = s - y$ after a step of `steps` time constants.
@@ -35,5 +36,6 @@ def filtered(
     """
     left = jnp.exp(-steps)
     gained = -jnp.expm1(-steps)
-    slope = jnp.where(steps < 0.05, steps**2 / 6 * (1 - steps / 2), 1 + left - 2 * gained / steps)
+    series = steps**2 / 6 * (1 - steps / 2 + steps**2 * (0.15 - steps / 30))
+    slope = jnp.where(steps < 0.05, series, 1 + left - 2 * gained / steps)
     return left * level + gained * mean + slope * (end - mean)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _report import Rule, at_least, at_most, below, equal_to, reported
 
-from . import accuracy, coupling, learned, performance, structure
+from . import accuracy, coupling, learned, performance, second_order, structure
 
 REQUIRED: dict[str, Rule] = {
     # mass over 10⁴ whole learning steps, summed in float64
@@ -48,6 +48,16 @@ REQUIRED: dict[str, Rule] = {
     "float32_over_numba_small": reported(),
     "learning_step_lagged": reported("aim<=2"),
     "learning_step_implicit": reported("aim<=4"),
+    # BDF2: orders in time of rate, density and spikes; random ratios of steps; what is kept
+    "bdf2_order": at_least(1.9),
+    "bdf2_order_random_ratios": at_least(1.9),
+    "bdf2_mass_with_rest": at_most(1e-14),
+    "bdf2_filter": at_most(2e-4),
+    "bdf2_epsilon_order": at_least(0.95),
+    "bdf2_float32": at_most(1e-4),
+    "bdf2_inhibition_rate": equal_to(0.9152, within=5e-5),
+    "bdf2_inhibition_spread": at_most(1e-6),
+    "bdf2_gradient": at_most(1e-6),
     # compilation
     "new_traces": equal_to(0),
     "new_compilations": equal_to(0),
@@ -67,6 +77,13 @@ CHECKS = (
     learned.large_courant_numbers,
     coupling.strong_inhibition,
     coupling.blow_up_times,
+    second_order.observed_orders,
+    second_order.random_step_ratios,
+    second_order.conserved,
+    second_order.filters,
+    second_order.limit,
+    second_order.inhibition,
+    second_order.gradients,
     performance.speed,
     performance.recompilation,
     performance.compile_time,

@@ -23,7 +23,7 @@ class _Steep(eqx.Module):
 
 def strong_inhibition() -> Iterator[Measured]:
     """One steady rate, equal to the root, at any time step, where lagged coupling cycles."""
-    rates = {dt: _inhibited_rates(dt) for dt in TIME_STEPS}
+    rates = {dt: steep_inhibition(dt) for dt in TIME_STEPS}
     for dt, (_, last) in rates.items():
         yield Measured("strong_inhibition_rate", float(last), f"dt={dt:g}")
     for dt, (previous, last) in rates.items():
@@ -32,13 +32,13 @@ def strong_inhibition() -> Iterator[Measured]:
     yield Measured("strong_inhibition_spread", float(spread))
 
 
-def _inhibited_rates(dt: float) -> np.ndarray:
+def steep_inhibition(dt: float, **solver) -> np.ndarray:
     """The network rates after 49 and 50 steps."""
     v = jn.VoltageGrid(-4.0, 2.0, reset=1.0, num=300)
     grid = jn.Grid(v=v, w=jn.WeightGrid(-1.0, 0.0, num=100))
     sol = jn.solve(
         jn.Network(drive=4.0, response=_Steep(), epsilon=1e-6),
-        jn.FluxShift(grid, jn.Implicit()),
+        jn.FluxShift(grid, jn.Implicit(), **solver),
         y0=jn.gaussian(grid, v=(-1.0, 0.5), w=(-0.5, 0.005)),
         t1=50 * dt,
         dt=dt,
