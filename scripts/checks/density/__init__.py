@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _report import Rule, at_least, at_most, below, equal_to, reported
 
-from . import accuracy, coupling, learned, performance, structure
+from . import accuracy, coupling, learned, matrix, performance, structure
 
 REQUIRED: dict[str, Rule] = {
     # mass over 10⁴ whole learning steps, summed in float64
@@ -48,6 +48,10 @@ REQUIRED: dict[str, Rule] = {
     "float32_over_numba_small": reported(),
     "learning_step_lagged": reported("aim<=2"),
     "learning_step_implicit": reported("aim<=4"),
+    # solver x scheme x features, one and two at a time
+    "matrix_cells": reported(),
+    "matrix_cells_run": reported(),
+    "matrix_cells_wrong": equal_to(0),
     # compilation
     "new_traces": equal_to(0),
     "new_compilations": equal_to(0),
@@ -67,6 +71,7 @@ CHECKS = (
     learned.large_courant_numbers,
     coupling.strong_inhibition,
     coupling.blow_up_times,
+    matrix.matrix,
     performance.speed,
     performance.recompilation,
     performance.compile_time,
