@@ -24,6 +24,7 @@ SCHEMES: dict[str, dict[str, Any]] = {"Euler": {}}
 """The time schemes, as arguments of `FluxShift`."""
 
 NEURONS = 2000
+SATURATING = jn.Saturating()
 
 
 class Level(eqx.Module):
@@ -67,7 +68,7 @@ FEATURES = (
     ),
     Feature("inhibition", "sign"),
     Feature("excitation", "sign"),
-    Feature("`response=Saturating()`", "response", {"response": jn.Saturating()}),
+    Feature("`response=Saturating()`", "response", {"response": SATURATING}),
     Feature("`noise_slope`", "noise_slope", {"noise_slope": 0.3}),
     Feature("`noise` in time", "noise", {"noise": Level(1.0)}),
     Feature("drive with jumps", "drive", {"drive": jn.Pulse(1.0, 1.0, 0.25, 0.5)}),
@@ -280,7 +281,9 @@ def _network(cell: Cell) -> jn.Network:
         own = {"threshold": [2.0, 2.5], "reset": [1.0, 1.2], "time_constant": [1.0, 0.5]}
         return jn.Network(weight=signs * sizes, **own, **given)
     if cell.has("learning"):
-        return jn.Network(learning=jn.Hebbian(0.1 * sign), **given)
+        # With any other response there need not be a learned state.
+        gain = 0.03 if cell.has("`membrane=Quadratic()`") else 0.1
+        return jn.Network(learning=jn.Hebbian(gain * sign), **({"response": SATURATING} | given))
     return jn.Network(weight=None if cell.has("weight axis") else strength, **given)
 
 

@@ -43,6 +43,8 @@ def outcome(cell: Cell) -> Outcome:
     doubtful[jn.WarningFlag.time_noise] = False  # of intervals; stationary rates have none of it
     doubts = bool(np.any(doubtful)) or sol.result != jn.Result.completed
     message = sol.message if doubts else ""
+    if sol.result != jn.Result.completed:
+        return Outcome(np.inf, 0.0, message)
     spikes = np.asarray(sol.spikes, float)
     if cell.has("`refractory=Never"):
         return Outcome(float(np.max(np.abs(spikes[-1] - 1))), _LAST, message)
@@ -148,7 +150,9 @@ def _learned(model: jn.Network, sign: int) -> float:
         with np.errstate(divide="ignore"):  # beyond the largest support some never fire
             return float(np.sum(parts * support / 2 * w / (gain * rate * rates))) - 1
 
-    return bisect(mass, 0.02, 2.0, xtol=1e-7) / np.sqrt(2 * gain)
+    # The smallest support is the one that is reached from narrow weights.
+    high = next(support for support in np.arange(0.1, 3.0, 0.1) if mass(support) > 0)
+    return bisect(mass, 0.01, high, xtol=1e-7) / np.sqrt(2 * gain)
 
 
 def _own_rate_error(cell: Cell, sol: jn.Solution) -> float:
