@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _report import Rule, at_least, at_most, below, equal_to, reported
 
-from . import accuracy, coupling, learned, performance, second_order, structure
+from . import accuracy, coupling, learned, matrix, performance, second_order, structure
 
 REQUIRED: dict[str, Rule] = {
     # mass over 10⁴ whole learning steps, summed in float64
@@ -58,6 +58,10 @@ REQUIRED: dict[str, Rule] = {
     "bdf2_inhibition_rate": equal_to(0.9152, within=5e-5),
     "bdf2_inhibition_spread": at_most(1e-6),
     "bdf2_gradient": at_most(1e-6),
+    # solver x scheme x features, one and two at a time
+    "matrix_cells": reported(),
+    "matrix_cells_run": reported(),
+    "matrix_cells_wrong": equal_to(0),
     # compilation
     "new_traces": equal_to(0),
     "new_compilations": equal_to(0),
@@ -84,6 +88,7 @@ CHECKS = (
     second_order.limit,
     second_order.inhibition,
     second_order.gradients,
+    matrix.matrix,
     performance.speed,
     performance.recompilation,
     performance.compile_time,
