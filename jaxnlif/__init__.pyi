@@ -16,6 +16,7 @@ from .density.coupling import Coupled as Coupled
 from .density.coupling import Implicit as Implicit
 from .density.coupling import Lagged as Lagged
 from .density.events import Cascade as Cascade
+from .density.limited import Limited as Limited
 from .density.solver import FluxShift as FluxShift
 from .density.step_size import AbstractStepSize as AbstractStepSize
 from .density.step_size import FixedStep as FixedStep

@@ -82,7 +82,7 @@ class FluxShift(AbstractSolver[DensityState]):
       if neurons were Poisson processes: that of regular neurons is smaller, of bursting ones larger
       (`Particles` have either). `None` for the limit of many. Derivatives are
       those with the numbers of spikes held as they were drawn, not of a mean over draws.
-    - `transport`: the scheme by which weights move, `Upwind()`.
+    - `transport`: the scheme by which weights move, `Upwind()` or, of order 2, `Limited()`.
     - `step_size`: how steps of the run are divided, an `AbstractStepSize`; by default as events ask
       for, and not at all without.
     - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.
