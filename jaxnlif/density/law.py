@@ -25,18 +25,19 @@ class LimitedLaw(eqx.Module):
 
     - `conditional`: the rates $r_j$ of the neurons of each cell.
     - `hebbian`: $(Δt/Δw)\,K \bar N$ at the inner faces; `fall`, `rise`: $(Δt/Δw)\,w^±$ there.
+    - `limited`: whether values at faces follow slopes; else they are those of cells upstream.
     """
 
     conditional: Float[Array, " w"]
     hebbian: Float[Array, " faces"]
     fall: Float[Array, " faces"]
     rise: Float[Array, " faces"]
+    limited: bool = eqx.field(static=True, default=True)
 
     def faces(self, weights: Float[Array, "w 1"]) -> Faces:
         """The exchange with the factors of a weight density held."""
-        held = weights[:, 0]
-        upper, lower = face_factors(held)
-        fire_upper, fire_lower = face_factors(self.conditional * held)
+        upper, lower = self._factors(weights[:, 0])
+        fire_upper, fire_lower = self._factors(self.conditional * weights[:, 0])
         above = (self.conditional * upper * fire_upper)[:-1]
         below = (self.conditional * lower * fire_lower)[1:]
         columns = (
@@ -46,6 +47,9 @@ class LimitedLaw(eqx.Module):
             self.fall * lower[1:],
         )
         return Faces(*(column[:, None] for column in columns))
+
+    def _factors(self, values: Float[Array, " w"]) -> tuple[Array, Array]:
+        return face_factors(values) if self.limited else (jnp.ones_like(values),) * 2
 
 
 def refrozen(

@@ -7,8 +7,9 @@ rate of a neuron that comes from the cell they come from and feels the input of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -60,11 +61,6 @@ class LearningFlow(eqx.Module):
         flow = learning.rates, learning.rate, learning.strength, learning.dt, learning.machine
         return cls(grid, weights, *flow, limited)
 
-    def found(self, conditional: Float[Array, " w"]) -> tuple[Exchange, Float[Array, " w"]]:
-        """The exchange at given conditional rates, and what cells gain by it."""
-        exchange, weights = self.exchange(conditional)
-        return exchange, self.gain(weights, self.fastest())
-
     def arrivals(self, alone: Float[Array, " w"]) -> _Arrivals:
         """What arrives at most: where all fire as the fastest do, or as those in their cell do."""
         courant = self.fastest()
@@ -75,12 +71,13 @@ class LearningFlow(eqx.Module):
         mass = jnp.minimum(jnp.maximum(alone, self.gain(reached[:, 0], courant)), limit)
         return _Arrivals(mass, *courant.faces.exchange(reached))
 
-    def exchange(self, conditional: Float[Array, " w"]) -> tuple[Exchange, Float[Array, " w"]]:
-        """The exchange of a step at given conditional rates, and the weight density at the end."""
-        courant = Courant(*(number / _PARTS for number in _courant(self, conditional)))
+    def exchange(self, conditional: Float[Array, " w"]) -> Exchange:
+        """The exchange of a step at given conditional rates."""
+        courant = self.courant(conditional, 1 / _PARTS)
+        law = self.law(conditional, jnp.full_like(courant.fall[:, 0], 1 / _PARTS))
 
         def advance(weights: Array, _: None) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-            moved, faces = self._advected(courant, conditional, weights)
+            moved, faces = self._advected(courant, law, weights)
             up, down = faces.exchange(moved.weights)
             climbs, falls = up * moved.weights, down * _above(moved.weights)
             return moved.weights, (climbs, falls, moved.iterations, moved.converged)
@@ -88,37 +85,48 @@ class LearningFlow(eqx.Module):
         weights, parts = lax.scan(advance, self.weights[:, None], length=_PARTS)
         climbs, falls, iterations, converged = parts
         held = jnp.maximum(weights, self.least())
-        exchange = Exchange(
+        return Exchange(
             jnp.sum(climbs, 0) / held,
             jnp.sum(falls, 0) / _above(held),
             weights,
             jnp.sum(iterations, dtype=jnp.int32),
             jnp.all(converged),
         )
-        return exchange, weights[:, 0]
 
     def _advected(
-        self, courant: Courant, conditional: Array, weights: Array
+        self, courant: Courant, law: LimitedLaw, weights: Array
     ) -> tuple[Advected, Faces]:
         """After a part of the step, and the faces through which the mass moved."""
         moved = advect(courant, weights, self.machine)
         if not self.limited:
             return moved, courant.faces
-        found, faces = refrozen(
-            self._law(courant, conditional), weights, moved.weights, self.machine
-        )
+        found, faces = refrozen(law, weights, moved.weights, self.machine)
         return moved._replace(weights=found, iterations=moved.iterations + TURNS), faces
 
-    def _law(self, courant: Courant, conditional: Array) -> LimitedLaw:
-        """The law of a part of the step at limited faces."""
+    def courant(self, conditional: Float[Array, " w"], part: Array | float = 1.0) -> Courant:
+        """The flow of a part of the step at given conditional rates, from cells upstream."""
+        assert self.grid.w is not None
+        faces = jnp.asarray(self.grid.w.faces, self.grid.dtype)
+        scale = part * self.dt / self.grid.weight_spacing
+        return Courant(
+            hebbian=(scale * self.strength * conditional * self.rate)[:, None],
+            fall=(scale * jnp.maximum(faces, 0))[:, None],
+            rise=(scale * jnp.maximum(-faces, 0))[:, None],
+        )
+
+    def law(self, conditional: Float[Array, " w"], part: Float[Array, " faces"]) -> LimitedLaw:
+        """The same with values at faces, of a part of the step for each face."""
+        assert self.grid.w is not None
+        faces = jnp.asarray(self.grid.w.faces, self.grid.dtype)
+        scale = part * (self.dt / self.grid.weight_spacing)
         strength = (self.strength[:-1] + self.strength[1:]) / 2
-        hebbian = self.dt / (_PARTS * self.grid.weight_spacing) * strength * self.rate
-        return LimitedLaw(conditional, hebbian, courant.fall[:, 0], courant.rise[:, 0])
+        fall, rise = (scale * jnp.maximum(sign * faces, 0) for sign in (1, -1))
+        return LimitedLaw(conditional, scale * strength * self.rate, fall, rise, self.limited)
 
     def fastest(self) -> Courant:
         """The flow if all fire as the fastest do."""
         most = jnp.max(self.conditional(self.rates))
-        return _courant(self, jnp.full_like(self.weights, most))
+        return self.courant(jnp.full_like(self.weights, most))
 
     def conditional(self, rates: Array, arriving: Array | float = 0.0) -> Float[Array, " w"]:
         """Rates per mass of those who are in a cell and those who arrive."""
@@ -144,29 +152,48 @@ class _Arrivals(NamedTuple):
     down: Float[Array, "w 1"]
 
 
+def _alone(flow: LearningFlow, conditional: Array) -> tuple[Exchange, tuple[()]]:
+    """The exchange of a step that knows no other."""
+    return flow.exchange(conditional), ()
+
+
 def _front(weights: Float[Array, " w"], gain: Float[Array, " w"]) -> Float[Array, ""]:
     """The share of the mass that cells gain which held little before, beyond what is negligible."""
     total = jnp.sum(weights)
     return jnp.maximum(jnp.sum(gain) / jnp.where(total > 0, total, 1) - _NEGLIGIBLE, 0)
 
 
-def exchange_of(flow: LearningFlow, firing: Firing, density: Float[Array, "v w"]) -> Exchange:
-    """The exchange of a step.
+def exchange_of(
+    flow: LearningFlow,
+    firing: Firing,
+    density: Float[Array, "v w"],
+    solve: Callable[[Any, Array], tuple[Exchange, Any]] = _alone,
+    problem: Any = None,
+) -> tuple[Exchange, Any]:
+    """The exchange of a step, and what else its solution tells.
 
     First all in a cell fire as those who were there. Where mass then comes into cells that held
     little or nothing, the exchange is found again, at the rates of those who arrive.
+
+    **Arguments:** `flow`, what moves the weights; the rates that `firing` columns have; `density`
+    at the beginning; how to `solve` a `problem`, by default that of the flow, at conditional rates.
     """
     everywhere = flow.machine.layout.everywhere
+    problem = flow if problem is None else problem
+
+    def gained(flow: LearningFlow, problem: Any, conditional: Array) -> tuple[Any, Array]:
+        found = solve(problem, conditional)
+        return found, flow.gain(found[0].weights[:, 0], flow.fastest())
 
     # Reverse mode repeats all but the searches, since storing the rest would cost more.
     @partial(jax.checkpoint, prevent_cse=False, policy=SEARCHED)
-    def exchange() -> Exchange:
-        first, gain = everywhere(LearningFlow.found)(flow, flow.conditional(flow.rates))
+    def exchange() -> tuple[Exchange, Any]:
+        first, gain = everywhere(gained)(flow, problem, flow.conditional(flow.rates))
 
-        def again() -> Exchange:
+        def again() -> tuple[Exchange, Any]:
             conditional = _with_arrivals(flow, firing, density, gain)
-            found, _ = everywhere(LearningFlow.exchange)(flow, conditional)
-            return found._replace(iterations=first.iterations + found.iterations)
+            found, more = everywhere(solve)(problem, conditional)
+            return found._replace(iterations=first[0].iterations + found.iterations), more
 
         return lax.cond(_front(flow.weights, gain) > 0, again, lambda: first)
 
@@ -194,15 +221,3 @@ def _with_arrivals(
 def _above(column: Float[Array, "w 1"]) -> Float[Array, "w 1"]:
     """What the next cell has; the last one, what it has itself."""
     return jnp.concatenate([column[1:], column[-1:]])
-
-
-def _courant(flow: LearningFlow, conditional: Float[Array, " w"]) -> Courant:
-    grid = flow.grid
-    assert grid.w is not None
-    faces = jnp.asarray(grid.w.faces, grid.dtype)
-    scale = flow.dt / grid.weight_spacing
-    return Courant(
-        hebbian=(scale * flow.strength * conditional * flow.rate)[:, None],
-        fall=(scale * jnp.maximum(faces, 0))[:, None],
-        rise=(scale * jnp.maximum(-faces, 0))[:, None],
-    )

@@ -30,7 +30,7 @@ class Limited(AbstractTransport):
 
     def move(self, learning: Learning, density: Float[Array, "v w"]) -> Moved:
         flow = LearningFlow.of(learning, density, limited=True)
-        exchange = exchange_of(flow, learning.firing, density)
+        exchange, _ = exchange_of(flow, learning.firing, density)
         num = density.shape[0]
         both = jnp.concatenate([density, divergence(flow.grid, exchange, density)])
         both = solve_along_weights(exchange.up, exchange.down, both, flow.machine)
@@ -63,14 +63,24 @@ def _profile(grid: Grid, density: Float[Array, "v w"]) -> Float[Array, "v w"]:
 
 
 def positive_sum(
-    grid: Grid, density: Float[Array, "v w"], more: Float[Array, "v w"]
+    grid: Grid,
+    density: Float[Array, "v w"],
+    more: Float[Array, "v w"],
+    weights: Float[Array, " w"] | None = None,
 ) -> Float[Array, "v w"]:
     """The density and, in each column, as much as leaves it non-negative of something that has no
-    mass but by rounding."""
+    mass but by rounding; with the mass of the density, or another."""
     least = _tolerance.divisor(density.dtype)
     short = -more > jnp.maximum(density, least)
     share = jnp.where(short, density, 1) / jnp.where(short, -more, 1)
     moved = jnp.maximum(density + jnp.min(share, 0, keepdims=True) * more, 0)
-    given, found = (grid.weight_density(x)[None] for x in (density, moved))
-    held = found > least
-    return moved * jnp.where(held, given, 1) / jnp.where(held, found, 1)
+    given = grid.weight_density(density) if weights is None else weights
+    return moved * over(given, grid.weight_density(moved), 1.0)[None]
+
+
+def over(
+    given: Float[Array, " w"], weights: Float[Array, " w"], otherwise: float = 0.0
+) -> Float[Array, " w"]:
+    """Quotients by a weight density, or something else where that is not."""
+    held = weights > _tolerance.divisor(weights.dtype)
+    return jnp.where(held, given, otherwise) / jnp.where(held, weights, 1)

@@ -24,6 +24,6 @@ class Upwind(AbstractTransport):
 
     def move(self, learning: Learning, density: Float[Array, "v w"]) -> Moved:
         flow = LearningFlow.of(learning, density, limited=False)
-        exchange = exchange_of(flow, learning.firing, density)
+        exchange, _ = exchange_of(flow, learning.firing, density)
         moved = solve_along_weights(exchange.up, exchange.down, density, flow.machine)
         return Moved(moved, exchange.iterations, exchange.converged)
