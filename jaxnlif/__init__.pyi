@@ -17,6 +17,7 @@ from .density.coupling import Coupled as Coupled
 from .density.coupling import Implicit as Implicit
 from .density.coupling import Lagged as Lagged
 from .density.events import Cascade as Cascade
+from .density.limited import Limited as Limited
 from .density.scheme import AbstractScheme as AbstractScheme
 from .density.scheme import Euler as Euler
 from .density.solver import FluxShift as FluxShift

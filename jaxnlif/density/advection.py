@@ -27,18 +27,19 @@ SEARCHED = jax.checkpoint_policies.save_only_these_names(_FOUND)
 """Reverse mode stores what searches have found, and repeats the rest."""
 
 
-class Courant(NamedTuple):
-    r"""The learning flow of one step in units of cells.
+class Faces(NamedTuple):
+    r"""Exchange rates at the inner faces in a step, as functions of the weight density.
 
-    - `hebbian`: $α_j = (Δt/Δw)\,K_j r_j \bar N$, so that $α_j H_j$ is a Courant number.
-    - `fall`, `rise`: $(Δt/Δw)\,w^±$ at the inner faces: the decay of weights towards zero.
+    - `climb`, `drop`: Hebbian rates upwards and downwards per density of the cell that gives.
+    - `rise`, `fall`: rates of the decay of weights towards zero, upwards and downwards.
 
     Everything is a column, one matrix for all voltages.
     """
 
-    hebbian: Float[Array, "w 1"]
-    fall: Float[Array, "faces 1"]
+    climb: Float[Array, "faces 1"]
+    drop: Float[Array, "faces 1"]
     rise: Float[Array, "faces 1"]
+    fall: Float[Array, "faces 1"]
 
     def exchange(self, weights: Float[Array, "w 1"]) -> tuple[Array, Array]:
         """Mass exchanged per step and unit of mass, `up[j]`: j → j+1, `down[j]`: j+1 → j.
@@ -46,14 +47,34 @@ class Courant(NamedTuple):
         The Hebbian flux of a negative iterate is zero, so that the rates are never negative.
         """
         weights = jnp.maximum(weights, 0)
-        up = jnp.maximum(self.hebbian, 0)[:-1] * weights[:-1] + self.rise
-        down = jnp.maximum(-self.hebbian, 0)[1:] * weights[1:] + self.fall
+        up = self.climb * weights[:-1] + self.rise
+        down = self.drop * weights[1:] + self.fall
         closed = jnp.zeros_like(weights[:1])
         return jnp.concatenate([up, closed]), jnp.concatenate([down, closed])
 
     def linearised(self, weights: Float[Array, "w 1"]) -> tuple[Array, Array]:
         """Exchange rates of the Jacobian: the Hebbian flux is quadratic in the weight density."""
-        return Courant(2 * self.hebbian, self.fall, self.rise).exchange(weights)
+        return self._replace(climb=2 * self.climb, drop=2 * self.drop).exchange(weights)
+
+
+class Courant(NamedTuple):
+    r"""The learning flow of one step in units of cells.
+
+    - `hebbian`: $α_j = (Δt/Δw)\,K_j r_j \bar N$, so that $α_j H_j$ is a Courant number.
+    - `fall`, `rise`: $(Δt/Δw)\,w^±$ at the inner faces: the decay of weights towards zero.
+
+    Everything is a column.
+    """
+
+    hebbian: Float[Array, "w 1"]
+    fall: Float[Array, "faces 1"]
+    rise: Float[Array, "faces 1"]
+
+    @property
+    def faces(self) -> Faces:
+        """The exchange at faces that take the values of the cells upstream."""
+        climb, drop = (jnp.maximum(sign * self.hebbian, 0) for sign in (1, -1))
+        return Faces(climb[:-1], drop[1:], self.rise, self.fall)
 
 
 class Advected(NamedTuple):
@@ -81,19 +102,29 @@ def advect(
     found = checkpoint_name(found, _FOUND)
     moved, total = found.weights, jnp.sum(weights)
     for _ in range(_EXACT):
-        moved = _improved(moved, *_linearised(courant, weights, moved), machine)
+        moved = newton_step(courant.faces, weights, moved, machine)
         # More than the mass, by more than rounding, comes of a search that has not converged.
         moved = jnp.where(moved > 2 * total, total, moved)
     return Advected(moved, found.iterations + _EXACT, found.converged)
 
 
-def _linearised(courant: Courant, weights: Array, moved: Array) -> tuple[Array, Array, Array]:
+def newton_step(
+    faces: Faces,
+    weights: Float[Array, "w 1"],
+    moved: Float[Array, "w 1"],
+    machine: Machine = HERE,
+) -> Float[Array, "w 1"]:
+    r"""The iterate `moved` after one step of Newton's method for $H + A(H)\,H = H^*$."""
+    return _improved(moved, *_linearised(faces, weights, moved), machine)
+
+
+def _linearised(faces: Faces, weights: Array, moved: Array) -> tuple[Array, Array, Array]:
     """The residual, and the exchange rates of its Jacobian."""
-    return _residual(courant, weights, moved), *courant.linearised(moved)
+    return _residual(faces, weights, moved), *faces.linearised(moved)
 
 
-def _residual(courant: Courant, weights: Array, moved: Array) -> Array:
-    up, down = courant.exchange(moved)
+def _residual(faces: Faces, weights: Array, moved: Array) -> Array:
+    up, down = faces.exchange(moved)
     return mmatrix.apply(jnp.ones(1, weights.dtype), up, down, moved) - weights
 
 
@@ -119,10 +150,10 @@ def _search(courant: Courant, weights: Array, machine: Machine) -> Advected:
     iteration, since the linearised flux is zero there, but out of cells that it does not reach at
     once. So what has not converged soon starts again with mass wherever it could go.
     """
-    total = jnp.sum(weights)
+    total, faces = jnp.sum(weights), courant.faces
 
     def begin(moved: Array) -> _Point:
-        return moved, *_linearised(courant, weights, moved)
+        return moved, *_linearised(faces, weights, moved)
 
     def improve(carry: tuple[_Point, Array]) -> tuple[_Point, Array]:
         point, iterations = carry

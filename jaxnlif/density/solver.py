@@ -84,8 +84,8 @@ class FluxShift(AbstractSolver[DensityState]):
       if neurons were Poisson processes: that of regular neurons is smaller, of bursting ones larger
       (`Particles` have either). `None` for the limit of many. Derivatives are
       those with the numbers of spikes held as they were drawn, not of a mean over draws.
-    - `transport`: the scheme by which weights move, `Upwind()`.
-    - `scheme`: the scheme in time, `Euler()` or `BDF2()`.
+    - `transport`: the scheme by which weights move, `Upwind()` or, of order 2, `Limited()`.
+    - `scheme`: the scheme in time, `Euler()` or, of order 2, `BDF2()`.
     - `step_size`: how steps of the run are divided, an `AbstractStepSize`; by default as events ask
       for, and not at all without.
     - `execution`: loops over rows, logarithmic depth or kernels; `Automatic()` takes what is fast.

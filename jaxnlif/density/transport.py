@@ -52,8 +52,7 @@ class Moved(NamedTuple):
 class AbstractTransport(Module):
     r"""A scheme for the learning flow $∂_t p + ∂_w[(K N \bar N - w)\,p] = 0$ of a step.
 
-    A scheme keeps the mass of every voltage and the sign of the density; no mass passes the ends
-    of the weight grid.
+    A scheme keeps the mass and the sign of the density; no mass passes the ends of the weight grid.
     """
 
     @abc.abstractmethod

@@ -35,7 +35,7 @@ def make_grid(num, low=0.0, high=1.0, voltages=3, dtype=None):
 def test_exchange_computed_by_hand():
     # Learning pushes cells 0 and 1 up and cell 2 down; weights decay towards the inner face 0.
     courant = Courant(column(2.0, 1.0, -3.0), fall=column(0.0, 0.5), rise=column(0.25, 0.0))
-    up, down = courant.exchange(column(0.1, 0.2, 0.4))
+    up, down = courant.faces.exchange(column(0.1, 0.2, 0.4))
     np.testing.assert_allclose(up[:, 0], [0.2 + 0.25, 0.2, 0], rtol=1e-6)
     np.testing.assert_allclose(down[:, 0], [0.0, 1.2 + 0.5, 0], rtol=1e-6)
 
@@ -114,7 +114,7 @@ def test_the_implicit_equation_is_solved(number, dtype):
         assert converged
         assert int(iterations) < 50
         assert np.all(np.asarray(moved) >= 0)
-        up, down = courant.exchange(moved)
+        up, down = courant.faces.exchange(moved)
         # A residual of rounding, relative to the largest fluxes.
         residual = mmatrix.apply(jnp.ones(1, dtype), up, down, moved) - weights
         scale = jnp.sum((1 + up + down) * moved)
