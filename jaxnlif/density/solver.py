@@ -11,7 +11,6 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._check import check, check_integer
-from .._once import once
 from .._sum import Sum
 from ..execution import AUTOMATIC, AbstractExecution
 from ..grid import Grid
@@ -40,19 +39,10 @@ from .step_size import AbstractStepSize, Situation
 from .substep import jumps_in, lookup_time
 from .transport import AbstractTransport, Learning, Still
 from .upwind import Upwind
-from .validate import check_arguments, check_functions, check_scheme, check_several, check_times
+from .validate import check_arguments, check_kinds, check_network
 from .voltage import VoltageStep
 from .walls import Walls
 
-_KINDS = {
-    "grid": Grid,
-    "coupling": AbstractCoupling,
-    "events": Cascade | None,
-    "execution": AbstractExecution,
-    "transport": AbstractTransport,
-    "scheme": AbstractScheme,
-    "step_size": AbstractStepSize | None,
-}
 _INFINITE = Infinite()
 
 
@@ -66,10 +56,8 @@ class FluxShift(AbstractSolver[DensityState]):
     Each step moves the weights by the learning flow and then solves drift, diffusion, firing and
     re-entry implicitly with the rank-one flux shift. For every time step and every $ε ≥ 0$ the
     density stays non-negative, the mass stays put to round-off, and as ε → 0 the scheme becomes
-    the quasi-static one, at the same cost. Order 2 in voltage, 1 in time, 1 in weight.
-
-    With a refractory period those who fire rest, and re-enter when it is over: density and resting
-    neurons together keep the mass. With a transmission delay the rate that arrives is known.
+    the quasi-static one, at the same cost. With a refractory period density and resting neurons
+    together keep the mass. Order 2 in voltage, and 1 in time and weight, or 2 if asked for.
 
     **Arguments:**
 
@@ -81,9 +69,8 @@ class FluxShift(AbstractSolver[DensityState]):
     - `neurons`: the number M of neurons whose finite size is felt: the rate that neurons see in a
       step is that of Poisson($M \bar N Δt/ε$) spikes of M neurons; needs a key. Density, rates and
       spike counts remain those of the expected flux. It carries the noise of these kicks only, as
-      if neurons were Poisson processes: that of regular neurons is smaller, of bursting ones larger
-      (`Particles` have either). `None` for the limit of many. Derivatives are
-      those with the numbers of spikes held as they were drawn, not of a mean over draws.
+      if neurons were Poisson processes (`Particles` are regular or burst). `None` for the limit of
+      many. Derivatives are those with the spikes held as they were drawn.
     - `transport`: the scheme by which weights move, `Upwind()` or, of order 2, `Limited()`.
     - `scheme`: the scheme in time, `Euler()` or, of order 2, `BDF2()`.
     - `step_size`: how steps of the run are divided, an `AbstractStepSize`; by default as events ask
@@ -110,16 +97,16 @@ class FluxShift(AbstractSolver[DensityState]):
     layout: AbstractLayout = eqx.field(default=ONE_DEVICE, kw_only=True)
 
     def __check_init__(self):
-        for name, value, kind in (
-            ("grid", self.grid, "a Grid"),
-            ("coupling", self.coupling, "a coupling such as Lagged()"),
-            ("events", self.events, "Cascade(...) or None"),
-            ("execution", self.execution, "an execution such as execution.LogDepth()"),
-            ("transport", self.transport, "a transport such as Upwind()"),
-            ("scheme", self.scheme, "a scheme such as BDF2()"),
-            ("step_size", self.step_size, "a step size such as FixedStep(), or None"),
-        ):
-            check(isinstance(value, _KINDS[name]), f"{name} = {value!r}: must be {kind}")
+        check_kinds(
+            self,
+            grid=(Grid, "a Grid"),
+            coupling=(AbstractCoupling, "a coupling such as Lagged()"),
+            events=(Cascade | None, "Cascade(...) or None"),
+            execution=(AbstractExecution, "an execution such as execution.LogDepth()"),
+            transport=(AbstractTransport, "a transport such as Upwind()"),
+            scheme=(AbstractScheme, "a scheme such as BDF2()"),
+            step_size=(AbstractStepSize | None, "a step size such as FixedStep(), or None"),
+        )
         check(
             self.events is None or not isinstance(self.coupling, Implicit),
             "coupling = Implicit(): finds no rate where neurons fire together; with events, "
@@ -131,10 +118,7 @@ class FluxShift(AbstractSolver[DensityState]):
     ) -> None:
         self.execution.validate()
         check_arguments(self.grid, model, y0, dt)
-        once(check_functions, self, model)
-        check_times(model, dt, events=self.events, neurons=self.neurons)
-        check_several(self, model)
-        check_scheme(self, model)
+        check_network(self, model, dt)
         self._size.validate(key)
 
     def sharded(self, layout: Sharded) -> FluxShift:
@@ -275,21 +259,19 @@ class FluxShift(AbstractSolver[DensityState]):
         self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
     ) -> Part:
         """What the scheme in time steps over."""
-        rule, w = model.plasticity, self.weights(model)
+        w = self.weights(model)
         signals = jnp.atleast_1d(state.rate) if arriving.signals is None else arriving.signals
 
         def firing(columns: Float[Array, "v w"]) -> Float[Array, " w"]:
             step = self._voltage_step(model, time, dt, Arriving(None, AtOnce()), columns)
             return step.rates(signals)
 
-        strength, speed = rule.strength(w), rule.speed * dt
-        learning = Learning(
-            self.grid, state.rates, state.rate, strength, speed, firing, self.machine
-        )
+        transport = self.transport if model.plasticity.moves else Still()
+        learning = Learning.of(self, model, dt, state.rates, state.rate, firing)
         return Part(
             learning,
-            transport=self.transport if rule.moves else Still(),
-            dt=dt,
+            transport,
+            dt,
             epsilon=model.epsilon,
             restarts=jumps_in(time, dt, model.jumps().astype(dt.dtype)),
             reentry=arriving.reentry,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._module import Module
 from ..grid import Grid
 from ..machine.machine import HERE, Machine
+from ..model import Network
 
 Firing = Callable[[Float[Array, "v w"]], Float[Array, " w"]]
 
@@ -35,6 +36,15 @@ class Learning(NamedTuple):
     dt: Float[Array, ""]
     firing: Firing
     machine: Machine = HERE
+
+    @classmethod
+    def of(
+        cls, solver: Any, model: Network, dt: Array, rates: Array, rate: Array, firing: Firing
+    ) -> Learning:
+        """What moves the weights of a `FluxShift` in a step, at these rates."""
+        rule = model.plasticity
+        strength, speed = rule.strength(solver.weights(model)), rule.speed * dt
+        return cls(solver.grid, rates, rate, strength, speed, firing, solver.machine)
 
 
 class Moved(NamedTuple):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from .._check import check, known, unseen
+from .._once import once
 from ..grid import Grid
 from ..initial import check_density
 from ..model import Network
@@ -27,6 +28,21 @@ def check_arguments(grid: Grid, model: Network, y0: ArrayLike, dt: ArrayLike) ->
     synapse.validate(dt)
     check_membrane(grid.v, model)
     check_density(grid, y0)
+
+
+def check_kinds(solver: Any, **kinds: tuple[Any, str]) -> None:
+    """Requires arguments of the right kind, each of which is a type and how it is called."""
+    for name, (kind, called) in kinds.items():
+        value = getattr(solver, name)
+        check(isinstance(value, kind), f"{name} = {value!r}: must be {called}")
+
+
+def check_network(solver: Any, model: Network, dt: ArrayLike) -> None:
+    """Requires a network that this solver follows with its other arguments."""
+    once(check_functions, solver, model)
+    check_times(model, dt, events=solver.events, neurons=solver.neurons)
+    check_several(solver, model)
+    check_scheme(solver, model)
 
 
 def check_functions(solver: Any, model: Network) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 
@@ -23,9 +22,9 @@ class Course(NamedTuple):
 
 
 def filtered(
-    level: Float[ArrayLike, "..."],
-    mean: Float[ArrayLike, "..."],
-    end: Float[ArrayLike, "..."],
+    level: Float[Array, "..."] | float,
+    mean: Float[Array, "..."] | float,
+    end: Float[Array, "..."] | float,
     steps: Float[Array, "..."],
 ) -> Float[Array, "..."]:
     r"""The level of a filter $τ \dot y = s - y$ after a step of `steps` time constants.

@@ -130,7 +130,8 @@ class DelayedProjections(AbstractSynapse):
         if self.filter is None:
             return jnp.broadcast_to(end, shape)
         steps = dt / jnp.broadcast_to(self.filter, shape)
-        return filtered(memory.level, *(jnp.broadcast_to(x, shape) for x in (mean, end)), steps)
+        mean, end = (jnp.broadcast_to(x, shape) for x in (mean, end))
+        return filtered(memory.level, mean, end, steps)
 
     def _arriving(self, memory: Filtered, dt: Float[Array, ""]) -> Float[Array, "... k"]:
         found = memory.sent if self.delay is None else self.delay.seen(memory.sent, dt)

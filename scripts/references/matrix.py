@@ -20,7 +20,7 @@ import numpy as np
 
 import jaxnlif as jn
 
-SCHEMES: dict[str, dict[str, Any]] = {"Euler": {}}
+SCHEMES: dict[str, dict[str, Any]] = {"Euler": {}, "BDF2": {"scheme": jn.BDF2()}}
 """The time schemes, as arguments of `FluxShift`."""
 
 NEURONS = 2000
