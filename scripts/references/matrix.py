@@ -193,11 +193,13 @@ COVERING: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 def covering() -> Iterator[Cell]:
-    """The cells of `COVERING`, with every scheme."""
+    """The cells of `COVERING`, with every scheme, of which each has the features it follows."""
     for solver, groups in COVERING.items():
         for scheme in schemes(solver):
             for names in groups:
-                yield named(solver, scheme, *names)
+                yield named(
+                    solver, scheme, *(n for n in names if not refusal(named(solver, scheme, n)))
+                )
 
 
 def schemes(solver: str) -> tuple[str, ...]:
@@ -237,7 +239,9 @@ def problem(cell: Cell) -> Problem:
     elif cell.solver == "Particles":
         solver = jn.Particles(size, grid)
     else:
-        solver = jn.MultiScale(jn.FluxShift(grid, **density), jn.Particles(size))
+        macro = jn.FluxShift(grid, **density)
+        noisy = macro.scheme.order == 1
+        solver = jn.MultiScale(macro, jn.Particles(size), finite_size_noise=noisy)
     dt, t1 = (0.1, 16.0) if cell.solver == "FluxShift" else (0.02, 12.0)
     if cell.solver != "FluxShift" and cell.has("`epsilon=0.1`"):
         dt, t1 = dt / 10, t1 / 4
@@ -265,8 +269,9 @@ def _refusal(*names: str) -> str | None:
 
 
 def names_a_feature(message: str, cell: Cell) -> bool:
-    """Whether a refusal is one line that names a feature of the cell."""
+    """Whether a refusal is one line that names a feature of the cell, or its scheme."""
     words = [w for f in cell.features for w in (f.axis, f.name.strip("`"), *f.words)]
+    words += [cell.scheme] if cell.scheme != "Euler" and cell.scheme else []
     return "\n" not in message and any(word in message for word in words)
 
 
