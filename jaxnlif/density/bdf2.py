@@ -19,12 +19,16 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .. import _tolerance
+from ..grid import Grid
 from ..machine.machine import Machine
+from . import second_order
 from .cells import with_inflow
 from .coupling import AbstractCoupling, Corrected, Extrapolated, Lagged
 from .events import Fired
+from .limited import Limited
 from .reentry import Later
 from .scheme import AbstractScheme, Begun, Part
+from .second_order import LearningPast
 from .state import DensityState
 from .step_size import AbstractStepSize, FixedStep, JumpStep
 from .transport import Moved
@@ -54,6 +58,13 @@ class Past(eqx.Module):
     age: Int[Array, ""]
 
 
+class LearningSteps(eqx.Module):
+    """The last step of a network that learns, and its `fired` as in `Past`."""
+
+    past: LearningPast
+    fired: Float[Array, " w"]
+
+
 class BDF2(AbstractScheme):
     r"""Two-step backward differences, limited so that the density stays positive at every step.
 
@@ -69,50 +80,35 @@ class BDF2(AbstractScheme):
 
     order: ClassVar[int] = 2
 
-    def start(self, density: Float[Array, "v w"], rate: Float[Array, "*k"]) -> Past:
-        none, columns = jnp.zeros((), density.dtype), jnp.zeros_like(density[0])
-        mass = jnp.sum(density, 0)
+    def start(
+        self, grid: Grid, density: Float[Array, "v w"], rate: Float[Array, "*k"], *, learns: bool
+    ) -> Past | LearningSteps:
+        columns = jnp.zeros_like(density[0])
+        if learns:
+            return LearningSteps(second_order.start(grid, density), columns)
+        none, mass = jnp.zeros((), density.dtype), jnp.sum(density, 0)
         return Past(density, rate, columns, columns, mass, none + 1, jnp.zeros((), jnp.int32))
 
     def begin(self, part: Part, state: DensityState) -> Begun:
-        past: Past = state.past
-        ratio, known = _ratio(part.dt, past, part.restarts)
-        most = jnp.where(known, ratio**2 / (1 + 2 * ratio), 0)
-        density, slope, reentry = state.density, state.density - past.density, part.reentry
-        if isinstance(reentry, Later):
-            grid = part.learning.grid.v
-            density = with_inflow(grid, density, part.entering)
-            slope = with_inflow(grid, slope, -past.entered)
-            reentry = Later(jnp.zeros_like(reentry.entering))
-        least = _tolerance.little(density.dtype) * past.mass
-        share = positive_share(density, slope, least, most, part.learning.machine)
-        # Who re-enters at once leaves every column its mass; the first one does not drift.
-        mass = past.mass
-        if isinstance(reentry, Later):
-            mass = jnp.sum(density, 0) + share * jnp.sum(slope, 0)
-        ahead = scaled(jnp.maximum(density + share[None] * slope, 0), mass)
-        moved = Moved(ahead, jnp.zeros((), jnp.int32), jnp.ones((), bool))
-        return Begun(
-            moved=moved,
-            length=(1 - share / ratio) * part.dt,
-            reentry=reentry,
-            previous=_rate_ahead(past, state.rate, ratio, known),
-            fresh=(past.age == 0) | part.restarts,
-            fired=share * past.fired,
-        )
+        if isinstance(state.past, LearningSteps):
+            return _begin_to_learn(part, state.past, state.density)
+        return _begin(part, state.past, state)
 
     def after(
         self, part: Part, begun: Begun, state: DensityState, fired: Fired, spikes: Array
-    ) -> Past:
+    ) -> Past | LearningSteps:
+        if isinstance(state.past, LearningSteps):
+            return LearningSteps(second_order.after(begun.kept, fired.density), spikes)
         age = jnp.where(begun.fresh, 1, jnp.minimum(state.past.age + 1, 2))
         age = jnp.where(fired.together, 0, age)
         mass = state.past.mass
         return Past(state.density, state.rate, spikes, part.entering, mass, part.dt, age)
 
-    def restarted(self, past: Past) -> Past:
-        return eqx.tree_at(lambda past: past.age, past, jnp.zeros_like(past.age))
-
     def ahead(self, state: DensityState, dt: Float[Array, ""]) -> Float[Array, " s"]:
+        if isinstance(state.past, LearningSteps):
+            past = state.past.past
+            ratio = jnp.where(past.age > 1, dt / past.dt, 0)
+            return jnp.maximum(state.rate + ratio * (state.rate - past.rate), 0)[None]
         return _rate_ahead(state.past, state.rate, *_ratio(dt, state.past, False))
 
     def coupling(self, coupling: AbstractCoupling) -> AbstractCoupling:
@@ -120,6 +116,54 @@ class BDF2(AbstractScheme):
 
     def step_size(self, *, jumps: bool) -> AbstractStepSize:
         return JumpStep() if jumps else FixedStep()
+
+
+def _begin(part: Part, past: Past, state: DensityState) -> Begun:
+    """Where weights do not move."""
+    ratio, known = _ratio(part.dt, past, part.restarts)
+    most = jnp.where(known, ratio**2 / (1 + 2 * ratio), 0)
+    density, slope, reentry = state.density, state.density - past.density, part.reentry
+    if isinstance(reentry, Later):
+        grid = part.learning.grid.v
+        density = with_inflow(grid, density, part.entering)
+        slope = with_inflow(grid, slope, -past.entered)
+        reentry = Later(jnp.zeros_like(reentry.entering))
+    least = _tolerance.little(density.dtype) * past.mass
+    share = positive_share(density, slope, least, most, part.learning.machine)
+    # Who re-enters at once leaves every column its mass; the first one does not drift.
+    mass = past.mass
+    if isinstance(reentry, Later):
+        mass = jnp.sum(density, 0) + share * jnp.sum(slope, 0)
+    ahead = scaled(jnp.maximum(density + share[None] * slope, 0), mass)
+    moved = Moved(ahead, jnp.zeros((), jnp.int32), jnp.ones((), bool))
+    return Begun(
+        moved=moved,
+        length=(1 - share / ratio) * part.dt,
+        reentry=reentry,
+        previous=_rate_ahead(past, state.rate, ratio, known),
+        fresh=(past.age == 0) | part.restarts,
+        fired=share * past.fired,
+    )
+
+
+def _begin_to_learn(part: Part, steps: LearningSteps, density: Float[Array, "v w"]) -> Begun:
+    """Where weights move first."""
+    learning, past = part.learning, steps.past
+    age = jnp.where(jnp.asarray(part.restarts), 0, past.age)
+    past = eqx.tree_at(lambda past: past.age, past, age)
+    limited = isinstance(part.transport, Limited)
+    moved = second_order.move(learning, past, density, limited=limited)
+    shorter = moved.effective / learning.dt  # 1 - g/ω
+    ratio = jnp.where(age > 0, learning.dt / past.dt, 1)
+    return Begun(
+        moved=Moved(moved.density, moved.iterations, moved.converged),
+        length=shorter * part.dt,
+        reentry=part.reentry,
+        previous=moved.rate[None],
+        fresh=age == 0,
+        fired=(1 - shorter) * ratio * steps.fired,
+        kept=moved,
+    )
 
 
 def _ratio(dt: Array, past: Past, restarts: Array | bool) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._module import Module
+from ..grid import Grid
 from .coupling import AbstractCoupling
 from .events import Fired
 from .reentry import AbstractReentry
@@ -51,6 +52,7 @@ class Begun(NamedTuple):
     - `fresh`: whether nothing is known of earlier steps.
     - `fired`: $∫N(w)\,dt$ besides $N Δt'$, of the form of `length` (spikes / neuron × learning time
       / membrane time / weight).
+    - `kept`: what the scheme wants to find again after the step.
     """
 
     moved: Moved
@@ -59,6 +61,7 @@ class Begun(NamedTuple):
     previous: Float[Array, " s"]
     fresh: Bool[Array, ""] | bool
     fired: Float[Array, " *w"] | float
+    kept: Any = None
 
 
 class AbstractScheme(Module):
@@ -72,10 +75,13 @@ class AbstractScheme(Module):
     order: ClassVar[int] = 1
 
     @abc.abstractmethod
-    def start(self, density: Float[Array, "v w"], rate: Float[Array, "*k"]) -> Any:
+    def start(
+        self, grid: Grid, density: Float[Array, "v w"], rate: Float[Array, "*k"], *, learns: bool
+    ) -> Any:
         """What is kept of earlier steps, when there were none.
 
-        **Arguments:** the initial density, and a rate of the network's shape.
+        **Arguments:** the initial density on a `grid`, and a rate of the network's shape; whether
+        its weights move.
         """
 
     @abc.abstractmethod
@@ -91,10 +97,6 @@ class AbstractScheme(Module):
         **Arguments:** besides those above, what `begin` returned; what the voltage step came to;
         `spikes`, $∫N(w)\,dt$, `(w,)` (spikes / neuron × learning time / membrane time / weight).
         """
-
-    def restarted(self, past: Any) -> Any:
-        """What is kept, where the next step does not continue the last one."""
-        return past
 
     def ahead(self, state: DensityState, dt: Float[Array, ""]) -> Float[Array, " s"]:
         """The signals at the end of a step of `dt`, by what is known at its beginning."""
@@ -115,7 +117,9 @@ class Euler(AbstractScheme):
     **Reference:** J. Hu, J.-G. Liu, Y. Xie, Z. Zhou, arXiv 1911.07619 (2019).
     """
 
-    def start(self, density: Float[Array, "v w"], rate: Float[Array, "*k"]) -> None:
+    def start(
+        self, grid: Grid, density: Float[Array, "v w"], rate: Float[Array, "*k"], *, learns: bool
+    ) -> None:
         return None
 
     def begin(self, part: Part, state: DensityState) -> Begun:

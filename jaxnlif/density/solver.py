@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
@@ -33,7 +35,7 @@ from .outcome import outcome
 from .reentry import AtOnce
 from .resolution import discretisation_errors, neurons_at, warnings
 from .scheme import AbstractScheme, Euler, Part
-from .start import crossing_rates, first_rates, first_rates_given
+from .start import crossing_rates, first_rates
 from .state import DensityState
 from .step_size import AbstractStepSize, Situation
 from .substep import jumps_in, lookup_time
@@ -171,17 +173,23 @@ class FluxShift(AbstractSolver[DensityState]):
             alternation=watch(self._coupling(model), model, rate),
             debt=self._size.debt(self._coupling(model), synapse.delayed, self.dtype),
             adapted=None if model.adaptation is None else model.adaptation.start(silent),
-            past=self.scheme.start(density, silent),
+            past=self.scheme.start(self.grid, density, silent, learns=model.plasticity.moves),
         )
         return self._split(state)
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = arriving_in(model, self.scheme, dt, state)
         time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
+        return self._split(self._with_first_rates(model, time, dt, arriving, state))
+
+    def _with_first_rates(
+        self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
+    ) -> DensityState:
+        """The state with the rates with which a step begins that continues none."""
         step = self._voltage_step(model, time, dt, arriving, state.density)
-        known = arriving.deciding
-        rate, rates = first_rates(step) if known is None else first_rates_given(step, known)
-        return self._split(replace(state, rate=rate, rates=rates))
+        twice = model.plasticity.moves and self.scheme.order == 1
+        rate, rates = first_rates(step, arriving.deciding, twice=twice)
+        return replace(state, rate=rate, rates=rates)
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = arriving_in(model, self.scheme, dt, state)
@@ -201,10 +209,15 @@ class FluxShift(AbstractSolver[DensityState]):
         **Returns:** the state; the integral, shape `(w,)` (spikes / neuron × learning time /
         membrane time / weight).
         """
+        jumps = model.jumps().astype(dt.dtype)
+        restarts = jumps_in(time, dt, jumps)
+        if jumps.size and model.plasticity.moves and self.scheme.order > 1:
+            anew = partial(self._with_first_rates, model, time, dt, arriving)
+            state = lax.cond(restarts, anew, lambda state: state, state)
         begin = self.weights(model), state.density, state.rates, state.rate
         walls = state.walls or Walls.untouched(self.grid)  # none were written by older versions
         walls = walls.after_weight_step(self.grid, model.plasticity, *begin, dt)
-        part = self._part(model, time, dt, arriving, state)
+        part = self._part(model, time, dt, arriving, state, restarts)
         begun = self.scheme.begin(part, state)
 
         step = self._voltage_step(model, time, begun.length, arriving, begun.moved.density)
@@ -256,7 +269,13 @@ class FluxShift(AbstractSolver[DensityState]):
         return replace(state, density=density, rates=rates, resting=resting)
 
     def _part(
-        self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
+        self,
+        model: Network,
+        time: Array,
+        dt: Array,
+        arriving: Arriving,
+        state: DensityState,
+        restarts: Array,
     ) -> Part:
         """What the scheme in time steps over."""
         w = self.weights(model)
@@ -273,7 +292,7 @@ class FluxShift(AbstractSolver[DensityState]):
             transport,
             dt,
             epsilon=model.epsilon,
-            restarts=jumps_in(time, dt, model.jumps().astype(dt.dtype)),
+            restarts=restarts,
             reentry=arriving.reentry,
             entering=entered(arriving.reentry, w, model, dt),
         )

@@ -42,14 +42,29 @@ def crossing_rates(
     return fired(fired(silent)[0])
 
 
-def first_rates(step: VoltageStep) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
+def first_rates(
+    step: VoltageStep, signals: Float[Array, " s"] | None, *, twice: bool
+) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
+    """Network rate and rates $N(w)$ after a voltage step.
+
+    **Arguments:** the step; the `signals` that are felt where a delay says so, and otherwise those
+    of the step itself; whether it is to relax as much as two.
+    """
+    if twice:
+        step = replace(step, kappa=_of_two_steps(step.kappa))
+    if signals is None:
+        return _own_rates(step)
+    _, rates = step.after(signals)
+    return step.network_rate(rates), rates
+
+
+def _own_rates(step: VoltageStep) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
     r"""Network rate and rates $N(w)$ after a voltage step that feels its own rate.
 
     The network rate is the one that reproduces itself in it. Of several it is the next to the one
     that does so in a hundredth of a membrane time, where there is one only: the branch on which the
     density lies. Where none does, it is that one; where not even that exists, none.
     """
-    step = _doubled(step)
     still = frozen(step)
     if step.grid.populations is not None:
         none = jnp.zeros(step.grid.populations, step.density.dtype)
@@ -66,20 +81,6 @@ def first_rates(step: VoltageStep) -> tuple[Float[Array, "*k"], Float[Array, " w
     root, _ = lax.scan(search, jnp.zeros_like(still.kappa), kappas)
     _, rates = own_step(step, root)
     return step.network_rate(rates), rates
-
-
-def first_rates_given(
-    step: VoltageStep, signals: Float[Array, " s"]
-) -> tuple[Float[Array, "*k"], Float[Array, " w"]]:
-    """The same, where a delay says which signals are felt."""
-    _, rates = _doubled(step).after(signals)
-    return step.network_rate(rates), rates
-
-
-def _doubled(step: VoltageStep) -> VoltageStep:
-    """The step, or two of them where weights move before voltages."""
-    moves = step.model.plasticity.moves
-    return replace(step, kappa=_of_two_steps(step.kappa)) if moves else step
 
 
 def _of_two_steps(kappa: Float[Array, ""]) -> Float[Array, ""]:

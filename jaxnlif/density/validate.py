@@ -73,10 +73,6 @@ def check_scheme(solver: Any, model: Network) -> None:
         f"neurons: {name} does not carry the noise of finitely many; take scheme=Euler()",
     )
     check(
-        not model.plasticity.moves,
-        f"learning: {name} does not move weights; take scheme=Euler()",
-    )
-    check(
         model.connections.has_ends,
         f"delay: {name} needs what arrives at the end of a step, which this one does not tell; "
         "take scheme=Euler()",

@@ -13,7 +13,17 @@ import equinox as eqx
 from .. import _sum, execution, grid
 from .._check import check
 from ..circuits import external
-from ..density import bdf2, coupling, cycle, events, scheme, step_size, upwind, walls
+from ..density import (
+    bdf2,
+    coupling,
+    cycle,
+    events,
+    scheme,
+    second_order,
+    step_size,
+    upwind,
+    walls,
+)
 from ..density import solver as density_solver
 from ..density import state as density_state
 from ..integrate import log, result, solution, solver
@@ -46,7 +56,7 @@ _MODULES = (
     adaptation,
     external,
     *(density_solver, density_state, coupling, cycle, events, upwind, step_size, walls),
-    *(scheme, bdf2),
+    *(scheme, bdf2, second_order),
     *(particles_solver, particles_state, restart),
     *(multiscale_solver, switch),
     *(solution, solver, layout, log, result),
