@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
@@ -30,16 +28,17 @@ from .coupling import AbstractCoupling, Implicit, Lagged, not_lagged
 from .cycle import watch, watched
 from .events import AbstractEvents, Cascade, NoEvents, Together
 from .finite import AbstractSize, Finite, Infinite
-from .held import Arriving, arriving_in, entered, nothing_sent, recorded
+from .held import Arriving, arriving_in, nothing_sent, recorded
 from .outcome import outcome
+from .part import begun_part, with_first_rates
 from .reentry import AtOnce
 from .resolution import discretisation_errors, neurons_at, warnings
-from .scheme import AbstractScheme, Euler, Part
-from .start import crossing_rates, first_rates
+from .scheme import AbstractScheme, Euler
+from .start import crossing_rates
 from .state import DensityState
 from .step_size import AbstractStepSize, Situation
-from .substep import jumps_in, lookup_time
-from .transport import AbstractTransport, Learning, Still
+from .substep import lookup_time
+from .transport import AbstractTransport
 from .upwind import Upwind
 from .validate import check_arguments, check_kinds, check_network
 from .voltage import VoltageStep
@@ -151,7 +150,7 @@ class FluxShift(AbstractSolver[DensityState]):
         synapse = model.connections
         zero, none = jnp.zeros((), self.dtype), jnp.zeros((), jnp.int32)
         nothing = Arriving(None, AtOnce())
-        step = replace(self._voltage_step(model, t0, zero + 1, nothing, density), kappa=zero)
+        step = replace(self.voltage_step(model, t0, zero + 1, nothing, density), kappa=zero)
 
         rate, rates = crossing_rates(step, known=synapse.delayed)
         silent = jnp.zeros_like(rate)
@@ -180,16 +179,7 @@ class FluxShift(AbstractSolver[DensityState]):
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = arriving_in(model, self.scheme, dt, state)
         time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
-        return self._split(self._with_first_rates(model, time, dt, arriving, state))
-
-    def _with_first_rates(
-        self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
-    ) -> DensityState:
-        """The state with the rates with which a step begins that continues none."""
-        step = self._voltage_step(model, time, dt, arriving, state.density)
-        twice = model.plasticity.moves and self.scheme.order == 1
-        rate, rates = first_rates(step, arriving.deciding, twice=twice)
-        return replace(state, rate=rate, rates=rates)
+        return self._split(with_first_rates(self, model, time, dt, arriving, state))
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = arriving_in(model, self.scheme, dt, state)
@@ -209,18 +199,13 @@ class FluxShift(AbstractSolver[DensityState]):
         **Returns:** the state; the integral, shape `(w,)` (spikes / neuron × learning time /
         membrane time / weight).
         """
-        jumps = model.jumps().astype(dt.dtype)
-        restarts = jumps_in(time, dt, jumps)
-        if jumps.size and model.plasticity.moves and self.scheme.order > 1:
-            anew = partial(self._with_first_rates, model, time, dt, arriving)
-            state = lax.cond(restarts, anew, lambda state: state, state)
+        part, state = begun_part(self, model, time, dt, arriving, state)
         begin = self.weights(model), state.density, state.rates, state.rate
         walls = state.walls or Walls.untouched(self.grid)  # none were written by older versions
         walls = walls.after_weight_step(self.grid, model.plasticity, *begin, dt)
-        part = self._part(model, time, dt, arriving, state, restarts)
         begun = self.scheme.begin(part, state)
 
-        step = self._voltage_step(model, time, begun.length, arriving, begun.moved.density)
+        step = self.voltage_step(model, time, begun.length, arriving, begun.moved.density)
         step = replace(step, reentry=begun.reentry, fresh=begun.fresh)
         step = self._size.owing(step, state.debt)
         seen = arriving.couple(self._coupling(model), step, begun.previous)
@@ -254,7 +239,7 @@ class FluxShift(AbstractSolver[DensityState]):
         result = outcome(self._events, step, new, seen, begun.moved.converged)
         return eqx.tree_at(lambda s: s.result, new, result), spikes
 
-    def _voltage_step(
+    def voltage_step(
         self, model: Network, time: Array, dt: Array, arriving: Arriving, density: Array
     ) -> VoltageStep:
         """The voltage step of `dt`, of each column, with the drive of `time`."""
@@ -267,35 +252,6 @@ class FluxShift(AbstractSolver[DensityState]):
         """The state with every column where it belongs."""
         density, rates, resting = self.layout.split((state.density, state.rates, state.resting))
         return replace(state, density=density, rates=rates, resting=resting)
-
-    def _part(
-        self,
-        model: Network,
-        time: Array,
-        dt: Array,
-        arriving: Arriving,
-        state: DensityState,
-        restarts: Array,
-    ) -> Part:
-        """What the scheme in time steps over."""
-        w = self.weights(model)
-        signals = jnp.atleast_1d(state.rate) if arriving.signals is None else arriving.signals
-
-        def firing(columns: Float[Array, "v w"]) -> Float[Array, " w"]:
-            step = self._voltage_step(model, time, dt, Arriving(None, AtOnce()), columns)
-            return step.rates(signals)
-
-        transport = self.transport if model.plasticity.moves else Still()
-        learning = Learning.of(self, model, dt, state.rates, state.rate, firing)
-        return Part(
-            learning,
-            transport,
-            dt,
-            epsilon=model.epsilon,
-            restarts=restarts,
-            reentry=arriving.reentry,
-            entering=entered(arriving.reentry, w, model, dt),
-        )
 
     @property
     def machine(self) -> Machine:
