@@ -158,13 +158,12 @@ def _polynomial(grid: VoltageGrid, inputs: Inputs) -> Cells:
         return even * difference + odd * total, rates * (slope * difference + 0.5 * total)
 
     def chain(paths: two_sided.Paths) -> two_sided.Chain:
+        signs = jnp.asarray([[path.step] for path in paths], drive_cells.dtype)
+        x = signs[None] * peclet(two_sided.along(paths, rows, rows))
+        onwards = scale[None, None] * (bernoulli_even(x) + 0.5 * x)
         # The rates of either direction differ by (μ + f)/h, whose sign is that of the direction.
-        signs = jnp.asarray([[path.step / h] for path in paths], drive_cells.dtype)
-        drive = signs * inputs.drive[None]
-        force = signs[None] * two_sided.along(paths, inputs.force, inputs.force)
-        difference = drive[None] + force
-        x = difference * (h * inverse)[None, None]
-        onwards = scale[None, None] * bernoulli_even(x) + 0.5 * difference
+        drive = (signs / h) * inputs.drive[None]
+        force = (signs / h)[None] * two_sided.along(paths, inputs.force, inputs.force)
 
         def back(i: Array, onwards: Array) -> Array:
             return onwards - (drive + two_sided.row(force, i))

@@ -43,7 +43,7 @@ ChainOf = Callable[[Paths], Chain]
 
 
 def along(
-    paths: Paths, upwards: Float[Array, "v #w"], downwards: Float[Array, "v #w"]
+    paths: Paths, upwards: Float[Array, "v #w"], downwards: Float[Array, "u #w"]
 ) -> Float[Array, "n sides #w"]:
     """The rows of each path, those of `upwards` or of `downwards`."""
 
