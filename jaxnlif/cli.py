@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import warnings
 from collections.abc import Sequence
@@ -58,8 +59,11 @@ def _run(argv: list[str]) -> int:
 def _run_experiment(arguments: argparse.Namespace) -> int:
     import jax
 
+    from . import execution
     from .integrate.result import SolveError
 
+    with contextlib.suppress(RuntimeError):  # where a process calls `main` that has begun already
+        execution.fast_loops()
     jax.config.update("jax_enable_x64", arguments.precision == "float64")
     try:
         arguments.experiment.run(arguments)

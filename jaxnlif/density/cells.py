@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from jaxtyping import Array, Float
 from .. import _tolerance
 from ..grid import VoltageGrid
 from ..model import AbstractMembrane
+from ..tridiagonal import two_sided
 from ..tridiagonal.exchange import Rates, shifted
 from .bernoulli import EVEN_LIMIT, bernoulli, bernoulli_even, bernoulli_even_slope, bernoulli_slope
 
@@ -91,13 +93,14 @@ def firing_rates(grid: VoltageGrid, inputs: Inputs, last: Float[Array, " w"]) ->
 
 
 class Cells(NamedTuple):
-    """The exchange between neighbouring nodes: the rates, row by row, and the flux between them.
+    """The exchange between neighbouring nodes: the rates, row by row and along paths, and the flux.
 
     `flux(density, above)`, with `above` the density one node up, is the flux and its slope in the
     cell Péclet number.
     """
 
     rates: Rates
+    chain: two_sided.ChainOf
     flux: Callable[[Array, Array], tuple[Array, Array]]
 
 
@@ -113,14 +116,14 @@ def with_cells(
     Loops gain by it, but what is in logarithmic depth takes long to compile, twice as long twice.
     """
     if not branch:
-        return step(_exponential)
+        return step(exponential_cells)
     drive, ends, noise = lax.stop_gradient((inputs.drive, inputs.extremes, inputs.noise))
     largest = jnp.max(jnp.abs((drive[None] + ends) * (grid.spacing / noise)[None]))
     small = _in_all_of_a_batch(largest <= EVEN_LIMIT)
     # Each branch repeats what it needs: reverse mode would store what either of them makes.
     branches = (
         jax.checkpoint(lambda cells=cells: step(cells), prevent_cse=False)
-        for cells in (_polynomial, _exponential)
+        for cells in (_polynomial, exponential_cells)
     )
     return lax.cond(small, *branches)
 
@@ -154,10 +157,23 @@ def _polynomial(grid: VoltageGrid, inputs: Inputs) -> Cells:
         even, odd, slope = rates * bernoulli_even(x), (0.5 * rates) * x, bernoulli_even_slope(x)
         return even * difference + odd * total, rates * (slope * difference + 0.5 * total)
 
-    return Cells(Rates((shifted(rows), rows), at), flux)
+    def chain(paths: two_sided.Paths) -> two_sided.Chain:
+        signs = jnp.asarray([[path.step] for path in paths], drive_cells.dtype)
+        x = signs[None] * peclet(two_sided.along(paths, rows, rows))
+        onwards = scale[None, None] * (bernoulli_even(x) + 0.5 * x)
+        # The rates of either direction differ by (μ + f)/h, whose sign is that of the direction.
+        drive = (signs / h) * inputs.drive[None]
+        force = (signs / h)[None] * two_sided.along(paths, inputs.force, inputs.force)
+
+        def back(i: Array, onwards: Array) -> Array:
+            return onwards - (drive + two_sided.row(force, i))
+
+        return two_sided.Chain(onwards, back)
+
+    return Cells(Rates((shifted(rows), rows), at), chain, flux)
 
 
-def _exponential(grid: VoltageGrid, inputs: Inputs) -> Cells:
+def exponential_cells(grid: VoltageGrid, inputs: Inputs) -> Cells:
     """For all Péclet numbers; rates are a table."""
     up, down = exchange_rates(grid, inputs)
 
@@ -167,7 +183,7 @@ def _exponential(grid: VoltageGrid, inputs: Inputs) -> Cells:
         scale = inputs.noise[None] / grid.spacing**2
         return up * density - down * above, scale * (slope * (density - above) + density)
 
-    return Cells(Rates.table(up, down), flux)
+    return Cells(Rates.table(up, down), partial(two_sided.Chain.table, up, down), flux)
 
 
 @custom_vmap

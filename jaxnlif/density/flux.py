@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import jax
@@ -20,13 +19,16 @@ from ..grid import VoltageGrid
 from ..machine.blocks import in_blocks
 from ..machine.columns import columnwise
 from ..machine.machine import HERE, Machine
-from ..tridiagonal import log_depth, loops
+from ..tridiagonal import log_depth
 from ..tridiagonal.exchange import Rates
+from ..tridiagonal.two_sided import Eliminated, Solution, eliminate, eliminate_closed
 from . import kernel
 from .cells import (
+    Cells,
     CellsOf,
     Common,
     Inputs,
+    exponential_cells,
     firing_rates,
     positive,
     with_cells,
@@ -63,8 +65,8 @@ def shift_flux(
         machine,
         inputs,
         density,
-        loops=in_blocks(partial(_shift, grid, loops)),
-        log_depth=partial(_shift, grid, log_depth),
+        loops=partial(_shift, grid),
+        log_depth=partial(_shift_in_log_depth, grid),
         kernel=kernel.step,
     )
 
@@ -79,16 +81,31 @@ def _shift_flux_jvp(
 shift_flux.defjvp(_shift_flux_jvp, symbolic_zeros=True)
 
 
-def _shift(grid: VoltageGrid, way: ModuleType, common: Common, columns: Any) -> Array:
+def _shift(grid: VoltageGrid, common: Common, columns: Any) -> Array:
+    drive, density = columns
+
+    def block(common: Common, drive: Array, density: Array) -> Array:
+        inputs = Inputs(*common, drive)
+
+        def step(cells: CellsOf) -> Solution:
+            return _shifting(grid, cells(grid, inputs), inputs, density).solution()
+
+        found = with_cells(grid, inputs, step, branch=True)
+        return _scaled(found.rows(), jnp.sum(density, 0), found.total())
+
+    return in_blocks(block)(common, drive, density)
+
+
+def _shift_in_log_depth(grid: VoltageGrid, common: Common, columns: Any) -> Array:
     inputs, density = _inputs(common, columns)
+    rates = exponential_cells(grid, inputs).rates
+    new = log_depth.sweep_down(rates, *_sweep_up(grid, inputs.kappa, rates, density))
+    return _scaled(new, jnp.sum(density, 0), jnp.sum(new, 0))
 
-    def step(cells: CellsOf) -> Array:
-        rates = cells(grid, inputs).rates
-        return way.sweep_down(rates, *_sweep_up(grid, way, inputs.kappa, rates, density))
 
-    unscaled = with_cells(grid, inputs, step, branch=way is loops)
-    mass, kept = jnp.sum(density, 0), jnp.sum(unscaled, 0)
-    return unscaled * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
+def _shifting(grid: VoltageGrid, cells: Cells, inputs: Inputs, density: Array) -> Eliminated:
+    leaving = cells.rates.exit
+    return eliminate_closed(cells.chain, leaving, inputs.kappa, density, grid.reset_index)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 5))
@@ -117,8 +134,8 @@ def absorb_flux(
         inputs,
         density,
         inflow,
-        loops=in_blocks(partial(_absorb, grid, loops)),
-        log_depth=partial(_absorb, grid, log_depth),
+        loops=partial(_absorb, grid),
+        log_depth=partial(_absorb_in_log_depth, grid),
         kernel=kernel.step,
     )
 
@@ -133,19 +150,35 @@ def _absorb_flux_jvp(
 absorb_flux.defjvp(_absorb_flux_jvp, symbolic_zeros=True)
 
 
-def _absorb(grid: VoltageGrid, way: ModuleType, common: Common, columns: Any) -> Array:
+def _absorb(grid: VoltageGrid, common: Common, columns: Any) -> Array:
+    drive, density, inflow = columns
+
+    def block(common: Common, columns: Any, density: Array) -> Array:
+        inputs, inflow = _inputs(common, columns)
+        given = with_inflow(grid, inputs.kappa[None] * density, inflow)
+
+        def step(cells: CellsOf) -> Solution:
+            return _absorbing(cells(grid, inputs), inputs, given).solution()
+
+        found = with_cells(grid, inputs, step, branch=True)
+        left = firing_rates(grid, inputs, found.last()) / grid.spacing
+        return _scaled(found.rows(), jnp.sum(given, 0), inputs.kappa * found.total() + left)
+
+    return in_blocks(block)(common, (drive, inflow), density)
+
+
+def _absorb_in_log_depth(grid: VoltageGrid, common: Common, columns: Any) -> Array:
     inputs, density, inflow = _inputs(common, columns)
-    kappas = jnp.broadcast_to(inputs.kappa, density[0].shape)
+    rates = exponential_cells(grid, inputs).rates
     given = with_inflow(grid, inputs.kappa[None] * density, inflow)
-
-    def step(cells: CellsOf) -> Array:
-        rates = cells(grid, inputs).rates
-        return way.sweep_down(rates, *way.sweep_up(rates, kappas, given))
-
-    new = with_cells(grid, inputs, step, branch=way is loops)
+    kappas = jnp.broadcast_to(inputs.kappa, inputs.drive.shape)
+    new = log_depth.sweep_down(rates, *log_depth.sweep_up(rates, kappas, given))
     left = firing_rates(grid, inputs, new[-1]) / grid.spacing
-    found = inputs.kappa * jnp.sum(new, 0) + left
-    return new * jnp.where(found > 0, jnp.sum(given, 0) / jnp.where(found > 0, found, 1), 0)[None]
+    return _scaled(new, jnp.sum(given, 0), inputs.kappa * jnp.sum(new, 0) + left)
+
+
+def _absorbing(cells: Cells, inputs: Inputs, given: Array) -> Eliminated:
+    return eliminate(cells.chain, cells.rates.exit, inputs.kappa, given)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 4))
@@ -164,25 +197,36 @@ def probe_firing(
         inputs,
         density,
         *(() if inflow is None else (inflow,)),
-        loops=in_blocks(partial(_probe, grid, loops)),
-        log_depth=partial(_probe, grid, log_depth),
+        loops=partial(_probe, grid),
+        log_depth=partial(_probe_in_log_depth, grid),
         kernel=kernel.probe,
     )
     return firing_rates(grid, inputs, last)
 
 
-def _probe(grid: VoltageGrid, way: ModuleType, common: Common, columns: Any) -> Array:
+def _probe(grid: VoltageGrid, common: Common, columns: Any) -> Array:
+    def block(common: Common, columns: Any, _: Array) -> Array:
+        inputs, density, *inflow = _inputs(common, columns)
+        given = inputs.kappa[None] * density
+
+        def last(cells: CellsOf) -> Array:
+            found = cells(grid, inputs)
+            if not inflow:
+                return _shifting(grid, found, inputs, given).last()
+            return _absorbing(found, inputs, with_inflow(grid, given, *inflow)).last()
+
+        return with_cells(grid, inputs, last, branch=True)
+
+    return in_blocks(block)(common, columns, jnp.zeros_like(columns[0]))
+
+
+def _probe_in_log_depth(grid: VoltageGrid, common: Common, columns: Any) -> Array:
     inputs, density, *inflow = _inputs(common, columns)
-    kappa = inputs.kappa
-
-    def last(cells: CellsOf) -> Array:
-        rates = cells(grid, inputs).rates
-        if not inflow:
-            return kappa * _sweep_up(grid, way, kappa, rates, density)[0][-1]
-        given = with_inflow(grid, kappa[None] * density, *inflow)
-        return way.sweep_up(rates, jnp.broadcast_to(kappa, density[0].shape), given)[0][-1]
-
-    return with_cells(grid, inputs, last, branch=way is loops)
+    kappa, rates = inputs.kappa, exponential_cells(grid, inputs).rates
+    if not inflow:
+        return kappa * _sweep_up(grid, kappa, rates, density)[0][-1]
+    given = with_inflow(grid, kappa[None] * density, *inflow)
+    return log_depth.sweep_up(rates, jnp.broadcast_to(kappa, inputs.drive.shape), given)[0][-1]
 
 
 @probe_firing.defjvp
@@ -222,20 +266,17 @@ def _inputs(common: Common, columns: Any) -> tuple[Inputs, *tuple[Array, ...]]:
     return Inputs(*common, drive), *others
 
 
+def _scaled(density: Array, mass: Array, found: Array) -> Array:
+    """The density, with what rounding did to the mass given back to it."""
+    return density * jnp.where(found > 0, mass / jnp.where(found > 0, found, 1), 0)[None]
+
+
 def _sweep_up(
-    grid: VoltageGrid, way: ModuleType, kappa: Array, rates: Rates, density: Array
+    grid: VoltageGrid, kappa: Array, rates: Rates, density: Array
 ) -> tuple[Array, Array]:
     r"""$\hat y + s z$ on the way up, and the excesses."""
+    source = jnp.asarray(jnp.arange(grid.num)[:, None] == grid.reset_index, density.dtype)
     kappas = jnp.broadcast_to(kappa, density[0].shape)
-    n = grid.reset_index
-    if way is loops and density.shape[1] > 1:
-        y, excess = loops.sweep_up(rates, kappas, density)
-        source = jnp.zeros_like(density[n:]).at[0].set(1)
-        z, _ = loops.sweep_up(rates.above(n), kappas, source, first=excess[n])
-        entering = rates.exit * y[-1] / jnp.sum(excess[n:] * z, 0)
-        return y.at[n:].add(entering[None] * z), excess
-    # Both in one sweep, where it is not the numbers that cost, but the turns.
-    source = jnp.asarray(jnp.arange(grid.num)[:, None] == n, density.dtype)
-    (y, z), excess = way.sweep_up(rates, kappas, (density, source))
+    (y, z), excess = log_depth.sweep_up(rates, kappas, (density, source))
     entering = rates.exit * y[-1] / jnp.sum(excess * z, 0)
     return y + entering[None] * z, excess

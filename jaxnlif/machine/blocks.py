@@ -13,40 +13,47 @@ from jaxtyping import Array
 from ..execution import AUTOMATIC
 
 _BYTES = 2**19  # a block of the density: with what a step makes of it, a few caches of level two
+_ALIGNED = 8  # columns: a line of the cache or half of one
 
 
-def in_blocks(function: Callable[[Any, Any], Array]) -> Callable[[Any, Any], Array]:
-    """The function `(common, columns)`, which treats every column by itself, block after block.
+def in_blocks(function: Callable[[Any, Any, Array], Array]) -> Callable[[Any, Any, Array], Array]:
+    """The function `(common, columns, array)`, which treats every column by itself, in blocks.
 
     The sweeps over voltages pass over a wide density several times; on a CPU, a block stays in the
-    cache meanwhile. The last block overlaps the one before it where the width does not divide.
+    cache meanwhile. What is found takes the place of the array, block after block, so that no
+    second array passes through memory. Where the width does not divide, the last block overlaps
+    the one before it, and leaves there what is found.
 
     **Arguments:** `function` of two pytrees of arrays with the columns last, of which those of the
-    first may have a last axis of 1; it returns an array with the columns last.
+    first may have a last axis of 1, and of an array with the columns last, whose shape is that of
+    the result.
     """
 
-    def run(common: Any, columns: Any) -> Array:
-        leaves = jax.tree.leaves(columns)
-        num = leaves[0].shape[-1]
-        size = max(x.size // num * x.dtype.itemsize for x in leaves)
-        blocks = -(-num * size // _BYTES)
-        width = -(-num // blocks)
+    def run(common: Any, columns: Any, array: Array) -> Array:
+        num = array.shape[-1]
+        blocks = -(-max(x.nbytes for x in jax.tree.leaves((columns, array))) // _BYTES)
+        width = -(-num // (blocks * _ALIGNED)) * _ALIGNED
+        blocks = -(-num // width)
         if blocks == 1:
-            return function(common, columns)
+            return function(common, columns, array)
 
-        def blockwise(common: Any, columns: Any) -> Array:
+        def blockwise(common: Any, columns: Any, array: Array) -> Array:
             def one(block: Array, done: Array) -> Array:
                 start = jnp.minimum(block * width, num - width)
+                at = {"axis": -1, "allow_negative_indices": False}
 
                 def part(x: Array) -> Array:
-                    return x if x.shape[-1] == 1 else lax.dynamic_slice_in_dim(x, start, width, -1)
+                    return x if x.shape[-1] == 1 else lax.dynamic_slice_in_dim(x, start, width, **at)
 
-                found = function(*jax.tree.map(part, (common, columns)))
-                return lax.dynamic_update_slice_in_dim(done, found, start, -1)
+                given = part(done)
+                found = function(*jax.tree.map(part, (common, columns)), given)
+                if num % width:
+                    new = start + jnp.arange(width) >= block * width
+                    found = jnp.where(new.reshape((1,) * (found.ndim - 1) + (-1,)), found, given)
+                return lax.dynamic_update_slice_in_dim(done, found, start, **at)
 
-            shape = jax.eval_shape(function, common, columns)
-            return lax.fori_loop(0, blocks, one, jnp.zeros(shape.shape, shape.dtype))
+            return lax.fori_loop(0, blocks, one, array)
 
-        return AUTOMATIC(common, columns, loops=blockwise, log_depth=function)
+        return AUTOMATIC(common, columns, array, loops=blockwise, log_depth=function)
 
     return run

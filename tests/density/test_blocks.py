@@ -38,9 +38,14 @@ def test_blocks_change_nothing(num, dtype, monkeypatch):
 
 
 def test_blocks_under_transformations(monkeypatch):
-    monkeypatch.setattr(blocks, "_BYTES", 3 * 8 * 4)
-    x = jnp.arange(21.0).reshape(3, 7)
-    found = jax.jit(lambda x: blocks.in_blocks(lambda _, x: jnp.cumsum(x, 0))((), x))(x)
-    np.testing.assert_array_equal(found, jnp.cumsum(x, 0))
-    batch = jax.vmap(lambda x: blocks.in_blocks(lambda _, x: 2 * x)((), x))(jnp.stack([x, -x]))
-    np.testing.assert_array_equal(batch, jnp.stack([2 * x, -2 * x]))
+    monkeypatch.setattr(blocks, "_BYTES", 3 * 8 * 8)
+    x = jnp.arange(57.0).reshape(3, 19)
+
+    def summed(factor, x):
+        return blocks.in_blocks(lambda _, factor, x: factor[None] * jnp.cumsum(x, 0))((), factor, x)
+
+    factor = jnp.arange(19.0)
+    expected = factor * jnp.cumsum(x, 0)
+    np.testing.assert_array_equal(jax.jit(summed)(factor, x), expected)
+    batch = jax.vmap(summed, (None, 0))(factor, jnp.stack([x, -x]))
+    np.testing.assert_array_equal(batch, jnp.stack([expected, -expected]))
