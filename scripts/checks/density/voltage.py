@@ -15,7 +15,7 @@ from jaxnlif.density.passage import interval_moments
 from jaxnlif.density.resolution import Neurons, discretisation_errors, warnings
 from jaxnlif.density.walls import Walls
 
-NOISES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+NOISES = (1.0, 0.1, 0.03, 0.01, 0.001)
 # Each with the noise from which on a neuron below threshold hardly fires.
 INPUTS = (
     ("leaky", 1.5, 0.03),
