@@ -20,6 +20,9 @@ MOST_NODES = 100_000
 
 _RATE_TOLERANCE = 1e-3
 _CV_PER_RATE = 10
+_WALL = 1 / 3
+"""The part of an error that may be due to the end of the grid, before it reaches further down."""
+_DEEPER = 1.2
 _COLUMNS = 16
 _DOUBLINGS = 12
 _SAMPLES = 4001
@@ -79,8 +82,8 @@ def sufficient_grid(
 ) -> Nodes | None:
     r"""A grid on which rates err by at most `rtol`, and the variation of intervals by ten times it.
 
-    It reaches so far below the lowest input that a Gaussian has less than `rtol` beyond, and has so
-    many nodes that the moments of intervals change by less on a grid four times finer.
+    Moments of intervals on it differ by less from those on a grid that reaches twice as far below
+    the threshold and is four times finer, which are extrapolated to the finest.
 
     **Arguments:** `like`: a grid with the threshold, reset and dtype.
 
@@ -108,17 +111,32 @@ def _sufficient(like: VoltageGrid, need: Need, rtol: float) -> tuple[int, int] |
         return None
     fifths = int(np.ceil(depth / gap * 5))
     finer = 1
-    while True:
-        grid = _nodes(like, fifths, finer)
-        if grid.num > MOST_NODES:
-            return None
-        coarse, fine = (_moments_on(grid, like, need, k) for k in (1, 4))
-        with np.errstate(invalid="ignore"):  # what exceeds the range of numbers hardly fires
-            rate = np.max(np.abs(fine.mean / coarse.mean - 1), initial=0)
-            cv = np.max(np.abs(np.asarray(coarse.cv / fine.cv) - 1), initial=0)
-        if not (rate > rtol or cv > _CV_PER_RATE * rtol):
+    while fifths * finer <= MOST_NODES:
+        grid, deeper = (_nodes(like, number, finer) for number in (fifths, 2 * fifths))
+        coarse, fine, free = (
+            _moments_on(nodes, like, need, k) for nodes, k in ((grid, 1), (grid, 4), (deeper, 4))
+        )
+        # A spacing of a quarter leaves a sixteenth of the error, and a little more of large ones.
+        spacing, wall = 1.1 * _distance(coarse, fine, rtol), _distance(fine, free, rtol)
+        if spacing + wall <= 1:
             return fifths, finer
-        finer *= 2
+        if wall > _WALL:
+            fifths = int(np.ceil(_DEEPER * fifths))
+        if spacing > 1 - _WALL:
+            finer *= 2
+    return None
+
+
+def _distance(one: Moments, other: Moments, rtol: float) -> float:
+    """The largest relative difference of rates and of variations, in units of what they may be.
+
+    Where a moment exceeds the range of numbers neurons hardly fire, and nothing is asked for.
+    """
+    known = np.isfinite(one.mean + one.variance + other.mean + other.variance)
+    moments = (jax.tree.map(lambda x: np.where(known, x, 1), each) for each in (one, other))
+    (first, first_cv), (second, second_cv) = ((x.mean, np.asarray(x.cv)) for x in moments)
+    rate, cv = abs(second / first - 1), abs(first_cv / second_cv - 1)
+    return float(np.max(np.maximum(rate, cv / _CV_PER_RATE), initial=0) / rtol)
 
 
 def longest_step(nodes: Nodes, like: VoltageGrid, need: Need, order: int = 1) -> float:

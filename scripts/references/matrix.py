@@ -53,6 +53,7 @@ class Feature:
 
 
 _LATE = 0.2  # learning time
+_EXPONENTIAL = "`membrane=Exponential()`"
 _PERFECT = "`membrane=Perfect()`"
 _POPULATIONS = ("population", "num", "weight")
 
@@ -71,7 +72,7 @@ FEATURES = (
     Feature("`response=Saturating()`", "response", {"response": SATURATING}),
     Feature("`noise_slope`", "noise_slope", {"noise_slope": 0.3}),
     Feature("`noise` in time", "noise", {"noise": Level(1.0)}),
-    Feature("drive with jumps", "drive", {"drive": jn.Pulse(1.0, 1.0, 0.25, 0.5)}),
+    Feature("drive with jumps", "drive"),
     Feature("`delay=Delay`", "delay", {"delay": jn.Delay(_LATE)}),
     Feature("`delay=ExponentialDelay`", "delay", {"delay": jn.ExponentialDelay(_LATE)}),
     Feature("`delay=NormalDelay`", "delay", {"delay": jn.NormalDelay(_LATE, 0.05, slots=256)}),
@@ -79,7 +80,7 @@ FEATURES = (
     Feature("`refractory`", "refractory", {"refractory": _LATE}),
     Feature("`refractory=Never()`", "refractory", {"refractory": jn.Never()}),
     Feature(_PERFECT, "membrane", {"membrane": jn.Perfect()}),
-    Feature("`membrane=Exponential()`", "membrane", {"membrane": jn.Exponential()}),
+    Feature(_EXPONENTIAL, "membrane", {"membrane": jn.Exponential()}),
     Feature("`membrane=Quadratic()`", "membrane", {"membrane": jn.Quadratic()}),
     Feature("`adaptation`", "adaptation", {"adaptation": jn.Adaptation(0.5, 1.0)}),
     Feature("`epsilon=0.1`", "epsilon", {"epsilon": 0.1}),
@@ -229,7 +230,7 @@ def problem(cell: Cell) -> Problem:
     """
     model = _network(cell)
     columns = [f.name for f in cell.features if f.axis in ("columns", "sign")]
-    grid, y0 = _beginning(*columns, *(f for f in cell.names if f == _PERFECT))
+    grid, y0 = _beginning(*columns, *{*cell.names} & {_PERFECT, _EXPONENTIAL})
     given = {k: v for feature in cell.features for k, v in feature.solver.items()}
     density = SCHEMES.get(cell.scheme, {}) | given
     populations = model.populations
@@ -242,7 +243,7 @@ def problem(cell: Cell) -> Problem:
         macro = jn.FluxShift(grid, **density)
         noisy = macro.scheme.order == 1
         solver = jn.MultiScale(macro, jn.Particles(size), finite_size_noise=noisy)
-    dt, t1 = (0.1, 16.0) if cell.solver == "FluxShift" else (0.02, 12.0)
+    dt, t1 = (0.1, 24.0) if cell.solver == "FluxShift" else (0.02, 12.0)
     if cell.solver != "FluxShift" and cell.has("`epsilon=0.1`"):
         dt, t1 = dt / 10, t1 / 4
     return Problem(model, solver, y0, dt, t1, jax.random.key(0))
@@ -276,7 +277,11 @@ def names_a_feature(message: str, cell: Cell) -> bool:
 
 
 def _network(cell: Cell) -> jn.Network:
-    given: dict[str, Any] = {"drive": 1.0, "noise": 1.0}
+    # Without a leak stationary states are reached slowly where the drive is low.
+    drive = 2.0 if cell.has(_PERFECT) else 1.0
+    jumps = cell.has("drive")
+    given: dict[str, Any] = {"noise": 1.0}
+    given["drive"] = jn.Pulse(drive, 1.0, 0.25, 0.5) if jumps else drive
     given |= {k: v for feature in cell.features for k, v in feature.network.items()}
     sign = -1.0 if cell.has("inhibition") else 1.0
     strength = 0.2 if not cell.has("sign") else 0.5 * sign
@@ -303,7 +308,8 @@ def _beginning(*names: str) -> tuple[jn.Grid, jax.Array]:
 def _grid(cell: Cell) -> jn.Grid:
     # Without a leak the density falls slowly below.
     low = -8.0 if cell.has(_PERFECT) else -4.0
-    v = jn.VoltageGrid(low, 2.0, reset=1.0, num=round((2.0 - low) * 20))
+    nodes = 40 if cell.has(_EXPONENTIAL) else 20
+    v = jn.VoltageGrid(low, 2.0, reset=1.0, num=round((2.0 - low) * nodes))
     if cell.has("populations"):
         return jn.Grid(v, populations=2)
     if cell.has("learning"):

@@ -47,7 +47,8 @@ def outcome(cell: Cell) -> Outcome:
         return Outcome(np.inf, 0.0, message)
     spikes = np.asarray(sol.spikes, float)
     if cell.has("`refractory=Never"):
-        return Outcome(float(np.max(np.abs(spikes[-1] - 1))), _LAST, message)
+        fired = spikes[-1] / float(model.epsilon)
+        return Outcome(float(np.max(np.abs(fired - 1))), _LAST, message)
     rate = (spikes[1] - spikes[0]) / (t1 - half)
     expected = stationary_rate(cell)
     error = np.max(np.abs(rate / expected - 1))

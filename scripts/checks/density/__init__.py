@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _report import Rule, at_least, at_most, below, equal_to, reported
 
-from . import accuracy, coupling, learned, matrix, performance, second_order, structure
+from . import accuracy, coupling, learned, matrix, performance, second_order, structure, voltage
 
 REQUIRED: dict[str, Rule] = {
     # mass over 10⁴ whole learning steps, summed in float64
@@ -62,6 +62,11 @@ REQUIRED: dict[str, Rule] = {
     "matrix_cells": reported(),
     "matrix_cells_run": reported(),
     "matrix_cells_wrong": equal_to(0),
+    # grids of for_model, errors of rate and CV over what is promised; the largest error of the CV
+    # that is not warned of
+    "voltage_grid_rate": at_most(1),
+    "voltage_grid_cv": at_most(1),
+    "cv_unwarned": at_most(0.05),
     # compilation
     "new_traces": equal_to(0),
     "new_compilations": equal_to(0),
@@ -88,6 +93,8 @@ CHECKS = (
     second_order.limit,
     second_order.inhibition,
     second_order.gradients,
+    voltage.voltage_grids,
+    voltage.coarse_grids,
     matrix.matrix,
     performance.speed,
     performance.recompilation,
