@@ -12,7 +12,7 @@ from .learning_flow import Exchange, LearningFlow, exchange_of
 from .slopes import half_slopes
 from .transport import AbstractTransport, Learning, Moved
 
-_MOST = 100.0  # cells crossed
+MOST_CROSSED = 100.0  # cells in a step
 
 
 class Limited(AbstractTransport):
@@ -38,17 +38,22 @@ class Limited(AbstractTransport):
         return Moved(moved, exchange.iterations, exchange.converged)
 
 
-def divergence(grid: Grid, exchange: Exchange, density: Float[Array, "v w"]) -> Float[Array, "v w"]:
+def divergence(
+    grid: Grid,
+    exchange: Exchange,
+    density: Float[Array, "v w"],
+    most: float = MOST_CROSSED,
+) -> Float[Array, "v w"]:
     """What slopes of the density carry out of each cell in a step, of no mass at any weight.
 
     A face is crossed with the profile in voltage that the density has at the face, and not in the
-    cell upstream. Courant numbers are bounded, as rounding of what passes would be felt.
+    cell upstream. Courant numbers are bounded: of larger ones, rounding would be felt.
     """
     half = half_slopes(density)
     profile = _profile(grid, density)
     upper, lower = (_profile(grid, density + sign * half) - profile for sign in (1, -1))
     mass = exchange.weights.T
-    climb, drop = (jnp.minimum(rates.T, _MOST) for rates in (exchange.up, exchange.down))
+    climb, drop = (jnp.minimum(rates.T, most) for rates in (exchange.up, exchange.down))
     through = (climb * mass * upper)[:, :-1] - drop[:, :-1] * (mass * lower)[:, 1:]
     closed = jnp.zeros_like(density[:, :1])
     return jnp.diff(jnp.concatenate([closed, through, closed], axis=1), axis=1)

@@ -201,9 +201,8 @@ def move(
     leaving = change
     if limited:
         trend = jnp.where(known, ratio, 0)
-        leaving += divergence(
-            grid, exchange, jnp.maximum(density + trend * (density - past.before), 0)
-        )
+        ahead = jnp.maximum(density + trend * (density - past.before), 0)
+        leaving += divergence(grid, exchange, ahead, most=1.0)
     num = density.shape[0]
     both = jnp.concatenate([begin, leaving])
     both = solve_along_weights(exchange.up, exchange.down, both, learning.machine)
