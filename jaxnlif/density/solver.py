@@ -189,15 +189,18 @@ class FluxShift(AbstractSolver[DensityState]):
             adapted=None if model.adaptation is None else model.adaptation.start(silent),
             past=self.scheme.start(density, silent),
         )
-        return self._split(state)
+        return self._split(self._steps(model).started(state, t0, zero))
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
+        steps = self._steps(model)
+        dt = steps.first(model, dt)
         arriving = arriving_in(model, self.scheme, dt, state)
         time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
         step = self._voltage_step(model, time, dt, arriving, state.density)
         known = arriving.deciding
         rate, rates = first_rates(step) if known is None else first_rates_given(step, known)
-        return self._split(replace(state, rate=rate, rates=rates))
+        state = replace(state, rate=rate, rates=rates)
+        return self._split(steps.started(state, t0, dt))
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = arriving_in(model, self.scheme, dt, state)

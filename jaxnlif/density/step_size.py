@@ -59,6 +59,17 @@ class AbstractStepSize(Module):
 
     max_substeps: eqx.AbstractVar[int]
 
+    def first(self, model: Network, dt: Float[Array, ""]) -> Float[Array, ""]:
+        """The longest first part of a run (learning time)."""
+        return dt
+
+    def started(self, state: DensityState, t: Array, longest: Array) -> DensityState:
+        """The state at the beginning of a run, with what steps carry from one to the next.
+
+        **Arguments:** `t`: when it begins; `longest`: the longest first part (learning time).
+        """
+        return state
+
     @abc.abstractmethod
     def longest(self, situation: Situation) -> Float[Array, ""]:
         """The longest next part, which is positive (learning time)."""
