@@ -69,6 +69,7 @@ class Adaptive(AbstractStepSize):
     rtol: Float[Array, ""] = eqx.field(converter=partial(as_leaf, "rtol"))
     atol: Float[Array, ""] = eqx.field(converter=partial(as_leaf, "atol"))
     max_substeps: int = eqx.field(static=True, default=10_000, kw_only=True)
+    divides: ClassVar[bool] = True
     share: ClassVar[float] = 0.1  # of a tolerance, in a pair of steps
 
     def __check_init__(self):
@@ -76,6 +77,30 @@ class Adaptive(AbstractStepSize):
             check_scalar(name, value)
             check_positive(name, value)
         check_max_substeps(self.max_substeps)
+
+    def validate(self, solver: Any, model: Network) -> None:
+        check(
+            solver.scheme.order > 1,
+            "step_size: Adaptive needs a scheme of second order in time; take scheme=BDF2()",
+        )
+        synapse = model.connections
+        # What these remember are whole steps of the run.
+        for name, has in (
+            ("events", solver.events is not None),
+            ("learning", model.plasticity.moves),
+            ("delay", synapse.delayed),
+            ("refractory", model.rest.rests),
+            ("adaptation", model.adaptation is not None),
+        ):
+            check(not has, f"{name}: not followed by Adaptive steps; leave out step_size")
+        smallest = {
+            "rtol": 10 * _tolerance.coupling(solver.dtype),
+            "atol": float(jnp.finfo(solver.dtype).eps),
+        }
+        for name, least in smallest.items():
+            value = getattr(self, name)
+            rule = f"must be at least {least:.2g}, the rounding of {solver.dtype}"
+            check(known(value) >= least, f"{shown(name, value)}: {rule}")
 
     def first(self, model: Network, dt: Float[Array, ""]) -> Float[Array, ""]:
         return jnp.clip(self.brief(model, dt), _LEAST * dt, dt)
@@ -120,7 +145,8 @@ def _covered_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
         nothing = stepped.begin(), Sum.zero(state.rates), jnp.zeros((), jnp.int32)
         begin = _Repeated(replace(state, control=None), *nothing)
         arguments = stepped, chosen
-        last = bounded_while(arguments, begin, unfinished=_unfinished, body=_step)
+        loop = partial(bounded_while, most=2 * chosen.size, often_one=False)
+        last = loop(arguments, begin, unfinished=_unfinished, body=_step)
         return _ended(stepped, last.state, last.done), last.fired.total, control
 
     return eqx.filter_jvp(repeated, primals, tangents)

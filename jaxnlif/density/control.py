@@ -12,6 +12,8 @@ from jaxtyping import Array, Bool, Float, Int
 from ..grid import Grid
 from .state import DensityState
 
+_OFTEN = 4
+
 
 class Track(eqx.Module):
     """Density and rates at one time, and what the scheme keeps of the step before."""
@@ -50,6 +52,11 @@ class Place(eqx.Module):
     def nowhere(cls, like: Float[Array, ""]) -> Place:
         none = jnp.zeros((), jnp.int32)
         return cls(like, like - 1, none, none, like)
+
+    @property
+    def often(self) -> Bool[Array, "..."]:
+        """Whether so many were rejected at one place that something must be there."""
+        return self.most > _OFTEN
 
     def rejected(self, begin: Array, length: Array) -> Place:
         """With one more that was rejected."""
@@ -105,7 +112,17 @@ class Control(eqx.Module):
             end=t,
         )
 
+    @property
+    def counts(self) -> dict[str, Array]:
+        """What `Solution.stats` tells."""
+        return {
+            "accepted_steps": self.accepted,
+            "rejected_steps": self.rejected,
+            "rate_error": self.error,
+            "largest_rate_error": self.largest,
+        }
+
 
 def distance(grid: Grid, one: Track, other: DensityState) -> Float[Array, "*k"]:
-    """$∫∫|p - q|\\,dv\\,dw$, of populations that of each (dimensionless)."""
+    r"""$∫∫|p - q|\,dv\,dw$, of populations that of each (dimensionless)."""
     return grid.network_rate(grid.weight_density(jnp.abs(one.density - other.density)))

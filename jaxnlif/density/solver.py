@@ -135,6 +135,8 @@ class FluxShift(AbstractSolver[DensityState]):
         check_times(model, dt, events=self.events, neurons=self.neurons)
         check_several(self, model)
         check_scheme(self, model)
+        if self.step_size is not None:
+            self.step_size.validate(self, model)
         self._size.validate(key)
 
     def sharded(self, layout: Sharded) -> FluxShift:
@@ -208,6 +210,19 @@ class FluxShift(AbstractSolver[DensityState]):
         state, fired = self._steps(model).cover(self, model, t, dt, arriving, state)
         past = before, arriving
         return self._split(recorded(self.grid, model, self.scheme, dt, fired / dt, *past, state))
+
+    def divides(self, model: Network) -> bool:
+        return self._steps(model).divides
+
+    def within(
+        self, model: Network, t: Array, dt: Array, part: Array, state: DensityState
+    ) -> DensityState:
+        arriving = arriving_in(model, self.scheme, dt, state).at(part)
+        new, _ = self._steps(model).cover(self, model, t, part * dt, arriving, state)
+        if model.rest.rests:
+            left = self.grid.weight_density(state.density - new.density)
+            new = replace(new, refractory=state.refractory + self.grid.network_rate(left))
+        return self._split(new)
 
     def part(
         self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
@@ -339,6 +354,15 @@ class FluxShift(AbstractSolver[DensityState]):
     def result(self, state: DensityState) -> Result:
         return state.result
 
+    def reached(self, state: DensityState, t: Array) -> Array:
+        if state.control is None:
+            return t
+        return jnp.where(state.result == Result.completed, t, state.control.end)
+
+    def warnings(self, state: DensityState) -> Bool[Array, " flags"]:
+        often = state.control is not None and state.control.place.often
+        return no_warnings().at[WarningFlag.rejected_steps].set(often)
+
     def unresolved(
         self,
         model: Network,
@@ -361,11 +385,12 @@ class FluxShift(AbstractSolver[DensityState]):
         return advice(flag, solution, self.weights(solution.model), self.scheme.order)
 
     def iterations(self, state: DensityState) -> dict[str, Array]:
-        return {
+        counts = {
             "substeps": state.substeps,
             "coupling_evaluations": state.coupling_evaluations,
             "transport_iterations": state.transport_iterations,
         }
+        return counts if state.control is None else counts | state.control.counts
 
     def logs(self, state: DensityState) -> dict[str, Log]:
         return {} if state.events is None else {"events": state.events}

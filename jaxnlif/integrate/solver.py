@@ -104,6 +104,15 @@ class AbstractSolver(Module, Generic[State]):
     def step(self, model: Any, t: Array, dt: Array, state: State) -> State:
         """The state at `t + dt` from that at `t`."""
 
+    def divides(self, model: Any) -> bool:
+        """Whether what is saved between two steps is that of a shorter step, `within`; if not, it
+        is linear in time."""
+        return False
+
+    def within(self, model: Any, t: Array, dt: Array, part: Array, state: State) -> State:
+        """The state after a `part` of the step, from that at its beginning, if it `divides`."""
+        return self.step(model, t, part * dt, state)
+
     def advance(
         self, model: Any, t0: Array, dt: Array, state: State, n: Array, stop: Array
     ) -> tuple[State, Array]:
@@ -129,6 +138,10 @@ class AbstractSolver(Module, Generic[State]):
     @abc.abstractmethod
     def result(self, state: State) -> Result:
         """Whether the run can go on (`Result.completed`) and, if not, why."""
+
+    def reached(self, state: State, t: Array) -> Array:
+        """The time that is reached in a step that ends at `t` (learning time)."""
+        return t
 
     def warnings(self, state: State) -> Bool[Array, " flags"]:
         """What has made the run doubtful so far.

@@ -13,7 +13,7 @@ import equinox as eqx
 from .. import _sum, execution, grid
 from .._check import check
 from ..circuits import external
-from ..density import bdf2, coupling, cycle, events, scheme, step_size, upwind, walls
+from ..density import adaptive, bdf2, control, coupling, cycle, events, scheme, step_size, upwind, walls
 from ..density import solver as density_solver
 from ..density import state as density_state
 from ..integrate import log, result, solution, solver
@@ -46,7 +46,7 @@ _MODULES = (
     adaptation,
     external,
     *(density_solver, density_state, coupling, cycle, events, upwind, step_size, walls),
-    *(scheme, bdf2),
+    *(scheme, bdf2, adaptive, control),
     *(particles_solver, particles_state, restart),
     *(multiscale_solver, switch),
     *(solution, solver, layout, log, result),
