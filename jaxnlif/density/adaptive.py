@@ -14,7 +14,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .. import _tolerance
@@ -26,7 +25,7 @@ from ..integrate.scan import remember
 from ..model import Network
 from ..model._leaf import as_leaf
 from .control import Control
-from .pairs import SOLVES, Stepped, searched
+from .pairs import Stepped, searched
 from .state import DensityState
 from .step_size import AbstractStepSize, Situation, check_max_substeps
 from .voltage import frozen
@@ -106,7 +105,12 @@ class Adaptive(AbstractStepSize):
         return jnp.clip(self.brief(model, dt), _LEAST * dt, dt)
 
     def brief(self, model: Network, dt: Float[Array, ""]) -> Float[Array, ""]:
-        """The time over which the rate of short steps is averaged (learning time)."""
+        """The time over which rates are averaged in shorter steps.
+
+        **Arguments:** `model`: what is solved; `dt`: the step of the run (learning time).
+
+        **Returns:** a time, 0 in the quasi-static limit (learning time).
+        """
         return _BRIEF * model.epsilon * jnp.min(jnp.asarray(model.membrane_time, dt.dtype))
 
     def started(self, state: DensityState, t: Array, longest: Array) -> DensityState:

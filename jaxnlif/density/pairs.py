@@ -172,9 +172,7 @@ def _compared(stepped: Stepped, progress: Progress, whole: Track) -> Progress:
     place = jax.tree.map(partial(jnp.where, accepted | known), control.place, place)
     limit = _tolerance.rounding(stepped.dt.dtype) * (jnp.abs(stepped.t) + stepped.dt)
     short = ~accepted & (longest < limit)
-    failed = Result.where(
-        trial.result != Result.completed, trial.result, Result.tolerance_not_met
-    )
+    failed = Result.where(trial.result != Result.completed, trial.result, Result.tolerance_not_met)
     moved = replace(
         control,
         past=whole.past,

@@ -70,13 +70,19 @@ class AbstractStepSize(Module):
         return None
 
     def first(self, model: Network, dt: Float[Array, ""]) -> Float[Array, ""]:
-        """The longest first part of a run (learning time)."""
+        """The longest first part of a run.
+
+        **Arguments:** `model`: what is solved; `dt`: the step of the run (learning time).
+
+        **Returns:** a time that is positive (learning time).
+        """
         return dt
 
     def started(self, state: DensityState, t: Array, longest: Array) -> DensityState:
         """The state at the beginning of a run, with what steps carry from one to the next.
 
-        **Arguments:** `t`: when it begins; `longest`: the longest first part (learning time).
+        **Arguments:** `state`: without it; `t`: when the run begins; `longest`: the longest first
+        part (learning time).
         """
         return state
 

@@ -88,9 +88,7 @@ def record(
     )
 
 
-def _observe(
-    solver: AbstractSolver, passage: Passage, part: Array, step: Step | None
-) -> Snapshot:
+def _observe(solver: AbstractSolver, passage: Passage, part: Array, step: Step | None) -> Snapshot:
     after = solver.observe(passage.after)
     if passage.before is None:
         return after

@@ -105,12 +105,17 @@ class AbstractSolver(Module, Generic[State]):
         """The state at `t + dt` from that at `t`."""
 
     def divides(self, model: Any) -> bool:
-        """Whether what is saved between two steps is that of a shorter step, `within`; if not, it
-        is linear in time."""
+        """Whether what is saved between two steps is that of a shorter one, and not linear.
+
+        **Returns:** a plain boolean; if it is true, saves are what `within` returns.
+        """
         return False
 
     def within(self, model: Any, t: Array, dt: Array, part: Array, state: State) -> State:
-        """The state after a `part` of the step, from that at its beginning, if it `divides`."""
+        """The state after a part of a step, for what is saved between two steps.
+
+        **Arguments:** `part`: of the step, from 0 to 1 (dimensionless); `state`: at its beginning.
+        """
         return self.step(model, t, part * dt, state)
 
     def advance(
@@ -140,7 +145,10 @@ class AbstractSolver(Module, Generic[State]):
         """Whether the run can go on (`Result.completed`) and, if not, why."""
 
     def reached(self, state: State, t: Array) -> Array:
-        """The time that is reached in a step that ends at `t` (learning time)."""
+        """The time that is reached in a step (learning time).
+
+        **Arguments:** `t`: when the step ends (learning time); `state`: after it.
+        """
         return t
 
     def warnings(self, state: State) -> Bool[Array, " flags"]:

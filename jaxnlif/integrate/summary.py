@@ -37,7 +37,8 @@ def _last_rate(sol: Any) -> str:
     errors = sol.stats.get("rate_error")
     if errors is None or float(sol.ts[-1]) != float(sol.t_end):
         return " ".join(f"{float(x):.4g}" for x in rates)
-    return " ".join(_with_error(*map(float, x)) for x in zip(rates, np.atleast_1d(errors), strict=True))
+    pairs = zip(rates, np.atleast_1d(errors), strict=True)
+    return " ".join(_with_error(float(rate), float(error)) for rate, error in pairs)
 
 
 def _with_error(value: float, error: float) -> str:

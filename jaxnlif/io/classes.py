@@ -13,7 +13,18 @@ import equinox as eqx
 from .. import _sum, execution, grid
 from .._check import check
 from ..circuits import external
-from ..density import adaptive, bdf2, control, coupling, cycle, events, scheme, step_size, upwind, walls
+from ..density import (
+    adaptive,
+    bdf2,
+    control,
+    coupling,
+    cycle,
+    events,
+    scheme,
+    step_size,
+    upwind,
+    walls,
+)
 from ..density import solver as density_solver
 from ..density import state as density_state
 from ..integrate import log, result, solution, solver
