@@ -17,7 +17,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from .. import _tolerance
 from .._sum import Sum
 from ..integrate.result import Result
 from ..model import Network
@@ -30,6 +29,7 @@ SOLVES = 4
 
 _SAFETY, _LEAST_FACTOR, _LARGEST_FACTOR = 0.9, 0.2, 2.0
 _INTEGRAL, _PROPORTIONAL = 0.7, 0.2
+_SMALLEST = 1e-6  # tolerance that the controller tells from none
 _FIRST, _SECOND, _WHOLE, _COARSE = range(SOLVES)
 
 
@@ -60,6 +60,11 @@ class Stepped(NamedTuple):
         length = jnp.where(turn <= _SECOND, half, pair.length)
         now = self.arriving.at(done.total / self.dt)
         return self.solver.part(self.model, time, length, now, state)
+
+    @property
+    def shortest(self) -> Float[Array, ""]:
+        """The shortest pair, in which the drive is looked up at two times."""
+        return 4 * jnp.finfo(self.dt.dtype).eps * (jnp.abs(self.t) + self.dt)
 
     @property
     def jumps(self) -> Float[Array, " k"]:
@@ -130,13 +135,7 @@ def _turned(stepped: Stepped, progress: Progress) -> Progress:
     )
     given = lax.switch(turn, begins).into(progress.trial)
     new, fired = stepped.part(done, pair, turn, given)
-    counted = replace(
-        progress.trial,
-        substeps=new.substeps,
-        coupling_evaluations=new.coupling_evaluations,
-        transport_iterations=new.transport_iterations,
-    )
-    beside = progress._replace(trial=counted)
+    beside = progress._replace(trial=_counted(progress.trial, new))
 
     def halved() -> Progress:
         failed = progress.trial.result != Result.completed
@@ -158,21 +157,10 @@ def _compared(stepped: Stepped, progress: Progress, whole: Track) -> Progress:
     begin, trial, control, pair = progress.begin, progress.trial, progress.control, progress.pair
     size = local_error(stepped, pair.length, begin, trial, whole)
     accepted = size <= 1
-    order = stepped.solver.scheme.order + 1
-    safe = jnp.maximum(size, 1e-6)
-    factor = _SAFETY * safe ** (-(_INTEGRAL + _PROPORTIONAL) / order)
-    factor = factor * jnp.maximum(control.size, 1e-6) ** (_PROPORTIONAL / order)
-    factor = jnp.where(jnp.isfinite(size), factor, 0)
-    factor = jnp.clip(factor, _LEAST_FACTOR, jnp.where(accepted, _LARGEST_FACTOR, _SAFETY))
-    longest = factor * pair.length
-
-    start = stepped.t + progress.done.total
-    known = jumps_in(pair.time, pair.length, stepped.jumps) | (control.accepted == 0)
-    place = control.place.rejected(start, pair.length)
-    place = jax.tree.map(partial(jnp.where, accepted | known), control.place, place)
-    limit = _tolerance.rounding(stepped.dt.dtype) * (jnp.abs(stepped.t) + stepped.dt)
-    short = ~accepted & (longest < limit)
+    longest = pair.length * _factor(size, control.size, stepped.solver.scheme.order + 1)
+    short = ~accepted & (longest < stepped.shortest)
     failed = Result.where(trial.result != Result.completed, trial.result, Result.tolerance_not_met)
+    again = replace(_counted(begin, trial), result=Result.where(short, failed, Result.completed))
     moved = replace(
         control,
         past=whole.past,
@@ -180,27 +168,43 @@ def _compared(stepped: Stepped, progress: Progress, whole: Track) -> Progress:
         accepted=control.accepted + 2,
         end=stepped.t + pair.done.total,
     )
+    start = stepped.t + progress.done.total
+    begun = jumps_in(pair.time, pair.length, stepped.jumps) | (control.accepted == 0)
+    place = control.place.rejected(start, pair.length)
+    place = jax.tree.map(partial(jnp.where, begun), control.place, place)
     still = replace(control, rejected=control.rejected + 2, place=place)
-    control = jax.tree.map(partial(jnp.where, accepted), moved, still)
-    counts = {
-        "substeps": trial.substeps,
-        "coupling_evaluations": trial.coupling_evaluations,
-        "transport_iterations": trial.transport_iterations,
-    }
-    again = replace(begin, **counts, result=Result.where(short, failed, begin.result))
-    begin = jax.tree.map(partial(jnp.where, accepted), trial, again)
+    state, control = jax.tree.map(partial(jnp.where, accepted), (trial, moved), (again, still))
     chosen = progress.chosen
     if chosen is not None:
         chosen = chosen.at[progress.pairs].set(progress.control.longest)
     return progress._replace(
-        begin=begin,
-        trial=begin,
+        begin=state,
+        trial=state,
         control=replace(control, longest=longest),
         fired=jnp.zeros_like(progress.fired),
         total=progress.total.plus(jnp.where(accepted, progress.fired, 0)),
-        turn=jnp.where(accepted, _COARSE, progress.turn * _FIRST),
+        turn=jnp.where(accepted, progress.turn + 1, _FIRST * progress.turn),
         pairs=progress.pairs + accepted,
         chosen=chosen,
+    )
+
+
+def _factor(size: Array, before: Array, order: int) -> Float[Array, ""]:
+    """By how much the next pair is longer than this one, whose error has this `size` (tolerances);
+    that of the pair `before`; `order`, of the local error in the length of a step."""
+    size, before = jnp.maximum(size, _SMALLEST), jnp.maximum(before, _SMALLEST)
+    factor = _SAFETY * size ** (-(_INTEGRAL + _PROPORTIONAL) / order)
+    factor = factor * before ** (_PROPORTIONAL / order)
+    return jnp.clip(factor, _LEAST_FACTOR, jnp.where(size <= 1, _LARGEST_FACTOR, _SAFETY))
+
+
+def _counted(state: DensityState, latest: DensityState) -> DensityState:
+    """The state with all solves that were made until the `latest`."""
+    return replace(
+        state,
+        substeps=latest.substeps,
+        coupling_evaluations=latest.coupling_evaluations,
+        transport_iterations=latest.transport_iterations,
     )
 
 

@@ -114,7 +114,8 @@ class AbstractSolver(Module, Generic[State]):
     def within(self, model: Any, t: Array, dt: Array, part: Array, state: State) -> State:
         """The state after a part of a step, for what is saved between two steps.
 
-        **Arguments:** `part`: of the step, from 0 to 1 (dimensionless); `state`: at its beginning.
+        **Arguments:** `part`: of the step, from 0 to 1 (dimensionless); `t`: when it begins
+        (learning time); `state`: then.
         """
         return self.step(model, t, part * dt, state)
 
