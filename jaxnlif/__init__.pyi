@@ -10,6 +10,7 @@ from . import statistics as statistics
 from .circuits.circuit import Circuit as Circuit
 from .density import stability as stability
 from .density import stationary as stationary
+from .density.adaptive import Adaptive as Adaptive
 from .density.bdf2 import BDF2 as BDF2
 from .density.coupling import AbstractCoupling as AbstractCoupling
 from .density.coupling import Corrected as Corrected

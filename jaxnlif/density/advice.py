@@ -30,6 +30,8 @@ def advice(flag: WarningFlag, solution: Any, weights: Float[Array, " w"], order:
 
     **Arguments:** `weights` of the columns; `order`, that of the scheme in time.
     """
+    if flag is WarningFlag.rejected_steps:
+        return f"It is near t = {float(solution.state.control.place.time):.6g}."
     if flag not in (WarningFlag.voltage_wall, WarningFlag.voltage_noise, WarningFlag.time_noise):
         return ""
     grid, model = solution.solver.grid, solution.model

@@ -120,6 +120,8 @@ class FluxShift(AbstractSolver[DensityState]):
         self.execution.validate()
         check_arguments(self.grid, model, y0, dt)
         check_network(self, model, dt)
+        if self.step_size is not None:
+            self.step_size.validate(self, model)
         self._size.validate(key)
 
     def sharded(self, layout: Sharded) -> FluxShift:
@@ -174,12 +176,15 @@ class FluxShift(AbstractSolver[DensityState]):
             adapted=None if model.adaptation is None else model.adaptation.start(silent),
             past=self.scheme.start(self.grid, density, silent, learns=model.plasticity.moves),
         )
-        return self._split(state)
+        return self._split(self._steps(model).started(state, t0, zero))
 
     def start(self, model: Network, t0: Array, dt: Array, state: DensityState) -> DensityState:
+        steps = self._steps(model)
+        dt = steps.first(model, dt)
         arriving = arriving_in(model, self.scheme, dt, state)
         time = lookup_time(t0, dt, model.jumps().astype(dt.dtype))
-        return self._split(with_first_rates(self, model, time, dt, arriving, state))
+        state = with_first_rates(self, model, time, dt, arriving, state)
+        return self._split(steps.started(state, t0, dt))
 
     def step(self, model: Network, t: Array, dt: Array, state: DensityState) -> DensityState:
         arriving = arriving_in(model, self.scheme, dt, state)
@@ -187,6 +192,19 @@ class FluxShift(AbstractSolver[DensityState]):
         state, fired = self._steps(model).cover(self, model, t, dt, arriving, state)
         past = before, arriving
         return self._split(recorded(self.grid, model, self.scheme, dt, fired / dt, *past, state))
+
+    def divides(self, model: Network) -> bool:
+        return self._steps(model).divides
+
+    def within(
+        self, model: Network, t: Array, dt: Array, part: Array, state: DensityState
+    ) -> DensityState:
+        arriving = arriving_in(model, self.scheme, dt, state).at(part)
+        new, _ = self._steps(model).cover(self, model, t, part * dt, arriving, state)
+        if model.rest.rests:
+            left = self.grid.weight_density(state.density - new.density)
+            new = replace(new, refractory=state.refractory + self.grid.network_rate(left))
+        return self._split(new)
 
     def part(
         self, model: Network, time: Array, dt: Array, arriving: Arriving, state: DensityState
@@ -293,6 +311,15 @@ class FluxShift(AbstractSolver[DensityState]):
     def result(self, state: DensityState) -> Result:
         return state.result
 
+    def reached(self, state: DensityState, t: Array) -> Array:
+        if state.control is None:
+            return t
+        return jnp.where(state.result == Result.completed, t, state.control.end)
+
+    def warnings(self, state: DensityState) -> Bool[Array, " flags"]:
+        often = state.control is not None and state.control.place.often
+        return no_warnings().at[WarningFlag.rejected_steps].set(often)
+
     def unresolved(
         self,
         model: Network,
@@ -315,11 +342,12 @@ class FluxShift(AbstractSolver[DensityState]):
         return advice(flag, solution, self.weights(solution.model), self.scheme.order)
 
     def iterations(self, state: DensityState) -> dict[str, Array]:
-        return {
+        counts = {
             "substeps": state.substeps,
             "coupling_evaluations": state.coupling_evaluations,
             "transport_iterations": state.transport_iterations,
         }
+        return counts if state.control is None else counts | state.control.counts
 
     def logs(self, state: DensityState) -> dict[str, Log]:
         return {} if state.events is None else {"events": state.events}

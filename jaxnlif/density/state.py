@@ -24,6 +24,7 @@ class DensityState(eqx.Module):
     - `walls`: what the ends of the grid have taken; `None` in files of older versions.
     - `debt`: the mass that has fired and is not felt yet, of finitely many neurons.
     - `past`: what the scheme in time keeps of earlier steps.
+    - `control`: what adaptive steps carry from one step of the run to the next.
     - `alternation`: what is known of rates that jump to and fro, if the coupling may make them.
     """
 
@@ -45,3 +46,4 @@ class DensityState(eqx.Module):
     debt: Float[Array, ""] | None = None
     adapted: Any = None
     past: Any = None
+    control: Any = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -48,6 +48,8 @@ class AbstractStepSize(Module):
 
     - `max_substeps`: the most parts of a step, no more than 10 000; a run that needs more ends as
       `Result.event_budget_exceeded`.
+    - `divides`: whether a save between two steps of the run is that of a shorter step; if not,
+      what is saved there is linear in time.
 
     **Arguments** of the methods:
 
@@ -58,6 +60,31 @@ class AbstractStepSize(Module):
     """
 
     max_substeps: eqx.AbstractVar[int]
+    divides: ClassVar[bool] = False
+
+    def validate(self, solver: Any, model: Network) -> None:
+        """Checks what it is to divide the steps of.
+
+        **Raises:** `ValueError`, in one clear line, for what it cannot.
+        """
+        return None
+
+    def first(self, model: Network, dt: Float[Array, ""]) -> Float[Array, ""]:
+        """The longest first part of a run.
+
+        **Arguments:** `model`: what is solved; `dt`: the step of the run (learning time).
+
+        **Returns:** a time that is positive (learning time).
+        """
+        return dt
+
+    def started(self, state: DensityState, t: Array, longest: Array) -> DensityState:
+        """The state at the beginning of a run, with what steps carry from one to the next.
+
+        **Arguments:** `state`: without it; `t`: when the run begins; `longest`: the longest first
+        part (learning time).
+        """
+        return state
 
     @abc.abstractmethod
     def longest(self, situation: Situation) -> Float[Array, ""]:
@@ -108,6 +135,7 @@ class JumpStep(AbstractStepSize):
     **Raises:** `ValueError` unless it is an integer from 1 to 10 000.
     """
 
+    divides: ClassVar[bool] = True
     max_substeps: int = eqx.field(static=True, default=10_000)
 
     def __check_init__(self):

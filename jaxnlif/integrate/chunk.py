@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..model import Network
 from .log import Log
-from .record import Passage, Record, close, record, running
+from .record import Passage, Record, Step, close, record, running
 from .result import Result
 from .solver import AbstractSolver, Snapshot
 
@@ -69,11 +69,13 @@ def advance(
             target = jnp.where(chunk.step < save - 1, jnp.minimum(save - 1, stop), target)
         state, n = solver.advance(model, t0, dt, chunk.passage.after, chunk.step, target)
         passage = chunk.passage.to(state, n > chunk.step)
+        last = Step(model, t0 + (n - 1) * dt, dt)
+        part = jnp.where(n == save, save_parts[chunk.count], 1)
         # A chunk may end between two saves: what it writes then is not counted.
         saved = jax.tree.map(
             lambda every, one: every.at[chunk.count].set(one),
             chunk.saved,
-            record(solver, fn, passage, save_parts[chunk.count]),
+            record(solver, fn, passage, part, last),
         )
         due = (n == save) & (running(solver, state) | (save == 0))
         return Chunk(passage, n, chunk.count + due, saved)

@@ -180,6 +180,7 @@ class _Course:
             on_device, run.layout.fetched((ended, (t_end, dt, ts)))
         )
         saved = self._recorder.records()
+        t_end = run.solver.reached(passage.after, t_end)
         return gather(run, passage.after, closing, saved, ts, t_end, dt, done, logs)
 
     def _chunk(self, stop: int) -> _Chunk:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Bool
 
 from .._check import is_concrete
@@ -36,6 +37,14 @@ class Record(eqx.Module):
     extra: Any
 
 
+class Step(NamedTuple):
+    """A step that began at `t` and is `dt` long (learning time)."""
+
+    model: Any
+    t: Array
+    dt: Array
+
+
 class Passage(eqx.Module):
     """The state after a step and, for a run that saves between steps, that `before` it."""
 
@@ -58,10 +67,14 @@ class Passage(eqx.Module):
 
 
 def record(
-    solver: AbstractSolver, fn: Callable[..., Any] | None, passage: Passage, part: Array
+    solver: AbstractSolver,
+    fn: Callable[..., Any] | None,
+    passage: Passage,
+    part: Array,
+    step: Step | None = None,
 ) -> Record:
-    """What is saved after a `part` of a step."""
-    seen = _observe(solver, passage, part)
+    """What is saved after a `part` of a `step`."""
+    seen = _observe(solver, passage, part, step)
     return Record(
         rate=seen.rate,
         rates=seen.rates,
@@ -75,10 +88,16 @@ def record(
     )
 
 
-def _observe(solver: AbstractSolver, passage: Passage, part: Array) -> Snapshot:
+def _observe(solver: AbstractSolver, passage: Passage, part: Array, step: Step | None) -> Snapshot:
     after = solver.observe(passage.after)
     if passage.before is None:
         return after
+    if step is not None and solver.divides(step.model):
+
+        def within() -> Snapshot:
+            return solver.observe(solver.within(*step, part, passage.before))
+
+        return lax.cond(part < 1, within, lambda: after)
     before = solver.observe(passage.before)
     old, new = solver.logs(passage.before), solver.logs(passage.after)
     happened = [old[name].count != new[name].count for name in old if name != "raster"]

@@ -50,6 +50,11 @@ class Result(eqx.Enumeration):
         "step or longer than its slots, an initial density whose mass is not 1, or a negative "
         "noise or epsilon. No step was made; `solve` called without jit, grad and vmap says which."
     )
+    tolerance_not_met = (
+        "tolerance not met: the error of a step exceeds the tolerance however short the step, or "
+        "the steps are so short that more than `max_substeps` follow one another. Declare the "
+        "jumps of the drive (`jumps`), take larger tolerances, or float64."
+    )
 
 
 def text(result: Any) -> str:

@@ -104,6 +104,21 @@ class AbstractSolver(Module, Generic[State]):
     def step(self, model: Any, t: Array, dt: Array, state: State) -> State:
         """The state at `t + dt` from that at `t`."""
 
+    def divides(self, model: Any) -> bool:
+        """Whether what is saved between two steps is that of a shorter one, and not linear.
+
+        **Returns:** a plain boolean; if it is true, saves are what `within` returns.
+        """
+        return False
+
+    def within(self, model: Any, t: Array, dt: Array, part: Array, state: State) -> State:
+        """The state after a part of a step, for what is saved between two steps.
+
+        **Arguments:** `part`: of the step, from 0 to 1 (dimensionless); `t`: when it begins
+        (learning time); `state`: then.
+        """
+        return self.step(model, t, part * dt, state)
+
     def advance(
         self, model: Any, t0: Array, dt: Array, state: State, n: Array, stop: Array
     ) -> tuple[State, Array]:
@@ -129,6 +144,13 @@ class AbstractSolver(Module, Generic[State]):
     @abc.abstractmethod
     def result(self, state: State) -> Result:
         """Whether the run can go on (`Result.completed`) and, if not, why."""
+
+    def reached(self, state: State, t: Array) -> Array:
+        """The time that is reached in a step (learning time).
+
+        **Arguments:** `t`: when the step ends (learning time); `state`: after it.
+        """
+        return t
 
     def warnings(self, state: State) -> Bool[Array, " flags"]:
         """What has made the run doubtful so far.

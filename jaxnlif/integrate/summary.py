@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -25,10 +26,27 @@ def summary(sol: Any) -> str:
     times = f"{saved[-1]} saved time{'' if saved[-1] == 1 else 's'}"
     if len(saved) > 1:
         return f"Solution({saved[:-1]} runs with {times}: {_outcomes(sol.result)})"
-    rates = " ".join(f"{float(x):.4g}" for x in np.atleast_1d(sol.rate[-1])) if saved[-1] else ""
-    last = f", last rate {rates}" if rates else ""
+    last = f", last rate {_last_rate(sol)}" if saved[-1] else ""
     end = f"{outcome(sol.result)} at t = {float(sol.t_end):.4g}"
     return f"Solution({end}, {times}{last}{_warned(sol)})"
+
+
+def _last_rate(sol: Any) -> str:
+    """The last rate that was saved, of each population, with its error where that is estimated."""
+    rates = np.atleast_1d(sol.rate[-1])
+    errors = sol.stats.get("rate_error")
+    if errors is None or float(sol.ts[-1]) != float(sol.t_end):
+        return " ".join(f"{float(x):.4g}" for x in rates)
+    pairs = zip(rates, np.atleast_1d(errors), strict=True)
+    return " ".join(_with_error(float(rate), float(error)) for rate, error in pairs)
+
+
+def _with_error(value: float, error: float) -> str:
+    """As many digits as the error leaves."""
+    if not (0 < error < abs(value)):
+        return f"{value:.4g} ± {error:.1g}"
+    digits = min(max(math.ceil(math.log10(abs(value) / error)) + 1, 4), 12)
+    return f"{value:.{digits}g} ± {error:.1g}"
 
 
 def _outcomes(result: Any) -> str:

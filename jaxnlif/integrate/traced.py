@@ -16,7 +16,7 @@ from ..machine.layout import AbstractLayout
 from ..model import Network
 from .chunk import Fn, Span
 from .errors import raise_on_derivatives, raise_on_early_end
-from .record import Passage, close, gather, record, running
+from .record import Passage, Step, close, gather, record, running
 from .result import Result
 from .run import Run
 from .scan import checkpointed_scan
@@ -69,7 +69,7 @@ def run_traced(
     state, saved, stats, steps, result = _run(*arguments, plan)
     with jax.ensure_compile_time_eval():  # known, so that data can be held against them
         ts = jnp.asarray(saves.times)
-    found = state, saved, stats, t0 + steps * dt
+    found = state, saved, stats, solver.reached(state, t0 + steps * dt)
     if throw is None:
         stopped = stats["differentiable_from"] > t0
         found = raise_on_derivatives(found, (model, y0), result, stopped)
@@ -115,7 +115,8 @@ def _run(
         carry, _ = checkpointed_scan(step, carry, jnp.arange(plan.longest), block=plan.block)
         # What ended before is repeated as it was at the end.
         part = jnp.where(carry[1] == stop, parts[save], 1)
-        return carry, record(solver, fn, carry[0], part)
+        last = Step(model, t0 + (carry[1] - 1) * dt, dt)
+        return carry, record(solver, fn, carry[0], part, last)
 
     initial = solver.start(model, t0, dt, solver.init(model, t0, y0, key))
     begin = Passage.begin(initial, between=plan.between), jnp.zeros((), jnp.int32)

@@ -20,6 +20,7 @@ class WarningFlag(enum.IntEnum):
     - `voltage_noise`: the voltage grid is too coarse, which adds to the noise of the neurons.
     - `time_noise`: the time step is too long, which adds to the noise of the neurons.
     - `long_step`: too many neurons fire in one step of the particles.
+    - `rejected_steps`: many adaptive steps were rejected at one time.
     """
 
     voltage_wall = 0
@@ -27,6 +28,7 @@ class WarningFlag(enum.IntEnum):
     voltage_noise = 2
     time_noise = 3
     long_step = 4
+    rejected_steps = 5
 
 
 _MESSAGES = {
@@ -49,6 +51,10 @@ _MESSAGES = {
     WarningFlag.long_step: (
         "long step: too many neurons fire in one step; rates and events are wrong. Try a smaller "
         "dt."
+    ),
+    WarningFlag.rejected_steps: (
+        "rejected steps: steps are rejected again and again at one time, as where the drive jumps "
+        "and does not declare it, which costs many steps. Declare its `jumps`."
     ),
 }
 

@@ -14,7 +14,9 @@ from .. import _sum, execution, grid
 from .._check import check
 from ..circuits import external
 from ..density import (
+    adaptive,
     bdf2,
+    control,
     coupling,
     cycle,
     events,
@@ -56,7 +58,7 @@ _MODULES = (
     adaptation,
     external,
     *(density_solver, density_state, coupling, cycle, events, upwind, step_size, walls),
-    *(scheme, bdf2, second_order),
+    *(scheme, bdf2, second_order, adaptive, control),
     *(particles_solver, particles_state, restart),
     *(multiscale_solver, switch),
     *(solution, solver, layout, log, result),

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 Variable = tuple[tuple[str, ...], np.ndarray, dict[str, Any]]
 """Dimensions, values and attributes."""
 
+_RATE = "spikes / neuron / membrane time"
+
 # Units and meanings of what a solution holds.
 _COURSES = {
-    "rate": ("spikes / neuron / membrane time", "network rate"),
+    "rate": (_RATE, "network rate"),
     "spikes": ("spikes / neuron × learning time / membrane time", "spikes since the beginning"),
     "refractory": ("1", "fraction of the neurons that rest after a spike"),
 }
@@ -39,6 +41,8 @@ _STATS = {
     "mass_drift": ("1", "largest deviation of the mass from that at the beginning"),
     "minimum": ("1 / voltage / weight", "minimum of the density over the saved times"),
     "steps": ("1", "steps made"),
+    "rate_error": (_RATE, "estimated error of the last rate"),
+    "largest_rate_error": (_RATE, "largest estimated error of the rate"),
     "differentiable_from": ("learning time", "time before which no derivative flows"),
 }
 _ROWS = {
@@ -159,7 +163,8 @@ def _variables(sol: Solution, batch: tuple[str, ...]) -> Iterator[tuple[str, Var
     yield "t_end", (batch, np.asarray(sol.t_end), reached)
     for name, value in sol.stats.items():
         labels = _STATS.get(name, ("1", name.replace("_", " ")))
-        yield name, (batch, np.asarray(value), _labels(*labels))
+        array = np.asarray(value)
+        yield name, ((*batch, *each[: array.ndim - len(batch)]), array, _labels(*labels))
 
 
 def _saved(sol: Solution, times: tuple[str, ...]) -> Iterator[tuple[str, Variable]]:

@@ -43,7 +43,9 @@ def in_blocks(function: Callable[[Any, Any, Array], Array]) -> Callable[[Any, An
                 at = {"axis": -1, "allow_negative_indices": False}
 
                 def part(x: Array) -> Array:
-                    return x if x.shape[-1] == 1 else lax.dynamic_slice_in_dim(x, start, width, **at)
+                    return (
+                        x if x.shape[-1] == 1 else lax.dynamic_slice_in_dim(x, start, width, **at)
+                    )
 
                 given = part(done)
                 found = function(*jax.tree.map(part, (common, columns)), given)

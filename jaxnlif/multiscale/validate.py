@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._check import check
+from ..density.adaptive import Adaptive
 from ..density.solver import FluxShift
 from ..grid import VoltageGrid
 from ..model import Network
@@ -30,6 +31,10 @@ def check_arguments(macro: Any, micro: Any, switch: Any, noisy: bool) -> None:
     )
     check(macro.events is None, "macro: has events; particles follow them here, so leave them")
     check(macro.neurons is None, "macro: has neurons; those of micro count here, so leave them")
+    check(
+        not isinstance(macro.step_size, Adaptive),
+        "macro: has Adaptive steps, which the switch does not follow; leave out step_size",
+    )
     check(
         not noisy or macro.scheme.order == 1,
         f"macro: {type(macro.scheme).__name__} does not carry the noise of finitely many neurons; "
