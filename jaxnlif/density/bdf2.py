@@ -11,6 +11,7 @@ $ΔS^{n+1} = g\,ΔS^n + N^{n+1} Δt'$, so that no neuron is lost between density
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import equinox as eqx
@@ -122,19 +123,20 @@ def _begin(part: Part, past: Past, state: DensityState) -> Begun:
     """Where weights do not move."""
     ratio, known = _ratio(part.dt, past, part.restarts)
     most = jnp.where(known, ratio**2 / (1 + 2 * ratio), 0)
-    density, slope, reentry = state.density, state.density - past.density, part.reentry
+    density, former, reentry = state.density, past.density, part.reentry
     if isinstance(reentry, Later):
         grid = part.learning.grid.v
         density = with_inflow(grid, density, part.entering)
-        slope = with_inflow(grid, slope, -past.entered)
+        former = with_inflow(grid, former, past.entered + part.entering)
         reentry = Later(jnp.zeros_like(reentry.entering))
     least = _tolerance.little(density.dtype) * past.mass
-    share = positive_share(density, slope, least, most, part.learning.machine)
+    share = limited_share(density, former, least, most, part.learning.machine)
+    ahead = jnp.maximum(density + share[None] * (density - former), 0)
     # Who re-enters at once leaves every column its mass; the first one does not drift.
     mass = past.mass
     if isinstance(reentry, Later):
-        mass = jnp.sum(density, 0) + share * jnp.sum(slope, 0)
-    ahead = scaled(jnp.maximum(density + share[None] * slope, 0), mass)
+        begin, before = jnp.sum(density, 0), jnp.sum(former, 0)
+        ahead, mass = scaled(ahead, begin + share * (begin - before)), None
     moved = Moved(ahead, jnp.zeros((), jnp.int32), jnp.ones((), bool))
     return Begun(
         moved=moved,
@@ -143,6 +145,7 @@ def _begin(part: Part, past: Past, state: DensityState) -> Begun:
         previous=_rate_ahead(past, state.rate, ratio, known),
         fresh=(past.age == 0) | part.restarts,
         fired=share * past.fired,
+        mass=mass,
     )
 
 
@@ -182,37 +185,60 @@ def _rate_ahead(
     return jnp.atleast_1d(jnp.where(known & (past.age > 1), ahead, rate))
 
 
-def positive_share(
+def limited_share(
     density: Float[Array, "v w"],
-    slope: Float[Array, "v w"],
+    former: Float[Array, "v w"],
     least: Float[Array, " w"],
     most: Float[Array, ""],
     machine: Machine,
 ) -> Float[Array, " w"]:
-    r"""The largest g up to `most` with which $p + g s$ is positive, for each column.
+    r"""The largest g up to `most` with which $p + g (p - q)$ is positive, for each column.
 
-    Cells do not count that held no more than the `least`; they are to be cut off at zero.
+    Cells do not count in which q is no more than the `least`; they are to be cut off at zero.
 
-    **Arguments:** density p and slope s, `(v, w)`; `least`, `(w,)` (1 / voltage / weight); how to
-    run.
+    **Arguments:** density p and former density q, `(v, w)`; `least`, `(w,)`
+    (1 / voltage / weight); how to run.
     """
 
-    def bounded(bound: Array, cells: tuple[Array, Array]) -> Array:
-        p, s = cells
-        falls = (s < 0) & (p - s > least)
-        return jnp.minimum(bound, jnp.where(falls, p / jnp.where(falls, -s, 1), most))
+    def ahead(p: Array, q: Array) -> Array:
+        return jnp.where(q > least, p + most * (p - q), 0)
 
-    def row_by_row(density: Array, slope: Array) -> Array:  # faster on a CPU than a reduction
-        start = jnp.broadcast_to(most, least.shape)
-        return lax.scan(lambda g, row: (bounded(g, row), None), start, (density, slope))[0]
+    def bound(p: Array, q: Array) -> Array:
+        falls = (q > p) & (q > least)
+        return jnp.where(falls, p / jnp.where(falls, q - p, 1), most)
 
-    def at_once(density: Array, slope: Array) -> Array:
-        return jnp.min(bounded(most, (density, slope)), 0)
+    every = jnp.zeros_like(least) + most
+    lowest = _lowest(ahead, jnp.zeros_like(least), density, former, machine)
+    # Mostly nothing is limited, and nothing has to be divided.
+    return lax.cond(
+        jnp.any(lowest < 0),
+        lambda: _lowest(bound, every, density, former, machine),
+        lambda: every,
+    )
 
-    return machine.run(density, slope, loops=row_by_row, log_depth=at_once)
+
+def _lowest(
+    function: Callable[[Array, Array], Array],
+    start: Float[Array, " w"],
+    density: Float[Array, "v w"],
+    former: Float[Array, "v w"],
+    machine: Machine,
+) -> Float[Array, " w"]:
+    """The least value of a function of the cells of each column, and of `start`."""
+
+    def row_by_row(density: Array, former: Array) -> Array:  # faster on a CPU than a reduction
+        def row(least: Array, cells: tuple[Array, Array]) -> tuple[Array, None]:
+            return jnp.minimum(least, function(*cells)), None
+
+        return lax.scan(row, start, (density, former))[0]
+
+    def at_once(density: Array, former: Array) -> Array:
+        return jnp.minimum(jnp.min(function(density, former), 0), start)
+
+    return machine.run(density, former, loops=row_by_row, log_depth=at_once)
 
 
 def scaled(density: Float[Array, "v w"], mass: Float[Array, " w"]) -> Float[Array, "v w"]:
     """The density with this sum in each column."""
-    kept = jnp.sum(density, 0)
-    return density * jnp.where(kept > 0, mass / jnp.where(kept > 0, kept, 1), 0)[None]
+    found = jnp.sum(density, 0)
+    return density * jnp.where(found > 0, mass / jnp.where(found > 0, found, 1), 0)[None]

@@ -37,12 +37,13 @@ from .cells import (
 from .tangent import absorb_flux_tangent, needed, shift_flux_tangent
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 4))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 5))
 def shift_flux(
     grid: VoltageGrid,
     inputs: Inputs,
     density: Float[Array, "v w"],
     known: Float[Array, "v w"] | None = None,
+    mass: Float[Array, " w"] | None = None,
     machine: Machine = HERE,
 ) -> Float[Array, "v w"]:
     r"""One implicit step of drift, diffusion, firing and re-entry, uniform in $κ = ε/Δt ≥ 0$.
@@ -55,7 +56,8 @@ def shift_flux(
     What rounding does to the mass of a column is returned to that column.
 
     **Arguments:** the inputs, density $p^*$ `(v, w)`; `known`, the new density if it has been found
-    before, and only derivatives are missing; `machine`, how to solve.
+    before, and only derivatives are missing; `mass`, the sum of each column, where that of $p^*$ is
+    off by rounding, `(w,)`; `machine`, how to solve.
     **Returns:** the new density, `(v, w)`.
     """
     if known is not None:
@@ -65,9 +67,10 @@ def shift_flux(
         machine,
         inputs,
         density,
+        *(() if mass is None else (mass,)),
         loops=partial(_shift, grid),
         log_depth=partial(_shift_in_log_depth, grid),
-        kernel=kernel.step,
+        kernel=_shift_in_kernel,
     )
 
 
@@ -75,32 +78,42 @@ def _shift_flux_jvp(
     grid: VoltageGrid, machine: Machine, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
     new = shift_flux(grid, *primals, machine)
-    return new, shift_flux_tangent(grid, machine, *needed(primals[:-1], tangents[:-1]), new)
+    return new, shift_flux_tangent(grid, machine, *needed(primals[:2], tangents[:2]), new)
 
 
 shift_flux.defjvp(_shift_flux_jvp, symbolic_zeros=True)
 
 
 def _shift(grid: VoltageGrid, common: Common, columns: Any) -> Array:
-    drive, density = columns
+    drive, density, *mass = columns
 
-    def block(common: Common, drive: Array, density: Array) -> Array:
-        inputs = Inputs(*common, drive)
+    def block(common: Common, columns: Any, density: Array) -> Array:
+        inputs, *mass = _inputs(common, columns)
 
         def step(cells: CellsOf) -> Solution:
             return _shifting(grid, cells(grid, inputs), inputs, density).solution()
 
         found = with_cells(grid, inputs, step, branch=True)
-        return _scaled(found.rows(), jnp.sum(density, 0), found.total())
+        return _scaled(found.rows(), _mass(density, *mass), found.total())
 
-    return in_blocks(block)(common, drive, density)
+    return in_blocks(block)(common, (drive, *mass), density)
 
 
 def _shift_in_log_depth(grid: VoltageGrid, common: Common, columns: Any) -> Array:
-    inputs, density = _inputs(common, columns)
+    inputs, density, *mass = _inputs(common, columns)
     rates = exponential_cells(grid, inputs).rates
     new = log_depth.sweep_down(rates, *_sweep_up(grid, inputs.kappa, rates, density))
-    return _scaled(new, jnp.sum(density, 0), jnp.sum(new, 0))
+    return _scaled(new, _mass(density, *mass), jnp.sum(new, 0))
+
+
+def _shift_in_kernel(grid: VoltageGrid, inputs: Inputs, density: Array, *mass: Array) -> Array:
+    new = kernel.step(grid, inputs, density)
+    return _scaled(new, mass[0], jnp.sum(new, 0)) if mass else new
+
+
+def _mass(density: Array, mass: Array | None = None) -> Float[Array, " w"]:
+    """The sum of each column, given or found."""
+    return jnp.sum(density, 0) if mass is None else mass
 
 
 def _shifting(grid: VoltageGrid, cells: Cells, inputs: Inputs, density: Array) -> Eliminated:

@@ -49,7 +49,9 @@ class LimitedLaw(eqx.Module):
         return Faces(*(column[:, None] for column in columns))
 
     def _factors(self, values: Float[Array, " w"]) -> tuple[Array, Array]:
-        return face_factors(values) if self.limited else (jnp.ones_like(values),) * 2
+        if not self.limited:
+            return jnp.ones_like(values), jnp.ones_like(values)
+        return face_factors(values)
 
 
 def refrozen(

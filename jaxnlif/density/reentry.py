@@ -27,10 +27,12 @@ class AbstractReentry(eqx.Module):
         inputs: Inputs,
         density: Float[Array, "v w"],
         known: Float[Array, "v w"] | None,
+        mass: Float[Array, " w"] | None,
         machine: Machine,
     ) -> Float[Array, "v w"]:
         """The density after a step; `known`, if it has been found before, and only derivatives are
-        missing."""
+        missing; `mass`, the sum of each column where all re-enter and it is not that at the
+        beginning, `(w,)` (1 / voltage / weight)."""
 
     @abc.abstractmethod
     def rates(
@@ -58,10 +60,11 @@ class AtOnce(AbstractReentry):
         inputs: Inputs,
         density: Float[Array, "v w"],
         known: Float[Array, "v w"] | None,
+        mass: Float[Array, " w"] | None,
         machine: Machine,
     ) -> Float[Array, "v w"]:
         step = _by_part(shift_flux, grid, machine, rank=2)
-        return step(inputs, density, known)
+        return step(inputs, density, known, mass)
 
     def rates(
         self, grid: VoltageGrid, inputs: Inputs, density: Float[Array, "v w"], machine: Machine
@@ -92,6 +95,7 @@ class Later(AbstractReentry):
         inputs: Inputs,
         density: Float[Array, "v w"],
         known: Float[Array, "v w"] | None,
+        mass: Float[Array, " w"] | None,
         machine: Machine,
     ) -> Float[Array, "v w"]:
         step = _by_part(absorb_flux, grid, machine, rank=2)

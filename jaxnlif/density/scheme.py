@@ -52,6 +52,8 @@ class Begun(NamedTuple):
     - `fresh`: whether nothing is known of earlier steps.
     - `fired`: $∫N(w)\,dt$ besides $N Δt'$, of the form of `length` (spikes / neuron × learning time
       / membrane time / weight).
+    - `mass`: the sum over voltages of each column, where that of $p^*$ is off by rounding, `(w,)`
+      (1 / voltage / weight).
     - `kept`: what the scheme wants to find again after the step.
     """
 
@@ -62,6 +64,7 @@ class Begun(NamedTuple):
     fresh: Bool[Array, ""] | bool
     fired: Float[Array, " *w"] | float
     kept: Any = None
+    mass: Float[Array, " w"] | None = None
 
 
 class AbstractScheme(Module):

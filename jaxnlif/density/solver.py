@@ -224,7 +224,7 @@ class FluxShift(AbstractSolver[DensityState]):
         begun = self.scheme.begin(part, state)
 
         step = self.voltage_step(model, time, begun.length, arriving, begun.moved.density)
-        step = replace(step, reentry=begun.reentry, fresh=begun.fresh)
+        step = replace(step, reentry=begun.reentry, fresh=begun.fresh, mass=begun.mass)
         step = self._size.owing(step, state.debt)
         seen = arriving.couple(self._coupling(model), step, begun.previous)
         # A run ends beyond MAX_RATE; the bound keeps its last state finite.

@@ -33,6 +33,8 @@ class VoltageStep(eqx.Module):
     - `known`: the signals that arrive, if they were sent in earlier steps. Those that are felt are
       then the rates to which neurons adapt.
     - `lowering`: by how much adaptation lowers the input, if there is any.
+    - `mass`: the sum over voltages that each column has, where that of `density` is off by
+      rounding, `(w,)` (1 / voltage / weight).
     - `fresh`: whether the step continues none, so that no rate of before says what is felt.
     """
 
@@ -48,6 +50,7 @@ class VoltageStep(eqx.Module):
     known: Float[Array, " s2"] | None = None
     lowering: Lowering | None = None
     fresh: Bool[Array, ""] | bool = False
+    mass: Float[Array, " w"] | None = None
 
     def crossing(self, signals: Float[Array, " s"]) -> Float[Array, " w"]:
         """The firing rates at the beginning."""
@@ -133,7 +136,7 @@ class VoltageStep(eqx.Module):
         known: Float[Array, "v w"] | None,
     ) -> tuple[Float[Array, "v w"], Float[Array, " w"]]:
         inputs = self.inputs(signals)
-        density = reentry.after(self.grid.v, inputs, self.density, known, self._machine)
+        density = reentry.after(self.grid.v, inputs, self.density, known, self.mass, self._machine)
         return density, self._rates(inputs, density[-1])
 
     def _rates(self, inputs: Inputs, last: Float[Array, " w"]) -> Float[Array, " w"]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxnlif as jn
-from jaxnlif.density.bdf2 import positive_share
+from jaxnlif.density.bdf2 import limited_share
 from jaxnlif.machine.machine import HERE
 from jaxnlif.model.course import filtered
 
@@ -148,7 +148,7 @@ def test_events_are_those_of_short_steps():
 def test_the_share_is_the_largest_that_keeps_every_cell_positive():
     p = jnp.array([[1.0, 1.0], [0.1, 2.0], [0.0, 1e-30]])
     s = jnp.array([[-0.5, -0.5], [-0.9, 1.0], [0.0, -1e-20]])
-    share = positive_share(p, s, jnp.full(2, 1e-12), jnp.asarray(1 / 3), HERE)
+    share = limited_share(p, p - s, jnp.full(2, 1e-12), jnp.asarray(1 / 3), HERE)
     assert np.allclose(share, [0.1 / 0.9, 1 / 3])
 
 
