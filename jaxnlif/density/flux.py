@@ -271,9 +271,7 @@ def _scaled(density: Array, mass: Array, found: Array) -> Array:
     return density * jnp.where(found > 0, mass / jnp.where(found > 0, found, 1), 0)[None]
 
 
-def _sweep_up(
-    grid: VoltageGrid, kappa: Array, rates: Rates, density: Array
-) -> tuple[Array, Array]:
+def _sweep_up(grid: VoltageGrid, kappa: Array, rates: Rates, density: Array) -> tuple[Array, Array]:
     r"""$\hat y + s z$ on the way up, and the excesses."""
     source = jnp.asarray(jnp.arange(grid.num)[:, None] == grid.reset_index, density.dtype)
     kappas = jnp.broadcast_to(kappa, density[0].shape)
