@@ -11,25 +11,34 @@ import os
 import platform
 from importlib.metadata import version
 
-SECTIONS = ("start", "density", "particles", "multiscale", "spikes", "fit", "circuits", "scale")
-INLINE_ROW_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000"
-"""Has XLA inline the loops over voltages on a CPU."""
+SECTIONS = (
+    "start",
+    "density",
+    "density_step",
+    "particles",
+    "multiscale",
+    "spikes",
+    "fit",
+    "circuits",
+    "scale",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("section", choices=SECTIONS)
     parser.add_argument(
-        "--default-flags", action="store_true", help=f"leave XLA_FLAGS={INLINE_ROW_LOOPS} out"
+        "--default-flags", action="store_true", help="XLA's own options, no inlined row loops"
     )
     parser.add_argument("--spikegd", metavar="DIR", help="spikes: a copy of chklos/spikegd")
     arguments = parser.parse_args()
     use_one_core()
+    import jax  # only now: it reads the number of cores when imported
+
     if not arguments.default_flags:
-        os.environ.setdefault("XLA_FLAGS", INLINE_ROW_LOOPS)
+        from jaxnlif import execution
 
-    import jax  # only now: it reads the number of cores and the flags when imported
-
+        execution.fast_loops()
     jax.config.update("jax_enable_x64", True)
     print_header()
     section = importlib.import_module(f"benchmarks.{arguments.section}")

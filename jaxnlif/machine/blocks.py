@@ -40,19 +40,22 @@ def in_blocks(function: Callable[[Any, Any, Array], Array]) -> Callable[[Any, An
         def blockwise(common: Any, columns: Any, array: Array) -> Array:
             def one(block: Array, done: Array) -> Array:
                 start = jnp.minimum(block * width, num - width)
-                at = {"axis": -1, "allow_negative_indices": False}
 
                 def part(x: Array) -> Array:
-                    return (
-                        x if x.shape[-1] == 1 else lax.dynamic_slice_in_dim(x, start, width, **at)
+                    if x.shape[-1] == 1:
+                        return x
+                    return lax.dynamic_slice_in_dim(
+                        x, start, width, axis=-1, allow_negative_indices=False
                     )
 
                 given = part(done)
-                found = function(*jax.tree.map(part, (common, columns)), given)
+                found = function(jax.tree.map(part, common), jax.tree.map(part, columns), given)
                 if num % width:
                     new = start + jnp.arange(width) >= block * width
                     found = jnp.where(new.reshape((1,) * (found.ndim - 1) + (-1,)), found, given)
-                return lax.dynamic_update_slice_in_dim(done, found, start, **at)
+                return lax.dynamic_update_slice_in_dim(
+                    done, found, start, axis=-1, allow_negative_indices=False
+                )
 
             return lax.fori_loop(0, blocks, one, array)
 

@@ -22,10 +22,6 @@ class Rates(NamedTuple):
         """Rates given as arrays; `down[-1]` is not used."""
         return cls((shifted(up), up, down), lambda row: row)
 
-    def above(self, first: int) -> Rates:
-        """The rates of the rows from `first` on."""
-        return Rates(jax.tree.map(lambda rows: rows[first:], self.rows), self.at)
-
     def all(self) -> tuple[Array, Array, Array]:
         """`at` of all rows."""
         return jax.vmap(self.at)(self.rows)

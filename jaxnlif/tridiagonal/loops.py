@@ -25,16 +25,14 @@ def sweep_up(
     kappa: Float[Array, " #w"],
     rhs: Any,
     *,
-    first: Array | None = None,
     kill: Array | None = None,
 ) -> tuple[Any, Float[Array, "n #w"]]:
     r"""Elimination and forward substitution, $y_j = (r_j + up_{j-1} y_{j-1}) / d_j$.
 
-    Also the column excesses $e_0 = κ$ (or `first`, in a system whose lower rows are eliminated
-    already), $e_{j+1} = κ + down_j e_j / d_j$, of the eliminated matrix. $d_j = e_j + up_j$ are the
-    pivots, and $e_j / d_j$ is the part of the mass at j that stays in the system when all states up
-    to j are eliminated: $κ \sum_j x_j = \sum_j e_j y_j$ for any right side. `kill` are rates, row
-    by row, at which more leaves; they are part of the excesses.
+    Also the column excesses $e_0 = κ$, $e_{j+1} = κ + down_j e_j / d_j$, of the eliminated matrix.
+    $d_j = e_j + up_j$ are the pivots, and $e_j / d_j$ is the part of the mass at j that stays in
+    the system when all states up to j are eliminated: $κ \sum_j x_j = \sum_j e_j y_j$ for any
+    right side. `kill` are rates, row by row, at which more leaves; they are part of the excesses.
     """
 
     def row(carry: tuple[Array, Any], inputs: Any) -> tuple[tuple[Array, Any], tuple[Any, Array]]:
@@ -48,8 +46,7 @@ def sweep_up(
         return (kappa + down * inverse * excess, y), (y, excess)
 
     zero = jax.tree.map(lambda r: jnp.zeros_like(r[0]), rhs)
-    start = kappa if first is None else first, zero
-    return lax.scan(row, start, (rhs, rates.rows, kill))[1]
+    return lax.scan(row, (kappa, zero), (rhs, rates.rows, kill))[1]
 
 
 def sweep_down(

@@ -6,7 +6,7 @@ $j+1 → j`. Column $j$ of $A$ sums to zero but for the exit, so every pivot is 
 terms (Grassmann, Taksar, Heyman 1985; Alfa, Xue, Ye 2002) and $x ≥ 0$ holds in floating point
 for every $κ > 0$ when $r ≥ 0$. Columns of trailing axes are independent.
 
-`loops` and `log_depth` are two ways to solve them.
+`loops` and `log_depth` are two ways to solve them; `two_sided`, for one right side, is a third.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _Step = tuple[Array, Array]
 _Rows = tuple[Float[Array, "n sides w"], Float[Array, "n sides w"]]
 
 Paths = Sequence[range]
-"""The interfaces that are passed one after the other, of every side: upwards, or by -1 downwards."""
+"""The interfaces that each side passes, one after the other: upwards, or by -1 downwards."""
 
 
 class Chain(NamedTuple):
@@ -65,7 +65,7 @@ def _put(rows: Array, i: Array | int, new: Array) -> Array:
 
 
 class Solution(NamedTuple):
-    """A solution in the order in which it is found; each part of the rows `above` is upside down."""
+    """A solution as it is found: each part of the rows `above`, and one side, is upside down."""
 
     sides: Float[Array, "n 2 w"]
     middle: Float[Array, " w"]
@@ -79,8 +79,7 @@ class Solution(NamedTuple):
 
     def last(self) -> Float[Array, " w"]:
         """The last row."""
-        last = next((x[0, -1] for x in (*self.above[::-1], self.sides) if len(x)), self.middle)
-        return last
+        return next((x[0, -1] for x in (*self.above[::-1], self.sides) if len(x)), self.middle)
 
     def total(self) -> Float[Array, " w"]:
         """The sum of all rows."""

@@ -6,13 +6,19 @@ anything is timed. "Step" is all weights at once; rates are rebuilt in every ste
 
 from __future__ import annotations
 
+import os
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _report import print_value
+from _report import parse_values, print_value
 from jax import lax
 from references.problems import at_rest, before_learning, learning_grid, learning_network, line
 
@@ -28,6 +34,7 @@ SIZES = ((300, 200), (300, 1000))
 EPSILONS = (1.0, 1e-6, 0.0)
 TIME_STEP = 1e-2
 STEPS, REPEATS = 20, 15
+PROCESSES = 3  # with inlined row loops, and as many without
 
 
 def run() -> None:
@@ -37,6 +44,7 @@ def run() -> None:
         _print_fp_steps(size, num_w, _time_fp_steps(num_v, num_w))
         _print_learning_steps(size, _time_learning_steps(num_v, num_w))
     _print_epsilons(_time_epsilons(*SIZES[0]))
+    _print_speed_over_tuned()
 
 
 # ---- the Fokker–Planck step and its peers -----------------------------------------------------
@@ -58,6 +66,17 @@ class FokkerPlanck(eqx.Module):
         self.drive = jnp.linspace(0, 1, num_w, dtype=dtype)
         self.noise = jnp.ones((), dtype)
         self.density = jnp.tile(at_rest(grid), num_w)
+
+
+def case(problem: FokkerPlanck) -> Case:
+    """The library's steps."""
+    return Case(lambda: _jax_steps(problem, STEPS), STEPS)
+
+
+def tuned(problem: FokkerPlanck) -> Callable[[], np.ndarray]:
+    """As many of the steps tuned by hand."""
+    run = _numba_case(problem, numba_tuned_steps, 4)
+    return lambda: run(STEPS)
 
 
 @eqx.filter_jit
@@ -109,8 +128,8 @@ def _time_fp_steps(num_v: int, num_w: int) -> dict[str, Timing]:
         assert difference <= 1e-10, f"{name} solves something else: {difference:g}"
     return interleaved(
         {
-            "jaxnlif_float64": Case(lambda: _jax_steps(double, STEPS), STEPS),
-            "jaxnlif_float32": Case(lambda: _jax_steps(single, STEPS), STEPS),
+            "jaxnlif_float64": case(double),
+            "jaxnlif_float32": case(single),
             "numba_float64": Case(lambda: plain(STEPS), STEPS),
             "numba_tuned_float64": Case(lambda: tuned(STEPS), STEPS),
             "numpy_float64": Case(lambda: _numpy_steps(double, 1), 1),
@@ -129,6 +148,23 @@ def _print_fp_steps(size: str, num_w: int, timings: dict[str, Timing]) -> None:
         for peer in ("numba_float64", "numba_tuned_float64", "numpy_float64"):
             ratio = timings[peer].step / timings[name].step
             print_value(f"fp_speedup/{size}/{name}/{peer}", ratio, "times")
+
+
+def _print_speed_over_tuned() -> None:
+    """Medians over processes that take turns: XLA reads its options once in each."""
+    found = defaultdict(list)
+    script = Path(__file__).parents[1] / "benchmark.py"
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    for _ in range(PROCESSES):
+        for name, options in (("flag", ()), ("plain", ("--default-flags",))):
+            command = [sys.executable, str(script), "density_step", *options]
+            run = subprocess.run(
+                command, check=True, text=True, stdout=subprocess.PIPE, env=environment
+            )
+            for row, value in parse_values(run.stdout).items():
+                found[f"fp_{row}/{name}"].append(value)
+    for row, values in found.items():
+        print_value(row, statistics.median(values), "times")
 
 
 # ---- the whole learning step ------------------------------------------------------------------

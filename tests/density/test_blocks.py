@@ -45,7 +45,7 @@ def test_blocks_under_transformations(monkeypatch):
         return blocks.in_blocks(lambda _, factor, x: factor[None] * jnp.cumsum(x, 0))((), factor, x)
 
     factor = jnp.arange(19.0)
-    expected = factor * jnp.cumsum(x, 0)
+    expected = factor[None] * jnp.cumsum(x, 0)
     np.testing.assert_array_equal(jax.jit(summed)(factor, x), expected)
     batch = jax.vmap(summed, (None, 0))(factor, jnp.stack([x, -x]))
     np.testing.assert_array_equal(batch, jnp.stack([expected, -expected]))

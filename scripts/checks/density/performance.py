@@ -33,6 +33,13 @@ def speed() -> Iterator[Measured]:
             ratio = values[f"learning_step_ratio/{size}/{name}"]
             yield Measured(f"learning_step_{name}", ratio, size)
     yield Measured("epsilon_cost", values["fp_step_epsilon/largest_over_smallest"])
+    for name, with_flag in (("flag", "with_flag"), ("plain", "without_flag")):
+        for size, how_large in zip(SIZES, ("small", "large"), strict=True):
+            over = f"fp_speed_over_tuned/{size}"
+            speed = {dtype: values[f"{over}/{dtype}/{name}"] for dtype in ("float64", "float32")}
+            yield Measured(f"tuned_speed_{with_flag}_{how_large}", speed["float64"], size)
+            ratio = speed["float32"] / speed["float64"]
+            yield Measured("float32_over_float64", ratio, f"{size}, {with_flag}")
 
 
 class _Counting(jn.FluxShift):
