@@ -83,6 +83,15 @@ def multi_scale(directory=None, **given):
     return solved(jn.Network(weight=3.0), solver, y0, directory, key=key, **given)
 
 
+def adaptive(directory=None, **given):
+    solver = jn.FluxShift(LINE, scheme=jn.BDF2(), step_size=jn.Adaptive(1e-3, 1e-5))
+    model, y0 = (
+        jn.Network(weight=0.5, drive=jn.Sinusoid(0.5, 1.0, 0.5)),
+        jn.gaussian(LINE, v=(0.0, 0.3)),
+    )
+    return solved(model, solver, y0, directory, saveat=jn.SaveAt(num=38), **given)
+
+
 def particles(directory=None, *, seed=2, **given):
     solver, key = jn.Particles(300, GRID, raster=5), jax.random.key(seed)
     y0 = jn.gaussian(GRID, v=(-1.0, 0.5), w=(0.3, 0.02))
@@ -146,7 +155,7 @@ def whole():
 # ---- going on ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("run", [learning, multi_scale, particles])
+@pytest.mark.parametrize("run", [learning, multi_scale, particles, adaptive])
 def test_a_stopped_run_goes_on_bit_for_bit(run, tmp_path):
     expected = run()
     if run is multi_scale:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from _report import Rule, at_least, at_most, below, equal_to, reported
+from _report import Rule, at_least, at_most, below, equal_to, reported, within
 
-from . import accuracy, coupling, learned, matrix, performance, second_order, structure, voltage
+from . import accuracy, adaptive, coupling, learned, matrix, performance, second_order, structure, voltage
 
 REQUIRED: dict[str, Rule] = {
     # mass over 10⁴ whole learning steps, summed in float64
@@ -37,6 +37,13 @@ REQUIRED: dict[str, Rule] = {
     "strong_inhibition_rate": equal_to(0.9152, within=5e-5),
     "strong_inhibition_spread": at_most(1e-6),
     "strong_inhibition_cycle": at_most(1e-6),
+    # adaptive steps, 300 nodes, T = 20, a fast transient to t = 1: solves of the best constant step
+    # with the same largest error of the rate over theirs; estimated over true error; derivatives
+    "adaptive_fewer_solves": at_least(5),
+    "adaptive_fewer_solves_others": reported(),
+    "adaptive_estimate": within(1 / 5, 5),
+    "adaptive_gradient": at_most(1e-6),
+    "adaptive_gradient_cost": at_most(5),
     # blow-up, b = 3 from N(-1, 0.5), on three grids
     "blow_up_time": equal_to(3.417, within=0.01),
     "blow_up_time_spread": at_most(2e-3),
@@ -102,6 +109,8 @@ CHECKS = (
     voltage.voltage_grids,
     voltage.coarse_grids,
     matrix.matrix,
+    adaptive.estimates,
+    adaptive.derivatives,
     performance.speed,
     performance.recompilation,
     performance.compile_time,
