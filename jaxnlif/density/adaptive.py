@@ -86,7 +86,6 @@ class Adaptive(AbstractStepSize):
         # What these remember are whole steps of the run.
         for name, has in (
             ("events", solver.events is not None),
-            ("learning", model.plasticity.moves),
             ("delay", synapse.delayed),
             ("refractory", model.rest.rests),
             ("adaptation", model.adaptation is not None),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from _report import Rule, at_least, at_most, below, equal_to, reported, within
 
-from . import accuracy, adaptive, coupling, learned, matrix, performance, second_order, structure, voltage
+from . import (
+    accuracy,
+    adaptive,
+    coupling,
+    learned,
+    matrix,
+    performance,
+    second_order,
+    structure,
+    voltage,
+)
 
 REQUIRED: dict[str, Rule] = {
     # mass over 10⁴ whole learning steps, summed in float64
