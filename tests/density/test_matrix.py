@@ -38,6 +38,9 @@ def test_what_is_refused_is_named(number):
     for cell in cells(number):
         if not_taken(cell):
             continue
+        alone = [Cell(cell.solver, cell.scheme, (feature,)) for feature in cell.features]
+        if number > 1 and any(map(refusal, alone)):  # nor together; the script looks at them too
+            continue
         message = refusal(cell)
         count += message is None
         assert message is None or names_a_feature(message, cell), f"{cell.name}: {message}"
