@@ -44,9 +44,10 @@ class SaveAt(Module):
 
     Times need not be those of steps. Between two steps of a density everything is linear in time;
     where neurons fire together or the description changes in between, and of particles, whose rate
-    is the mean of a step, it is that of the nearest step. `Solution.spikes` is always linear, so
-    that its differences are mean rates. A `dt` whose steps end at the times saves what the solver
-    computes, and costs nothing more.
+    is the mean of a step, it is that of the nearest step. Where steps of second order are divided,
+    by `Adaptive` or at jumps of the drive, it is that of a shorter step. Else `Solution.spikes` is
+    always linear, so that its differences are mean rates. A `dt` whose steps end at the times saves
+    what the solver computes, and costs nothing more.
 
     **Arguments:** exactly one of the first two, and `fn`.
 
