@@ -24,7 +24,8 @@ class VoltageStep(eqx.Module):
     r"""The voltage step of a time, as functions of the signals that are felt, shape `(s,)`.
 
     - `weights`: synaptic weights of the columns, `(w,)`.
-    - `time`: when the drive is looked up; `kappa`: $ε/Δt$ (1 / membrane time).
+    - `time`: when the drive is looked up; `kappa`: $ε/Δt$, or one of each column
+      `(w,)` (1 / membrane time).
     - `density`: $p^*$ at the beginning, `(v, w)`.
     - `reentry`: who re-enters at the reset potential.
     - `machine`: how columns are stepped, and on which devices.
@@ -39,7 +40,7 @@ class VoltageStep(eqx.Module):
     model: Network
     weights: Float[Array, " w"]
     time: Float[Array, ""]
-    kappa: Float[Array, ""]
+    kappa: Float[Array, "*w"]
     density: Float[Array, "v w"]
     reentry: AbstractReentry = AtOnce()
     machine: Machine = HERE

@@ -93,7 +93,9 @@ def test_mass_and_sign_at_random_steps(epsilon, dtype):
         gain = jnp.asarray(rng.uniform(-0.3, 1, 20), dtype)
         _, weights, smallest = run(grid, jnp.asarray(epsilon, dtype), y0, dts, gain)
         assert float(jnp.min(smallest)) >= 0
-        mass = np.sum(np.asarray(weights, float), 1) / np.sum(grid.weight_density(y0), dtype=float)
+        mass = np.sum(np.asarray(weights, float), 1) / np.sum(
+            np.asarray(grid.weight_density(y0), float)
+        )
         np.testing.assert_allclose(mass, 1, rtol=200 * float(np.finfo(dtype).eps))
 
 
