@@ -11,12 +11,12 @@ from jaxnlif.density import second_order
 from jaxnlif.density.transport import Learning
 from jaxnlif.density.voltage import VoltageStep
 
-BUMP = jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1)
 GAIN = 0.3
 
 
 def wavy(t, w):
-    return BUMP(t, w) * (1 + 0.3 * jnp.sin(3 * t))
+    bump = jn.Bump(base=1.0, height=3.0, center=0.3, width=0.1)
+    return bump(t, w) * (1 + 0.3 * jnp.sin(3 * t))
 
 
 def make_grid(num_v, num_w, dtype=None):
