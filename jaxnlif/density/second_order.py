@@ -198,15 +198,18 @@ def move(
     effective = (1 - lags / ratio) * dt
     kept = jnp.where(known, effective / past.effective, 0) * over(end, weights)
     change = kept[None] * past.change
-    leaving = change
+    carried = [begin, change]
     if limited:
         trend = jnp.where(known, ratio, 0)
         ahead = jnp.maximum(density + trend * (density - past.before), 0)
-        leaving += divergence(grid, exchange, ahead, most=1.0)
-    num = density.shape[0]
-    both = jnp.concatenate([begin, leaving])
-    both = solve_along_weights(exchange.up, exchange.down, both, learning.machine)
-    moved = positive_sum(grid, both[:num], change - both[num:], end)
+        carried.append(divergence(grid, exchange, ahead, most=1.0))
+    right = jnp.concatenate(carried)
+    solved = solve_along_weights(exchange.up, exchange.down, right, learning.machine)
+    moved, changed, *left = jnp.split(solved, len(carried))
+    # Each limited by itself: slopes at a front must not take the splitting correction away.
+    moved = positive_sum(grid, moved, change - changed, end)
+    for leaving in left:
+        moved = positive_sum(grid, moved, -leaving, end)
     new = LearningPast(
         before=density,
         weights=weights,
