@@ -128,7 +128,7 @@ WITHOUT_REFERENCE = {
     },
     "says where or when to compute; how is the matter of a solver": {
         *("jn.Grid", "jn.VoltageGrid", "jn.WeightGrid", "jn.SaveAt", "jn.solve", "jn.sweep"),
-        *("jn.AbstractStepSize", "jn.FixedStep"),
+        *("jn.AbstractStepSize", "jn.FixedStep", "jn.AbstractScheme"),
         *("jn.Checkpoint", "jn.ProgressBar", "jn.Units", "jn.execution"),
         *("jn.AbstractProgress", "jn.AbstractSolver"),
     },

@@ -34,6 +34,7 @@ from .state import DensityState
 from .step_size import AbstractStepSize, FixedStep, JumpStep
 from .transport import Moved
 
+_AT_JUMPS = JumpStep()
 _LARGEST_RATIO = 2.0  # of successive steps; zero-stable up to 1 + √2
 
 
@@ -116,7 +117,7 @@ class BDF2(AbstractScheme):
         return Extrapolated() if isinstance(coupling, Lagged | Corrected) else coupling
 
     def step_size(self, *, jumps: bool) -> AbstractStepSize:
-        return JumpStep() if jumps else FixedStep()
+        return _AT_JUMPS if jumps else FixedStep()
 
 
 def _begin(part: Part, past: Past, state: DensityState) -> Begun:

@@ -72,7 +72,17 @@ class AbstractScheme(Module):
 
     - `order`: in time.
 
-    **Arguments** of the methods: `state`, at the beginning of a part; `part`, a `Part`.
+    **Arguments** of the methods:
+
+    - `grid`, `density`: the initial density on it, shape `(v, w)` (1 / voltage / weight).
+    - `rate`: a rate of the network, `()`, of populations `(k,)` (spikes / neuron / membrane time).
+    - `learns`: whether its weights move.
+    - `state`: that at the beginning of a part; `part`: the `Part`.
+    - `begun`, `fired`: what `begin` returned, and what the voltage step came to.
+    - `spikes`: $∫N(w)\,dt$, shape `(w,)` (spikes / neuron × learning time / membrane time /
+      weight).
+    - `dt`: the length of a step, shape `()` (learning time).
+    - `coupling`: the one that is given; `jumps`: whether the drive has any.
     """
 
     order: ClassVar[int] = 1
@@ -81,11 +91,7 @@ class AbstractScheme(Module):
     def start(
         self, grid: Grid, density: Float[Array, "v w"], rate: Float[Array, "*k"], *, learns: bool
     ) -> Any:
-        """What is kept of earlier steps, when there were none.
-
-        **Arguments:** the initial density on a `grid`, and a rate of the network's shape; whether
-        its weights move.
-        """
+        """What is kept of earlier steps, when there were none."""
 
     @abc.abstractmethod
     def begin(self, part: Part, state: DensityState) -> Begun:
@@ -95,14 +101,13 @@ class AbstractScheme(Module):
     def after(
         self, part: Part, begun: Begun, state: DensityState, fired: Fired, spikes: Array
     ) -> Any:
-        r"""What is kept for later steps.
-
-        **Arguments:** besides those above, what `begin` returned; what the voltage step came to;
-        `spikes`, $∫N(w)\,dt$, `(w,)` (spikes / neuron × learning time / membrane time / weight).
-        """
+        """What is kept for later steps."""
 
     def ahead(self, state: DensityState, dt: Float[Array, ""]) -> Float[Array, " s"]:
-        """The signals at the end of a step of `dt`, by what is known at its beginning."""
+        """The signals at the end of a step, by what is known at its beginning.
+
+        **Returns:** shape `(s,)` (spikes / neuron / membrane time).
+        """
         return jnp.atleast_1d(state.rate)
 
     def coupling(self, coupling: AbstractCoupling) -> AbstractCoupling:
@@ -110,7 +115,7 @@ class AbstractScheme(Module):
         return coupling
 
     def step_size(self, *, jumps: bool) -> AbstractStepSize:
-        """How steps are divided unless that is given; `jumps`, whether the drive has any."""
+        """How steps are divided unless that is given."""
         return FixedStep()
 
 

@@ -260,7 +260,12 @@ class FluxShift(AbstractSolver[DensityState]):
     def voltage_step(
         self, model: Network, time: Array, dt: Array, arriving: Arriving, density: Array
     ) -> VoltageStep:
-        """The voltage step of `dt`, of each column, with the drive of `time`."""
+        """The voltage step of a time.
+
+        **Arguments:** `model`; `time`, at which the drive is looked up, and `dt`, the length, a
+        number or one for each column, shape `(w,)` (learning time); what is `arriving`; the
+        `density` at the beginning, shape `(v, w)` (1 / voltage / weight).
+        """
         w, kappa = self.weights(model), model.epsilon / dt
         held = {"reentry": arriving.reentry, "lowering": arriving.lowering}
         held["known"] = arriving.signals if arriving.deciding is None else None

@@ -86,7 +86,8 @@ class Adaptation(Module):
     ) -> Lowering:
         """By how much the input is lowered at the end of a step, in which the rate is linear.
 
-        **Arguments:** as `lowers`; `before`, the rate at the beginning.
+        **Arguments:** `level` and `before`, level and rate at the beginning, shape `()` or `(k,)`
+        (spikes / neuron / membrane time); `dt`, the length of the step (learning time).
         """
         steps = dt / self.time_constant
         base, share = (
@@ -96,7 +97,11 @@ class Adaptation(Module):
         return Lowering(self.strength * base, self.strength * share)
 
     def after_course(self, level: Sum, sent: Course, dt: Float[Array, ""]) -> Sum:
-        """The level after a step in which rates had a `Course`, of second order in time."""
+        """The level after a step, of second order in time.
+
+        **Arguments:** `level`, that at the beginning, of shape `()` or `(k,)` (spikes / neuron /
+        membrane time); `sent`, the `Course` of the rates; `dt`, its length (learning time).
+        """
         steps = dt / self.time_constant
         return level.plus(filtered(level.total, sent.mean, sent.after, steps) - level.total)
 

@@ -48,12 +48,13 @@ class AbstractDelay(Module):
         """The memory after a step in which `sent` was sent."""
 
     def at_end(self, memory: Any, ahead: Course, dt: Float[Array, ""]) -> Float[Array, "..."]:
-        """What arrives at the end of the step that begins, in the shape and unit of what is sent.
+        """What arrives at the end of the step that begins, in the shape and unit of `sent`.
 
-        Schemes of second order in time need it, and `record_course`; their `memory` is of the form
-        that `start` begins.
+        Schemes of second order in time need it, and `record_course`.
 
         **Arguments:** `ahead`: the `Course` that is expected in the step.
+
+        **Returns:** shape `(…)`, in the unit of `sent`.
         """
         raise NotImplementedError
 

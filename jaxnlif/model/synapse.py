@@ -89,8 +89,10 @@ class AbstractSynapse(Module):
 
     @property
     def has_ends(self) -> bool:
-        """Whether schemes of second order in time can follow it: where it is `delayed`, they need
-        the three methods that follow."""
+        """Whether schemes of second order in time can follow it.
+
+        Where it is `delayed`, they need the three methods that follow.
+        """
         return not self.delayed
 
     def start_course(self, signals: Float[Array, " s"]) -> Any:
@@ -98,8 +100,9 @@ class AbstractSynapse(Module):
         return None
 
     def at_end(self, memory: Any, ahead: Course, dt: Float[Array, ""]) -> Float[Array, " s"]:
-        """What is felt at the end of the step that begins; `ahead`, the `Course` of signals that is
-        expected in it.
+        """What is felt at the end of the step that begins.
+
+        **Arguments:** `ahead`: the `Course` of signals that is expected in it.
 
         **Returns:** signals, shape `(s,)` (spikes / neuron / membrane time).
         """

@@ -170,11 +170,6 @@ def test_tolerances_that_are_none(values, message):
         jn.Adaptive(*values)
 
 
-def test_learning_and_switches_are_refused():
-    grid = jn.Grid(make_grid().v, jn.WeightGrid(0.0, 1.0, num=4))
-    solver = adaptive(1e-3, grid)
-    y0 = jn.gaussian(grid, v=(0.0, 0.25), w=(0.5, 0.1))
-    with pytest.raises(ValueError, match=r"^learning: "):
-        jn.solve(jn.Network(learning=jn.Hebbian(1.0)), solver, y0=y0, t1=1.0, dt=0.1)
+def test_switches_are_refused():
     with pytest.raises(ValueError, match=r"^macro: has Adaptive steps"):
         jn.MultiScale(adaptive(1e-3), jn.Particles(100), finite_size_noise=False)

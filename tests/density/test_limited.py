@@ -46,7 +46,7 @@ def test_factors_of_any_density_are_between_none_and_two(dtype):
         assert float(jnp.max(factors)) <= 2
 
 
-@pytest.mark.parametrize("number", [0.5, 2.0, 8.0])
+@pytest.mark.parametrize("number", [0.5, 2.0, 4.0])
 def test_the_limited_equation_is_solved(number):
     """The flux of N at the face times H at the face, from the cell upstream, by itself."""
     w = np.linspace(0, 1, 60)

@@ -191,7 +191,7 @@ def gradient_of_moved(courant, density, way):
     """Of some function of densities moved by all that is solved along the weights."""
     machine, weights = Machine(way), jnp.sum(density, 0)[:, None]
     moved, *_ = advection.advect(courant, weights, machine)
-    exchange = courant.exchange(advection.reach(courant, weights))
+    exchange = courant.faces.exchange(advection.reach(courant, weights))
     brought = solve_along_weights(*exchange, density, machine)
     return jnp.sum(moved**2) + jnp.sum(brought**3)
 
